@@ -1,0 +1,51 @@
+/* A sample's way in. A batch is one request: what it stores becomes visible to readers together.
+ *
+ *     struct append b;
+ *     append_begin(&b, db);
+ *     err = append_samples(&b, &labels, samples, n, &counts);   // for each series of the request
+ *     append_end(&b);
+ *
+ * A sample is taken if it lies in a kept window, at most TSDB_AHEAD_MS ahead of the clock
+ * (CLOCK_WALL only) and not further behind the newest sample of its own series than the
+ * out-of-order window. An exact duplicate (time and bits) of any kept sample is success and changes
+ * nothing; another value at the same time is refused. What is good stays, whatever happens to the
+ * rest.
+ *
+ * Threads: a batch holds the store's lock for writing from begin to end; keep it short and do no
+ * I/O inside. */
+#ifndef HG_TSDB_APPEND_H
+#define HG_TSDB_APPEND_H
+
+#include "tsdb/labels.h"
+#include "tsdb/tsdb.h"
+
+struct sample {
+    int64_t t_ms;
+    uint64_t value; /* the bits of a double, kept as they are */
+};
+
+struct append {
+    struct tsdb *db;
+};
+
+/* What became of the samples of a request; adds up over calls. Zero it first. */
+struct append_counts {
+    uint64_t stored;
+    uint64_t duplicate; /* exact duplicates: success */
+    uint64_t refused;
+    int first_err;          /* of the first sample refused (ERR_...), or 0 */
+    int64_t first_t_ms;     /* its time */
+    int64_t first_bound_ms; /* the time that it was held against: oldest or newest allowed */
+};
+
+void append_begin(struct append *b, struct tsdb *db);
+
+/* Stores samples of one series, made if it is new and at least one of them is accepted. ls must be
+ * normalised (labels.h). Returns 0 when none was refused, else the first reason; counts tells how
+ * many. The number newly refused is added to counts. */
+int append_samples(struct append *b, const struct labels *ls, const struct sample *samples,
+                   size_t n, struct append_counts *counts);
+
+void append_end(struct append *b);
+
+#endif

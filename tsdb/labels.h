@@ -1,0 +1,47 @@
+/* A label set as it comes in and goes out: name and value pairs, sorted by name. Stored series hold
+ * handles instead (series.h).
+ *
+ * Threads: pure functions on the caller's memory. */
+#ifndef HG_TSDB_LABELS_H
+#define HG_TSDB_LABELS_H
+
+#include "alloc/base.h"
+#include "tsdb/err.h"
+
+struct label {
+    const char *name; /* UTF-8, not NUL-terminated; borrowed by whoever the label is given to */
+    const char *value;
+    uint32_t name_len; /* bytes */
+    uint32_t value_len;
+};
+
+struct labels {
+    struct label *items; /* sorted by name, bytewise; no name twice; no empty value */
+    uint32_t n;
+};
+
+#define LABEL_METRIC_NAME "__name__"
+
+/* Brings labels as a sender wrote them into the form above, in place: drops empty values, sorts,
+ * checks. ls->n may be any number. Errors: ERR_LABELS_*; *ret_bad (may be NULL) then points at the
+ * label that is to blame, or is NULL. */
+int labels_normalise(struct labels *ls, const struct label **ret_bad) WARN_UNUSED;
+
+/* The value of a label, or NULL when it is missing. */
+const struct label *labels_get(const struct labels *ls, const char *name, size_t name_len);
+
+/* Prometheus' order of label sets: name by name, value by value, bytewise; a prefix sorts first.
+ * <0, 0, >0. */
+int labels_compare(const struct labels *a, const struct labels *b);
+
+/* A hash of the whole set (XXH3 over lengths and bytes); the same in every process. */
+uint64_t labels_hash(const struct labels *ls);
+
+/* True when the bytes are valid UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms).
+ */
+bool utf8_is_valid(const char *bytes, size_t n);
+
+/* memcmp order of two byte strings; a prefix sorts first. */
+int bytes_compare(const char *a, size_t a_len, const char *b, size_t b_len);
+
+#endif

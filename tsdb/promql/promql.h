@@ -1,0 +1,104 @@
+/* PromQL: text in, values out. The public door of the language; semantics are those of
+ * Prometheus 3.5.
+ *
+ *     struct promql_query *q = promql_parse(text, n, &region, &err);       // syntax, types, arity:
+ * err has the position promql_instant(q, db, t_ms, &options, &result, &err);                // or
+ * promql_range
+ *
+ * Everything that these functions make lives in the caller's region and is valid until it is
+ * released; patterns of regular expressions are the exception, which promql_release frees.
+ *
+ * Threads: a query belongs to one thread at a time. */
+#ifndef HG_TSDB_PROMQL_PROMQL_H
+#define HG_TSDB_PROMQL_PROMQL_H
+
+#include "alloc/region.h"
+#include "tsdb/labels.h"
+#include "tsdb/matcher.h"
+#include "tsdb/tsdb.h"
+
+#include <stdatomic.h>
+
+enum promql_error_kind {
+    PROMQL_ERR_NONE,
+    PROMQL_ERR_BAD_DATA,  /* does not parse, or a wrong parameter */
+    PROMQL_ERR_EXECUTION, /* e.g. two series with the same labels, too many samples, out of query
+                             memory */
+    PROMQL_ERR_TIMEOUT,
+    PROMQL_ERR_CANCELED,
+    PROMQL_ERR_INTERNAL,
+};
+
+struct promql_error {
+    enum promql_error_kind kind;
+    const char *text; /* Prometheus' words, e.g. "1:5: parse error: unexpected ..."; in the region,
+                         or a literal */
+};
+
+struct promql_options {
+    int64_t lookback_ms;       /* > 0 */
+    uint64_t max_samples;      /* of one query, as --query.max-samples */
+    int64_t deadline_boot_ms;  /* CLOCK_BOOTTIME; 0 = none */
+    const atomic_bool *cancel; /* NULL = never */
+};
+
+enum promql_type { PROMQL_SCALAR, PROMQL_STRING, PROMQL_VECTOR, PROMQL_MATRIX };
+
+struct promql_point {
+    int64_t t_ms;
+    double v; /* its bits are kept: may be any NaN */
+};
+
+struct promql_series {
+    struct labels labels;
+    struct promql_point *points; /* one in a vector and a scalar, at least one in a matrix */
+    size_t n_points;
+};
+
+struct promql_result {
+    enum promql_type type;
+    struct promql_series *series; /* scalar: one series without labels. Matrix: sorted by labels.
+                                     Vector: in evaluation order */
+    size_t n_series;
+    const char *string; /* PROMQL_STRING; string_t_ms is its time */
+    size_t string_len;
+    int64_t string_t_ms;
+    const char **warnings, **infos; /* annotations, as in Prometheus' JSON */
+    size_t n_warnings, n_infos;
+    uint64_t samples_read;
+};
+
+struct promql_query;
+
+/* NULL on error. The text is copied. */
+struct promql_query *promql_parse(const char *text, size_t n, struct region *r,
+                                  struct promql_error *err);
+void promql_release(struct promql_query *q); /* accepts NULL */
+
+/* The type of the whole expression (range vectors are PROMQL_MATRIX). */
+enum promql_type promql_query_type(const struct promql_query *q);
+
+/* Canonical text of the tree (round-trips through promql_parse). */
+const char *promql_text(const struct promql_query *q, struct region *r);
+
+/* Evaluates at one time. 0, or a negative number with err set. */
+int promql_instant(struct promql_query *q, struct tsdb *db, int64_t t_ms,
+                   const struct promql_options *o, struct region *r, struct promql_result *ret,
+                   struct promql_error *err) WARN_UNUSED;
+
+/* Evaluates at start, start + step, ... <= end. step_ms > 0, start <= end; the caller limits the
+ * number of steps. A string or range vector is PROMQL_ERR_BAD_DATA ("invalid expression type ...").
+ */
+int promql_range(struct promql_query *q, struct tsdb *db, int64_t start_ms, int64_t end_ms,
+                 int64_t step_ms, const struct promql_options *o, struct region *r,
+                 struct promql_result *ret, struct promql_error *err) WARN_UNUSED;
+
+/* A bare selector, as in match[]: fills *ret with its matchers (in the region; release with
+ * matcher_set_release). */
+int promql_parse_selector(const char *text, size_t n, struct region *r, struct matcher_set *ret,
+                          struct promql_error *err) WARN_UNUSED;
+
+/* Prometheus' duration syntax ("5m", "1h30m", "0"), to ms. False on bad syntax or overflow. */
+bool promql_parse_duration(const char *text, size_t n, int64_t *ret_ms);
+
+#endif

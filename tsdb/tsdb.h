@@ -1,0 +1,92 @@
+/* The store: series, their chunks in windows, and the index over their labels. This is its public
+ * door, with append.h (a sample's way in), read.h (a query's way) and dump.h (a snapshot's way).
+ *
+ * Time. Samples live in windows, `floor(t / window_ms)`. The store keeps n_windows of them, the
+ * current one among them; when time moves on (tsdb_tick, and with CLOCK_SAMPLES the samples
+ * themselves) the oldest is dropped with all its pages. A sample up to TSDB_AHEAD_MS ahead may open
+ * the next window early; it is kept beside the others until the clock has caught up.
+ *
+ * Threads: every function may be called from any thread. One read-write lock guards the store:
+ * append and tick hold it for writing, the others for reading and in slices, never across I/O. */
+#ifndef HG_TSDB_TSDB_H
+#define HG_TSDB_TSDB_H
+
+#include "alloc/arena.h"
+#include "alloc/size_class.h"
+#include "tsdb/err.h"
+#include "tsdb/store_limits.h"
+
+struct tsdb;
+
+enum tsdb_clock { CLOCK_WALL, CLOCK_SAMPLES };
+
+struct tsdb_options {
+    int64_t window_ms;       /* >= 1000 */
+    uint32_t n_windows;      /* WINDOWS_MIN .. WINDOWS_MAX */
+    int64_t out_of_order_ms; /* >= 0 */
+    enum tsdb_clock clock;
+    uint64_t max_series; /* 0 = no limit */
+    uint64_t max_series_per_metric;
+    /* Sources of time, for tests; NULL = the system's. Wall: ms since the epoch. Boot: ms that
+     * never jump or stop. */
+    int64_t (*wall_ms)(void *ctx);
+    int64_t (*boot_ms)(void *ctx);
+    void *clock_ctx;
+};
+
+/* a is borrowed for the store's life. Errors: ERR_NO_MEMORY. */
+int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret) WARN_UNUSED;
+void tsdb_free(struct tsdb *db); /* accepts NULL */
+
+const struct tsdb_options *tsdb_options(const struct tsdb *db);
+struct arena *tsdb_arena(const struct tsdb *db);
+
+/* The store's time: the wall clock's, or the newest accepted sample's (0 before the first). */
+int64_t tsdb_now_ms(struct tsdb *db);
+
+/* Turns windows as the clock says and works off expired ones; to be called about once a second. */
+void tsdb_tick(struct tsdb *db);
+
+/* floor(t / window) for any t. */
+int64_t tsdb_window_of(const struct tsdb *db, int64_t t_ms);
+
+struct tsdb_window_stats {
+    int64_t number; /* floor(start / window_ms) */
+    int64_t start_ms;
+    uint64_t series; /* with a sample in it; one chunk each */
+    uint64_t chunks;
+    uint64_t samples;
+    uint64_t bytes;         /* pages held */
+    uint64_t payload_bytes; /* encoded bytes inside used slots */
+    struct {
+        uint32_t pages;
+        uint32_t used; /* slots */
+    } classes[SIZE_CLASSES];
+};
+
+struct tsdb_stats {
+    uint64_t series;
+    uint64_t samples; /* kept now */
+    uint64_t chunks;
+    int64_t min_ms, max_ms; /* of kept samples; min > max when there are none. min is the oldest
+                               kept window's first sample */
+    uint64_t series_created, series_removed;
+    uint64_t chunks_created, chunks_removed;
+    uint64_t samples_appended;
+    uint64_t samples_late; /* of those: behind their series' newest */
+    uint64_t samples_duplicate;
+    uint64_t refused_too_old, refused_too_far_ahead, refused_out_of_order, refused_duplicate,
+        refused_limit, refused_memory;
+    uint64_t symbols, pairs;
+    uint64_t slack_bytes;     /* inside used slots of chunks: slot size minus payload */
+    uint64_t free_slot_bytes; /* free slots in live pages, all pools */
+    uint32_t n_windows;
+    struct tsdb_window_stats windows[WINDOWS_MAX + 2]; /* ascending; those that hold something */
+};
+
+void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret);
+
+/* Recounts every invariant of the store; for tests. Takes the lock for reading. */
+bool tsdb_check(struct tsdb *db);
+
+#endif
