@@ -1,0 +1,223 @@
+# hourglass. `make run` and `make test` are the two commands that matter; each installs what is missing.
+# Files are found by wildcard: a new source, test, .proto or page needs no change here. V=1 shows whole commands.
+#   BUILD=dir  where everything goes          SAN=address,undefined | thread | ..   builds with sanitizers
+# A layer is an archive, and a test links its layer and those below it: the link proves the layering.
+
+BUILD ?= build
+SAN   ?=
+ifeq ($(origin CC),default)
+CC    := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX   := $(if $(findstring clang,$(CC)),clang++,g++)
+endif
+ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN)
+endif
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+ifdef V
+Q   :=
+say  = @:
+else
+Q   := @
+say  = @printf '  %-6s %s\n'
+endif
+
+WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wwrite-strings -Wundef -Werror
+CWARN  := -Wstrict-prototypes -Wmissing-prototypes
+COMMON := -D_GNU_SOURCE -O2 -g -fno-omit-frame-pointer -ffp-contract=off -pthread -I. -I$(BUILD)/gen -MMD -MP \
+          $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+CFLAGS   = -std=c11 $(COMMON) $(WARN) $(CWARN) $(EXTRA_CFLAGS)
+CXXFLAGS = -std=c++17 -fno-exceptions -fno-rtti $(COMMON) $(WARN)
+LDFLAGS  = -pthread -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+
+# --- layers ---------------------------------------------------------------------------------------------------
+LAYERS       := alloc tsdb promql snapshot http
+DIR_alloc    := alloc
+DIR_tsdb     := tsdb
+DIR_promql   := tsdb/promql
+DIR_snapshot := snapshot
+DIR_http     := http
+# what a layer may link, itself first
+BELOW_alloc    := alloc
+BELOW_tsdb     := tsdb alloc
+BELOW_promql   := promql tsdb alloc
+BELOW_snapshot := snapshot tsdb alloc
+BELOW_http     := http promql snapshot tsdb alloc
+BELOW_prop     := promql snapshot tsdb alloc
+EXT_alloc    := -lxxhash -lm
+EXT_tsdb     := -lre2 -lstdc++ $(EXT_alloc)
+EXT_promql   := $(EXT_tsdb)
+EXT_snapshot := -lsnappy $(EXT_tsdb)
+EXT_http     := -lmicrohttpd -lprotobuf-c $(EXT_snapshot)
+EXT_prop     := $(EXT_snapshot)
+
+PROTOS := $(wildcard http/proto/*.proto)
+PAGES  := $(wildcard http/web/*.html)
+GEN_H  := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.h)
+
+sources = $(filter-out http/main.c,$(wildcard $(1)/*.c $(1)/*.cc))
+objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))
+OBJ_alloc    := $(call objects,$(call sources,alloc))
+OBJ_tsdb     := $(call objects,$(call sources,tsdb))
+OBJ_promql   := $(call objects,$(call sources,tsdb/promql))
+OBJ_snapshot := $(call objects,$(call sources,snapshot))
+OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
+OBJ_support  := $(call objects,$(call sources,tests/support))
+
+archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
+
+UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
+PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
+FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
+
+.PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
+        e2e compare lint format format-check clang-check test-programs clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/hourglass
+
+$(BUILD)/hourglass: $(BUILD)/obj/http/main.c.o $(call archives,http)
+	$(say) LINK $@
+	$(Q)$(CC) $(LDFLAGS) $^ $(EXT_http) -o $@
+
+# An archive is made anew when its directory changes, so that a removed file leaves it.
+define layer_rules
+$(BUILD)/lib$(1).a: $(OBJ_$(1)) $(DIR_$(1))
+	$$(say) AR $$@
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
+$(BUILD)/tests/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.c.o $(BUILD)/libsupport.a $(call archives,$(1))
+	$$(say) LINK $$@
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS) $$^ $$(EXT_$(1)) $$(CRITERION_LIB) -o $$@
+endef
+DIR_support := tests/support
+$(foreach layer,$(LAYERS) support,$(eval $(call layer_rules,$(layer))))
+
+$(BUILD)/obj/%.c.o: %.c Makefile
+	$(say) CC $<
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/obj/%.cc.o: %.cc Makefile
+	$(say) CXX $<
+	$(Q)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) -c $< -o $@
+
+# Generated: protobuf messages, included as "http/proto/NAME.pb-c.h", and the pages, as read-only bytes between
+# web_NAME_html and web_NAME_html_end.
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
+	$(say) PROTOC $<
+	$(Q)mkdir -p $(@D) && protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+
+$(BUILD)/gen/%.pb-c.c.o: $(BUILD)/gen/%.pb-c.c Makefile
+	$(say) CC $<
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
+	$(say) EMBED $<
+	$(Q)mkdir -p $(@D) && symbol=web_$(subst -,_,$*)_html && printf '%s\n' '.section .rodata' \
+	    ".global $$symbol, $${symbol}_end" "$$symbol:" '.incbin "$<"' "$${symbol}_end:" '.byte 0' \
+	    '.section .note.GNU-stack,"",@progbits' | $(CC) -c -x assembler - -o $@
+
+$(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
+
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+           $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
+
+# --- what is needed, and running ------------------------------------------------------------------------------
+PACKAGES      := gcc g++ libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libre2-dev libxxhash-dev
+PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3 curl
+
+deps:
+	@tests/tools/deps.sh $(PACKAGES)
+
+deps-test:
+	@tests/tools/deps.sh $(PACKAGES) $(PACKAGES_TEST)
+
+# The second make sees what the first has installed.
+run: deps
+	@$(MAKE) all
+	@exec $(BUILD)/hourglass --storage.path=data $(ARGS)
+
+peers:
+	@tests/tools/get-peers.sh $(abspath build/peers)
+
+demo: deps
+	@$(MAKE) all peers
+	@exec tests/tools/demo.sh
+
+# --- tests ----------------------------------------------------------------------------------------------------
+# Criterion and ThreadSanitizer do not go together: under SAN=thread the tests meet a small stand-in.
+ifeq ($(SAN),thread)
+$(BUILD)/obj/tests/%: EXTRA_CFLAGS += -Itests/support/criterion_lite
+else
+CRITERION_LIB := -lcriterion
+endif
+
+$(BUILD)/tests/prop/%: $(BUILD)/obj/tests/prop/%.c.o $(BUILD)/libsupport.a $(call archives,prop)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_prop) -o $@
+
+# UBSan's part of the fuzzer's runtime is C++.
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(call archives,http)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ $(EXT_http) -o $@
+
+test-programs: $(UNIT) $(PROP)
+fuzz-programs: $(FUZZ)
+
+unit: $(UNIT)
+	@tests/tools/run-suite.sh $(BUILD) unit $^
+
+prop: $(PROP)
+	@tests/tools/run-suite.sh $(BUILD) prop $^
+
+asan:
+	@$(MAKE) BUILD=build/asan SAN=address,undefined test-programs
+	@tests/tools/run-suite.sh build/asan asan $(UNIT:$(BUILD)/%=build/asan/%) $(PROP:$(BUILD)/%=build/asan/%)
+
+tsan:
+	@$(MAKE) BUILD=build/tsan SAN=thread test-programs
+	@tests/tools/run-suite.sh build/tsan tsan $(UNIT:$(BUILD)/%=build/tsan/%) $(PROP:$(BUILD)/%=build/tsan/%)
+
+FUZZ_MAKE = $(MAKE) BUILD=build/fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzz-programs
+
+fuzz:
+	@$(FUZZ_MAKE)
+	@tests/tools/run-fuzz.sh fuzz $(FUZZ:$(BUILD)/%=build/fuzz/%)
+
+fuzz-replay:
+	@$(FUZZ_MAKE)
+	@tests/tools/run-fuzz.sh fuzz-replay $(FUZZ:$(BUILD)/%=build/fuzz/%)
+
+e2e: all peers
+	@python3 -B tests/e2e/run.py $(E2E)
+
+# Five minutes of a real Prometheus beside us, then the same questions to both.
+compare: all peers
+	@DURATION=$${DURATION:-300} INTERVAL=$${INTERVAL:-5} VERBOSE=1 python3 -B tests/e2e/run.py test_real
+
+test: deps-test
+	@$(MAKE) test-all
+
+test-all:
+	@tests/tools/test-all.sh "$(MAKE)"
+
+# Everything once more with the other compiler, for its warnings.
+clang-check:
+	@$(MAKE) BUILD=build/clang CC=clang all test-programs
+
+lint: $(GEN_H)
+	@BUILD=$(BUILD) CC=$(CC) tests/lint/run.sh
+
+C_FILES = $$(find alloc tsdb snapshot http tests -name '*.[ch]' -o -name '*.cc')
+
+format:
+	@clang-format -i $(C_FILES)
+
+format-check:
+	@clang-format --dry-run -Werror $(C_FILES)
+
+clean:
+	rm -rf build
