@@ -34,12 +34,15 @@ const struct label *labels_get(const struct labels *ls, const char *name, size_t
  * <0, 0, >0. */
 int labels_compare(const struct labels *a, const struct labels *b);
 
-/* A hash of the whole set (XXH3 over lengths and bytes); the same in every process. */
+/* A hash of the whole set (bytes_hash of each name and value, each seeded with the one before). */
 uint64_t labels_hash(const struct labels *ls);
 
 /* True when the bytes are valid UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms).
  */
 bool utf8_is_valid(const char *bytes, size_t n);
+
+/* XXH3 with a seed; the same in every process. */
+uint64_t bytes_hash(const void *bytes, size_t n, uint64_t seed);
 
 /* memcmp order of two byte strings; a prefix sorts first. */
 int bytes_compare(const char *a, size_t a_len, const char *b, size_t b_len);

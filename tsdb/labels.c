@@ -1,0 +1,165 @@
+#include "tsdb/labels.h"
+#include "tsdb/store_limits.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+uint64_t bytes_hash(const void *bytes, size_t n, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes, n, seed);
+}
+
+int bytes_compare(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    size_t n = size_min(a_len, b_len);
+    int order = n > 0 ? memcmp(a, b, n) : 0;
+    if (order != 0)
+        return order;
+    return a_len < b_len ? -1 : a_len > b_len;
+}
+
+/* Length of the valid UTF-8 sequence at p, or 0. Table 3-7 of the Unicode standard: the second
+ * byte's range depends on the first. */
+static size_t utf8_sequence(const unsigned char *p, size_t n)
+{
+    static const struct {
+        unsigned char first_lo, first_hi, second_lo, second_hi;
+        size_t length;
+    } rows[] = {
+        {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3},
+        {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
+        {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+    };
+    if (p[0] < 0x80)
+        return 1;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (p[0] < rows[i].first_lo || p[0] > rows[i].first_hi)
+            continue;
+        if (n < rows[i].length || p[1] < rows[i].second_lo || p[1] > rows[i].second_hi)
+            return 0;
+        for (size_t k = 2; k < rows[i].length; k++)
+            if ((p[k] & 0xC0) != 0x80)
+                return 0;
+        return rows[i].length;
+    }
+    return 0;
+}
+
+bool utf8_is_valid(const char *bytes, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    while (n >= 8) { /* most labels are ASCII: eight bytes at a time */
+        uint64_t word;
+        memcpy(&word, p, 8);
+        if ((word & 0x8080808080808080u) != 0)
+            break;
+        p += 8;
+        n -= 8;
+    }
+    while (n > 0) {
+        size_t step = utf8_sequence(p, n);
+        if (step == 0)
+            return false;
+        p += step;
+        n -= step;
+    }
+    return true;
+}
+
+static int name_order(const struct label *a, const struct label *b)
+{
+    return bytes_compare(a->name, a->name_len, b->name, b->name_len);
+}
+
+/* Senders nearly always sort, and 64 labels are few: insertion sort is one pass over sorted input.
+ */
+static void sort_by_name(struct labels *ls)
+{
+    for (uint32_t i = 1; i < ls->n; i++) {
+        struct label moved = ls->items[i];
+        uint32_t k = i;
+        for (; k > 0 && name_order(&moved, &ls->items[k - 1]) < 0; k--)
+            ls->items[k] = ls->items[k - 1];
+        ls->items[k] = moved;
+    }
+}
+
+static int check_label(const struct label *l)
+{
+    if (l->name_len == 0)
+        return ERR_LABELS_EMPTY_NAME;
+    if (l->name_len > LABEL_NAME_BYTES_MAX || l->value_len > LABEL_VALUE_BYTES_MAX)
+        return ERR_LABELS_TOO_LONG;
+    if (!utf8_is_valid(l->name, l->name_len) || !utf8_is_valid(l->value, l->value_len))
+        return ERR_LABELS_NOT_UTF8;
+    return 0;
+}
+
+static int blame(int err, const struct label *l, const struct label **ret_bad)
+{
+    if (ret_bad != NULL)
+        *ret_bad = l;
+    return err;
+}
+
+int labels_normalise(struct labels *ls, const struct label **ret_bad)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < ls->n; i++) {
+        const struct label *l = &ls->items[i];
+        if (l->name_len == 0)
+            return blame(ERR_LABELS_EMPTY_NAME, l, ret_bad);
+        if (l->value_len > 0)
+            ls->items[n++] = *l;
+    }
+    ls->n = n;
+    if (n > LABELS_PER_SERIES_MAX)
+        return blame(ERR_LABELS_TOO_MANY, NULL, ret_bad);
+    for (uint32_t i = 0; i < n; i++) {
+        int err = check_label(&ls->items[i]);
+        if (err != 0)
+            return blame(err, &ls->items[i], ret_bad);
+    }
+    sort_by_name(ls);
+    for (uint32_t i = 1; i < n; i++)
+        if (name_order(&ls->items[i - 1], &ls->items[i]) == 0)
+            return blame(ERR_LABELS_DUPLICATE, &ls->items[i], ret_bad);
+    if (labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME)) == NULL)
+        return blame(ERR_LABELS_NO_NAME, NULL, ret_bad);
+    return 0;
+}
+
+const struct label *labels_get(const struct labels *ls, const char *name, size_t name_len)
+{
+    for (uint32_t i = 0; i < ls->n; i++) {
+        const struct label *l = &ls->items[i];
+        if (l->name_len == name_len && memcmp(l->name, name, name_len) == 0)
+            return l;
+    }
+    return NULL;
+}
+
+int labels_compare(const struct labels *a, const struct labels *b)
+{
+    for (uint32_t i = 0; i < a->n && i < b->n; i++) {
+        const struct label *x = &a->items[i], *y = &b->items[i];
+        int order = name_order(x, y);
+        if (order == 0)
+            order = bytes_compare(x->value, x->value_len, y->value, y->value_len);
+        if (order != 0)
+            return order;
+    }
+    return a->n < b->n ? -1 : a->n > b->n;
+}
+
+uint64_t labels_hash(const struct labels *ls)
+{
+    uint64_t h = 0;
+    for (uint32_t i = 0; i < ls->n; i++) {
+        h = bytes_hash(ls->items[i].name, ls->items[i].name_len, h);
+        h = bytes_hash(ls->items[i].value, ls->items[i].value_len, h);
+    }
+    return h;
+}
