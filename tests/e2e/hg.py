@@ -1,0 +1,325 @@
+"""The servers and clients that the end-to-end tests use: hourglass itself, Prometheus and node_exporter as child
+processes on free ports, a remote-write client that encodes by hand, and HTTP helpers. Standard library only."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import urllib.parse
+import zlib
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("HOURGLASS", os.path.join(ROOT, "build", "hourglass"))
+PEERS = os.path.join(ROOT, "build", "peers", "usr", "bin")
+STALE = 0x7FF0000000000002
+FORM = "application/x-www-form-urlencoded"
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds=10.0, what="the condition"):
+    """Polls until condition() is true and returns its value; an assertion fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.02)
+
+
+# --- bytes on the wire ----------------------------------------------------------------------------------------
+
+
+def varint(number):
+    number &= (1 << 64) - 1
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def field(number, payload):
+    """A length-delimited protobuf field."""
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
+def to_bytes(text):
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def encode_series(labels, samples):
+    """TimeSeries of remote write 1.0. labels: a dict (sent sorted) or pairs (sent as they are); samples: pairs of
+    (ms, value), where an int value stands for the 64 bits of a double when it is above 2**53."""
+    pairs = sorted(labels.items()) if isinstance(labels, dict) else labels
+    out = b"".join(field(1, field(1, to_bytes(name)) + field(2, to_bytes(value))) for name, value in pairs)
+    for at, value in samples:
+        is_bits = isinstance(value, int) and value > 1 << 53
+        bits = struct.pack("<Q", value) if is_bits else struct.pack("<d", value)
+        out += field(2, b"\x09" + bits + b"\x10" + varint(at))
+    return field(1, out)
+
+
+def write_request(*series):
+    """WriteRequest of (labels, samples) tuples."""
+    return b"".join(encode_series(labels, samples) for labels, samples in series)
+
+
+def snappy(data, declared=None):
+    """Block format made of literals; `declared` lies about the length of the content."""
+    out = varint(len(data) if declared is None else declared)
+    for start in range(0, len(data), 65536):
+        piece = data[start : start + 65536]
+        if len(piece) <= 60:
+            out += bytes([(len(piece) - 1) << 2]) + piece
+        else:
+            out += b"\xf4" + struct.pack("<H", len(piece) - 1) + piece
+    return out
+
+
+def snappy_framed(data):
+    """Framing format, which remote write does not use: senders get it wrong."""
+    crc = zlib.crc32(data)
+    chunk = struct.pack("<I", crc) + data
+    return b"\xff\x06\x00\x00sNaPpY" + b"\x01" + struct.pack("<I", len(chunk))[:3] + chunk
+
+
+# --- HTTP -----------------------------------------------------------------------------------------------------
+
+
+class Answer:
+    def __init__(self, code, headers, body):
+        self.code = code
+        self.headers = {name.lower(): value for name, value in headers}
+        self.body = body
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.code} {self.text[:300]!r}"
+
+
+def receive(sock):
+    """One answer read from a socket by hand; None when the other side closed without one."""
+    answer = http.client.HTTPResponse(sock)
+    try:
+        answer.begin()
+    except (http.client.HTTPException, ConnectionError):
+        return None
+    return Answer(answer.status, answer.getheaders(), answer.read())
+
+
+class Server:
+    """A child process that answers HTTP on self.port, with its output in self.log_path."""
+
+    name = "server"
+    ready_path = "/-/ready"
+
+    def __init__(self):
+        self.port = free_port()
+        self.process = None
+        self.directory = tempfile.mkdtemp(prefix=f"hg-e2e-{self.name}-")
+        self.log_path = os.path.join(self.directory, "log")
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"http://{self.address}"
+
+    def command(self):
+        raise NotImplementedError
+
+    def spawn(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory)
+
+    def start(self, seconds=15.0):
+        self.spawn()
+        wait_until(self.is_ready, seconds, f"{self.name} ready\n{self.log[-2000:]}")
+        return self
+
+    def is_ready(self):
+        assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}:\n{self.log[-2000:]}"
+        try:
+            return self.get(self.ready_path).code == 200
+        except OSError:
+            return False
+
+    @property
+    def log(self):
+        try:
+            with open(self.log_path, encoding="utf-8", errors="replace") as log:
+                return log.read()
+        except FileNotFoundError:
+            return ""
+
+    def stop(self, seconds=15.0):
+        """SIGTERM; returns the exit code."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        finally:
+            self.kill()
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.kill()
+        if exc[0] is not None and self.log:
+            print(f"--- log of {self.name}\n{self.log[-3000:]}---")
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def request(self, method, path, body=None, headers=None, timeout=30.0):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.getheaders(), answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path, params=None, **options):
+        query = "?" + urllib.parse.urlencode(params, doseq=True) if params else ""
+        return self.request("GET", path + query, **options)
+
+    def post_form(self, path, params):
+        return self.request("POST", path, urllib.parse.urlencode(params, doseq=True), {"Content-Type": FORM})
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def query(self, expression, at=None, **params):
+        """Instant query; the data of the answer, which must be a success."""
+        return self.data("/api/v1/query", query=expression, **({} if at is None else {"time": at}), **params)
+
+    def query_range(self, expression, start, end, step):
+        return self.data("/api/v1/query_range", query=expression, start=start, end=end, step=step)
+
+    def data(self, path, **params):
+        answer = self.get(path, params)
+        assert answer.code == 200, f"{path} {params}: {answer}"
+        assert answer.json["status"] == "success", answer
+        return answer.json["data"]
+
+    def metric(self, name):
+        """Sum of a metric's samples on /metrics, None without one."""
+        found = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)", self.get("/metrics").text, re.M)
+        return sum(float(value) for value in found) if found else None
+
+
+class Hourglass(Server):
+    """Hourglass(**{"storage.clock": "samples"}) passes --storage.clock=samples. Own metrics are off unless asked for,
+    so that a test meets only what it wrote. The data lies in self.data_path and survives stop() and start()."""
+
+    name = "hourglass"
+
+    def __init__(self, **flags):
+        super().__init__()
+        self.data_path = os.path.join(self.directory, "data")
+        self.flags = {"self.interval": "0", **flags}
+
+    def command(self):
+        flags = {"web.listen-address": self.address, "storage.path": self.data_path, **self.flags}
+        return [BINARY] + [f"--{name}={value}" for name, value in flags.items()]
+
+    def write(self, *series, headers=None):
+        """Remote write of (labels, samples) tuples."""
+        return self.write_raw(snappy(write_request(*series)), headers)
+
+    def write_raw(self, body, headers=None):
+        default = {
+            "Content-Type": "application/x-protobuf",
+            "Content-Encoding": "snappy",
+            "X-Prometheus-Remote-Write-Version": "0.1.0",
+        }
+        merged = {**default, **(headers or {})}
+        return self.request(
+            "POST", "/api/v1/write", body, {name: value for name, value in merged.items() if value is not None}
+        )
+
+    def write_ok(self, *series):
+        answer = self.write(*series)
+        assert answer.code == 204, answer
+
+    def samples(self, selector, at, seconds):
+        """Raw samples as {frozenset(labels): [(ms, text)]} of the range (at - seconds, at]."""
+        result = self.query(f"{selector}[{seconds}s]", at=at)["result"]
+        return {
+            frozenset(one["metric"].items()): [(round(t * 1000), v) for t, v in one["values"]] for one in result
+        }
+
+
+class NodeExporter(Server):
+    name = "node_exporter"
+    ready_path = "/metrics"
+
+    def command(self):
+        return [os.path.join(PEERS, "prometheus-node-exporter"), f"--web.listen-address={self.address}"]
+
+
+class Prometheus(Server):
+    """Scrapes `targets` (job name to address; itself always) and remote-writes to the servers given."""
+
+    name = "prometheus"
+
+    def __init__(self, interval, targets, write_to=()):
+        super().__init__()
+        self.config_path = os.path.join(self.directory, "prometheus.yml")
+        jobs = {**targets, "prometheus": self.address}
+        lines = [f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}", "scrape_configs:"]
+        lines += [f"  - {{job_name: {job}, static_configs: [{{targets: ['{at}']}}]}}" for job, at in jobs.items()]
+        lines += ["remote_write:"] if write_to else []
+        for server in write_to:
+            lines.append(f"  - {{url: 'http://{server.address}/api/v1/write', queue_config: {{batch_send_deadline: 1s}}}}")
+        with open(self.config_path, "w", encoding="utf-8") as config:
+            config.write("\n".join(lines) + "\n")
+
+    def command(self):
+        return [
+            os.path.join(PEERS, "prometheus"),
+            f"--config.file={self.config_path}",
+            f"--storage.tsdb.path={os.path.join(self.directory, 'tsdb')}",
+            f"--web.listen-address={self.address}",
+        ]
+
+
+def promtool(*args):
+    """Output of promtool, which must succeed."""
+    done = subprocess.run([os.path.join(PEERS, "promtool"), *args], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
