@@ -1,0 +1,49 @@
+#include "snapshot/io.h"
+
+#include <errno.h>
+
+int io_write_all(struct io *io, int handle, const void *bytes, size_t n)
+{
+    const uint8_t *at = bytes;
+    while (n > 0) {
+        ssize_t written = io->ops->write(io, handle, at, n);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written == 0) /* no file system does; it must not become an endless loop */
+            errno = EIO;
+        if (written <= 0)
+            return ERR_IO;
+        assert((size_t)written <= n);
+        at += written;
+        n -= (size_t)written;
+    }
+    return 0;
+}
+
+int io_read_full(struct io *io, int handle, void *bytes, size_t n, size_t *ret_n)
+{
+    uint8_t *at = bytes;
+    size_t got = 0;
+    while (got < n) {
+        ssize_t r = io->ops->read(io, handle, at + got, n - got);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return ERR_IO;
+        if (r == 0)
+            break;
+        assert((size_t)r <= n - got);
+        got += (size_t)r;
+    }
+    *ret_n = got;
+    return 0;
+}
+
+int io_sync(struct io *io, int handle)
+{
+    int r;
+    do
+        r = io->ops->sync(io, handle);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? ERR_IO : 0;
+}
