@@ -199,8 +199,9 @@ class Server:
         return self
 
     def __exit__(self, *exc):
+        has_died = self.process is not None and self.process.poll() is not None
         self.kill()
-        if exc[0] is not None and self.log:
+        if exc[0] is not None and (has_died or self.name == "hourglass"):
             print(f"--- log of {self.name}\n{self.log[-3000:]}---")
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -305,7 +306,8 @@ class Prometheus(Server):
         lines += [f"  - {{job_name: {job}, static_configs: [{{targets: ['{at}']}}]}}" for job, at in jobs.items()]
         lines += ["remote_write:"] if write_to else []
         for server in write_to:
-            lines.append(f"  - {{url: 'http://{server.address}/api/v1/write', queue_config: {{batch_send_deadline: 1s}}}}")
+            url = f"http://{server.address}/api/v1/write"
+            lines.append(f"  - {{url: '{url}', queue_config: {{batch_send_deadline: 1s}}}}")
         with open(self.config_path, "w", encoding="utf-8") as config:
             config.write("\n".join(lines) + "\n")
 

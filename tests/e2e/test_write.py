@@ -231,9 +231,10 @@ def test_bad_label_sets_are_400_and_the_good_stay():
 def test_utf8_names_and_values_are_kept():
     with Hourglass() as server:
         server.start()
-        server.write_ok(({"__name__": "température", "http.method": "GET", "ort": "Köln\n\"\\\u2028"}, [(now_ms(), 1)]))
+        labels = {"__name__": "température", "http.method": "GET", "ort": "Köln\n\"\\\u2028"}
+        server.write_ok((labels, [(now_ms(), 1.0)]))
         found = server.query('{"température", "http.method"="GET"}')["result"]
-        assert found[0]["metric"]["ort"] == "Köln\n\"\\\u2028", found
+        assert found[0]["metric"] == labels, found
 
 
 def test_partial_write_counts_and_says_the_first_reason():
