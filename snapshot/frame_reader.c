@@ -70,7 +70,7 @@ static int frame_here(struct frame_reader *r, struct frame *ret)
     const uint8_t *bytes = r->buffer + r->start;
     struct frame_header h;
     if (buffered(r) < FRAME_HEADER_BYTES) {
-        r->is_cut = !r->is_searching;
+        r->is_cut |= !r->is_searching;
         return 0;
     }
     if (!frame_header_decode(bytes, &h))

@@ -1,0 +1,126 @@
+/* An io that makes trouble on the way to another one: the nth call fails, reads and writes come
+ * back short, or are interrupted. */
+#ifndef TESTS_UNIT_SNAPSHOT_FAULTY_IO_H
+#define TESTS_UNIT_SNAPSHOT_FAULTY_IO_H
+
+#include "snapshot/io.h"
+
+#include <errno.h>
+
+struct faulty_io {
+    struct io io;
+    struct io *inner;
+    long fail_at; /* this call (1 = the first) fails; 0 = none */
+    int fail_errno;
+    long n_calls;   /* so far, of all kinds */
+    size_t most;    /* bytes that one read or write moves; 0 = all */
+    unsigned eintr; /* each read, write or sync is interrupted this many times first */
+    unsigned n_eintr;
+    const char *failed; /* the call that was made to fail */
+};
+
+static inline struct faulty_io *faulty(struct io *io)
+{
+    return (struct faulty_io *)io;
+}
+
+static inline bool faulty_fails(struct io *io, const char *call)
+{
+    struct faulty_io *f = faulty(io);
+    if (++f->n_calls != f->fail_at)
+        return false;
+    f->failed = call;
+    errno = f->fail_errno;
+    return true;
+}
+
+static inline bool faulty_interrupts(struct io *io)
+{
+    struct faulty_io *f = faulty(io);
+    if (f->n_eintr++ < f->eintr) {
+        errno = EINTR;
+        return true;
+    }
+    f->n_eintr = 0;
+    return false;
+}
+
+static inline size_t faulty_size(struct io *io, size_t n)
+{
+    size_t most = faulty(io)->most;
+    return most && most < n ? most : n;
+}
+
+static inline int faulty_open(struct io *io, const char *name, bool is_for_writing)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "open") ? -1 : inner->ops->open(inner, name, is_for_writing);
+}
+
+static inline ssize_t faulty_read(struct io *io, int handle, void *bytes, size_t n)
+{
+    struct io *inner = faulty(io)->inner;
+    if (faulty_interrupts(io) || faulty_fails(io, "read"))
+        return -1;
+    return inner->ops->read(inner, handle, bytes, faulty_size(io, n));
+}
+
+static inline ssize_t faulty_write(struct io *io, int handle, const void *bytes, size_t n)
+{
+    struct io *inner = faulty(io)->inner;
+    if (faulty_interrupts(io) || faulty_fails(io, "write"))
+        return -1;
+    return inner->ops->write(inner, handle, bytes, faulty_size(io, n));
+}
+
+static inline int faulty_sync(struct io *io, int handle)
+{
+    struct io *inner = faulty(io)->inner;
+    if (faulty_interrupts(io) || faulty_fails(io, "sync"))
+        return -1;
+    return inner->ops->sync(inner, handle);
+}
+
+/* As on Linux: a close that fails has closed all the same. */
+static inline int faulty_close(struct io *io, int handle)
+{
+    struct io *inner = faulty(io)->inner;
+    int r = inner->ops->close(inner, handle);
+    return faulty_fails(io, "close") ? -1 : r;
+}
+
+static inline int faulty_rename(struct io *io, const char *from, const char *to)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "rename") ? -1 : inner->ops->rename(inner, from, to);
+}
+
+static inline int faulty_remove(struct io *io, const char *name)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "remove") ? -1 : inner->ops->remove(inner, name);
+}
+
+static inline int faulty_sync_dir(struct io *io)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "sync_dir") ? -1 : inner->ops->sync_dir(inner);
+}
+
+static inline void faulty_init(struct faulty_io *f, struct io *inner)
+{
+    static const struct io_ops ops = {
+        .open = faulty_open,
+        .read = faulty_read,
+        .write = faulty_write,
+        .sync = faulty_sync,
+        .close = faulty_close,
+        .rename = faulty_rename,
+        .remove = faulty_remove,
+        .sync_dir = faulty_sync_dir,
+    };
+    *f = (struct faulty_io){
+        .io = {.ops = &ops, .place = inner->place}, .inner = inner, .fail_errno = ENOSPC};
+}
+
+#endif

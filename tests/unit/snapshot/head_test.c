@@ -1,0 +1,99 @@
+#include "snapshot/head.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static uint8_t bytes[HEAD_PAYLOAD_MAX + 1];
+static struct head head; /* the largest there can be */
+static size_t n_bytes;
+
+static void given_a_head(void)
+{
+    head = (struct head){.created_ms = -1,
+                         .window_ms = INT64_MAX,
+                         .n_series = UINT64_MAX,
+                         .newest_ms = INT64_MIN,
+                         .n_windows = HEAD_WINDOWS_MAX};
+    for (uint32_t i = 0; i < HEAD_WINDOWS_MAX; i++) {
+        head.windows[i].number = i == 0 ? INT64_MIN : INT64_MAX - HEAD_WINDOWS_MAX + (int64_t)i;
+        for (unsigned c = 0; c < SIZE_CLASSES; c++)
+            head.windows[i].slots[c] = UINT64_MAX - c;
+    }
+    struct encoder e;
+    encoder_init(&e, bytes, HEAD_PAYLOAD_MAX);
+    head_encode(&head, &e);
+    n_bytes = e.n;
+}
+
+TestSuite(head, .init = given_a_head);
+
+Test(head, survives)
+{
+    struct head back;
+    memset(&back, 0, sizeof back);
+    cr_assert_eq(head_decode(bytes, n_bytes, &back), 0);
+    cr_assert_eq(memcmp(&back, &head, sizeof head), 0);
+}
+
+Test(head, cut_or_longer_is_corrupt)
+{
+    struct head back;
+    for (size_t n = 0; n < n_bytes; n++)
+        cr_assert_eq(head_decode(bytes, n, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(bytes, n_bytes + 1, &back), ERR_CORRUPT);
+}
+
+static int decode_changed(void)
+{
+    struct head back;
+    struct encoder e;
+    encoder_init(&e, bytes, HEAD_PAYLOAD_MAX);
+    encoder_zigzag(&e, 0);                        /* created */
+    encoder_varint(&e, (uint64_t)head.window_ms); /* window */
+    encoder_varint(&e, 0);                        /* series */
+    encoder_zigzag(&e, 0);                        /* newest */
+    encoder_varint(&e, head.n_windows);
+    for (uint32_t i = 0; i < head.n_windows; i++) {
+        encoder_zigzag(&e, (uint64_t)head.windows[i].number);
+        for (int c = 0; c < SIZE_CLASSES; c++)
+            encoder_varint(&e, 0);
+    }
+    return head_decode(bytes, e.n, &back);
+}
+
+Test(head, limits_hold_at_them_and_not_past_them)
+{
+    head.n_windows = 0;
+    cr_assert_eq(decode_changed(), 0);
+    head.window_ms = 0;
+    cr_assert_eq(decode_changed(), ERR_CORRUPT);
+    head.window_ms = 1;
+    head.n_windows = HEAD_WINDOWS_MAX;
+    for (uint32_t i = 0; i < head.n_windows; i++)
+        head.windows[i].number = 1; /* a distance */
+    cr_assert_eq(decode_changed(), 0);
+    head.windows[5].number = 0;
+    cr_assert_eq(decode_changed(), ERR_CORRUPT, "the same window twice");
+    head.n_windows = HEAD_WINDOWS_MAX + 1;
+    struct head back;
+    struct encoder e;
+    encoder_init(&e, bytes, HEAD_PAYLOAD_MAX);
+    for (uint64_t i = 0; i < 4; i++)
+        encoder_varint(&e, 2);
+    encoder_varint(&e, head.n_windows);
+    memset(bytes + e.n, 2, sizeof bytes - e.n);
+    cr_assert_eq(head_decode(bytes, e.n + 9u * head.n_windows, &back), ERR_CORRUPT);
+}
+
+Test(end, survives)
+{
+    struct end end = {1, 2, 300, UINT64_MAX, 0x0102030405060708}, back;
+    struct encoder e;
+    encoder_init(&e, bytes, sizeof bytes);
+    end_encode(&end, &e);
+    cr_assert_eq(end_decode(bytes, e.n, &back), 0);
+    cr_assert_eq(memcmp(&back, &end, sizeof end), 0);
+    for (size_t n = 0; n < e.n; n++)
+        cr_assert_eq(end_decode(bytes, n, &back), ERR_CORRUPT);
+    cr_assert_eq(end_decode(bytes, e.n + 1, &back), ERR_CORRUPT);
+}

@@ -1,0 +1,93 @@
+#include "snapshot/io.h"
+
+#include "temp_dir.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+
+static struct temp_dir dir;
+static struct io_file f;
+
+static void given_a_directory(void)
+{
+    cr_assert(temp_dir_new(&dir));
+    cr_assert_eq(io_file_open(&f, dir.path), 0);
+}
+
+static void remove_it(void)
+{
+    io_file_close(&f);
+    temp_dir_remove(&dir);
+}
+
+TestSuite(io_file, .init = given_a_directory, .fini = remove_it);
+
+static void put(const char *name, const char *text)
+{
+    int h = f.io.ops->open(&f.io, name, true);
+    cr_assert_geq(h, 0);
+    cr_assert_eq(io_write_all(&f.io, h, text, strlen(text)), 0);
+    cr_assert_eq(io_sync(&f.io, h), 0);
+    cr_assert_eq(f.io.ops->close(&f.io, h), 0);
+}
+
+Test(io_file, what_is_written_is_read)
+{
+    put("a", "hello, longer");
+    put("a", "hello");
+    int h = f.io.ops->open(&f.io, "a", false);
+    char back[16];
+    size_t n;
+    cr_assert_eq(io_read_full(&f.io, h, back, sizeof back, &n), 0);
+    cr_assert_eq(n, 5);
+    cr_assert_eq(memcmp(back, "hello", 5), 0);
+    cr_assert_eq(f.io.ops->close(&f.io, h), 0);
+}
+
+Test(io_file, rename_replaces_and_the_directory_syncs)
+{
+    put("old", "old");
+    put("new", "new");
+    cr_assert_eq(f.io.ops->rename(&f.io, "new", "old"), 0);
+    cr_assert_eq(f.io.ops->sync_dir(&f.io), 0);
+    cr_assert_not(temp_dir_has(&dir, "new"));
+    uint8_t back[8];
+    cr_assert_eq(file_read_all(temp_dir_file(&dir, "old"), back, sizeof back), 3);
+    cr_assert_eq(memcmp(back, "new", 3), 0);
+}
+
+Test(io_file, missing_things_are_errors)
+{
+    cr_assert_eq(f.io.ops->open(&f.io, "none", false), -1);
+    cr_assert_eq(errno, ENOENT);
+    cr_assert_eq(f.io.ops->remove(&f.io, "none"), -1);
+    cr_assert_eq(errno, ENOENT);
+    struct io_file g;
+    cr_assert_eq(io_file_open(&g, "/nonexistent/directory"), ERR_IO);
+    cr_assert_eq(errno, ENOENT);
+}
+
+Test(io_file, a_link_in_the_place_of_a_file_is_not_followed)
+{
+    cr_assert_eq(symlink("/dev/null", temp_dir_file(&dir, "a")), 0);
+    cr_assert_eq(f.io.ops->open(&f.io, "a", true), -1);
+    cr_assert_eq(errno, ELOOP);
+}
+
+Test(io_file, others_may_not_read_a_file)
+{
+    put("a", "x");
+    struct stat st;
+    cr_assert_eq(stat(temp_dir_file(&dir, "a"), &st), 0);
+    cr_assert_eq(st.st_mode & 07, 0);
+}
+
+Test(io_file, a_directory_that_is_renamed_stays_the_same)
+{
+    char elsewhere[80];
+    snprintf(elsewhere, sizeof elsewhere, "%s-moved", dir.path);
+    cr_assert_eq(rename(dir.path, elsewhere), 0);
+    put("a", "x");
+    cr_assert_eq(rename(elsewhere, dir.path), 0);
+    cr_assert(temp_dir_has(&dir, "a"));
+}
