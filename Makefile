@@ -127,7 +127,7 @@ $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/ob
 
 # --- what is needed, and running ------------------------------------------------------------------------------
 PACKAGES      := gcc g++ libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libre2-dev libxxhash-dev
-PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3 curl
+PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3
 
 deps:
 	@tests/tools/deps.sh $(PACKAGES)
@@ -184,11 +184,11 @@ tsan:
 FUZZ_MAKE = $(MAKE) BUILD=build/fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzz-programs
 
 fuzz:
-	@$(FUZZ_MAKE)
+	+@$(FUZZ_MAKE)
 	@tests/tools/run-fuzz.sh fuzz $(FUZZ:$(BUILD)/%=build/fuzz/%)
 
 fuzz-replay:
-	@$(FUZZ_MAKE)
+	+@$(FUZZ_MAKE)
 	@tests/tools/run-fuzz.sh fuzz-replay $(FUZZ:$(BUILD)/%=build/fuzz/%)
 
 e2e: all peers

@@ -20,7 +20,7 @@ export UBSAN_OPTIONS="log_path=$PWD/$reports/ubsan:print_stacktrace=1"
 export TSAN_OPTIONS="log_path=$PWD/$reports/tsan:halt_on_error=0:exitcode=66"
 
 count() { # count WORD FILE: the number behind WORD in the last summary line, 0 without one
-    sed 's/\x1b\[[0-9;]*m//g' "$2" | sed -n "s/.*Tested:.*$1: *\([0-9]*\).*/\1/p" | tail -n 1 | grep . || echo 0
+    sed 's/\x1b\[[0-9;]*m//g' "$2" | grep -a Tested: | sed -n "s/.*$1: *\([0-9]*\).*/\1/p" | tail -n 1 | grep . || echo 0
 }
 
 for program in "$@"; do
