@@ -1,0 +1,92 @@
+#include "tsdb/clock.h"
+
+#include <time.h>
+
+static int64_t system_ms(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t wall_ms(const struct clock *c)
+{
+    const struct tsdb_options *o = c->options;
+    return o->wall_ms != NULL ? o->wall_ms(o->clock_ctx) : system_ms(CLOCK_REALTIME);
+}
+
+static int64_t boot_ms(const struct clock *c)
+{
+    const struct tsdb_options *o = c->options;
+    return o->boot_ms != NULL ? o->boot_ms(o->clock_ctx) : system_ms(CLOCK_BOOTTIME);
+}
+
+void clock_init(struct clock *c, const struct tsdb_options *o)
+{
+    *c = (struct clock){.options = o, .is_confirmed = true, .free_before = INT64_MIN};
+}
+
+void clock_distrust(struct clock *c)
+{
+    c->is_confirmed = false;
+    c->confirm_boot_ms = boot_ms(c) + CLOCK_CONFIRM_MS;
+}
+
+int64_t clock_now_ms(const struct clock *c)
+{
+    return c->options->clock == CLOCK_SAMPLES ? c->newest_ms : wall_ms(c);
+}
+
+int64_t clock_window_of(const struct clock *c, int64_t t_ms)
+{
+    int64_t w = c->options->window_ms;
+    return t_ms / w - (t_ms % w < 0);
+}
+
+int64_t clock_window_start(const struct clock *c, int64_t number)
+{
+    return (int64_t)((uint64_t)number * (uint64_t)c->options->window_ms);
+}
+
+int64_t clock_oldest_window(const struct clock *c)
+{
+    if (c->options->clock == CLOCK_SAMPLES && !c->has_newest)
+        return INT64_MIN;
+    return clock_window_of(c, clock_now_ms(c)) - (int64_t)c->options->n_windows + 1;
+}
+
+static void confirm(struct clock *c)
+{
+    c->is_confirmed = true;
+    c->free_before = clock_oldest_window(c);
+}
+
+void clock_sample(struct clock *c, int64_t t_ms)
+{
+    if (c->options->clock == CLOCK_SAMPLES) {
+        c->newest_ms = c->has_newest ? i64_max(c->newest_ms, t_ms) : t_ms;
+        c->has_newest = true;
+    } else if (!c->is_confirmed && t_ms >= wall_ms(c) - CLOCK_CONFIRM_MS) {
+        confirm(c);
+    }
+}
+
+bool clock_may_drop(struct clock *c, int64_t number)
+{
+    if (number >= clock_oldest_window(c))
+        return false;
+    if (c->options->clock == CLOCK_SAMPLES)
+        return true;
+    if (!c->is_confirmed && boot_ms(c) >= c->confirm_boot_ms)
+        confirm(c);
+    if (!c->is_confirmed)
+        return false;
+    if (number < c->free_before)
+        return true;
+    int64_t now = boot_ms(c);
+    if (c->has_dropped && now - c->dropped_boot_ms < c->options->window_ms)
+        return false;
+    c->has_dropped = true;
+    c->dropped_boot_ms = now;
+    return true;
+}

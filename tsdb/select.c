@@ -1,0 +1,175 @@
+/* Matchers against the index.
+ *
+ * One matcher gives the candidates: the = with the fewest series, else the first that a missing
+ * label does not satisfy (the union of its values' postings), else all series. The others are asked
+ * per candidate, on the row of its pairs: an = compares handles, the rest evaluate a value once and
+ * remember the answer per pair. So a selective metric name makes a query cheap whatever else it
+ * says, and an expression is run over distinct values, not over series.
+ */
+#include "tsdb/id_set.h"
+#include "tsdb/store.h"
+
+enum { MEMO_SLOTS = 256 }; /* as the hash in passes() has it */
+
+struct filter {
+    const struct matcher *matcher;
+    slot name;          /* the name's symbol, or 0: no series has the label */
+    bool takes_missing; /* the answer for series without the label */
+    struct {
+        slot pair; /* 0 = empty */
+        bool is_match;
+    } memo[MEMO_SLOTS];
+};
+
+static slot matcher_pair(const struct tsdb *db, const struct matcher *m)
+{
+    return pair_find(db->arena, &db->labels.pairs, &db->labels.symbols, m->name, m->name_len,
+                     m->value, m->value_len);
+}
+
+static bool pair_matches(const struct tsdb *db, const struct matcher *m, slot pair)
+{
+    const struct symbol *value = symbol_at(db->arena, pair_at(db->arena, pair)->value);
+    return matcher_matches(m, value->bytes, value->n_bytes);
+}
+
+/* ---- candidates ---- */
+
+struct base {
+    size_t matcher; /* which of the set gives the candidates; set->n = none of them */
+    const struct postings
+        *postings;   /* of an =, or of all series; NULL = a union over the matcher's label */
+    bool is_nothing; /* an = that no series satisfies */
+};
+
+static struct base choose_base(const struct tsdb *db, const struct matcher_set *set)
+{
+    struct base best = {.matcher = set->n, .postings = &db->series.all};
+    for (size_t i = 0; i < set->n; i++) {
+        const struct matcher *m = &set->items[i];
+        if (matcher_matches_empty(m))
+            continue;
+        if (m->kind != MATCH_EQUAL) {
+            if (best.matcher == set->n)
+                best = (struct base){.matcher = i};
+            continue;
+        }
+        slot pair = matcher_pair(db, m);
+        if (pair == 0)
+            return (struct base){.is_nothing = true};
+        const struct postings *p = &pair_at(db->arena, pair)->postings;
+        bool is_first_equal = best.matcher == set->n || best.postings == NULL;
+        if (is_first_equal || p->n < best.postings->n)
+            best = (struct base){.matcher = i, .postings = p};
+    }
+    return best;
+}
+
+static bool list_postings(const struct tsdb *db, const struct postings *p, struct region *r,
+                          uint32_t **ret, size_t *ret_n)
+{
+    *ret_n = p->n;
+    *ret = region_alloc(r, p->n * sizeof(**ret));
+    if (*ret != NULL)
+        postings_list(db->arena, p, *ret);
+    return *ret != NULL;
+}
+
+/* The series that have any of the values which match. */
+static bool list_union(const struct tsdb *db, const struct matcher *m, struct region *r,
+                       uint32_t **ret, size_t *ret_n)
+{
+    struct id_set ids;
+    if (!id_set_init(&ids, r, db->series.next_id))
+        return false;
+    slot name = symbol_find(db->arena, &db->labels.symbols, m->name, m->name_len);
+    slot pair = name != 0 ? symbol_at(db->arena, name)->first_pair : 0;
+    for (; pair != 0; pair = pair_at(db->arena, pair)->next) {
+        struct region_mark mark = region_mark(r);
+        uint32_t *some;
+        size_t n;
+        if (!pair_matches(db, m, pair))
+            continue;
+        if (!list_postings(db, &pair_at(db->arena, pair)->postings, r, &some, &n))
+            return false;
+        for (size_t i = 0; i < n; i++)
+            id_set_add(&ids, some[i]);
+        region_rewind(r, mark);
+    }
+    *ret_n = ids.n;
+    return id_set_list(&ids, r, ret);
+}
+
+/* ---- filters ---- */
+
+static slot pair_of_name(const struct tsdb *db, const struct series *s, slot name)
+{
+    for (uint32_t i = 0; i < s->n_pairs; i++)
+        if (pair_at(db->arena, s->pairs[i])->name == name)
+            return s->pairs[i];
+    return 0;
+}
+
+static bool passes(const struct tsdb *db, struct filter *f, const struct series *s)
+{
+    slot pair = f->name != 0 ? pair_of_name(db, s, f->name) : 0;
+    if (pair == 0)
+        return f->takes_missing;
+    size_t at = (pair * 2654435761u) >> 24; /* Knuth's multiplicative hash, 8 bits of it */
+    if (f->memo[at].pair != pair) {
+        f->memo[at].pair = pair;
+        f->memo[at].is_match = pair_matches(db, f->matcher, pair);
+    }
+    return f->memo[at].is_match;
+}
+
+static struct filter *make_filters(const struct tsdb *db, const struct matcher_set *set, size_t but,
+                                   struct region *r, size_t *ret_n)
+{
+    struct filter *filters = region_calloc(r, set->n, sizeof(*filters));
+    *ret_n = 0;
+    for (size_t i = 0; filters != NULL && i < set->n; i++) {
+        const struct matcher *m = &set->items[i];
+        if (i == but)
+            continue;
+        struct filter *f = &filters[(*ret_n)++];
+        f->matcher = m;
+        f->name = symbol_find(db->arena, &db->labels.symbols, m->name, m->name_len);
+        f->takes_missing = matcher_matches_empty(m);
+    }
+    return filters;
+}
+
+static size_t keep_passing(const struct tsdb *db, struct filter *filters, size_t n_filters,
+                           uint32_t *ids, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct series *s = series_at(db->arena, series_of_id(db->arena, &db->series, ids[i]));
+        size_t k = 0;
+        while (k < n_filters && passes(db, &filters[k], s))
+            k++;
+        if (k == n_filters)
+            ids[kept++] = ids[i];
+    }
+    return kept;
+}
+
+int store_select_locked(struct tsdb *db, const struct matcher_set *set, struct region *r,
+                        uint32_t **ret, size_t *ret_n)
+{
+    struct base base = choose_base(db, set);
+    *ret_n = 0;
+    if (base.is_nothing)
+        return 0;
+    bool is_listed = base.postings != NULL
+                         ? list_postings(db, base.postings, r, ret, ret_n)
+                         : list_union(db, &set->items[base.matcher], r, ret, ret_n);
+    size_t n_filters;
+    struct filter *filters = is_listed ? make_filters(db, set, base.matcher, r, &n_filters) : NULL;
+    if (filters == NULL)
+        return ERR_NO_MEMORY;
+    if (n_filters > 0)
+        *ret_n = keep_passing(db, filters, n_filters, *ret, *ret_n);
+    return 0;
+}

@@ -1,0 +1,146 @@
+#include "tsdb/tail.h"
+#include "tsdb/varint.h"
+#include "tsdb/whole.h"
+
+enum {
+    OP_SAMPLE = 0x80,
+    OP_NEW_STEP = 0x40,
+    OP_VALUE_MASK = 0x03,
+    VALUE_SAME = 0,
+    VALUE_WHOLE = 1,
+    VALUE_XOR = 2,
+    VALUE_BYTES = 8,
+};
+
+static size_t put_xor(uint8_t *out, uint64_t x)
+{
+    unsigned lead = (unsigned)__builtin_clzll(x) / 8, trail = (unsigned)__builtin_ctzll(x) / 8;
+    unsigned n = VALUE_BYTES - lead - trail;
+    out[0] = (uint8_t)(lead << 4 | n);
+    for (unsigned i = 0; i < n; i++)
+        out[1 + i] = (uint8_t)(x >> 8 * (VALUE_BYTES - 1 - lead - i));
+    return 1 + n;
+}
+
+static uint64_t get_xor(const uint8_t **at)
+{
+    unsigned lead = **at >> 4, n = **at & 0x0F;
+    uint64_t x = 0;
+    (*at)++;
+    for (unsigned i = 0; i < n; i++)
+        x |= (uint64_t) * (*at)++ << 8 * (VALUE_BYTES - 1 - lead - i);
+    return x;
+}
+
+/* Writes the value's part of an operation; returns its kind. */
+static uint8_t put_value(uint64_t before, uint64_t now, uint8_t *out, size_t *ret_bytes)
+{
+    int64_t whole_before, whole_now;
+    *ret_bytes = 0;
+    if (now == before)
+        return VALUE_SAME;
+    if (whole_of_bits(before, &whole_before) && whole_of_bits(now, &whole_now)) {
+        *ret_bytes = varint_put(out, zigzag(whole_now - whole_before));
+        return VALUE_WHOLE;
+    }
+    *ret_bytes = put_xor(out, now ^ before);
+    return VALUE_XOR;
+}
+
+static void start(struct tail *t, int64_t t_ms, uint64_t value)
+{
+    *t = (struct tail){
+        .first_ms = t_ms,
+        .last_ms = t_ms,
+        .first_value = value,
+        .last_value = value,
+        .n_samples = 1,
+    };
+}
+
+size_t tail_step(struct tail *t, int64_t t_ms, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
+{
+    assert(t->n_samples < BLOCK_SAMPLES_MAX);
+    if (t->n_samples == 0) {
+        start(t, t_ms, value);
+        return 0;
+    }
+    assert(t_ms > t->last_ms);
+    int64_t step = (int64_t)((uint64_t)t_ms - (uint64_t)t->last_ms);
+    t->n_samples++;
+    t->last_ms = t_ms;
+    if (step == t->step_ms && value == t->last_value) {
+        t->run++;
+        return 0;
+    }
+    size_t n = 0;
+    if (t->run > 0)
+        out[n++] = (uint8_t)(t->run - 1);
+    t->run = 0;
+    uint8_t *op = &out[n++];
+    *op = OP_SAMPLE;
+    if (step != t->step_ms) {
+        *op |= OP_NEW_STEP;
+        n += varint_put(&out[n], zigzag((int64_t)((uint64_t)step - (uint64_t)t->step_ms)));
+    }
+    size_t value_bytes;
+    *op |= put_value(t->last_value, value, &out[n], &value_bytes);
+    n += value_bytes;
+    t->step_ms = step;
+    t->last_value = value;
+    t->n_bytes = (uint16_t)(t->n_bytes + n);
+    return n;
+}
+
+struct decoder {
+    struct sample now;
+    uint64_t step;
+    struct sample *out;
+};
+
+static void repeat(struct decoder *d, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        d->now.t_ms = (int64_t)((uint64_t)d->now.t_ms + d->step);
+        *d->out++ = d->now;
+    }
+}
+
+static void decode_sample(struct decoder *d, uint8_t op, const uint8_t **at, const uint8_t *end)
+{
+    uint64_t v = 0;
+    int64_t whole = 0;
+    if ((op & OP_NEW_STEP) != 0) {
+        bool is_whole_varint = varint_get(at, end, &v);
+        assert(is_whole_varint);
+        (void)is_whole_varint;
+        d->step += (uint64_t)unzigzag(v);
+    }
+    if ((op & OP_VALUE_MASK) == VALUE_WHOLE) {
+        bool is_good = varint_get(at, end, &v) && whole_of_bits(d->now.value, &whole);
+        assert(is_good);
+        (void)is_good;
+        d->now.value = bits_of_whole(whole + unzigzag(v));
+    } else if ((op & OP_VALUE_MASK) == VALUE_XOR) {
+        d->now.value ^= get_xor(at);
+    }
+    repeat(d, 1);
+}
+
+void tail_decode(const struct tail *t, const uint8_t *bytes, struct sample *ret)
+{
+    if (t->n_samples == 0)
+        return;
+    struct decoder d = {.now = {t->first_ms, t->first_value}, .out = ret};
+    const uint8_t *at = bytes, *end = bytes + t->n_bytes;
+    *d.out++ = d.now;
+    while (at < end) {
+        uint8_t op = *at++;
+        if (op < OP_SAMPLE)
+            repeat(&d, op + 1u);
+        else
+            decode_sample(&d, op, &at, end);
+    }
+    repeat(&d, t->run);
+    assert(d.out == ret + t->n_samples);
+}

@@ -1,0 +1,79 @@
+/* Windows: which spans of time are kept, and the memory of their chunks.
+ *
+ * A window owns one pool for each size class, so when it expires its pages return whole. Live
+ * windows are found by number; a handle into a window (a chunk of it) carries the window's serial,
+ * which is never used twice, and is found stale when the serial is not that of a live window any
+ * more: so nobody has to visit all series when a window goes.
+ *
+ *     free --window_make--> live --window_expire--> expiring --window_free--> free
+ *
+ * An expiring window is invisible; its chunks are still there, so that series which had nothing
+ * newer can be found and removed in slices.
+ *
+ * Threads: the store's lock guards windows. */
+#ifndef HG_TSDB_WINDOW_H
+#define HG_TSDB_WINDOW_H
+
+#include "alloc/pool.h"
+#include "alloc/size_class.h"
+#include "tsdb/store_limits.h"
+
+enum {
+    WINDOW_SLOTS = 128
+}; /* live and expiring ones together; a power of two above WINDOWS_MAX + 2 */
+
+enum window_state { WINDOW_FREE, WINDOW_LIVE, WINDOW_EXPIRING };
+
+struct window {
+    int64_t number;  /* floor(start / window_ms) */
+    uint32_t serial; /* generation * WINDOW_SLOTS + place; 0 is never used */
+    enum window_state state;
+    slot first_chunk; /* all its chunks, newest first: chunk.h. While expiring: those not yet swept
+                       */
+    uint64_t n_chunks;
+    uint64_t n_samples;
+    uint64_t payload_bytes; /* of its used slots, what is not slack */
+    int64_t min_ms, max_ms; /* of its samples; min > max when there are none */
+    struct pool classes[SIZE_CLASSES];
+};
+
+struct windows {
+    struct window items[WINDOW_SLOTS];
+    uint8_t live[WINDOW_SLOTS]; /* places of live windows, ascending by number */
+    uint32_t n_live;
+    uint32_t n_expiring;
+    uint32_t generation;
+    unsigned owner;
+};
+
+void windows_init(struct windows *ws, unsigned owner);
+
+/* The live window of that number or serial, or NULL. Pointers stay valid until the window is freed.
+ */
+struct window *window_of_number(struct windows *ws, int64_t number);
+struct window *window_of_serial(struct windows *ws, uint32_t serial);
+
+/* Makes a live window of a number that has none; NULL when all places are taken. */
+struct window *window_make(struct windows *ws, int64_t number);
+
+/* Takes a live window out of sight. */
+void window_expire(struct windows *ws, struct window *w);
+
+/* Returns an expiring window's pages and its place. */
+void window_free(struct arena *a, struct windows *ws, struct window *w);
+
+/* The i-th live window, ascending by number; i < n_live. */
+static inline struct window *window_live(struct windows *ws, uint32_t i)
+{
+    return &ws->items[ws->live[i]];
+}
+
+/* Any expiring window, or NULL. */
+struct window *window_expiring(struct windows *ws);
+
+/* Pages held by a window's chunks, in bytes. */
+uint64_t window_page_bytes(const struct window *w);
+
+bool windows_check(const struct arena *a, struct windows *ws);
+
+#endif
