@@ -3,7 +3,7 @@
 set -uo pipefail
 cc=${CC:-gcc}
 build=${BUILD:-build}
-find alloc tsdb snapshot http tests/support tests/fuzz -name '*.h' ! -path '*criterion_lite*' |
+find alloc tsdb snapshot http tests -name '*.h' ! -path '*criterion_lite*' |
     xargs -r -P "$(getconf _NPROCESSORS_ONLN)" -I{} sh -c '
         printf "#include \"%s\"\ntypedef int not_empty;\n" "{}" |
             "$0" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wno-unused-function -Werror \
