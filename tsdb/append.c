@@ -150,12 +150,13 @@ static int store_sample(struct tsdb *db, struct series *s, const struct sample *
 
 static void took(struct tsdb *db, struct series *s, const struct sample *sample, bool is_late)
 {
-    if (!is_late)
-        s->newest_ms = sample->t_ms;
     db->samples_appended++;
     db->samples_late += is_late;
+    if (!is_late)
+        s->newest_ms = sample->t_ms;
     clock_sample(&db->clock, sample->t_ms);
-    if (db->windows.n_live > db->options.n_windows) /* its own window may push the oldest out */
+    /* Where samples are the clock, this one may have pushed the oldest window out. */
+    if (db->options.clock == CLOCK_SAMPLES && !is_late)
         store_turn_locked(db);
 }
 

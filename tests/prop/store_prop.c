@@ -1,0 +1,376 @@
+/* The store against a naive model: random series, times and values, with gaps, late samples, exact
+ * and contradicting duplicates, stale markers and NaNs with payloads, windows that turn, series
+ * that die and come back, and restarts through a snapshot in between. The model keeps every sample
+ * in a sorted array and applies the rules of tsdb/append.h word by word.
+ *
+ * SEED repeats a run; SERIES and SAMPLES (of each series) change its size; RESTARTS how often the
+ * store is saved and loaded. */
+#include "snapshot/snapshot.h"
+#include "tests/support/random.h"
+#include "tsdb/append.h"
+#include "tsdb/read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    WINDOW_MS = 60 * 1000,
+    N_WINDOWS = 8,
+    OUT_OF_ORDER_MS = 90 * 1000,
+    STEP_MS = 1000,
+    BATCH_MAX = 5,
+};
+
+#define STALE      UINT64_C(0x7ff0000000000002)
+#define START_MS   INT64_C(1700000000000)
+#define MEMORY     ((size_t)1 << 30)
+#define REQUIRE(c) ((c) ? (void)0 : fail(#c, __LINE__))
+
+struct model_series {
+    struct sample *samples; /* ascending */
+    size_t n, room;
+    int64_t clock_ms; /* when its sender sends next */
+    double counter;
+    char instance[24];
+};
+
+struct world {
+    struct random random;
+    uint64_t seed;
+    struct budget budget;
+    struct arena arena;
+    struct tsdb *db;
+    struct model_series *series;
+    size_t n_series;
+    int64_t now_ms;    /* of the senders */
+    int64_t newest_ms; /* accepted, of all */
+    bool has_newest;
+    char dir[64];
+    uint64_t n_stored, n_duplicate, n_refused, n_restarts;
+};
+
+static uint64_t shown_seed;
+
+static void fail(const char *what, int line)
+{
+    printf("FAILED: %s at line %d, SEED=%llu\n", what, line, (unsigned long long)shown_seed);
+    exit(1);
+}
+
+/* ---- the model ---- */
+
+static int64_t window_of(int64_t t_ms)
+{
+    return t_ms / WINDOW_MS - (t_ms % WINDOW_MS < 0);
+}
+
+static bool is_kept(const struct world *w, int64_t t_ms)
+{
+    return !w->has_newest || window_of(t_ms) > window_of(w->newest_ms) - N_WINDOWS;
+}
+
+static void forget_old(struct world *w)
+{
+    for (size_t i = 0; i < w->n_series; i++) {
+        struct model_series *s = &w->series[i];
+        size_t n = 0;
+        while (n < s->n && !is_kept(w, s->samples[n].t_ms))
+            n++;
+        memmove(s->samples, s->samples + n, (s->n - n) * sizeof(*s->samples));
+        s->n -= n;
+    }
+}
+
+static int model_take(struct world *w, struct model_series *s, const struct sample *in)
+{
+    size_t at = s->n;
+    if (!is_kept(w, in->t_ms))
+        return ERR_TOO_OLD;
+    while (at > 0 && s->samples[at - 1].t_ms >= in->t_ms)
+        at--;
+    if (at < s->n && s->samples[at].t_ms == in->t_ms)
+        return s->samples[at].value == in->value ? 1 : ERR_DUPLICATE;
+    if (s->n > 0 && in->t_ms < s->samples[s->n - 1].t_ms - OUT_OF_ORDER_MS)
+        return ERR_OUT_OF_ORDER;
+    if (s->n == s->room) {
+        s->room = s->room * 2 + 64;
+        s->samples = realloc(s->samples, s->room * sizeof(*s->samples));
+    }
+    memmove(s->samples + at + 1, s->samples + at, (s->n - at) * sizeof(*s->samples));
+    s->samples[at] = *in;
+    s->n++;
+    bool is_new_window = !w->has_newest || window_of(in->t_ms) > window_of(w->newest_ms);
+    w->newest_ms = w->has_newest ? i64_max(w->newest_ms, in->t_ms) : in->t_ms;
+    w->has_newest = true;
+    if (is_new_window)
+        forget_old(w);
+    return 0;
+}
+
+/* ---- what senders do ---- */
+
+static uint64_t random_value(struct world *w, struct model_series *s)
+{
+    double v = s->counter;
+    uint64_t bits;
+    switch (random_below(&w->random, 12)) {
+    case 0:
+        return STALE;
+    case 1:
+        return random_next(&w->random); /* any bits at all */
+    case 2:
+        v = random_unit(&w->random) * 100;
+        break;
+    case 3:
+        v = -0.0;
+        break;
+    case 4:
+    case 5:
+        v = s->counter += (double)random_below(&w->random, 1000);
+        break;
+    default:
+        break; /* as before */
+    }
+    memcpy(&bits, &v, sizeof(bits));
+    return bits;
+}
+
+static struct sample random_sample(struct world *w, struct model_series *s)
+{
+    struct random *r = &w->random;
+    int64_t t = s->clock_ms;
+    switch (random_below(r, 24)) {
+    case 0: /* a gap, now and then so long that the series dies */
+        s->clock_ms += (int64_t)random_below(r, random_below(r, 40) == 0 ? 700000 : 30000);
+        break;
+    case 1: /* late, at times too late */
+        t -= (int64_t)random_below(r, 2 * OUT_OF_ORDER_MS);
+        break;
+    case 2: /* a repeat or a contradiction of what is there */
+        if (s->n > 0) {
+            struct sample again = s->samples[random_below(r, s->n)];
+            again.value ^= random_below(r, 3) == 0;
+            return again;
+        }
+        break;
+    case 3: /* far too old */
+        t -= (int64_t)random_below(r, 20 * WINDOW_MS);
+        break;
+    case 4: /* scrapes that jitter */
+        t += (int64_t)random_below(r, STEP_MS / 2);
+        break;
+    default:
+        break;
+    }
+    s->clock_ms += STEP_MS;
+    return (struct sample){t, random_value(w, s)};
+}
+
+static struct labels labels_of(const struct model_series *s, struct label items[3])
+{
+    items[0] = (struct label){"__name__", "random_walk", 8, 11};
+    items[1] = (struct label){"instance", s->instance, 8, (uint32_t)strlen(s->instance)};
+    items[2] = (struct label){"parity", (s->instance[1] & 1) != 0 ? "odd" : "even", 6,
+                              (s->instance[1] & 1) != 0 ? 3 : 4};
+    return (struct labels){items, 3};
+}
+
+static void send_some(struct world *w, struct model_series *s)
+{
+    struct sample samples[BATCH_MAX];
+    struct append_counts counts = {0}, expected = {0};
+    struct label items[3];
+    struct labels ls = labels_of(s, items);
+    size_t n = 0;
+    int first = 0;
+    for (; n < BATCH_MAX && s->clock_ms <= w->now_ms; n++) {
+        size_t i = n;
+        samples[i] = random_sample(w, s);
+        int err = model_take(w, s, &samples[i]);
+        expected.stored += err == 0;
+        expected.duplicate += err == 1;
+        expected.refused += err < 0;
+        first = first == 0 && err < 0 ? err : first;
+    }
+    if (n == 0)
+        return;
+    struct append b;
+    append_begin(&b, w->db);
+    int err = append_samples(&b, &ls, samples, n, &counts);
+    append_end(&b);
+    REQUIRE(err == first && counts.first_err == first);
+    REQUIRE(counts.stored == expected.stored && counts.duplicate == expected.duplicate);
+    REQUIRE(counts.refused == expected.refused);
+    w->n_stored += counts.stored;
+    w->n_duplicate += counts.duplicate;
+    w->n_refused += counts.refused;
+}
+
+/* ---- comparing ---- */
+
+static void compare_series(const struct model_series *s, const struct read_series *got,
+                           int64_t min_ms, int64_t max_ms)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->samples[i].t_ms < min_ms || s->samples[i].t_ms > max_ms)
+            continue;
+        REQUIRE(got != NULL && n < got->n);
+        REQUIRE(got->t_ms[n] == s->samples[i].t_ms && got->values[n] == s->samples[i].value);
+        n++;
+    }
+    REQUIRE((got != NULL ? got->n : 0) == n);
+}
+
+static const struct read_series *find_got(const struct read_set *set, const struct model_series *s)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        const struct label *l = labels_get(&set->series[i].labels, "instance", 8);
+        if (l->value_len == strlen(s->instance) && memcmp(l->value, s->instance, l->value_len) == 0)
+            return &set->series[i];
+    }
+    return NULL;
+}
+
+/* Reads the series of one parity in a range and compares them all. */
+static void compare_range(struct world *w, int64_t min_ms, int64_t max_ms)
+{
+    struct region r;
+    struct read_set set;
+    struct matcher m[2];
+    char text[64];
+    const char *parity = random_below(&w->random, 2) == 0 ? "odd" : "even";
+    region_init(&r, &w->arena, budget_owner(&w->budget, "queries"), 0);
+    REQUIRE(matcher_init(&m[0], MATCH_EQUAL, "__name__", 8, "random_walk", 11, text, 64) == 0);
+    REQUIRE(matcher_init(&m[1], MATCH_REGEX, "parity", 6, parity, strlen(parity), text, 64) == 0);
+    struct matcher_set ms = {m, 2};
+    struct read_options o = {.min_ms = min_ms, .max_ms = max_ms};
+    REQUIRE(read_select(w->db, &ms, &o, &r, &set) == 0);
+    size_t n_found = 0;
+    for (size_t i = 0; i < w->n_series; i++) {
+        const struct model_series *s = &w->series[i];
+        if (((s->instance[1] & 1) != 0) != (parity[0] == 'o'))
+            continue;
+        const struct read_series *got = find_got(&set, s);
+        n_found += got != NULL;
+        compare_series(s, got, min_ms, max_ms);
+    }
+    REQUIRE(n_found == set.n);
+    matcher_set_release(&ms);
+    region_release(&r);
+}
+
+static void compare_all(struct world *w)
+{
+    struct tsdb_stats stats;
+    uint64_t n = 0, n_alive = 0;
+    tsdb_tick(w->db);
+    for (size_t i = 0; i < w->n_series; i++) {
+        n += w->series[i].n;
+        n_alive += w->series[i].n > 0;
+    }
+    tsdb_stats(w->db, &stats);
+    REQUIRE(stats.samples == n && stats.series == n_alive);
+    REQUIRE(tsdb_check(w->db) && arena_check(&w->arena) && budget_check(&w->budget));
+    compare_range(w, INT64_MIN, INT64_MAX);
+    compare_range(w, INT64_MIN, INT64_MAX); /* most likely the other parity */
+    int64_t from = w->newest_ms - (int64_t)random_below(&w->random, N_WINDOWS * WINDOW_MS);
+    compare_range(w, from, from + (int64_t)random_below(&w->random, 3 * WINDOW_MS));
+}
+
+/* ---- the run ---- */
+
+static void open_store(struct world *w)
+{
+    struct tsdb_options o = {.window_ms = WINDOW_MS,
+                             .n_windows = N_WINDOWS,
+                             .out_of_order_ms = OUT_OF_ORDER_MS,
+                             .clock = CLOCK_SAMPLES};
+    REQUIRE(tsdb_new(&o, &w->arena, &w->db) == 0);
+}
+
+static void restart(struct world *w)
+{
+    struct snapshot_report report;
+    struct tsdb_stats before, after;
+    tsdb_stats(w->db, &before);
+    REQUIRE(snapshot_save(w->db, w->dir, &report) == 0);
+    tsdb_free(w->db);
+    open_store(w);
+    REQUIRE(snapshot_load(w->db, w->dir, &report) == 0);
+    REQUIRE(report.lost_frames == 0 && report.lost_blocks == 0 && report.old_blocks == 0);
+    tsdb_stats(w->db, &after);
+    REQUIRE(after.n_windows == before.n_windows);
+    for (uint32_t i = 0; i < after.n_windows; i++)
+        for (unsigned c = 0; c < SIZE_CLASSES; c++)
+            REQUIRE(after.windows[i].classes[c].used == before.windows[i].classes[c].used);
+    REQUIRE(after.slack_bytes == before.slack_bytes);
+    w->n_restarts++;
+}
+
+static void set_up(struct world *w)
+{
+    w->seed = shown_seed = random_seed();
+    random_init(&w->random, w->seed);
+    budget_init(&w->budget, MEMORY);
+    REQUIRE(arena_init(&w->arena, &w->budget, MEMORY));
+    open_store(w);
+    w->now_ms = START_MS;
+    w->n_series = (size_t)random_setting("SERIES", 500);
+    w->series = calloc(w->n_series, sizeof(*w->series));
+    for (size_t i = 0; i < w->n_series; i++) {
+        snprintf(w->series[i].instance, sizeof(w->series[i].instance), "h%zu", i);
+        w->series[i].clock_ms = START_MS + (int64_t)random_below(&w->random, STEP_MS);
+    }
+    snprintf(w->dir, sizeof(w->dir), "build/store_prop.%d", (int)getpid());
+    int fd;
+    REQUIRE(snapshot_lock_dir(w->dir, &fd) == 0);
+    close(fd);
+}
+
+static void tear_down(struct world *w)
+{
+    char path[128];
+    const char *files[] = {SNAPSHOT_NAME, "LOCK"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", w->dir, files[i]);
+        unlink(path);
+    }
+    rmdir(w->dir);
+    tsdb_free(w->db);
+    arena_release(&w->arena);
+    REQUIRE(atomic_load(&w->budget.used_bytes) == 0);
+    for (size_t i = 0; i < w->n_series; i++)
+        free(w->series[i].samples);
+    free(w->series);
+}
+
+int main(void)
+{
+    static struct world w;
+    set_up(&w);
+    uint64_t n_samples = random_setting("SAMPLES", 1000) * w.n_series;
+    uint64_t every = n_samples / (random_setting("RESTARTS", 6) + 1) + 1;
+    uint64_t next = every;
+    for (uint64_t sent = 0; sent < n_samples; sent = w.n_stored + w.n_duplicate + w.n_refused) {
+        w.now_ms += STEP_MS;
+        for (size_t i = 0; i < w.n_series; i++)
+            if (random_below(&w.random, 3) == 0) /* so that some requests carry several samples */
+                send_some(&w, &w.series[i]);
+        if (sent < next)
+            continue;
+        next += every;
+        compare_all(&w);
+        restart(&w);
+        compare_all(&w);
+    }
+    compare_all(&w);
+    printf("%zu series, %llu samples stored, %llu repeats, %llu refused, %llu restarts: no "
+           "difference\n",
+           w.n_series, (unsigned long long)w.n_stored, (unsigned long long)w.n_duplicate,
+           (unsigned long long)w.n_refused, (unsigned long long)w.n_restarts);
+    tear_down(&w);
+    return 0;
+}
