@@ -1,0 +1,467 @@
+#include "snapshot/load.h"
+
+#include "snapshot/frame.h"
+#include "snapshot/head.h"
+#include "snapshot/series_frame.h"
+#include "snapshot/window_frame.h"
+
+#include "faulty_io.h"
+#include "test_disk.h"
+
+static struct io_mem disk;
+static struct test_store store;
+
+/* What the frames of the snapshot on the disk hold. */
+enum { FRAMES_MAX = 64, NUMBERS_MAX = 4096 };
+
+static struct {
+    size_t n;
+    size_t start[FRAMES_MAX + 1];
+    uint16_t type[FRAMES_MAX];
+    uint64_t samples[FRAMES_MAX]; /* that are lost with it */
+    uint64_t
+        records[FRAMES_MAX]; /* window frames: in it; series frames: elsewhere, of its series */
+} frames;
+
+static uint64_t samples_of[NUMBERS_MAX], records_of[NUMBERS_MAX]; /* by series */
+
+static void survey_window(unsigned i, const struct frame *f)
+{
+    static struct window_reader r;
+    static struct window_record record;
+    cr_assert_eq(window_reader_init(&r, f->payload, f->header.payload_bytes), 0);
+    while (window_reader_next(&r, &record) > 0) {
+        uint32_t n = record.is_tail ? record.n_samples : record.block.n_samples;
+        cr_assert_lt(record.number, (uint32_t)NUMBERS_MAX);
+        frames.samples[i] += n;
+        frames.records[i]++;
+        samples_of[record.number] += n;
+        records_of[record.number]++;
+    }
+}
+
+static void survey_series(unsigned i, const struct frame *f)
+{
+    static struct series_reader r;
+    static struct symbol symbols[SYMBOLS_MAX];
+    int64_t window_ms;
+    uint32_t number;
+    struct labels ls;
+    cr_assert_eq(series_reader_init(&r, f->payload, f->header.payload_bytes, symbols, &window_ms),
+                 0);
+    while (series_reader_next(&r, &number, &ls) > 0) {
+        frames.samples[i] += samples_of[number];
+        frames.records[i] += records_of[number];
+    }
+}
+
+/* Twice over the frames: window frames first, for what a series frame takes along. */
+static void survey(void)
+{
+    static uint8_t buffer[FRAME_BUFFER_BYTES];
+    memset(&frames, 0, sizeof frames);
+    for (int pass = 0; pass < 2; pass++) {
+        struct frame_reader r;
+        struct frame f;
+        frame_reader_init(&r, &disk.io, disk.io.ops->open(&disk.io, SNAPSHOT_NAME, false), buffer);
+        for (unsigned i = 0; frame_reader_next(&r, &f) > 0; i++) {
+            cr_assert_lt(i, (unsigned)FRAMES_MAX);
+            frames.n = i + 1;
+            frames.start[i] = f.offset;
+            frames.start[i + 1] = f.offset + FRAME_HEADER_BYTES + f.header.payload_bytes;
+            frames.type[i] = f.header.type;
+            if (pass == 0 && f.header.type == FRAME_WINDOW)
+                survey_window(i, &f);
+            if (pass == 1 && f.header.type == FRAME_SERIES)
+                survey_series(i, &f);
+        }
+    }
+}
+
+static void given_a_snapshot(unsigned n_series, unsigned n_windows)
+{
+    struct random random;
+    random_init(&random, random_seed());
+    test_store_new(&store, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    test_store_fill(store.db, &random, n_series, n_windows);
+    test_disk_init(&disk);
+    (void)test_save(&store, &disk.io);
+    survey();
+}
+
+static int load_into(struct test_store *s, struct snapshot_report *report)
+{
+    test_store_new(s, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    return load_store(s->db, &disk.io, report);
+}
+
+static void round_trip(unsigned n_series, unsigned n_windows)
+{
+    given_a_snapshot(n_series, n_windows);
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), 0);
+    cr_assert_str_empty(report.detail, "%s", report.detail);
+    cr_assert_eq(report.lost_frames + report.lost_blocks + report.old_blocks, 0);
+    static struct tsdb_stats stats;
+    tsdb_stats(store.db, &stats);
+    cr_assert_eq(report.windows, stats.n_windows);
+    cr_assert_eq(report.samples, stats.samples);
+    cr_assert_eq(report.file_bytes, test_disk_file(&disk, SNAPSHOT_NAME)->n);
+    cr_assert(tsdb_check(copy.db));
+    expect_equal_stores(&store, &copy);
+    expect_equal_page_maps(&store, &copy);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+Test(load, a_random_store_comes_back)
+{
+    round_trip(60, 3);
+}
+
+Test(load, many_windows_come_back)
+{
+    round_trip(20, TEST_WINDOWS);
+}
+
+Test(load, many_series_come_back)
+{
+    round_trip(1500, 1);
+}
+
+Test(load, an_empty_store_comes_back)
+{
+    test_store_new(&store, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    test_disk_init(&disk);
+    (void)test_save(&store, &disk.io);
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), 0);
+    cr_assert_str_empty(report.detail);
+    cr_assert(report.series == 0 && report.samples == 0 && report.lost_frames == 0);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+/* Restarts change nothing that the next snapshot could see. */
+Test(load, a_snapshot_of_what_was_loaded_is_the_same)
+{
+    given_a_snapshot(30, 3);
+    struct test_store copy;
+    struct snapshot_report report, again;
+    cr_assert_eq(load_into(&copy, &report), 0);
+    again = test_save(&copy, &disk.io);
+    cr_assert_eq(again.series, report.series);
+    cr_assert_eq(again.blocks, report.blocks);
+    cr_assert_eq(again.tails, report.tails);
+    cr_assert_eq(again.samples, report.samples);
+    cr_assert_eq(again.file_bytes, report.file_bytes);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+/* Life goes on after a restart as it would have without one. */
+Test(load, appending_goes_on_in_the_same_memory)
+{
+    struct random random;
+    given_a_snapshot(25, 2);
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), 0);
+    struct test_store *both[] = {&store, &copy};
+    for (size_t i = 0; i < 2; i++) {
+        random_init(&random, 7);
+        test_store_fill(both[i]->db, &random, 40, 4);
+        cr_assert(tsdb_check(both[i]->db));
+    }
+    expect_equal_stores(&store, &copy);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+Test(load, reads_may_be_short_and_interrupted)
+{
+    given_a_snapshot(10, 2);
+    struct faulty_io slow;
+    faulty_init(&slow, &disk.io);
+    slow.most = 7;
+    slow.eintr = 1;
+    struct test_store copy;
+    struct snapshot_report report;
+    test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    cr_assert_eq(load_store(copy.db, &slow.io, &report), 0);
+    expect_equal_stores(&store, &copy);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+/* Loads what is on the disk, proves that it is a part of the store, and that just `lost` samples
+ * are missing. */
+static void expect_part(uint64_t lost, const char *what, size_t at)
+{
+    struct test_store copy;
+    struct snapshot_report report;
+    struct region ra, rb;
+    struct read_set a, b;
+    uint64_t extra;
+    cr_assert_eq(load_into(&copy, &report), 0, "%s %zu", what, at);
+    test_store_read(&store, &ra, &a);
+    test_store_read(&copy, &rb, &b);
+    cr_assert(is_subset(&a, &b, &extra), "%s %zu: a sample was invented or changed", what, at);
+    cr_assert_eq(extra, lost, "%s %zu: %llu samples lost, not %llu (%s)", what, at,
+                 (unsigned long long)extra, (unsigned long long)lost, report.detail);
+    cr_assert_eq(report.lost_frames, 1, "%s %zu", what, at);
+    cr_assert_neq(report.detail[0], '\0', "%s %zu: no word about it", what, at);
+    cr_assert(tsdb_check(copy.db));
+    region_release(&ra);
+    region_release(&rb);
+    test_store_free(&copy);
+}
+
+static void flip(size_t frame, size_t at, uint8_t bits)
+{
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    f->bytes[at] ^= bits;
+    expect_part(frames.samples[frame], "byte", at);
+    f->bytes[at] ^= bits;
+}
+
+Test(load, every_byte_flipped_costs_only_its_frame, .timeout = 120)
+{
+    given_a_snapshot(3, 2);
+    for (size_t i = 0; i < frames.n; i++)
+        for (size_t at = frames.start[i]; at < frames.start[i + 1]; at++)
+            flip(i, at, (uint8_t)(1u << at % 8));
+    test_store_free(&store);
+}
+
+Test(load, random_damage_to_a_larger_one_costs_only_its_frame, .timeout = 120)
+{
+    struct random random;
+    random_init(&random, random_seed());
+    given_a_snapshot(400, 2);
+    cr_assert_gt(frames.n, 6u);
+    for (int round = 0; round < 40; round++) {
+        size_t i = random_below(&random, frames.n);
+        size_t n = frames.start[i + 1] - frames.start[i];
+        flip(i, frames.start[i] + random_below(&random, n), 0xff);
+    }
+    test_store_free(&store);
+}
+
+Test(load, every_prefix_loads_what_is_whole, .timeout = 120)
+{
+    given_a_snapshot(3, 2);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    size_t n = f->n;
+    for (f->n = frames.start[1]; f->n < n; f->n++) {
+        uint64_t lost = 0;
+        for (size_t i = 0; i < frames.n; i++)
+            if (frames.type[i] == FRAME_WINDOW && f->n < frames.start[i + 1])
+                lost += frames.samples[i];
+        expect_part(lost, "cut at", f->n);
+    }
+    test_store_free(&store);
+}
+
+/* Not even the first frame is whole. */
+Test(load, what_has_no_frame_is_not_a_snapshot)
+{
+    given_a_snapshot(2, 1);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    struct test_store copy;
+    struct snapshot_report report;
+    for (f->n = 0; f->n < frames.start[1]; f->n++) {
+        cr_assert_eq(load_into(&copy, &report), ERR_CORRUPT, "%zu bytes", f->n);
+        cr_assert_str_eq(report.detail, "memory/snapshot.hg is not a snapshot");
+        test_store_free(&copy);
+    }
+    f->n = TEST_DISK_BYTES;
+    memset(f->bytes, FRAME_MAGIC[0] & 0xff, f->n);
+    cr_assert_eq(load_into(&copy, &report), ERR_CORRUPT);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+Test(load, no_file_is_a_fresh_start)
+{
+    test_disk_init(&disk);
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), ERR_NOT_FOUND);
+    test_store_free(&copy);
+}
+
+Test(load, a_cut_is_named_with_its_place)
+{
+    given_a_snapshot(2, 1);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    struct test_store copy;
+    struct snapshot_report report;
+    char expected[64];
+    f->n = frames.start[frames.n - 1] - 1;
+    snprintf(expected, sizeof expected, "cut short at byte %zu", f->n);
+    cr_assert_eq(load_into(&copy, &report), 0);
+    cr_assert_str_eq(report.detail, expected);
+    test_store_free(&copy);
+    f->n++; /* between two frames */
+    snprintf(expected, sizeof expected, "cut short at byte %zu", f->n);
+    cr_assert_eq(load_into(&copy, &report), 0);
+    cr_assert_str_eq(report.detail, expected);
+    cr_assert_eq(report.lost_frames, 1);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+Test(load, another_window_length_is_refused_before_anything_is_loaded)
+{
+    given_a_snapshot(2, 1);
+    struct test_store copy;
+    struct snapshot_report report;
+    struct tsdb_stats stats;
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    for (int has_head = 1; has_head >= 0; has_head--) {
+        f->bytes[0] ^= !has_head;
+        test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS * 2);
+        cr_assert_eq(load_store(copy.db, &disk.io, &report), ERR_WRONG_WINDOW);
+        cr_assert_str_eq(report.detail,
+                         "memory/snapshot.hg was written with windows of 3600000 ms, "
+                         "ours are of 7200000 ms");
+        tsdb_stats(copy.db, &stats);
+        cr_assert_eq(stats.series_created, 0);
+        test_store_free(&copy);
+    }
+    test_store_free(&store);
+}
+
+Test(load, a_newer_format_is_refused)
+{
+    given_a_snapshot(2, 1);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    struct frame_header h;
+    cr_assert(frame_header_decode(f->bytes, &h));
+    h.version++;
+    frame_header_encode(&h, f->bytes);
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), ERR_NEWER_FORMAT);
+    cr_assert_str_eq(report.detail, "memory/snapshot.hg was written by a newer version");
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+Test(load, a_read_error_is_named)
+{
+    given_a_snapshot(2, 1);
+    struct faulty_io bad;
+    struct snapshot_report report;
+    static const char *const expected[] = {"read memory/snapshot.hg: Input/output error",
+                                           "open memory/snapshot.hg: Input/output error"};
+    for (long nth = 2; nth <= 3; nth++) { /* the first call removes a temporary file */
+        struct test_store copy;
+        faulty_init(&bad, &disk.io);
+        bad.fail_at = nth;
+        bad.fail_errno = EIO;
+        test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+        cr_assert_eq(load_store(copy.db, &bad.io, &report), ERR_IO);
+        cr_assert_eq(errno, EIO);
+        cr_assert_str_eq(report.detail, expected[nth == 2]);
+        test_store_free(&copy);
+    }
+    test_store_free(&store);
+}
+
+/* Each allocation in turn: an answer, a store that is sound, and nothing kept. */
+Test(load, out_of_memory_anywhere_is_an_answer, .timeout = 120)
+{
+    given_a_snapshot(12, 2);
+    int err = ERR_NO_MEMORY;
+    long nth = 1;
+    for (; err == ERR_NO_MEMORY; nth++) {
+        struct test_store copy;
+        struct snapshot_report report;
+        test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+        budget_fail_nth(&copy.budget, nth);
+        err = load_store(copy.db, &disk.io, &report);
+        bool was_refused = atomic_load(&copy.budget.n_refused) > 0;
+        budget_fail_nth(&copy.budget, 0);
+        cr_assert(err == 0 || err == ERR_NO_MEMORY);
+        cr_assert(err == 0 || was_refused);
+        cr_assert_eq(test_store_snapshot_bytes(&copy), 0);
+        cr_assert(tsdb_check(copy.db));
+        if (err == 0 && !was_refused)
+            expect_equal_stores(&store, &copy);
+        test_store_free(&copy);
+    }
+    cr_assert_gt(nth, 10);
+    test_store_free(&store);
+}
+
+/* A frame with right checksums and wrong content: made by a faulty writer. */
+static void put_frame(struct frame_writer *w, enum frame_type type, const void *bytes, size_t n)
+{
+    if (n > 0)
+        memcpy(frame_writer_payload(w), bytes, n);
+    cr_assert_eq(frame_writer_put(w, type, n), 0);
+}
+
+Test(load, malformed_frames_are_counted_and_survived)
+{
+    static uint8_t buffer[FRAME_BUFFER_BYTES];
+    static const enum frame_type types[] = {FRAME_HEAD, FRAME_SERIES, FRAME_WINDOW, FRAME_END,
+                                            (enum frame_type)99};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        test_disk_init(&disk);
+        struct frame_writer w = {.io = &disk.io, .buffer = buffer, .file_id = 1};
+        w.handle = disk.io.ops->open(&disk.io, SNAPSHOT_NAME, true);
+        put_frame(&w, types[i], "\xff", 1);
+        put_frame(&w, types[i], NULL, 0);
+        struct test_store copy;
+        struct snapshot_report report;
+        cr_assert_eq(load_into(&copy, &report), 0);
+        cr_assert_eq(report.lost_frames, types[i] == FRAME_END ? 1 : 3);
+        cr_assert_eq(strncmp(report.detail, "frame 0 at byte 0: ", 19), 0, "%s", report.detail);
+        test_store_free(&copy);
+    }
+}
+
+/* Records whose form is right and whose meaning is not. */
+Test(load, records_that_do_not_fit_are_left_out)
+{
+    static uint8_t buffer[FRAME_BUFFER_BYTES];
+    static struct symbol_table symbols;
+    test_disk_init(&disk);
+    struct frame_writer w = {.io = &disk.io, .buffer = buffer, .file_id = 1};
+    w.handle = disk.io.ops->open(&disk.io, SNAPSHOT_NAME, true);
+    struct series_writer series;
+    struct label good[] = {test_label("__name__", "up", 2), test_label("a", "b", 1)};
+    struct label twice[] = {good[0], good[0]};
+    series_writer_init(&series, frame_writer_payload(&w), &symbols, TEST_WINDOW_MS);
+    series_writer_add(&series, 1, &(struct labels){good, 2});
+    series_writer_add(&series, 2, &(struct labels){twice, 2}); /* a label twice */
+    cr_assert_eq(frame_writer_put(&w, FRAME_SERIES, series.out.n), 0);
+    struct window_writer window;
+    int64_t t_ms = 1000 * (int64_t)TEST_WINDOW_MS;
+    struct sample fine = {t_ms, 1}, foreign = {t_ms + TEST_WINDOW_MS, 1};
+    struct sample back[] = {{t_ms + 2000, 1}, {t_ms + 1000, 1}};
+    struct dump_block nonsense = {t_ms + 5000, t_ms + 9000, 100,
+                                  5,           0xff,        (const uint8_t *)"nonsense"};
+    window_writer_init(&window, frame_writer_payload(&w), TEST_WINDOW_MS, 1000);
+    window_writer_tail(&window, 0, &fine, 1); /* no such series */
+    window_writer_tail(&window, 1, &fine, 1);
+    window_writer_tail(&window, 1, &foreign, 1); /* of another window */
+    window_writer_tail(&window, 1, back, 2);     /* times descend */
+    window_writer_block(&window, 1, &nonsense);  /* does not decode */
+    window_writer_tail(&window, 2, &fine, 1);    /* a series that was refused */
+    cr_assert_eq(frame_writer_put(&w, FRAME_WINDOW, window.out.n), 0);
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), 0);
+    cr_assert_eq(report.series, 1);
+    cr_assert_eq(report.tails, 1);
+    cr_assert_eq(report.samples, 1);
+    cr_assert_eq(report.lost_blocks, 5);
+    cr_assert(tsdb_check(copy.db));
+    test_store_free(&copy);
+}
