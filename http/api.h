@@ -1,0 +1,36 @@
+/* The handlers that route.c refers to, one line each. Each reads a request and fills its reply;
+ * which thread runs it says the route's flags. */
+#ifndef HG_HTTP_API_H
+#define HG_HTTP_API_H
+
+#include "http/request.h"
+
+/* api_write.c */
+bool api_write_accept(struct request *rq); /* 415 before the body is read */
+void api_write(struct request *rq);
+
+/* api_query.c */
+void api_query(struct request *rq);
+void api_query_range(struct request *rq);
+
+/* api_labels.c */
+void api_series(struct request *rq);
+void api_labels(struct request *rq);
+void api_label_values(struct request *rq);
+
+/* api_status.c */
+void api_buildinfo(struct request *rq);
+void api_flags(struct request *rq);
+void api_runtimeinfo(struct request *rq);
+void api_memory(struct request *rq);
+
+/* api_admin.c */
+void api_snapshot(struct request *rq);
+
+/* api_page.c */
+void api_healthy(struct request *rq);
+void api_ready(struct request *rq);
+void api_metrics(struct request *rq);
+void api_page(struct request *rq);
+
+#endif

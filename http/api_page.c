@@ -1,0 +1,44 @@
+/* What is asked for outside /api/v1: health, our metrics, and the page. */
+#include "http/api.h"
+#include "http/app.h"
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+
+/* http/web/index.html, put into the binary by the Makefile */
+extern const unsigned char web_index_html[], web_index_html_end[];
+
+void api_healthy(struct request *rq)
+{
+    static const char text[] = "hourglass is Healthy.\n";
+    reply_static(rq, 200, TEXT_PLAIN, text, sizeof(text) - 1);
+}
+
+/* The route needs the store: before it is there the server answers 503 itself. */
+void api_ready(struct request *rq)
+{
+    static const char text[] = "hourglass is Ready.\n";
+    reply_static(rq, 200, TEXT_PLAIN, text, sizeof(text) - 1);
+}
+
+void api_metrics(struct request *rq)
+{
+    struct chain *out = reply_chain(rq, "text/plain; version=0.0.4; charset=utf-8");
+    metrics_text(rq->app, out);
+    if (!chain_failed(out))
+        return;
+    region_release(&rq->region);
+    reply_text(rq, 503, "out of memory\n");
+}
+
+/* Self-contained: the policy lets it run what it brings along and ask this server, nothing else. */
+void api_page(struct request *rq)
+{
+    reply_header(rq, "Content-Security-Policy",
+                 "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                 "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                 "frame-ancestors 'none'");
+    reply_header(rq, "X-Content-Type-Options", "nosniff");
+    reply_header(rq, "Cache-Control", "no-cache");
+    reply_static(rq, 200, "text/html; charset=utf-8", (const char *)web_index_html,
+                 (size_t)(web_index_html_end - web_index_html));
+}

@@ -1,0 +1,269 @@
+/* /api/v1/query and /api/v1/query_range.
+ *
+ * A query computes in a region of its own, which is dropped before the answer waits for its reader:
+ * a client that reads slowly holds the text of its answer only. Its deadline runs from the arrival
+ * of the request, so waiting for a worker counts. */
+#include "http/api.h"
+#include "http/api_params.h"
+#include "http/app.h"
+#include "http/clock.h"
+#include "tsdb/promql/float_text.h"
+#include "tsdb/promql/promql.h"
+
+#include <string.h>
+
+enum { POINTS_MAX = 11000 };
+
+static const char *const truncated_warning = "results truncated due to limit";
+
+struct ask {
+    struct promql_options options;
+    int64_t start_ms, end_ms, step_ms; /* an instant query has start only */
+    uint64_t limit;
+};
+
+/* "timeout" may shorten --query.timeout. */
+static bool read_timeout(struct request *rq, struct ask *ask)
+{
+    const char *text = params_text(&rq->params, "timeout");
+    int64_t timeout_ms = rq->app->config.query_timeout_ms, ns;
+    if (*text != '\0') {
+        enum params_duration d = params_parse_duration(text, &ns);
+        if (d != DURATION_OK) {
+            reply_error(rq, API_BAD_DATA,
+                        "invalid parameter \"timeout\": cannot parse \"%s\" to a valid duration%s",
+                        text, d == DURATION_OVERFLOW ? ". It overflows int64" : "");
+            return false;
+        }
+        timeout_ms = i64_min(timeout_ms, i64_max(ns / 1000000, 0));
+    }
+    ask->options.deadline_boot_ms = rq->arrived_boot_ns / 1000000 + timeout_ms;
+    return true;
+}
+
+static bool read_lookback(struct request *rq, struct ask *ask)
+{
+    const char *text = params_text(&rq->params, "lookback_delta");
+    int64_t ns;
+    ask->options.lookback_ms = rq->app->config.query_lookback_ms;
+    if (*text == '\0')
+        return true;
+    enum params_duration d = params_parse_duration(text, &ns);
+    if (d != DURATION_OK) {
+        reply_error(rq, API_BAD_DATA,
+                    "error parsing lookback delta duration: cannot parse \"%s\" to a valid "
+                    "duration%s",
+                    text, d == DURATION_OVERFLOW ? ". It overflows int64" : "");
+        return false;
+    }
+    if (ns >= 1000000) /* zero and less: the default, as in Prometheus */
+        ask->options.lookback_ms = ns / 1000000;
+    return true;
+}
+
+static bool read_common(struct request *rq, struct ask *ask)
+{
+    ask->options.max_samples = rq->app->config.query_max_samples;
+    ask->options.cancel = &rq->cancel;
+    return api_limit(rq, &ask->limit) && read_timeout(rq, ask) && read_lookback(rq, ask);
+}
+
+static bool read_step(struct request *rq, struct ask *ask)
+{
+    const char *text = params_text(&rq->params, "step");
+    int64_t ns;
+    enum params_duration d = params_parse_duration(text, &ns);
+    if (d != DURATION_OK) {
+        reply_error(rq, API_BAD_DATA,
+                    "invalid parameter \"step\": cannot parse \"%s\" to a valid duration%s", text,
+                    d == DURATION_OVERFLOW ? ". It overflows int64" : "");
+        return false;
+    }
+    if (ns < 1000000) {
+        reply_error(rq, API_BAD_DATA,
+                    "invalid parameter \"step\": zero or negative query resolution step widths are "
+                    "not accepted. Try a positive integer");
+        return false;
+    }
+    long double span_ms = (long double)ask->end_ms - (long double)ask->start_ms;
+    if (span_ms * 1000000 / (long double)ns >= POINTS_MAX + 1) {
+        reply_error(rq, API_BAD_DATA,
+                    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing "
+                    "the query resolution (?step=XX)");
+        return false;
+    }
+    ask->step_ms = ns / 1000000;
+    return true;
+}
+
+static bool read_range(struct request *rq, struct ask *ask)
+{
+    if (!api_time_required(rq, "start", &ask->start_ms) ||
+        !api_time_required(rq, "end", &ask->end_ms))
+        return false;
+    if (ask->end_ms < ask->start_ms) {
+        reply_error(rq, API_BAD_DATA,
+                    "invalid parameter \"end\": end timestamp must not be before start time");
+        return false;
+    }
+    return read_step(rq, ask) && read_common(rq, ask);
+}
+
+/* --- the answer ------------------------------------------------------------------------------- */
+
+/* A scalar's time is a JSON number and its value is never written with an exponent. */
+static void put_scalar(struct json *j, const struct promql_point *p)
+{
+    char text[FLOAT_TEXT_MAX];
+    size_t n = float_text_plain(p->v, text);
+    json_array(j);
+    json_time(j, p->t_ms);
+    json_text(j, text, n);
+    json_array_end(j);
+}
+
+static void put_string(struct json *j, const struct promql_result *r)
+{
+    json_array(j);
+    json_time(j, r->string_t_ms);
+    json_text(j, r->string, r->string_len);
+    json_array_end(j);
+}
+
+static void put_series(struct json *j, const struct promql_series *s, bool is_matrix)
+{
+    json_object(j);
+    json_key(j, "metric");
+    json_labels(j, &s->labels);
+    json_key(j, is_matrix ? "values" : "value");
+    if (!is_matrix) {
+        json_point(j, s->points[0].t_ms, s->points[0].v);
+        json_object_end(j);
+        return;
+    }
+    json_array(j);
+    for (size_t i = 0; i < s->n_points && !chain_failed(j->out); i++)
+        json_point(j, s->points[i].t_ms, s->points[i].v);
+    json_array_end(j);
+    json_object_end(j);
+}
+
+static void put_result(struct json *j, const struct promql_result *r, size_t n_series)
+{
+    static const char *const types[] = {
+        [PROMQL_SCALAR] = "scalar",
+        [PROMQL_STRING] = "string",
+        [PROMQL_VECTOR] = "vector",
+        [PROMQL_MATRIX] = "matrix",
+    };
+    json_object(j);
+    json_key(j, "resultType");
+    json_string(j, types[r->type]);
+    json_key(j, "result");
+    if (r->type == PROMQL_SCALAR) {
+        put_scalar(j, &r->series[0].points[0]);
+    } else if (r->type == PROMQL_STRING) {
+        put_string(j, r);
+    } else {
+        json_array(j);
+        for (size_t i = 0; i < n_series && !chain_failed(j->out); i++)
+            put_series(j, &r->series[i], r->type == PROMQL_MATRIX);
+        json_array_end(j);
+    }
+    json_object_end(j);
+}
+
+static void answer(struct request *rq, const struct ask *ask, const struct promql_result *r)
+{
+    struct json j;
+    bool has_series = r->type == PROMQL_VECTOR || r->type == PROMQL_MATRIX;
+    bool is_cut = has_series && ask->limit > 0 && r->n_series > ask->limit;
+    const char *const *warnings = r->warnings;
+    size_t n_warnings = r->n_warnings;
+    if (is_cut) {
+        const char **more = region_alloc(&rq->region, (n_warnings + 1) * sizeof(*more));
+        if (more) {
+            if (n_warnings > 0)
+                memcpy(more, r->warnings, n_warnings * sizeof(*more));
+            more[n_warnings++] = truncated_warning;
+            warnings = more;
+        }
+    }
+    reply_begin(rq, &j);
+    put_result(&j, r, is_cut ? (size_t)ask->limit : r->n_series);
+    reply_end_annotated(rq, &j, warnings, n_warnings, r->infos, r->n_infos);
+}
+
+static void answer_error(struct request *rq, const struct promql_error *e)
+{
+    const char *text = e->text ? e->text : "out of memory";
+    switch (e->kind) {
+    case PROMQL_ERR_BAD_DATA:
+        reply_error(rq, API_BAD_DATA, "invalid parameter \"query\": %s", text);
+        return;
+    case PROMQL_ERR_TIMEOUT:
+        reply_error(rq, API_TIMEOUT, "%s", text);
+        return;
+    case PROMQL_ERR_CANCELED:
+        reply_error(rq, API_CANCELED, "%s", text);
+        return;
+    case PROMQL_ERR_INTERNAL:
+        reply_error(rq, API_INTERNAL, "%s", text);
+        return;
+    default:
+        reply_error(rq, API_EXECUTION, "%s", text);
+        return;
+    }
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+static void run(struct request *rq, const struct ask *ask, bool is_range)
+{
+    struct app *app = rq->app;
+    struct region region;
+    struct promql_error err = {0};
+    struct promql_result result = {0};
+    const struct param *text = params_next(&rq->params, "query", NULL);
+    region_init(&region, &app->arena, app->owner_queries, app->query_memory_bytes);
+    struct promql_query *q =
+        promql_parse(text ? text->value : "", text ? text->value_len : 0, &region, &err);
+    int rc = -1;
+    if (q && is_range)
+        rc = promql_range(q, app->db, ask->start_ms, ask->end_ms, ask->step_ms, &ask->options,
+                          &region, &result, &err);
+    else if (q)
+        rc = promql_instant(q, app->db, ask->start_ms, &ask->options, &region, &result, &err);
+    metrics_add(&app->metrics, METRIC_QUERY_SAMPLES, result.samples_read);
+    if (rc == 0)
+        answer(rq, ask, &result);
+    else
+        answer_error(rq, &err);
+    promql_release(q);
+    region_release(&region);
+}
+
+static void run_counted(struct request *rq, const struct ask *ask, bool is_range)
+{
+    struct metrics *m = &rq->app->metrics;
+    int64_t start = clock_boot_ns();
+    metrics_add(m, METRIC_QUERY_QUEUE_NS, (uint64_t)i64_max(start - rq->arrived_boot_ns, 0));
+    run(rq, ask, is_range);
+    metrics_add(m, METRIC_QUERIES, 1);
+    metrics_add(m, METRIC_QUERY_NS, (uint64_t)i64_max(clock_boot_ns() - start, 0));
+}
+
+void api_query(struct request *rq)
+{
+    struct ask ask = {0};
+    if (api_params_complete(rq) && api_time(rq, "time", tsdb_now_ms(rq->app->db), &ask.start_ms) &&
+        read_common(rq, &ask))
+        run_counted(rq, &ask, false);
+}
+
+void api_query_range(struct request *rq)
+{
+    struct ask ask = {0};
+    if (api_params_complete(rq) && read_range(rq, &ask))
+        run_counted(rq, &ask, true);
+}

@@ -1,0 +1,173 @@
+/* /api/v1/status/...: what this program is, how it was started, and where its memory is. */
+#include "http/api.h"
+#include "http/app.h"
+#include "http/clock.h"
+#include "http/memory_report.h"
+#include "http/thread.h"
+#include "http/version.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void put_pair(struct json *j, const char *key, const char *value)
+{
+    json_key(j, key);
+    json_string(j, value);
+}
+
+static void put_number(struct json *j, const char *key, uint64_t value)
+{
+    json_key(j, key);
+    json_u64(j, value);
+}
+
+/* Clients choose by the version; who we are stands in the other fields. */
+void api_buildinfo(struct request *rq)
+{
+    struct json j;
+    reply_begin(rq, &j);
+    json_object(&j);
+    put_pair(&j, "version", HOURGLASS_PROMETHEUS_VERSION);
+    put_pair(&j, "revision", HOURGLASS_VERSION);
+    put_pair(&j, "branch", "hourglass");
+    put_pair(&j, "buildUser", "");
+    put_pair(&j, "buildDate", "");
+    put_pair(&j, "goVersion", "");
+    json_object_end(&j);
+    reply_end(rq, &j);
+}
+
+void api_flags(struct request *rq)
+{
+    struct json j;
+    char text[1024];
+    reply_begin(rq, &j);
+    json_object(&j);
+    for (size_t i = 0; i < config_n_flags(); i++) {
+        config_flag_text(&rq->app->config, i, text, sizeof(text));
+        put_pair(&j, config_flag_name(i), text);
+    }
+    json_object_end(&j);
+    reply_end(rq, &j);
+}
+
+static void put_date(struct json *j, const char *key, int64_t wall_ms)
+{
+    char text[40];
+    struct tm tm;
+    time_t seconds = (time_t)(wall_ms / 1000);
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    put_pair(j, key, text);
+}
+
+void api_runtimeinfo(struct request *rq)
+{
+    struct json j;
+    const struct config *c = &rq->app->config;
+    char text[1024], retention[UNITS_TEXT_MAX];
+    reply_begin(rq, &j);
+    json_object(&j);
+    put_date(&j, "startTime", rq->app->started_wall_ms);
+    put_pair(&j, "CWD", getcwd(text, sizeof(text)) ? text : "");
+    if (gethostname(text, sizeof(text)) != 0)
+        text[0] = '\0';
+    put_pair(&j, "hostname", text);
+    put_date(&j, "serverTime", clock_wall_ms());
+    json_key(&j, "reloadConfigSuccess");
+    json_bool(&j, true);
+    put_date(&j, "lastConfigTime", rq->app->started_wall_ms);
+    put_number(&j, "corruptionCount", 0);
+    put_number(&j, "goroutineCount", 0);
+    put_number(&j, "GOMAXPROCS", thread_cores());
+    put_number(&j, "GOMEMLIMIT", c->storage_memory_limit_bytes);
+    put_pair(&j, "GOGC", "");
+    put_pair(&j, "GODEBUG", "");
+    units_duration_text(c->storage_window_ms * (int64_t)c->storage_windows, retention);
+    put_pair(&j, "storageRetention", retention);
+    json_object_end(&j);
+    reply_end(rq, &j);
+}
+
+static void put_owners(struct json *j, const struct memory_report *m)
+{
+    json_key(j, "owners");
+    json_array(j);
+    for (size_t i = 0; i < m->n_rows; i++) {
+        json_object(j);
+        put_pair(j, "owner", m->rows[i].owner);
+        put_number(j, "bytes", m->rows[i].bytes);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
+static void put_pools(struct json *j, const struct tsdb_stats *s)
+{
+    json_key(j, "pools");
+    json_array(j);
+    for (uint32_t i = 0; i < s->n_windows; i++)
+        for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+            const struct tsdb_window_stats *w = &s->windows[i];
+            if (w->classes[c].pages == 0)
+                continue;
+            json_object(j);
+            json_key(j, "window");
+            json_i64(j, w->number);
+            put_number(j, "size", size_class_bytes(c + 1));
+            put_number(j, "pages", w->classes[c].pages);
+            put_number(j, "used", w->classes[c].used);
+            json_object_end(j);
+        }
+    json_array_end(j);
+}
+
+static void put_windows(struct json *j, const struct tsdb_stats *s)
+{
+    json_key(j, "windows");
+    json_array(j);
+    for (uint32_t i = 0; i < s->n_windows; i++) {
+        const struct tsdb_window_stats *w = &s->windows[i];
+        json_object(j);
+        json_key(j, "start");
+        json_i64(j, w->start_ms);
+        put_number(j, "series", w->series);
+        put_number(j, "chunks", w->chunks);
+        put_number(j, "samples", w->samples);
+        put_number(j, "bytes", w->bytes);
+        put_number(j, "payloadBytes", w->payload_bytes);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
+void api_memory(struct request *rq)
+{
+    struct json j;
+    struct memory_report m;
+    struct tsdb_stats s;
+    tsdb_stats(rq->app->db, &s);
+    memory_report_make(rq->app, &m);
+    reply_begin(rq, &j);
+    json_object(&j);
+    put_pair(&j, "stage", "normal");
+    put_number(&j, "rssBytes", m.rss_bytes);
+    put_number(&j, "limitBytes", m.limit_bytes);
+    put_number(&j, "accountedBytes", m.accounted_bytes);
+    json_key(&j, "unaccountedBytes");
+    json_i64(&j, m.unaccounted_bytes);
+    put_number(&j, "series", s.series);
+    put_number(&j, "samples", s.samples);
+    put_owners(&j, &m);
+    json_key(&j, "waste");
+    json_object(&j);
+    put_number(&j, "slackBytes", s.slack_bytes);
+    put_number(&j, "freeSlotBytes", s.free_slot_bytes);
+    put_number(&j, "retainedBytes", m.arena.retained_bytes);
+    json_object_end(&j);
+    put_pools(&j, &s);
+    put_windows(&j, &s);
+    json_object_end(&j);
+    reply_end(rq, &j);
+}

@@ -1,0 +1,78 @@
+/* POST /api/v1/write. Runs on the server's own thread: decoding first, then one short batch. */
+#include "http/api.h"
+#include "http/app.h"
+#include "http/clock.h"
+#include "http/log.h"
+#include "http/remote_write.h"
+
+#include <string.h>
+
+enum { REFUSAL_LOG_INTERVAL_MS = 10000 };
+
+/* Senders wait as long as they are told; what is missing here comes back within seconds. */
+#define RETRY_AFTER_SECONDS "5"
+
+static void answer(struct request *rq, int status, const char *text)
+{
+    if (status == 204) {
+        reply_static(rq, 204, NULL, "", 0);
+        return;
+    }
+    if (status == 503)
+        reply_header(rq, "Retry-After", RETRY_AFTER_SECONDS);
+    reply_text(rq, status, "%s", text);
+}
+
+/* One line in ten seconds: a sender that is refused comes back at once, with two thousand more. */
+static void log_refusal(struct request *rq, int status, const char *text)
+{
+    static struct log_gate gate;
+    uint64_t held;
+    char line[REMOTE_WRITE_TEXT_MAX];
+    if (!log_gate_open(&gate, clock_boot_ms(), REFUSAL_LOG_INTERVAL_MS, &held))
+        return;
+    size_t n = size_min(strcspn(text, "\n"), sizeof(line) - 1);
+    memcpy(line, text, n);
+    line[n] = '\0';
+    LOG_WARN("Remote write refused.", log_i64("status", status), log_text("reason", line),
+             log_u64("requests_not_logged", held), log_u64("body_bytes", rq->body.n));
+}
+
+bool api_write_accept(struct request *rq)
+{
+    char text[REMOTE_WRITE_TEXT_MAX];
+    int status = remote_write_negotiate(rq->content_type, rq->content_encoding, text);
+    if (status == 0)
+        return true;
+    log_refusal(rq, status, text);
+    answer(rq, status, text);
+    return false;
+}
+
+static void count(struct metrics *m, const struct request *rq, const struct remote_write *rw)
+{
+    metrics_add(m, METRIC_WRITE_BYTES, rq->body.n);
+    metrics_add(m, METRIC_WRITE_SAMPLES, rw->n_samples);
+    metrics_add(m, METRIC_WRITE_INVALID_LABELS, rw->n_bad_labels);
+    metrics_add(m, METRIC_WRITE_HISTOGRAMS_REFUSED, rw->n_histograms);
+}
+
+void api_write(struct request *rq)
+{
+    struct app *app = rq->app;
+    struct remote_write rw;
+    char text[REMOTE_WRITE_TEXT_MAX];
+    int status =
+        remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
+                            (size_t)app->config.web_max_body_bytes, &rq->region, &rw, text);
+    if (status == 0) {
+        remote_write_append(&rw, app->db);
+        status = remote_write_verdict(&rw, text);
+    }
+    count(&app->metrics, rq, &rw);
+    /* the message is gone before the answer waits for its reader */
+    region_release(&rq->region);
+    if (status != 204)
+        log_refusal(rq, status, text);
+    answer(rq, status, text);
+}

@@ -1,0 +1,197 @@
+#include "http/json.h"
+
+#include "tsdb/promql/float_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void put_comma(struct json *j)
+{
+    if (j->needs_comma)
+        chain_put(j->out, ",", 1);
+}
+
+static void open_with(struct json *j, const char *bracket)
+{
+    put_comma(j);
+    chain_put(j->out, bracket, 1);
+    j->needs_comma = false;
+}
+
+static void close_with(struct json *j, const char *bracket)
+{
+    chain_put(j->out, bracket, 1);
+    j->needs_comma = true;
+}
+
+void json_object(struct json *j)
+{
+    open_with(j, "{");
+}
+
+void json_object_end(struct json *j)
+{
+    close_with(j, "}");
+}
+
+void json_array(struct json *j)
+{
+    open_with(j, "[");
+}
+
+void json_array_end(struct json *j)
+{
+    close_with(j, "]");
+}
+
+/* Length of the UTF-8 sequence at the front of p, 0 when there is none. */
+static size_t sequence_len(const char *p, size_t n)
+{
+    for (size_t len = 1; len <= size_min(n, 4); len++)
+        if (utf8_is_valid(p, len))
+            return len;
+    return 0;
+}
+
+static void put_escaped_byte(struct chain *out, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    switch (c) {
+    case '"':
+        chain_put(out, "\\\"", 2);
+        return;
+    case '\\':
+        chain_put(out, "\\\\", 2);
+        return;
+    case '\n':
+        chain_put(out, "\\n", 2);
+        return;
+    case '\r':
+        chain_put(out, "\\r", 2);
+        return;
+    case '\t':
+        chain_put(out, "\\t", 2);
+        return;
+    default:
+        chain_put(out, (const char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+        return;
+    }
+}
+
+/* The inside of a string. Runs that need no escape are copied whole. */
+static void put_escaped(struct chain *out, const char *bytes, size_t n)
+{
+    size_t run = 0, i = 0;
+    while (i < n) {
+        unsigned char c = (unsigned char)bytes[i];
+        size_t len = c < 0x80 ? 1 : sequence_len(bytes + i, n - i);
+        bool is_plain = len > 0 && c >= ' ' && c != '"' && c != '\\';
+        if (is_plain) {
+            i += len;
+            continue;
+        }
+        chain_put(out, bytes + run, i - run);
+        if (len == 0)
+            chain_put(out, "\\ufffd", 6);
+        else
+            put_escaped_byte(out, c);
+        run = ++i;
+    }
+    chain_put(out, bytes + run, n - run);
+}
+
+static void put_quoted(struct chain *out, const char *bytes, size_t n)
+{
+    chain_put(out, "\"", 1);
+    put_escaped(out, bytes, n);
+    chain_put(out, "\"", 1);
+}
+
+void json_key(struct json *j, const char *name)
+{
+    put_comma(j);
+    put_quoted(j->out, name, strlen(name));
+    chain_put(j->out, ":", 1);
+    j->needs_comma = false;
+}
+
+void json_text(struct json *j, const char *bytes, size_t n)
+{
+    put_comma(j);
+    put_quoted(j->out, bytes, n);
+    j->needs_comma = true;
+}
+
+void json_string(struct json *j, const char *text)
+{
+    json_text(j, text, strlen(text));
+}
+
+void json_u64(struct json *j, uint64_t v)
+{
+    put_comma(j);
+    chain_put_u64(j->out, v);
+    j->needs_comma = true;
+}
+
+void json_i64(struct json *j, int64_t v)
+{
+    put_comma(j);
+    chain_put_i64(j->out, v);
+    j->needs_comma = true;
+}
+
+void json_bool(struct json *j, bool v)
+{
+    put_comma(j);
+    chain_put_text(j->out, v ? "true" : "false");
+    j->needs_comma = true;
+}
+
+void json_time(struct json *j, int64_t t_ms)
+{
+    put_comma(j);
+    uint64_t magnitude = t_ms < 0 ? 0 - (uint64_t)t_ms : (uint64_t)t_ms;
+    unsigned rest = (unsigned)(magnitude % 1000);
+    if (t_ms < 0)
+        chain_put(j->out, "-", 1);
+    chain_put_u64(j->out, magnitude / 1000);
+    if (rest > 0) {
+        const char decimals[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                                 (char)('0' + rest % 10)};
+        chain_put(j->out, decimals, sizeof(decimals));
+    }
+    j->needs_comma = true;
+}
+
+void json_value(struct json *j, double v)
+{
+    char text[FLOAT_TEXT_MAX];
+    size_t n = float_text_json(v, text);
+    put_comma(j);
+    chain_put(j->out, "\"", 1);
+    chain_put(j->out, text, n);
+    chain_put(j->out, "\"", 1);
+    j->needs_comma = true;
+}
+
+void json_point(struct json *j, int64_t t_ms, double v)
+{
+    json_array(j);
+    json_time(j, t_ms);
+    json_value(j, v);
+    json_array_end(j);
+}
+
+void json_labels(struct json *j, const struct labels *ls)
+{
+    json_object(j);
+    for (uint32_t i = 0; i < ls->n; i++) {
+        put_comma(j);
+        put_quoted(j->out, ls->items[i].name, ls->items[i].name_len);
+        chain_put(j->out, ":", 1);
+        put_quoted(j->out, ls->items[i].value, ls->items[i].value_len);
+        j->needs_comma = true;
+    }
+    json_object_end(j);
+}

@@ -1,0 +1,360 @@
+/* Wiring: flags, memory, store, server, snapshot, signals; and the way down again.
+ *
+ * The server listens before the snapshot is loaded, so that a sender that knocks meanwhile is told
+ * 503 and comes back, instead of being refused. Signals are blocked in every thread and taken one
+ * by one here with sigwait: the first SIGTERM or SIGINT ends the program in order, further ones
+ * find nobody waiting and change nothing. A signal that comes while loading is taken afterwards: a
+ * half-loaded store must never be saved over a whole snapshot. */
+#include "http/app.h"
+#include "http/clock.h"
+#include "http/listen.h"
+#include "http/memory_limit.h"
+#include "http/server.h"
+#include "http/thread.h"
+#include "http/ticker.h"
+#include "http/version.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_CLEAN = 0, EXIT_RUN_TIME = 1, EXIT_USAGE = 2 };
+
+enum {
+    /* What the limit has to cover beside the budget: program and libraries, libc's heap, stacks. */
+    OVERHEAD_BYTES = 14 * 1024 * 1024,
+    MMAP_THRESHOLD_BYTES = 128 * 1024,
+    SPARE_FDS = 256, /* beside the connections' */
+    QUERY_MEMORY_SHARE = 4,
+};
+
+struct program {
+    struct app app;
+    struct listen_socket socket;
+    struct server server;
+    struct ticker ticker;
+    struct memory_limit limit;
+    int dir_fd; /* holds the lock on the directory; -1 = none */
+};
+
+static int fail(const char *text)
+{
+    LOG_ERROR("Cannot start.", log_text("reason", text));
+    return EXIT_RUN_TIME;
+}
+
+/* Before any thread: one heap, so that what is freed can be given back; no huge pages, with which
+ * resident memory says nothing. */
+static void setup_process(const struct config *c, sigset_t *ret_signals)
+{
+    struct rlimit files;
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    log_setup(c->log_level, c->log_format);
+    sigemptyset(ret_signals);
+    sigaddset(ret_signals, SIGTERM);
+    sigaddset(ret_signals, SIGINT);
+    sigaddset(ret_signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    rlim_t wanted = (rlim_t)c->web_max_connections + SPARE_FDS;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < wanted) {
+        files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+        if (files.rlim_cur < wanted)
+            LOG_WARN("Fewer connections than --web.max-connections: the system allows fewer files.",
+                     log_u64("files", files.rlim_cur));
+    }
+}
+
+/* Settles the sizes that follow from the machine. */
+static bool find_limits(struct program *p)
+{
+    struct config *c = &p->app.config;
+    if (c->storage_memory_limit_bytes == 0) {
+        memory_limit_find("", &p->limit);
+        if (p->limit.bytes < 2 * OVERHEAD_BYTES)
+            return false;
+        c->storage_memory_limit_bytes = p->limit.bytes;
+    }
+    if (c->query_max_memory_bytes == 0)
+        c->query_max_memory_bytes = c->storage_memory_limit_bytes / QUERY_MEMORY_SHARE;
+    return true;
+}
+
+static bool make_store(struct program *p)
+{
+    struct app *app = &p->app;
+    const struct config *c = &app->config;
+    const struct tsdb_options options = {
+        .window_ms = c->storage_window_ms,
+        .n_windows = (uint32_t)c->storage_windows,
+        .out_of_order_ms = c->storage_out_of_order_ms,
+        .clock = c->storage_clock == CONFIG_CLOCK_WALL ? CLOCK_WALL : CLOCK_SAMPLES,
+        .max_series = c->storage_max_series,
+        .max_series_per_metric = c->storage_max_series_per_metric,
+    };
+    size_t bytes = (size_t)c->storage_memory_limit_bytes - OVERHEAD_BYTES;
+    budget_init(&app->budget, bytes);
+    app->owner_requests = budget_owner(&app->budget, "requests");
+    app->owner_queries = budget_owner(&app->budget, "queries");
+    app->owner_connections = budget_owner(&app->budget, "connections");
+    unsigned cores = thread_cores();
+    app->n_query_workers =
+        (unsigned)size_min((size_t)c->query_max_concurrency, size_min(cores, WORKERS_MAX));
+    app->query_memory_bytes = (size_t)c->query_max_memory_bytes / app->n_query_workers;
+    if (!arena_init(&app->arena, &app->budget, bytes))
+        return false;
+    if (tsdb_new(&options, &app->arena, &app->db) != 0)
+        return false;
+    saver_init(&app->saver, app->db, c->storage_path);
+    return true;
+}
+
+static int lock_dir(struct program *p)
+{
+    const char *dir = p->app.config.storage_path;
+    char text[CONFIG_ERROR_MAX];
+    if (dir[0] == '\0')
+        return 0;
+    int err = snapshot_lock_dir(dir, &p->dir_fd);
+    if (err == 0)
+        return 0;
+    if (err == ERR_LOCKED)
+        snprintf(text, sizeof(text),
+                 "another hourglass uses the directory \"%.200s\"; stop it, or choose another one "
+                 "with --storage.path",
+                 dir);
+    else
+        snprintf(text, sizeof(text),
+                 "cannot write to the directory \"%.200s\": %s; choose another one with "
+                 "--storage.path",
+                 dir, strerror(errno));
+    return fail(text);
+}
+
+static bool start_server(struct program *p)
+{
+    const struct config *c = &p->app.config;
+    const struct server_options options = {
+        .app = &p->app,
+        .listen_fd = p->socket.fd,
+        .max_connections = (unsigned)c->web_max_connections,
+        .n_threads = (unsigned)size_min(thread_cores(), SERVER_THREADS_MAX),
+        .n_workers = p->app.n_query_workers,
+        .max_body_bytes = (size_t)c->web_max_body_bytes,
+    };
+    return server_start(&p->server, &options);
+}
+
+/* A file whose head cannot be read is kept aside: the next snapshot would replace it. */
+static int keep_damaged(const char *dir, const struct snapshot_report *r)
+{
+    char from[CONFIG_ERROR_MAX], to[CONFIG_ERROR_MAX];
+    snprintf(from, sizeof(from), "%s/%s", dir, SNAPSHOT_NAME);
+    snprintf(to, sizeof(to), "%s/%s.damaged", dir, SNAPSHOT_NAME);
+    if (rename(from, to) != 0)
+        return fail("the snapshot cannot be read, and cannot be moved aside either");
+    LOG_WARN("The snapshot cannot be read; starting empty.", log_text("kept_as", to),
+             log_text("detail", r->detail));
+    return 0;
+}
+
+static int explain_load(const char *dir, int err, const struct snapshot_report *r)
+{
+    char text[1024];
+    const char *help =
+        err == ERR_WRONG_WINDOW
+            ? "; start with the --storage.window that it was written with, or choose "
+              "another --storage.path"
+        : err == ERR_NO_MEMORY ? "; give more with --storage.memory-limit"
+                               : "";
+    snprintf(text, sizeof(text), "the snapshot %.200s/%s cannot be loaded: %s%s%s%s", dir,
+             SNAPSHOT_NAME, tsdb_err_text(err), r->detail[0] ? ": " : "", r->detail, help);
+    return fail(text);
+}
+
+static int load(struct program *p)
+{
+    struct snapshot_report r = {0};
+    const char *dir = p->app.config.storage_path;
+    if (dir[0] == '\0')
+        return 0;
+    int64_t start = clock_boot_ms();
+    int err = snapshot_load(p->app.db, dir, &r);
+    p->app.replay_ms = clock_boot_ms() - start;
+    if (err == ERR_NOT_FOUND)
+        return 0;
+    if (err == ERR_CORRUPT)
+        return keep_damaged(dir, &r);
+    if (err != 0)
+        return explain_load(dir, err, &r);
+    LOG_INFO("Snapshot loaded.", log_u64("series", r.series), log_u64("samples", r.samples),
+             log_u64("windows", r.windows), log_u64("expired_blocks", r.old_blocks),
+             log_seconds("seconds", (uint64_t)p->app.replay_ms));
+    if (r.lost_frames > 0 || r.lost_blocks > 0)
+        LOG_WARN("Parts of the snapshot were lost.", log_u64("frames", r.lost_frames),
+                 log_u64("blocks", r.lost_blocks), log_text("detail", r.detail));
+    return 0;
+}
+
+/* --- what is said at the start ---------------------------------------------------------------- */
+
+static void log_given_flags(const struct config *c)
+{
+    for (size_t i = 0; i < config_n_flags(); i++) {
+        char text[512];
+        if (!(c->given >> i & 1))
+            continue;
+        config_flag_text(c, i, text, sizeof(text));
+        LOG_INFO("Flag given.", log_text("flag", config_flag_name(i)), log_text("value", text));
+    }
+}
+
+/* What a flag promises and this version does not keep, said plainly. */
+static void log_missing_features(const struct config *c)
+{
+    bool is_journal_wanted = c->journal_sync_ms != JOURNAL_SYNC_OFF && c->storage_path[0] != '\0';
+    if (is_journal_wanted && config_is_given(c, "journal.sync"))
+        LOG_WARN("--journal.sync has no effect: no journal in this version: what came after the "
+                 "last snapshot is lost when the process is killed.",
+                 log_i64("snapshot_interval_ms", c->snapshot_interval_ms));
+    else if (is_journal_wanted)
+        log_line(LOG_LEVEL_INFO, "No journal in this version: what came after the last snapshot is "
+                                 "lost when the process is killed.");
+    if (config_is_given(c, "journal.max-size"))
+        log_line(LOG_LEVEL_WARN, "--journal.max-size has no effect: no journal in this version.");
+    if (c->web_enable_admin_api)
+        log_line(LOG_LEVEL_WARN, "--web.enable-admin-api has no effect: delete_series and "
+                                 "clean_tombstones are not in this version.");
+    if (c->enable_feature[0] != '\0')
+        LOG_WARN("--enable-feature has no effect: no feature in this version is optional.",
+                 log_text("features", c->enable_feature));
+}
+
+static void log_start(const struct program *p)
+{
+    const struct config *c = &p->app.config;
+    char limit[UNITS_TEXT_MAX];
+    units_size_text(c->storage_memory_limit_bytes >> 20 << 20, limit);
+    LOG_INFO("Starting hourglass.", log_text("version", HOURGLASS_VERSION),
+             log_u64("cores", thread_cores()), log_i64("pid", getpid()));
+    LOG_INFO("Memory limit.", log_text("limit", limit),
+             log_text("from", p->limit.of ? p->limit.source : "--storage.memory-limit"));
+    log_given_flags(c);
+    log_missing_features(c);
+}
+
+static void print_welcome(const struct program *p)
+{
+    const char *at = p->socket.dial_address;
+    printf("\n  hourglass %s is ready. Open this in a browser:\n\n"
+           "    http://%s/\n\n"
+           "  To send it metrics, add this to prometheus.yml:\n\n"
+           "    remote_write:\n"
+           "      - url: http://%s/api/v1/write\n\n",
+           HOURGLASS_VERSION, at, at);
+    fflush(stdout);
+}
+
+/* --- running and the way down ----------------------------------------------------------------- */
+
+static void wait_for_end(const sigset_t *signals)
+{
+    int signal_number = 0;
+    do {
+        if (signal_number == SIGHUP)
+            log_line(LOG_LEVEL_INFO, "SIGHUP: there is nothing to reload.");
+        sigwait(signals, &signal_number);
+    } while (signal_number == SIGHUP);
+    LOG_INFO("Stopping.", log_text("signal", signal_number == SIGTERM ? "SIGTERM" : "SIGINT"));
+}
+
+static int final_snapshot(struct program *p)
+{
+    struct snapshot_report report;
+    if (!saver_is_on(&p->app.saver))
+        return EXIT_CLEAN;
+    return saver_save(&p->app.saver, &report) == 0 ? EXIT_CLEAN : EXIT_RUN_TIME;
+}
+
+/* From a server that listens to one that has ended. */
+static int serve(struct program *p, const sigset_t *signals)
+{
+    struct app *app = &p->app;
+    int code = load(p);
+    bool is_loaded = code == 0;
+    if (is_loaded) {
+        atomic_store(&app->phase, APP_READY);
+        if (!ticker_start(&p->ticker, app)) {
+            code = fail("cannot start a thread");
+        } else {
+            log_line(LOG_LEVEL_INFO, "Ready to receive and to answer.");
+            print_welcome(p);
+            wait_for_end(signals);
+            atomic_store(&app->phase, APP_STOPPING);
+            server_stop(&p->server);
+            ticker_stop(&p->ticker);
+            return final_snapshot(p);
+        }
+    }
+    atomic_store(&app->phase, APP_STOPPING);
+    server_stop(&p->server);
+    return code;
+}
+
+static int run(struct program *p)
+{
+    sigset_t signals;
+    char error[LISTEN_ERROR_MAX];
+    setup_process(&p->app.config, &signals);
+    p->app.started_wall_ms = clock_wall_ms();
+    if (!find_limits(p))
+        return fail("too little memory: give at least 32MiB with --storage.memory-limit");
+    if (!listen_open(p->app.config.web_listen_address, &p->socket, error))
+        return fail(error);
+    snprintf(p->app.address, sizeof(p->app.address), "%s", p->socket.dial_address);
+    log_start(p);
+    int code = lock_dir(p);
+    if (code != 0)
+        return code;
+    if (!make_store(p))
+        return fail("the memory of the store cannot be reserved; is there a limit on address space "
+                    "(ulimit -v)?");
+    if (!start_server(p))
+        return fail("the HTTP server cannot be started");
+    code = serve(p, &signals);
+    tsdb_free(p->app.db);
+    arena_release(&p->app.arena);
+    if (p->dir_fd >= 0)
+        close(p->dir_fd);
+    LOG_INFO("Ended.", log_i64("exit_code", code));
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program = {.dir_fd = -1};
+    char error[CONFIG_ERROR_MAX];
+    switch (config_parse(&program.app.config, argc, argv, error)) {
+    case CONFIG_HELP:
+        config_help(STDOUT_FILENO);
+        return EXIT_CLEAN;
+    case CONFIG_VERSION:
+        printf("hourglass %s (PromQL of Prometheus %s)\n", HOURGLASS_VERSION,
+               HOURGLASS_PROMETHEUS_VERSION);
+        return EXIT_CLEAN;
+    case CONFIG_ERROR:
+        fprintf(stderr, "hourglass: %s\n", error);
+        return EXIT_USAGE;
+    case CONFIG_OK:
+        break;
+    }
+    return run(&program);
+}

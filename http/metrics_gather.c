@@ -1,0 +1,392 @@
+/* One walk over everything that is known about this process. A family is a row of the table below;
+ * a function a subject emits them. Nothing is kept between walks: a metric is read where it lives.
+ */
+#include "http/app.h"
+#include "http/memory_report.h"
+#include "http/metrics.h"
+#include "http/metrics_codes.h"
+#include "http/process.h"
+#include "http/route.h"
+#include "http/version.h"
+#include "tsdb/promql/float_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum family {
+    BUILD_INFO,
+    READY,
+    HEAD_SERIES,
+    HEAD_CHUNKS,
+    HEAD_SERIES_CREATED,
+    HEAD_SERIES_REMOVED,
+    HEAD_CHUNKS_CREATED,
+    HEAD_CHUNKS_REMOVED,
+    HEAD_SAMPLES_APPENDED,
+    HEAD_MIN_TIME,
+    HEAD_MAX_TIME,
+    LOWEST_TIMESTAMP,
+    OUT_OF_ORDER_SAMPLES,
+    OUT_OF_BOUND_SAMPLES,
+    TOO_OLD_SAMPLES,
+    REPLAY_SECONDS,
+    RETENTION_SECONDS,
+    RETENTION_BYTES,
+    SAMPLES,
+    SAMPLES_REFUSED,
+    SAMPLES_DUPLICATE,
+    SYMBOLS,
+    LABEL_PAIRS,
+    WINDOW_SAMPLES,
+    WINDOW_BYTES,
+    SLAB_PAGES,
+    SLAB_SLOTS_USED,
+    MEMORY_BYTES,
+    MEMORY_LIMIT,
+    MEMORY_UNACCOUNTED,
+    MEMORY_WASTE,
+    MEMORY_REFUSED,
+    SNAPSHOT_SUCCESS,
+    SNAPSHOT_SECONDS,
+    SNAPSHOT_BYTES,
+    SNAPSHOTS,
+    SNAPSHOTS_FAILED,
+    WRITE_BYTES,
+    WRITE_SAMPLES,
+    WRITE_INVALID_LABELS,
+    WRITE_HISTOGRAMS,
+    ENGINE_QUERIES,
+    ENGINE_QUERIES_MAX,
+    ENGINE_SAMPLES,
+    ENGINE_SECONDS,
+    CONNECTIONS,
+    CONNECTIONS_CUT,
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    PROCESS_CPU,
+    PROCESS_OPEN_FDS,
+    PROCESS_MAX_FDS,
+    PROCESS_VIRTUAL,
+    PROCESS_RESIDENT,
+    PROCESS_START,
+    PROCESS_THREADS,
+};
+
+static const struct metric_family families[] = {
+    [BUILD_INFO] = {"prometheus_build_info", "Versions, as labels of a constant 1.", METRIC_GAUGE},
+    [READY] = {"prometheus_ready", "1 when requests to the API are served.", METRIC_GAUGE},
+    [HEAD_SERIES] = {"prometheus_tsdb_head_series", "Series that are kept.", METRIC_GAUGE},
+    [HEAD_CHUNKS] = {"prometheus_tsdb_head_chunks",
+                     "Chunks that are kept: one a series and window.", METRIC_GAUGE},
+    [HEAD_SERIES_CREATED] = {"prometheus_tsdb_head_series_created_total", "Series made.",
+                             METRIC_COUNTER},
+    [HEAD_SERIES_REMOVED] = {"prometheus_tsdb_head_series_removed_total", "Series removed.",
+                             METRIC_COUNTER},
+    [HEAD_CHUNKS_CREATED] = {"prometheus_tsdb_head_chunks_created_total", "Chunks made.",
+                             METRIC_COUNTER},
+    [HEAD_CHUNKS_REMOVED] = {"prometheus_tsdb_head_chunks_removed_total", "Chunks removed.",
+                             METRIC_COUNTER},
+    [HEAD_SAMPLES_APPENDED] = {"prometheus_tsdb_head_samples_appended_total", "Samples stored.",
+                               METRIC_COUNTER},
+    [HEAD_MIN_TIME] = {"prometheus_tsdb_head_min_time", "Oldest sample kept, ms since the epoch.",
+                       METRIC_GAUGE},
+    [HEAD_MAX_TIME] = {"prometheus_tsdb_head_max_time", "Newest sample kept, ms since the epoch.",
+                       METRIC_GAUGE},
+    [LOWEST_TIMESTAMP] = {"prometheus_tsdb_lowest_timestamp",
+                          "Oldest sample kept, ms since the epoch.", METRIC_GAUGE},
+    [OUT_OF_ORDER_SAMPLES] = {"prometheus_tsdb_out_of_order_samples_total",
+                              "Samples refused: too far behind their series' newest.",
+                              METRIC_COUNTER},
+    [OUT_OF_BOUND_SAMPLES] = {"prometheus_tsdb_out_of_bound_samples_total",
+                              "Samples refused: too far ahead of the clock.", METRIC_COUNTER},
+    [TOO_OLD_SAMPLES] = {"prometheus_tsdb_too_old_samples_total",
+                         "Samples refused: before the kept windows.", METRIC_COUNTER},
+    [REPLAY_SECONDS] = {"prometheus_tsdb_data_replay_duration_seconds",
+                        "Time that loading the snapshot took.", METRIC_GAUGE},
+    [RETENTION_SECONDS] = {"prometheus_tsdb_retention_limit_seconds",
+                           "Span of all windows together.", METRIC_GAUGE},
+    [RETENTION_BYTES] = {"prometheus_tsdb_retention_limit_bytes",
+                         "--storage.memory-limit in bytes.", METRIC_GAUGE},
+    [SAMPLES] = {"hourglass_samples", "Samples that are kept.", METRIC_GAUGE},
+    [SAMPLES_REFUSED] = {"hourglass_samples_refused_total", "Samples refused, by reason.",
+                         METRIC_COUNTER},
+    [SAMPLES_DUPLICATE] = {"hourglass_samples_duplicate_total",
+                           "Samples that were stored already, bit for bit.", METRIC_COUNTER},
+    [SYMBOLS] = {"hourglass_symbols", "Distinct label names and values.", METRIC_GAUGE},
+    [LABEL_PAIRS] = {"hourglass_label_pairs", "Distinct label pairs.", METRIC_GAUGE},
+    [WINDOW_SAMPLES] = {"hourglass_window_samples", "Samples by age of the window (0 = newest).",
+                        METRIC_GAUGE},
+    [WINDOW_BYTES] = {"hourglass_window_bytes", "Pages held by age of the window (0 = newest).",
+                      METRIC_GAUGE},
+    [SLAB_PAGES] = {"hourglass_slab_pages", "Pages of chunk memory by slot size in bytes.",
+                    METRIC_GAUGE},
+    [SLAB_SLOTS_USED] = {"hourglass_slab_slots_used", "Used slots by slot size in bytes.",
+                         METRIC_GAUGE},
+    [MEMORY_BYTES] = {"hourglass_memory_bytes", "Memory by owner.", METRIC_GAUGE},
+    [MEMORY_LIMIT] = {"hourglass_memory_limit_bytes", "--storage.memory-limit in bytes.",
+                      METRIC_GAUGE},
+    [MEMORY_UNACCOUNTED] = {"hourglass_memory_unaccounted_bytes",
+                            "Resident memory without the sum of all owners.", METRIC_GAUGE},
+    [MEMORY_WASTE] = {"hourglass_memory_waste_bytes",
+                      "Held but not used: inside slots, in free slots, in free pages.",
+                      METRIC_GAUGE},
+    [MEMORY_REFUSED] = {"hourglass_memory_refused_total",
+                        "Requests for memory that the limit refused.", METRIC_COUNTER},
+    [SNAPSHOT_SUCCESS] = {"hourglass_snapshot_last_success_timestamp_seconds",
+                          "When the last snapshot was complete.", METRIC_GAUGE},
+    [SNAPSHOT_SECONDS] = {"hourglass_snapshot_duration_seconds", "How long the last one took.",
+                          METRIC_GAUGE},
+    [SNAPSHOT_BYTES] = {"hourglass_snapshot_bytes", "Size of the last one.", METRIC_GAUGE},
+    [SNAPSHOTS] = {"hourglass_snapshots_total", "Snapshots written.", METRIC_COUNTER},
+    [SNAPSHOTS_FAILED] = {"hourglass_snapshots_failed_total", "Snapshots that failed.",
+                          METRIC_COUNTER},
+    [WRITE_BYTES] = {"hourglass_remote_write_bytes_total", "Bytes of remote write bodies.",
+                     METRIC_COUNTER},
+    [WRITE_SAMPLES] = {"hourglass_remote_write_samples_total",
+                       "Samples received by remote write, the refused ones included.",
+                       METRIC_COUNTER},
+    [WRITE_INVALID_LABELS] = {"prometheus_api_remote_write_invalid_labels_samples_total",
+                              "Samples refused because of their label set.", METRIC_COUNTER},
+    [WRITE_HISTOGRAMS] = {"hourglass_remote_write_histograms_refused_total",
+                          "Native histograms refused.", METRIC_COUNTER},
+    [ENGINE_QUERIES] = {"prometheus_engine_queries", "Queries running or waiting.", METRIC_GAUGE},
+    [ENGINE_QUERIES_MAX] = {"prometheus_engine_queries_concurrent_max",
+                            "Most queries that run at once.", METRIC_GAUGE},
+    [ENGINE_SAMPLES] = {"prometheus_engine_query_samples_total", "Samples read by queries.",
+                        METRIC_COUNTER},
+    [ENGINE_SECONDS] = {"prometheus_engine_query_duration_seconds",
+                        "Time of queries by part of their way.", METRIC_SUMMARY},
+    [CONNECTIONS] = {"hourglass_http_connections", "Open connections.", METRIC_GAUGE},
+    [CONNECTIONS_CUT] = {"hourglass_http_connections_cut_total",
+                         "Connections closed because a request came too slowly.", METRIC_COUNTER},
+    [HTTP_REQUESTS] = {"prometheus_http_requests_total", "Requests by path and status.",
+                       METRIC_COUNTER},
+    [HTTP_SECONDS] = {"prometheus_http_request_duration_seconds", "Time of requests by path.",
+                      METRIC_HISTOGRAM},
+    [PROCESS_CPU] = {"process_cpu_seconds_total", "User and system time.", METRIC_COUNTER},
+    [PROCESS_OPEN_FDS] = {"process_open_fds", "Open file descriptors.", METRIC_GAUGE},
+    [PROCESS_MAX_FDS] = {"process_max_fds", "Most file descriptors.", METRIC_GAUGE},
+    [PROCESS_VIRTUAL] = {"process_virtual_memory_bytes", "Address space, most of it reserved only.",
+                         METRIC_GAUGE},
+    [PROCESS_RESIDENT] = {"process_resident_memory_bytes", "Resident memory.", METRIC_GAUGE},
+    [PROCESS_START] = {"process_start_time_seconds", "Start, seconds since the epoch.",
+                       METRIC_GAUGE},
+    [PROCESS_THREADS] = {"process_threads", "Threads.", METRIC_GAUGE},
+};
+
+struct walk {
+    metrics_visit visit;
+    void *ctx;
+};
+
+static void emit_with(const struct walk *w, enum family f, const char *suffix,
+                      const struct metric_label *labels, size_t n, double value)
+{
+    struct metric m = {&families[f], suffix, labels, n, value};
+    w->visit(w->ctx, &m);
+}
+
+static void emit(const struct walk *w, enum family f, double value)
+{
+    emit_with(w, f, "", NULL, 0, value);
+}
+
+static void emit_by(const struct walk *w, enum family f, const char *name, const char *label,
+                    double value)
+{
+    struct metric_label l = {name, label};
+    emit_with(w, f, "", &l, 1, value);
+}
+
+static void gather_store(const struct walk *w, const struct tsdb_stats *s)
+{
+    emit(w, HEAD_SERIES, (double)s->series);
+    emit(w, HEAD_CHUNKS, (double)s->chunks);
+    emit(w, HEAD_SERIES_CREATED, (double)s->series_created);
+    emit(w, HEAD_SERIES_REMOVED, (double)s->series_removed);
+    emit(w, HEAD_CHUNKS_CREATED, (double)s->chunks_created);
+    emit(w, HEAD_CHUNKS_REMOVED, (double)s->chunks_removed);
+    emit_by(w, HEAD_SAMPLES_APPENDED, "type", "float", (double)s->samples_appended);
+    if (s->min_ms <= s->max_ms) {
+        emit(w, HEAD_MIN_TIME, (double)s->min_ms);
+        emit(w, HEAD_MAX_TIME, (double)s->max_ms);
+        emit(w, LOWEST_TIMESTAMP, (double)s->min_ms);
+    }
+    emit_by(w, OUT_OF_ORDER_SAMPLES, "type", "float", (double)s->refused_out_of_order);
+    emit_by(w, OUT_OF_BOUND_SAMPLES, "type", "float", (double)s->refused_too_far_ahead);
+    emit_by(w, TOO_OLD_SAMPLES, "type", "float", (double)s->refused_too_old);
+    emit(w, SAMPLES, (double)s->samples);
+    emit_by(w, SAMPLES_REFUSED, "reason", "too_old", (double)s->refused_too_old);
+    emit_by(w, SAMPLES_REFUSED, "reason", "too_far_ahead", (double)s->refused_too_far_ahead);
+    emit_by(w, SAMPLES_REFUSED, "reason", "out_of_order", (double)s->refused_out_of_order);
+    emit_by(w, SAMPLES_REFUSED, "reason", "duplicate", (double)s->refused_duplicate);
+    emit_by(w, SAMPLES_REFUSED, "reason", "limit", (double)s->refused_limit);
+    emit_by(w, SAMPLES_REFUSED, "reason", "memory", (double)s->refused_memory);
+    emit(w, SAMPLES_DUPLICATE, (double)s->samples_duplicate);
+    emit(w, SYMBOLS, (double)s->symbols);
+    emit(w, LABEL_PAIRS, (double)s->pairs);
+}
+
+static void gather_windows(const struct walk *w, const struct tsdb_stats *s)
+{
+    uint64_t pages[SIZE_CLASSES] = {0}, used[SIZE_CLASSES] = {0};
+    char text[24];
+    for (uint32_t i = 0; i < s->n_windows; i++)
+        for (size_t c = 0; c < SIZE_CLASSES; c++) {
+            pages[c] += s->windows[i].classes[c].pages;
+            used[c] += s->windows[i].classes[c].used;
+        }
+    for (uint32_t age = 0; age < s->n_windows; age++) {
+        snprintf(text, sizeof(text), "%u", age);
+        emit_by(w, WINDOW_SAMPLES, "age", text, (double)s->windows[s->n_windows - 1 - age].samples);
+    }
+    for (uint32_t age = 0; age < s->n_windows; age++) {
+        snprintf(text, sizeof(text), "%u", age);
+        emit_by(w, WINDOW_BYTES, "age", text, (double)s->windows[s->n_windows - 1 - age].bytes);
+    }
+    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+        snprintf(text, sizeof(text), "%zu", size_class_bytes(c + 1));
+        emit_by(w, SLAB_PAGES, "size", text, (double)pages[c]);
+    }
+    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+        snprintf(text, sizeof(text), "%zu", size_class_bytes(c + 1));
+        emit_by(w, SLAB_SLOTS_USED, "size", text, (double)used[c]);
+    }
+}
+
+static void gather_memory(const struct walk *w, struct app *app, const struct tsdb_stats *s)
+{
+    struct memory_report m;
+    memory_report_make(app, &m);
+    for (size_t i = 0; i < m.n_rows; i++)
+        emit_by(w, MEMORY_BYTES, "owner", m.rows[i].owner, (double)m.rows[i].bytes);
+    emit(w, MEMORY_LIMIT, (double)m.limit_bytes);
+    emit(w, MEMORY_UNACCOUNTED, (double)m.unaccounted_bytes);
+    emit_by(w, MEMORY_WASTE, "kind", "slack", (double)s->slack_bytes);
+    emit_by(w, MEMORY_WASTE, "kind", "free_slots", (double)s->free_slot_bytes);
+    emit_by(w, MEMORY_WASTE, "kind", "retained", (double)m.arena.retained_bytes);
+    emit(w, MEMORY_REFUSED, (double)atomic_load(&app->budget.n_refused));
+}
+
+static void gather_snapshot(const struct walk *w, struct app *app)
+{
+    struct saver *s = &app->saver;
+    if (!saver_is_on(s))
+        return;
+    int64_t last = atomic_load(&s->last_success_wall_ms);
+    if (last > 0) {
+        emit(w, SNAPSHOT_SUCCESS, (double)last / 1000);
+        emit(w, SNAPSHOT_SECONDS, (double)atomic_load(&s->last_duration_ms) / 1000);
+        emit(w, SNAPSHOT_BYTES, (double)atomic_load(&s->last_bytes));
+    }
+    emit(w, SNAPSHOTS, (double)atomic_load(&s->n_saved));
+    emit(w, SNAPSHOTS_FAILED, (double)atomic_load(&s->n_failed));
+}
+
+static double counter(const struct app *app, enum metric_counter which)
+{
+    return (double)atomic_load_explicit(&app->metrics.counters[which], memory_order_relaxed);
+}
+
+static void gather_requests(const struct walk *w, struct app *app)
+{
+    emit(w, WRITE_BYTES, counter(app, METRIC_WRITE_BYTES));
+    emit(w, WRITE_SAMPLES, counter(app, METRIC_WRITE_SAMPLES));
+    emit(w, WRITE_INVALID_LABELS, counter(app, METRIC_WRITE_INVALID_LABELS));
+    emit(w, WRITE_HISTOGRAMS, counter(app, METRIC_WRITE_HISTOGRAMS_REFUSED));
+    emit(w, ENGINE_QUERIES, atomic_load(&app->metrics.queries_running));
+    emit(w, ENGINE_QUERIES_MAX, app->n_query_workers);
+    emit(w, ENGINE_SAMPLES, counter(app, METRIC_QUERY_SAMPLES));
+    const struct metric_label inner = {"slice", "inner_eval"}, queue = {"slice", "queue_time"};
+    double n = counter(app, METRIC_QUERIES);
+    emit_with(w, ENGINE_SECONDS, "_sum", &inner, 1, counter(app, METRIC_QUERY_NS) / 1e9);
+    emit_with(w, ENGINE_SECONDS, "_count", &inner, 1, n);
+    emit_with(w, ENGINE_SECONDS, "_sum", &queue, 1, counter(app, METRIC_QUERY_QUEUE_NS) / 1e9);
+    emit_with(w, ENGINE_SECONDS, "_count", &queue, 1, n);
+    emit(w, CONNECTIONS, atomic_load(&app->metrics.connections));
+    emit(w, CONNECTIONS_CUT, counter(app, METRIC_CONNECTIONS_CUT));
+}
+
+static const char *route_name(size_t i)
+{
+    return i < route_count() ? route_at(i)->path : "other";
+}
+
+static void gather_route_seconds(const struct walk *w, const struct metric_route *r,
+                                 const char *handler)
+{
+    char bound[FLOAT_TEXT_MAX];
+    struct metric_label labels[] = {{"handler", handler}, {"le", bound}};
+    double n = (double)atomic_load(&r->n);
+    if (n == 0)
+        return;
+    for (size_t i = 0; i < METRIC_BUCKETS; i++) {
+        float_text_plain(metrics_bounds[i], bound);
+        emit_with(w, HTTP_SECONDS, "_bucket", labels, 2, (double)atomic_load(&r->buckets[i]));
+    }
+    labels[1].value = "+Inf";
+    emit_with(w, HTTP_SECONDS, "_bucket", labels, 2, n);
+    emit_with(w, HTTP_SECONDS, "_sum", labels, 1, (double)atomic_load(&r->sum_ns) / 1e9);
+    emit_with(w, HTTP_SECONDS, "_count", labels, 1, n);
+}
+
+static void gather_routes(const struct walk *w, struct app *app)
+{
+    char code[16];
+    for (size_t i = 0; i < METRIC_ROUTES_MAX; i++)
+        for (size_t c = 0; c < METRICS_CODES; c++) {
+            unsigned long long n = atomic_load(&app->metrics.routes[i].by_code[c]);
+            if (n == 0)
+                continue;
+            snprintf(code, sizeof(code), "%d", metrics_codes[c]);
+            const struct metric_label labels[] = {
+                {"code", metrics_codes[c] ? code : "other"},
+                {"handler", route_name(i)},
+            };
+            emit_with(w, HTTP_REQUESTS, "", labels, 2, (double)n);
+        }
+    for (size_t i = 0; i < METRIC_ROUTES_MAX; i++)
+        gather_route_seconds(w, &app->metrics.routes[i], route_name(i));
+}
+
+static void gather_process(const struct walk *w)
+{
+    struct process_stats p;
+    process_stats_read(&p);
+    emit(w, PROCESS_CPU, p.cpu_seconds);
+    emit(w, PROCESS_OPEN_FDS, (double)p.open_fds);
+    emit(w, PROCESS_MAX_FDS, (double)p.max_fds);
+    emit(w, PROCESS_VIRTUAL, (double)p.virtual_bytes);
+    emit(w, PROCESS_RESIDENT, (double)p.resident_bytes);
+    emit(w, PROCESS_START, p.start_seconds);
+    emit(w, PROCESS_THREADS, (double)p.threads);
+}
+
+void metrics_gather(struct app *app, metrics_visit visit, void *ctx)
+{
+    const struct walk w = {visit, ctx};
+    const struct metric_label build[] = {
+        {"branch", "hourglass"},
+        {"revision", HOURGLASS_VERSION},
+        {"version", HOURGLASS_PROMETHEUS_VERSION},
+    };
+    struct tsdb_stats stats = {0};
+    bool is_loaded = app_phase(app) != APP_STARTING; /* before, loading has the store to itself */
+    if (is_loaded)
+        tsdb_stats(app->db, &stats);
+    emit_with(&w, BUILD_INFO, "", build, ARRAY_LEN(build), 1);
+    emit(&w, READY, app_phase(app) == APP_READY);
+    if (is_loaded) {
+        gather_store(&w, &stats);
+        gather_windows(&w, &stats);
+        emit(&w, REPLAY_SECONDS, (double)app->replay_ms / 1000);
+    }
+    emit(&w, RETENTION_SECONDS,
+         (double)app->config.storage_window_ms / 1000 * (double)app->config.storage_windows);
+    emit(&w, RETENTION_BYTES, (double)app->config.storage_memory_limit_bytes);
+    gather_memory(&w, app, &stats);
+    gather_snapshot(&w, app);
+    gather_requests(&w, app);
+    gather_routes(&w, app);
+    gather_process(&w);
+}

@@ -1,0 +1,368 @@
+/* The idea: nothing that a sender declares is believed before it is held against a limit, and a
+ * fault of one series costs that series only.
+ *
+ * Snappy's first bytes declare the length of the message. It is checked before memory is taken for
+ * it, which is all the guard that block format needs: the decoder writes no more than that. The
+ * framing format, which some senders use by mistake, is recognised by its magic and named.
+ *
+ * protobuf-c makes a small allocation for each label, sample and text. They all come from the
+ * request's region, through an allocator that adds them up and stops at a multiple of the message's
+ * size: a megabyte of empty series would otherwise become more than sixty. Rejected for now: a
+ * walker over the wire bytes without any tree (docs/decisions/0003-remote-write-decoding.md); it
+ * comes with the work on speed and will be fuzzed against this decoder.
+ *
+ * Values are bits: protobuf-c reads a double by memcpy, and they are copied on as uint64_t, so that
+ * the stale marker, a signalling NaN, survives. */
+#include "http/remote_write.h"
+
+#include "http/proto/remote.pb-c.h"
+
+#include <inttypes.h>
+#include <snappy-c.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char framing_magic[] = "\xff\x06\x00\x00sNaPpY";
+
+/* --- content negotiation ---------------------------------------------------------------------- */
+
+struct span {
+    const char *p;
+    size_t n;
+};
+
+static struct span trim(struct span s)
+{
+    while (s.n > 0 && (*s.p == ' ' || *s.p == '\t'))
+        s.p++, s.n--;
+    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
+static bool equals_folded(struct span s, const char *word)
+{
+    return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+/* Cuts the text before the next separator off *rest. */
+static struct span next_part(struct span *rest, char separator)
+{
+    const char *end = memchr(rest->p, separator, rest->n);
+    struct span part = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
+    size_t taken = part.n + (end != NULL);
+    rest->p += taken;
+    rest->n -= taken;
+    return trim(part);
+}
+
+static struct span unquote(struct span s)
+{
+    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+        return (struct span){s.p + 1, s.n - 2};
+    return s;
+}
+
+static int check_content_type(const char *content_type, char *text)
+{
+    struct span rest = {content_type, strlen(content_type)};
+    struct span type = next_part(&rest, ';');
+    if (!equals_folded(type, "application/x-protobuf")) {
+        snprintf(text, REMOTE_WRITE_TEXT_MAX,
+                 "content type \"%.200s\" is not supported; send application/x-protobuf\n",
+                 content_type);
+        return 415;
+    }
+    while (rest.n > 0) {
+        struct span value = next_part(&rest, ';');
+        struct span key = next_part(&value, '=');
+        value = unquote(trim(value));
+        if (!equals_folded(key, "proto") || equals_folded(value, "prometheus.WriteRequest"))
+            continue;
+        bool is_v2 = equals_folded(value, "io.prometheus.write.v2.Request");
+        snprintf(text, REMOTE_WRITE_TEXT_MAX,
+                 is_v2 ? "remote write 2.0 (%.*s) is not supported by this version; send "
+                         "prometheus.WriteRequest\n"
+                       : "message \"%.*s\" is not supported; send prometheus.WriteRequest\n",
+                 (int)size_min(value.n, 200), value.p);
+        return 415;
+    }
+    return 0;
+}
+
+int remote_write_negotiate(const char *content_type, const char *content_encoding,
+                           char text[REMOTE_WRITE_TEXT_MAX])
+{
+    text[0] = '\0';
+    if (content_encoding) {
+        struct span encoding = trim((struct span){content_encoding, strlen(content_encoding)});
+        if (!equals_folded(encoding, "snappy")) {
+            snprintf(text, REMOTE_WRITE_TEXT_MAX,
+                     "content encoding \"%.200s\" is not supported; send snappy (block format)\n",
+                     content_encoding);
+            return 415;
+        }
+    }
+    return content_type ? check_content_type(content_type, text) : 0;
+}
+
+/* --- protobuf-c's memory ---------------------------------------------------------------------- */
+
+struct arena_source {
+    struct region *region;
+    size_t used_bytes, max_bytes;
+    bool is_over;          /* the ceiling was hit */
+    bool is_out_of_memory; /* the budget was */
+};
+
+static void *source_alloc(void *data, size_t bytes)
+{
+    struct arena_source *s = data;
+    if (bytes > s->max_bytes - s->used_bytes) {
+        s->is_over = true;
+        return NULL;
+    }
+    s->used_bytes += bytes;
+    void *made = region_alloc(s->region, bytes);
+    s->is_out_of_memory |= made == NULL;
+    return made;
+}
+
+static void source_free(void *data, void *pointer)
+{
+    (void)data;
+    (void)pointer; /* dropped with the region */
+}
+
+/* --- decoding --------------------------------------------------------------------------------- */
+
+static int PRINTF_LIKE(3, 4) fail(int status, char *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, REMOTE_WRITE_TEXT_MAX, format, args);
+    va_end(args);
+    return status;
+}
+
+static int fail_memory(char *text)
+{
+    return fail(503, text, "out of memory (--storage.memory-limit); try again later\n");
+}
+
+struct text_buffer {
+    char *bytes;
+    size_t n, size;
+};
+
+static void PRINTF_LIKE(2, 3) put(struct text_buffer *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(b->bytes + b->n, b->size - b->n, format, args);
+    va_end(args);
+    if (n > 0)
+        b->n = size_min(b->n + (size_t)n, b->size - 1);
+}
+
+/* Text of a sender in an answer: what is not printable ASCII or UTF-8 becomes a question mark. */
+static void put_safe(struct text_buffer *b, const char *bytes, size_t n)
+{
+    bool is_utf8 = utf8_is_valid(bytes, n);
+    for (size_t i = 0; i < n && b->n + 1 < b->size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        b->bytes[b->n++] = c < ' ' || c == 0x7f || (c >= 0x80 && !is_utf8) ? '?' : (char)c;
+    }
+    b->bytes[b->n] = '\0';
+}
+
+/* {__name__="up",job="x"}, as it came; cut with dots when it does not fit. */
+static void labels_text(const struct labels *ls, char *out, size_t size)
+{
+    struct text_buffer b = {.bytes = out, .size = size};
+    put(&b, "{");
+    for (uint32_t i = 0; i < ls->n; i++) {
+        put(&b, i > 0 ? "," : "");
+        put_safe(&b, ls->items[i].name, ls->items[i].name_len);
+        put(&b, "=\"");
+        put_safe(&b, ls->items[i].value, ls->items[i].value_len);
+        put(&b, "\"");
+    }
+    put(&b, "}");
+    if (b.n < size - 1)
+        return;
+    size_t at = size - 4; /* never inside a character */
+    while (at > 0 && ((unsigned char)out[at] & 0xc0) == 0x80)
+        at--;
+    memcpy(out + at, "...", 4);
+}
+
+static void copy_labels(const Prometheus__TimeSeries *from, struct label *to)
+{
+    for (size_t i = 0; i < from->n_labels; i++) {
+        const Prometheus__Label *l = from->labels[i];
+        to[i] = (struct label){
+            .name = l->name.data ? (const char *)l->name.data : "",
+            .value = l->value.data ? (const char *)l->value.data : "",
+            .name_len = (uint32_t)l->name.len,
+            .value_len = (uint32_t)l->value.len,
+        };
+    }
+}
+
+static void copy_samples(const Prometheus__TimeSeries *from, struct sample *to)
+{
+    for (size_t i = 0; i < from->n_samples; i++) {
+        to[i].t_ms = from->samples[i]->timestamp;
+        memcpy(&to[i].value, &from->samples[i]->value, sizeof(to[i].value));
+    }
+}
+
+/* Takes one series over; false when memory is exhausted. */
+static bool take_series(struct remote_write *rw, const Prometheus__TimeSeries *from,
+                        struct region *r)
+{
+    rw->n_samples += from->n_samples;
+    rw->n_histograms += from->n_histograms;
+    rw->n_exemplars += from->n_exemplars;
+    if (from->n_samples == 0)
+        return true;
+    struct label *labels = region_alloc(r, (from->n_labels + 1) * sizeof(*labels));
+    struct sample *samples = region_alloc(r, from->n_samples * sizeof(*samples));
+    if (!labels || !samples)
+        return false;
+    copy_labels(from, labels);
+    copy_samples(from, samples);
+    struct labels ls = {labels, (uint32_t)from->n_labels};
+    int err = labels_normalise(&ls, NULL);
+    if (err == 0) {
+        rw->series[rw->n_series++] = (struct remote_write_series){ls, samples, from->n_samples};
+        return true;
+    }
+    rw->n_bad_labels += from->n_samples;
+    if (rw->bad_labels_err == 0) {
+        rw->bad_labels_err = err;
+        copy_labels(from, labels); /* as it came, not half sorted */
+        ls.n = (uint32_t)from->n_labels;
+        labels_text(&ls, rw->bad_labels, sizeof(rw->bad_labels));
+    }
+    return true;
+}
+
+int remote_write_decode_message(const char *message, size_t n, struct region *r,
+                                struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
+{
+    struct arena_source source = {
+        .region = r,
+        .max_bytes = n * REMOTE_WRITE_AMPLIFICATION + REMOTE_WRITE_SLACK_BYTES,
+    };
+    ProtobufCAllocator allocator = {source_alloc, source_free, &source};
+    memset(ret, 0, sizeof(*ret));
+    text[0] = '\0';
+    Prometheus__WriteRequest *message_tree =
+        prometheus__write_request__unpack(&allocator, n, (const uint8_t *)message);
+    if (!message_tree && source.is_over)
+        return fail(400, text,
+                    "the message decodes to more than %d times its %zu bytes, the limit\n",
+                    REMOTE_WRITE_AMPLIFICATION, n);
+    if (!message_tree && source.is_out_of_memory)
+        return fail_memory(text);
+    if (!message_tree)
+        return fail(400, text, "the body is not a protobuf message prometheus.WriteRequest\n");
+    ret->n_metadata = message_tree->n_metadata;
+    ret->series = region_alloc(r, message_tree->n_timeseries * sizeof(*ret->series));
+    if (!ret->series)
+        return fail_memory(text);
+    for (size_t i = 0; i < message_tree->n_timeseries; i++)
+        if (!take_series(ret, message_tree->timeseries[i], r))
+            return fail_memory(text);
+    return 0;
+}
+
+int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
+                        struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
+{
+    size_t declared;
+    size_t magic_len = sizeof(framing_magic) - 1;
+    memset(ret, 0, sizeof(*ret));
+    text[0] = '\0';
+    if (n >= magic_len && memcmp(body, framing_magic, magic_len) == 0)
+        return fail(400, text,
+                    "the body is in snappy's framing format; remote write uses the "
+                    "block format\n");
+    if (snappy_uncompressed_length(body, n, &declared) != SNAPPY_OK)
+        return fail(400, text, "the body is not snappy: its length cannot be read\n");
+    if (declared > max_bytes)
+        return fail(400, text,
+                    "the message would have %zu bytes, the limit is %zu (--web.max-body-size)\n",
+                    declared, max_bytes);
+    char *message = region_alloc(r, declared);
+    if (!message)
+        return fail_memory(text);
+    if (snappy_uncompress(body, n, message, &declared) != SNAPPY_OK)
+        return fail(400, text, "the body is not snappy's block format, or it is damaged\n");
+    return remote_write_decode_message(message, declared, r, ret, text);
+}
+
+/* --- storing ---------------------------------------------------------------------------------- */
+
+void remote_write_append(struct remote_write *rw, struct tsdb *db)
+{
+    struct append batch;
+    if (rw->n_series == 0)
+        return;
+    append_begin(&batch, db);
+    for (size_t i = 0; i < rw->n_series; i++) {
+        const struct remote_write_series *s = &rw->series[i];
+        int err = append_samples(&batch, &s->labels, s->samples, s->n_samples, &rw->counts);
+        rw->is_out_of_memory |= err == ERR_NO_MEMORY;
+        if (err != 0 && !rw->first_refused)
+            rw->first_refused = s;
+    }
+    append_end(&batch);
+}
+
+uint64_t remote_write_refused(const struct remote_write *rw)
+{
+    return rw->n_bad_labels + rw->counts.refused + rw->n_histograms;
+}
+
+/* ": time 12.345, oldest allowed 13.000", for the errors about time */
+static void put_bound(struct text_buffer *b, const struct append_counts *c)
+{
+    const char *bound = NULL;
+    if (c->first_err == ERR_TOO_OLD || c->first_err == ERR_OUT_OF_ORDER)
+        bound = "oldest allowed";
+    else if (c->first_err == ERR_TOO_FAR_AHEAD)
+        bound = "newest allowed";
+    put(b, ": time %" PRId64 " ms", c->first_t_ms);
+    if (bound)
+        put(b, ", %s %" PRId64 " ms", bound, c->first_bound_ms);
+}
+
+int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_TEXT_MAX])
+{
+    struct text_buffer b = {.bytes = text, .size = REMOTE_WRITE_TEXT_MAX};
+    uint64_t n_refused = rw->n_bad_labels + rw->counts.refused;
+    char series[512];
+    text[0] = '\0';
+    if (remote_write_refused(rw) == 0)
+        return 204;
+    put(&b, "%" PRIu64 " of %" PRIu64 " samples refused", n_refused, rw->n_samples);
+    if (rw->n_histograms > 0)
+        put(&b, ", %" PRIu64 " native histograms refused (this version stores floats only)",
+            rw->n_histograms);
+    if (rw->counts.refused > 0 && rw->first_refused) {
+        labels_text(&rw->first_refused->labels, series, sizeof(series));
+        put(&b, "; first: %s", tsdb_err_text(rw->counts.first_err));
+        put_bound(&b, &rw->counts);
+        put(&b, ", series %s", series);
+    } else if (rw->n_bad_labels > 0) {
+        put(&b, "; first: %s: series %s", tsdb_err_text(rw->bad_labels_err), rw->bad_labels);
+    }
+    b.n = size_min(b.n, b.size - 2);
+    put(&b, "\n");
+    return rw->is_out_of_memory ? 503 : 400;
+}

@@ -1,0 +1,44 @@
+/* One request as a handler sees it; nothing in it knows the HTTP library.
+ *
+ * The server fills it before the handler runs, the handler fills `reply`, and everything is dropped
+ * once the answer has been sent. What a handler makes for its answer lives in `region`.
+ *
+ * Threads: one at a time; `cancel` may be set from another. */
+#ifndef HG_HTTP_REQUEST_H
+#define HG_HTTP_REQUEST_H
+
+#include "alloc/region.h"
+#include "http/body.h"
+#include "http/params.h"
+#include "http/reply.h"
+
+#include <stdatomic.h>
+
+struct app;
+struct route;
+
+enum http_method {
+    METHOD_OTHER = 0,
+    METHOD_GET = 1,
+    METHOD_HEAD = 2,
+    METHOD_POST = 4,
+    METHOD_PUT = 8,
+};
+
+struct request {
+    struct app *app;
+    const struct route *route; /* NULL: no such path */
+    enum http_method method;
+    const char *capture; /* the part of the path that stands for the route's :name, encoded */
+    size_t capture_len;
+    const char *content_type; /* headers, or NULL */
+    const char *content_encoding;
+    struct params params;
+    struct body body;
+    struct region region;
+    atomic_bool cancel;      /* the client has gone, or the server stops */
+    int64_t arrived_boot_ns; /* when its first line was there */
+    struct reply reply;
+};
+
+#endif

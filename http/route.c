@@ -1,0 +1,113 @@
+#include "http/route.h"
+
+#include "http/api.h"
+
+#include <string.h>
+
+enum {
+    GET = METHOD_GET,
+    GET_POST = METHOD_GET | METHOD_POST,
+    POST_PUT = METHOD_POST | METHOD_PUT,
+    GET_HEAD = METHOD_GET | METHOD_HEAD,
+};
+
+static const struct route routes[] = {
+    {"/api/v1/write", METHOD_POST, ROUTE_NEEDS_STORE, api_write, api_write_accept},
+    {"/api/v1/query", GET_POST, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_query, NULL},
+    {"/api/v1/query_range", GET_POST, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_query_range, NULL},
+    {"/api/v1/series", GET_POST, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_series, NULL},
+    {"/api/v1/labels", GET_POST, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_labels, NULL},
+    {"/api/v1/label/:name/values", GET, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_label_values, NULL},
+    {"/api/v1/status/buildinfo", GET, ROUTE_NEEDS_STORE, api_buildinfo, NULL},
+    {"/api/v1/status/flags", GET, ROUTE_NEEDS_STORE, api_flags, NULL},
+    {"/api/v1/status/runtimeinfo", GET, ROUTE_NEEDS_STORE, api_runtimeinfo, NULL},
+    {"/api/v1/status/memory", GET, ROUTE_NEEDS_STORE, api_memory, NULL},
+    {"/api/v1/admin/tsdb/snapshot", POST_PUT, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_snapshot,
+     NULL},
+    {"/-/healthy", GET_HEAD, 0, api_healthy, NULL},
+    {"/-/ready", GET_HEAD, ROUTE_NEEDS_STORE, api_ready, NULL},
+    {"/metrics", GET, 0, api_metrics, NULL},
+    {"/", GET_HEAD, 0, api_page, NULL},
+    {"/query", GET_HEAD, 0, api_page, NULL},
+    {"/graph", GET_HEAD, 0, api_page, NULL},
+};
+
+static_assert(sizeof(routes) / sizeof(routes[0]) <= ROUTES_MAX, "metrics has a row a route");
+
+size_t route_count(void)
+{
+    return ARRAY_LEN(routes);
+}
+
+const struct route *route_at(size_t i)
+{
+    assert(i < ARRAY_LEN(routes));
+    return &routes[i];
+}
+
+size_t route_index(const struct route *r)
+{
+    return (size_t)(r - routes);
+}
+
+/* Compares segment by segment; a segment of the pattern that begins with a colon takes any. */
+static bool matches(const char *pattern, const char *path, const char **capture, size_t *len)
+{
+    while (*pattern && *path) {
+        if (*pattern == ':') {
+            *capture = path;
+            *len = strcspn(path, "/");
+            if (*len == 0)
+                return false;
+            path += *len;
+            pattern += strcspn(pattern, "/");
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *pattern == '\0' && *path == '\0';
+}
+
+const struct route *route_find(const char *path, const char **ret_capture, size_t *ret_capture_len)
+{
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+        const char *capture = NULL;
+        size_t len = 0;
+        if (!matches(routes[i].path, path, &capture, &len))
+            continue;
+        *ret_capture = capture;
+        *ret_capture_len = len;
+        return &routes[i];
+    }
+    return NULL;
+}
+
+const char *route_allow(const struct route *r)
+{
+    switch (r->methods) {
+    case GET:
+        return "GET";
+    case METHOD_POST:
+        return "POST";
+    case GET_POST:
+        return "GET, POST";
+    case POST_PUT:
+        return "POST, PUT";
+    default:
+        assert(r->methods == GET_HEAD);
+        return "GET, HEAD";
+    }
+}
+
+enum http_method route_method(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum http_method method;
+    } names[] = {
+        {"GET", METHOD_GET}, {"HEAD", METHOD_HEAD}, {"POST", METHOD_POST}, {"PUT", METHOD_PUT}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(names[i].name, name) == 0)
+            return names[i].method;
+    return METHOD_OTHER;
+}

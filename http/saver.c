@@ -1,0 +1,41 @@
+#include "http/saver.h"
+
+#include "http/clock.h"
+#include "http/log.h"
+
+#include <string.h>
+
+void saver_init(struct saver *s, struct tsdb *db, const char *dir)
+{
+    memset(s, 0, sizeof(*s));
+    s->db = db;
+    s->dir = dir;
+    pthread_mutex_init(&s->lock, NULL);
+}
+
+int saver_save(struct saver *s, struct snapshot_report *ret)
+{
+    assert(saver_is_on(s));
+    memset(ret, 0, sizeof(*ret));
+    pthread_mutex_lock(&s->lock);
+    int64_t start = clock_boot_ms();
+    int err = snapshot_save(s->db, s->dir, ret);
+    int64_t took = clock_boot_ms() - start;
+    if (err == 0) {
+        atomic_store(&s->last_success_wall_ms, clock_wall_ms());
+        atomic_store(&s->last_duration_ms, took);
+        atomic_store(&s->last_bytes, ret->file_bytes);
+        atomic_fetch_add(&s->n_saved, 1);
+    } else {
+        atomic_fetch_add(&s->n_failed, 1);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (err == 0)
+        LOG_INFO("Snapshot written.", log_u64("series", ret->series),
+                 log_u64("samples", ret->samples), log_u64("bytes", ret->file_bytes),
+                 log_seconds("seconds", (uint64_t)took));
+    else
+        LOG_ERROR("Snapshot failed; the previous one is still good.", log_text("dir", s->dir),
+                  log_text("error", tsdb_err_text(err)), log_text("detail", ret->detail));
+    return err;
+}

@@ -1,0 +1,474 @@
+/* A request is an exchange: made when its first line is there (the library's URI callback), filled
+ * by the calls of the access handler, freed when its answer is through. The access handler is
+ * called once when the head is there, once for each piece of the body, once at its end, and once
+ * more when a suspended connection was resumed.
+ *
+ * Rules that the library taught us (each has a test):
+ *
+ * - An answer queued in the first call closes the connection, so nothing is answered there except
+ *   to keep a sender from uploading a body in vain. What is refused earlier is remembered, the
+ *   body is read and dropped, and the answer is given at its end.
+ * - Its timeout restarts with each byte; watch.c keeps deadlines of our own.
+ * - It does not look at a suspended connection: watch.c waits for the client to go away. And it
+ *   aborts when it is stopped with one suspended: every worker's job ends in a resume first.
+ * - An answer made of many pieces (iovec) aborts when the pieces' table does not fit the
+ *   connection's memory; long answers are read out of their chain by a callback instead.
+ * - Path and query are given to us still encoded (the unescape callback does nothing), because
+ *   names in a path may contain an encoded slash. It turns "+" of a query into spaces itself. */
+#include "http/server.h"
+
+#include "http/app.h"
+#include "http/clock.h"
+#include "http/log.h"
+#include "http/route.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { READ_BLOCK_BYTES = 32 * 1024 }; /* pieces of a long answer */
+
+enum step { STEP_HEAD, STEP_BODY, STEP_ANSWERED };
+
+struct exchange {
+    struct request rq;
+    struct server *s;
+    struct MHD_Connection *mhd;
+    struct watch_connection *connection;
+    slot self;
+    enum step step;
+    bool wants_body;
+    size_t n_discarded;
+    struct job job;
+    struct watch_wait wait;
+    struct chain_reader reader;
+};
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+struct connection {
+    struct watch_connection watch;
+    slot self;
+    bool is_charged;
+};
+
+static int fd_of(struct MHD_Connection *mhd)
+{
+    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static void connection_begin(struct server *s, struct MHD_Connection *mhd, void **context)
+{
+    struct app *app = s->o.app;
+    int fd = fd_of(mhd);
+    pthread_mutex_lock(&s->lock);
+    slot self = pool_get(&app->arena, &s->connections);
+    pthread_mutex_unlock(&s->lock);
+    *context = NULL;
+    if (self == 0) {
+        shutdown(fd, SHUT_RDWR); /* no memory for one more */
+        return;
+    }
+    struct connection *c = slot_ptr(&app->arena, self);
+    c->self = self;
+    c->is_charged = budget_take(&app->budget, app->owner_connections, SERVER_CONNECTION_BYTES);
+    if (!c->is_charged)
+        shutdown(fd, SHUT_RDWR);
+    watch_open(&s->watch, &c->watch, fd, clock_boot_ms() + s->o.read_deadline_ms);
+    atomic_fetch_add(&app->metrics.connections, 1);
+    *context = c;
+}
+
+static void connection_end(struct server *s, struct connection *c)
+{
+    struct app *app = s->o.app;
+    watch_close(&s->watch, &c->watch);
+    if (c->is_charged)
+        budget_give(&app->budget, app->owner_connections, SERVER_CONNECTION_BYTES);
+    pthread_mutex_lock(&s->lock);
+    pool_put(&app->arena, &s->connections, c->self);
+    pthread_mutex_unlock(&s->lock);
+    atomic_fetch_sub(&app->metrics.connections, 1);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        connection_begin(cls, mhd, context);
+    else if (*context)
+        connection_end(cls, *context);
+}
+
+/* --- the life of an exchange ------------------------------------------------------------------ */
+
+/* The first line of a request has come. */
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    struct server *s = cls;
+    struct app *app = s->o.app;
+    (void)uri;
+    struct connection *c =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    if (!c)
+        return NULL;
+    pthread_mutex_lock(&s->lock);
+    slot self = pool_get(&app->arena, &s->exchanges);
+    pthread_mutex_unlock(&s->lock);
+    if (self == 0)
+        return NULL;
+    struct exchange *x = slot_ptr(&app->arena, self);
+    memset(x, 0, sizeof(*x));
+    x->s = s;
+    x->self = self;
+    x->mhd = mhd;
+    x->connection = &c->watch;
+    x->rq.app = app;
+    x->rq.arrived_boot_ns = clock_boot_ns();
+    region_init(&x->rq.region, &app->arena, app->owner_requests, 0);
+    params_init(&x->rq.params, &x->rq.region);
+    watch_deadline(x->connection, x->rq.arrived_boot_ns / 1000000 + s->o.read_deadline_ms);
+    atomic_fetch_add(&s->n_active, 1);
+    return x;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct server *s = cls;
+    struct exchange *x = *context;
+    (void)mhd;
+    (void)how;
+    if (!x)
+        return;
+    struct request *rq = &x->rq;
+    int64_t now_ns = clock_boot_ns();
+    size_t route = rq->route ? route_index(rq->route) : METRIC_ROUTES_MAX - 1;
+    if (rq->reply.status != 0)
+        metrics_observe_request(&s->o.app->metrics, route, rq->reply.status,
+                                (uint64_t)i64_max(now_ns - rq->arrived_boot_ns, 0));
+    watch_deadline(x->connection, now_ns / 1000000 + s->o.idle_deadline_ms);
+    region_release(&rq->region);
+    body_release(&s->bodies, &rq->body);
+    pthread_mutex_lock(&s->lock);
+    pool_put(&s->o.app->arena, &s->exchanges, x->self);
+    pthread_mutex_unlock(&s->lock);
+    *context = NULL;
+    atomic_fetch_sub(&s->n_active, 1);
+}
+
+/* --- answering -------------------------------------------------------------------------------- */
+
+static ssize_t on_read(void *cls, uint64_t at, char *out, size_t size)
+{
+    struct exchange *x = cls;
+    (void)at; /* always where the last call ended */
+    size_t n = chain_read(&x->rq.reply.chain, &x->reader, out, size);
+    return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static struct MHD_Response *make_response(struct exchange *x)
+{
+    const struct reply *r = &x->rq.reply;
+    const char *bytes = r->bytes;
+    size_t n = r->n_bytes;
+    if (r->is_chain && r->chain.first != r->chain.last)
+        return MHD_create_response_from_callback(r->chain.n_bytes, READ_BLOCK_BYTES, on_read, x,
+                                                 NULL);
+    if (r->is_chain) {
+        bytes = r->chain.first ? r->chain.first->bytes : "";
+        n = r->chain.n_bytes;
+    }
+    /* the library promises not to write to it */
+    return MHD_create_response_from_buffer(n, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+}
+
+static enum MHD_Result send_reply(struct exchange *x)
+{
+    const struct reply *r = &x->rq.reply;
+    struct MHD_Response *response = make_response(x);
+    if (!response)
+        return MHD_NO;
+    x->step = STEP_ANSWERED;
+    if (r->content_type)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
+    for (size_t i = 0; i < r->n_headers; i++)
+        MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    if (app_phase(x->rq.app) == APP_STOPPING)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    enum MHD_Result ok = MHD_queue_response(x->mhd, (unsigned)r->status, response);
+    MHD_destroy_response(response);
+    return ok;
+}
+
+static void refuse_unready(struct request *rq)
+{
+    bool is_stopping = app_phase(rq->app) == APP_STOPPING;
+    reply_header(rq, "X-Prometheus-Stopping", is_stopping ? "true" : "false");
+    reply_header(rq, "Retry-After", "1");
+    reply_text(rq, 503, "Service Unavailable");
+}
+
+static void refuse_memory(struct request *rq)
+{
+    reply_header(rq, "Retry-After", "5");
+    reply_text(rq, 503, "out of memory (--storage.memory-limit); try again later\n");
+}
+
+static void refuse_size(struct exchange *x)
+{
+    reply_text(&x->rq, 400,
+               "the body is longer than the limit of %zu bytes (--web.max-body-size)\n",
+               x->s->o.max_body_bytes);
+}
+
+/* --- computing on a worker -------------------------------------------------------------------- */
+
+static void run_job(struct job *job)
+{
+    struct exchange *x = (struct exchange *)(void *)((char *)job - offsetof(struct exchange, job));
+    struct request *rq = &x->rq;
+    if (atomic_load(&rq->cancel))
+        reply_error(rq, API_CANCELED, "query was canceled in query queue");
+    else
+        rq->route->handle(rq);
+    watch_wait_end(&x->s->watch, &x->wait);
+    atomic_fetch_sub(&rq->app->metrics.queries_running, 1);
+    MHD_resume_connection(x->mhd); /* x may be gone from here on */
+}
+
+static enum MHD_Result compute(struct exchange *x)
+{
+    struct request *rq = &x->rq;
+    x->job.run = run_job;
+    rq->region.limit_bytes = rq->app->query_memory_bytes;
+    atomic_fetch_add(&rq->app->metrics.queries_running, 1);
+    watch_wait_begin(&x->s->watch, &x->wait, fd_of(x->mhd), &rq->cancel);
+    MHD_suspend_connection(x->mhd);
+    if (workers_submit(&x->s->workers, &x->job))
+        return MHD_YES;
+    atomic_fetch_sub(&rq->app->metrics.queries_running, 1);
+    watch_wait_end(&x->s->watch, &x->wait);
+    refuse_unready(rq);
+    MHD_resume_connection(x->mhd);
+    return MHD_YES;
+}
+
+/* --- receiving -------------------------------------------------------------------------------- */
+
+static const char *header(struct MHD_Connection *mhd, const char *name)
+{
+    return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
+}
+
+/* Decides by the head alone; leaves a reply when the request is refused. */
+static void check_head(struct exchange *x, size_t content_length)
+{
+    struct request *rq = &x->rq;
+    if (!rq->route) {
+        reply_text(rq, 404, "404 page not found\n");
+    } else if (!(rq->route->methods & rq->method)) {
+        reply_header(rq, "Allow", route_allow(rq->route));
+        reply_text(rq, 405, "Method Not Allowed\n");
+    } else if ((rq->route->flags & ROUTE_NEEDS_STORE) && app_phase(rq->app) != APP_READY) {
+        refuse_unready(rq);
+    } else if (rq->route->accept && !rq->route->accept(rq)) {
+        assert(rq->reply.status != 0);
+    } else if (content_length > x->s->o.max_body_bytes) {
+        refuse_size(x);
+    }
+}
+
+static enum MHD_Result take_head(struct exchange *x, const char *path, const char *method)
+{
+    struct request *rq = &x->rq;
+    const char *length = header(x->mhd, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *expect = header(x->mhd, MHD_HTTP_HEADER_EXPECT);
+    size_t content_length = length ? strtoull(length, NULL, 10) : 0;
+    x->step = STEP_BODY;
+    rq->method = route_method(method);
+    rq->route = route_find(path, &rq->capture, &rq->capture_len);
+    rq->content_type = header(x->mhd, MHD_HTTP_HEADER_CONTENT_TYPE);
+    rq->content_encoding = header(x->mhd, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    check_head(x, content_length);
+    bool is_refused = rq->reply.status != 0;
+    x->wants_body = !is_refused && (rq->method == METHOD_POST || rq->method == METHOD_PUT);
+    bool is_waiting = expect && strcasecmp(expect, "100-continue") == 0;
+    if (is_refused && (is_waiting || content_length > SERVER_DISCARD_BYTES_MAX))
+        return send_reply(x);
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n)
+{
+    struct request *rq = &x->rq;
+    size_t max = x->s->o.max_body_bytes;
+    if (x->wants_body && n > max - rq->body.n) {
+        refuse_size(x);
+        x->wants_body = false;
+    }
+    if (x->wants_body && body_append(&x->s->bodies, &rq->body, bytes, n))
+        return MHD_YES;
+    if (x->wants_body) {
+        refuse_memory(rq);
+        x->wants_body = false;
+    }
+    body_release(&x->s->bodies, &rq->body);
+    x->n_discarded += n;
+    return x->n_discarded > SERVER_DISCARD_BYTES_MAX + max ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result on_argument(void *cls, enum MHD_ValueKind kind, const char *key,
+                                   size_t key_len, const char *value, size_t value_len)
+{
+    (void)kind;
+    params_add_encoded(cls, key, key_len, value ? value : "", value_len, false);
+    return MHD_YES;
+}
+
+static enum MHD_Result dispatch(struct exchange *x)
+{
+    struct request *rq = &x->rq;
+    watch_deadline(x->connection, 0);
+    if (rq->reply.status != 0)
+        return send_reply(x);
+    if (rq->method == METHOD_POST && params_is_form(rq->content_type) && rq->body.n > 0)
+        params_add_form(&rq->params, rq->body.bytes, rq->body.n);
+    MHD_get_connection_values_n(x->mhd, MHD_GET_ARGUMENT_KIND, on_argument, &rq->params);
+    if (rq->route->flags & ROUTE_COMPUTES)
+        return compute(x);
+    rq->route->handle(rq);
+    return send_reply(x);
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const char *path,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_bytes, void **context)
+{
+    struct exchange *x = *context;
+    (void)cls;
+    (void)mhd;
+    (void)version;
+    if (!x)
+        return MHD_NO; /* no memory for it */
+    if (x->step == STEP_HEAD)
+        return take_head(x, path, method);
+    if (*upload_bytes > 0) {
+        size_t n = *upload_bytes;
+        *upload_bytes = 0;
+        return x->step == STEP_BODY ? take_body(x, upload, n) : MHD_YES;
+    }
+    if (x->step == STEP_BODY && x->job.run) /* resumed: the worker has filled the reply */
+        return send_reply(x);
+    return x->step == STEP_BODY ? dispatch(x) : MHD_YES;
+}
+
+/* --- start and stop --------------------------------------------------------------------------- */
+
+static size_t keep_encoded(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    (void)cls;
+    (void)mhd;
+    return strlen(text);
+}
+
+static void PRINTF_LIKE(2, 0) on_log(void *cls, const char *format, va_list args)
+{
+    char text[512];
+    (void)cls;
+    vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\n")] = '\0';
+    LOG_DEBUG("HTTP library.", log_text("message", text));
+}
+
+static struct MHD_Daemon *start_daemon(struct server *s)
+{
+    const struct server_options *o = &s->o;
+    unsigned pool = o->n_threads > 1 ? o->n_threads : 0; /* a pool of one is none */
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        o->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, pool, MHD_OPTION_CONNECTION_LIMIT,
+        o->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)SERVER_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)SERVER_SEND_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 * 1024),
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        s, MHD_OPTION_END);
+}
+
+static void release(struct server *s)
+{
+    struct app *app = s->o.app;
+    body_store_release(&s->bodies);
+    pool_drop(&app->arena, &s->exchanges);
+    pool_drop(&app->arena, &s->connections);
+    pthread_mutex_destroy(&s->lock);
+    close(s->o.listen_fd);
+}
+
+bool server_start(struct server *s, const struct server_options *o)
+{
+    struct app *app = o->app;
+    memset(s, 0, sizeof(*s));
+    s->o = *o;
+    if (s->o.read_deadline_ms == 0)
+        s->o.read_deadline_ms = SERVER_READ_DEADLINE_MS;
+    if (s->o.idle_deadline_ms == 0)
+        s->o.idle_deadline_ms = SERVER_IDLE_DEADLINE_MS;
+    if (s->o.drain_ms == 0)
+        s->o.drain_ms = SERVER_DRAIN_MS;
+    pthread_mutex_init(&s->lock, NULL);
+    pool_init(&s->exchanges, align_up(sizeof(struct exchange), POOL_SLOT_ALIGN),
+              app->owner_requests);
+    pool_init(&s->connections, align_up(sizeof(struct connection), POOL_SLOT_ALIGN),
+              app->owner_connections);
+    body_store_init(&s->bodies, &app->arena, app->owner_requests);
+    int64_t sweep_ms = i64_max(i64_min(s->o.read_deadline_ms / 4, 1000), 10);
+    if (!watch_start(&s->watch, sweep_ms))
+        goto fail;
+    if (!workers_start(&s->workers, o->n_workers))
+        goto fail_workers;
+    s->daemon = start_daemon(s);
+    if (s->daemon)
+        return true;
+    workers_stop(&s->workers);
+fail_workers:
+    watch_stop(&s->watch);
+fail:
+    release(s);
+    return false;
+}
+
+/* Waits for requests under way; true when there are none. */
+static bool drain(struct server *s)
+{
+    int64_t until = clock_boot_ms() + s->o.drain_ms;
+    while (atomic_load(&s->n_active) > 0) {
+        if (clock_boot_ms() >= until)
+            return false;
+        usleep(5000);
+    }
+    return true;
+}
+
+void server_stop(struct server *s)
+{
+    assert(app_phase(s->o.app) == APP_STOPPING);
+    MHD_quiesce_daemon(s->daemon);
+    if (!drain(s)) {
+        watch_cancel_all(&s->watch);
+        drain(s);
+    }
+    watch_cancel_all(&s->watch);
+    workers_stop(&s->workers); /* every suspended connection is resumed now */
+    MHD_stop_daemon(s->daemon);
+    watch_stop(&s->watch);
+    release(s);
+}

@@ -1,0 +1,69 @@
+/* The HTTP server: libmicrohttpd with a few threads of epoll, in front of the table of routes. Only
+ * server*.c know the library. docs/decisions/0002-http-server.md says why these settings.
+ *
+ *     listening socket -> MHD threads: head, body, write, short answers
+ *                              | suspend                     ^ resume
+ *                              v                             |
+ *                         workers (worker.h): queries, series, snapshots
+ *     watch (watch.h): cuts slow requests, cancels computations whose client has gone
+ *
+ * Threads: start and stop from the main one. */
+#ifndef HG_HTTP_SERVER_H
+#define HG_HTTP_SERVER_H
+
+#include "alloc/pool.h"
+#include "http/body.h"
+#include "http/watch.h"
+#include "http/worker.h"
+
+#include <stdatomic.h>
+
+struct app;
+struct MHD_Daemon;
+
+enum {
+    /* The library's memory of one connection: it bounds the request's head (a query in the URL may
+     * have about 6,300 bytes) and is what an idle connection costs. */
+    SERVER_CONNECTION_POOL_BYTES = 7168,
+    SERVER_CONNECTION_BYTES = SERVER_CONNECTION_POOL_BYTES + 592, /* measured, all in all */
+    SERVER_THREADS_MAX = 4,
+    SERVER_READ_DEADLINE_MS = 30000,        /* for a request to arrive: senders give up then, too */
+    SERVER_IDLE_DEADLINE_MS = 300000,       /* for the next one on the same connection */
+    SERVER_SEND_TIMEOUT_S = 330,            /* the library's: without progress in any direction */
+    SERVER_DRAIN_MS = 5000,                 /* at the end: for requests that are under way */
+    SERVER_DISCARD_BYTES_MAX = 1024 * 1024, /* of a refused body that is read to keep the
+                                               connection; past it the connection is closed */
+};
+
+struct server_options {
+    struct app *app;
+    int listen_fd; /* taken: closed by server_stop, and when the start fails */
+    unsigned max_connections;
+    unsigned n_threads; /* of the library */
+    unsigned n_workers;
+    size_t max_body_bytes;
+    int64_t read_deadline_ms; /* 0 = SERVER_READ_DEADLINE_MS */
+    int64_t idle_deadline_ms;
+    int64_t drain_ms;
+};
+
+struct server {
+    struct server_options o;
+    struct MHD_Daemon *daemon;
+    struct watch watch;
+    struct workers workers;
+    struct body_store bodies;
+    pthread_mutex_t lock;
+    struct pool exchanges; /* guarded by lock: requests under way */
+    struct pool connections;
+    atomic_int n_active; /* requests under way */
+};
+
+/* False when the system refuses. s is set up in place and must not move. */
+bool server_start(struct server *s, const struct server_options *o) WARN_UNUSED;
+
+/* Stops accepting, lets requests finish, cancels those that take longer, ends all threads. The
+ * app's phase must be APP_STOPPING. */
+void server_stop(struct server *s);
+
+#endif

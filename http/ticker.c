@@ -1,0 +1,115 @@
+#include "http/ticker.h"
+
+#include "http/app.h"
+#include "http/clock.h"
+#include "http/self.h"
+#include "http/thread.h"
+
+#include <malloc.h>
+#include <string.h>
+
+enum {
+    TICK_MS = 1000,
+    TRIM_INTERVAL_MS = 30000,
+    TRIM_BYTES_MIN = 1024 * 1024, /* free memory of libc that is worth a trim */
+};
+
+/* Sleeps until a time of the monotonic clock, or until the end; true at the end. */
+static bool sleep_until(struct ticker *t, int64_t until_ns)
+{
+    struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    pthread_mutex_lock(&t->lock);
+    int rc = 0;
+    while (!t->is_stopping && rc == 0)
+        rc = pthread_cond_timedwait(&t->changed, &t->lock, &at);
+    bool is_stopping = t->is_stopping;
+    pthread_mutex_unlock(&t->lock);
+    return is_stopping;
+}
+
+static int64_t monotonic_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+/* After a burst of connections libc keeps what it freed until it is asked. */
+static void trim_heap(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    if (m.fordblks >= TRIM_BYTES_MIN)
+        malloc_trim(0);
+}
+
+static void *tick_main(void *arg)
+{
+    struct ticker *t = arg;
+    struct app *app = t->app;
+    int64_t self_ms = app->config.self_interval_ms;
+    int64_t next_self_ms = clock_boot_ms(), next_trim_ms = next_self_ms + TRIM_INTERVAL_MS;
+    int64_t at_ns = monotonic_ns();
+    thread_name("hg-tick");
+    do {
+        int64_t now_ms = clock_boot_ms();
+        tsdb_tick(app->db);
+        if (self_ms > 0 && now_ms >= next_self_ms) {
+            self_store(app);
+            next_self_ms = i64_max(next_self_ms + self_ms, now_ms);
+        }
+        if (now_ms >= next_trim_ms) {
+            trim_heap();
+            next_trim_ms = now_ms + TRIM_INTERVAL_MS;
+        }
+        int64_t step_ms = self_ms > 0 ? i64_min(self_ms, TICK_MS) : TICK_MS;
+        at_ns = i64_max(at_ns + step_ms * 1000000, monotonic_ns());
+    } while (!sleep_until(t, at_ns));
+    return NULL;
+}
+
+static void *save_main(void *arg)
+{
+    struct ticker *t = arg;
+    int64_t interval_ns = t->app->config.snapshot_interval_ms * 1000000;
+    int64_t at_ns = monotonic_ns() + interval_ns;
+    thread_name("hg-save");
+    thread_lower_priority();
+    while (!sleep_until(t, at_ns)) {
+        struct snapshot_report report;
+        int err = saver_save(&t->app->saver, &report);
+        (void)err; /* logged; the next one may succeed */
+        at_ns = i64_max(at_ns + interval_ns, monotonic_ns());
+    }
+    return NULL;
+}
+
+bool ticker_start(struct ticker *t, struct app *app)
+{
+    pthread_condattr_t attr;
+    memset(t, 0, sizeof(*t));
+    t->app = app;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    if (!thread_start(&t->tick_thread, tick_main, t))
+        return false;
+    if (!saver_is_on(&app->saver) || app->config.snapshot_interval_ms == 0)
+        return true;
+    t->has_save_thread = thread_start(&t->save_thread, save_main, t);
+    if (!t->has_save_thread)
+        ticker_stop(t);
+    return t->has_save_thread;
+}
+
+void ticker_stop(struct ticker *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->is_stopping = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+    pthread_join(t->tick_thread, NULL);
+    if (t->has_save_thread)
+        pthread_join(t->save_thread, NULL);
+    pthread_cond_destroy(&t->changed);
+    pthread_mutex_destroy(&t->lock);
+}

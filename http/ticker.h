@@ -1,0 +1,29 @@
+/* The program's own clockwork: turns the store's windows once a second, stores our own metrics,
+ * gives libc's free memory back, and writes a snapshot every interval.
+ *
+ * Two threads: a snapshot may take long, and the windows must turn meanwhile. */
+#ifndef HG_HTTP_TICKER_H
+#define HG_HTTP_TICKER_H
+
+#include "alloc/base.h"
+
+#include <pthread.h>
+
+struct app;
+
+struct ticker {
+    struct app *app; /* borrowed */
+    pthread_t tick_thread, save_thread;
+    bool has_save_thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_stopping; /* guarded by lock */
+};
+
+/* Starts the threads; the store must be loaded. False when a thread cannot be made. */
+bool ticker_start(struct ticker *t, struct app *app) WARN_UNUSED;
+
+/* Ends them; a snapshot that is being written is finished first. */
+void ticker_stop(struct ticker *t);
+
+#endif
