@@ -4,7 +4,7 @@
 #ifndef HG_SNAPSHOT_DECODER_H
 #define HG_SNAPSHOT_DECODER_H
 
-#include "alloc/base.h"
+#include "tsdb/varint.h"
 
 struct decoder {
     const uint8_t *at; /* borrowed; at <= end */
@@ -45,23 +45,16 @@ static inline uint8_t decoder_u8(struct decoder *d)
     return b ? *b : 0;
 }
 
-/* Refuses what does not fit 64 bits; accepts needless zero bytes. */
 static inline uint64_t decoder_varint(struct decoder *d)
 {
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t b = decoder_u8(d);
-        if (shift == 63 && b > 1)
-            break;
-        value |= (uint64_t)(b & 0x7f) << shift;
-        if (b < 0x80)
-            return d->is_bad ? 0 : value;
-    }
+    if (!d->is_bad && varint_get(&d->at, d->end, &value))
+        return value;
     d->is_bad = true;
     return 0;
 }
 
-/* The same, refusing what is above max. */
+/* Refuses what is above max. */
 static inline uint64_t decoder_varint_max(struct decoder *d, uint64_t max)
 {
     uint64_t value = decoder_varint(d);
@@ -73,8 +66,7 @@ static inline uint64_t decoder_varint_max(struct decoder *d, uint64_t max)
 
 static inline uint64_t decoder_zigzag(struct decoder *d)
 {
-    uint64_t value = decoder_varint(d);
-    return (value >> 1) ^ (0 - (value & 1));
+    return (uint64_t)unzigzag(decoder_varint(d));
 }
 
 static inline uint64_t decoder_u64(struct decoder *d)

@@ -1,12 +1,9 @@
 /* Numbers into a buffer: little-endian integers, varints, zigzag. The buffer's owner sees to it
- * that there is room (format.h's record limits); running out of it is a programmer's error.
- *
- * A varint holds 7 bits a byte, lowest first, the top bit set on all but the last. Zigzag maps
- * 0, -1, 1, -2 .. to 0, 1, 2, 3 .., so that small numbers of either sign are short. */
+ * that there is room (format.h's record limits); running out of it is a programmer's error. */
 #ifndef HG_SNAPSHOT_ENCODER_H
 #define HG_SNAPSHOT_ENCODER_H
 
-#include "alloc/base.h"
+#include "tsdb/varint.h"
 
 #include <string.h>
 
@@ -35,15 +32,14 @@ static inline void encoder_u8(struct encoder *e, uint8_t value)
 
 static inline void encoder_varint(struct encoder *e, uint64_t value)
 {
-    for (; value >= 0x80; value >>= 7)
-        encoder_u8(e, (uint8_t)(value | 0x80));
-    encoder_u8(e, (uint8_t)value);
+    uint8_t bytes[VARINT_BYTES_MAX];
+    encoder_bytes(e, bytes, varint_put(bytes, value));
 }
 
 /* A difference modulo 2^64, read as signed. */
 static inline void encoder_zigzag(struct encoder *e, uint64_t value)
 {
-    encoder_varint(e, (value << 1) ^ (0 - (value >> 63)));
+    encoder_varint(e, zigzag((int64_t)value));
 }
 
 static inline void encoder_u64(struct encoder *e, uint64_t value)

@@ -5,6 +5,7 @@
 
 #include "alloc/size_class.h"
 #include "tsdb/store_limits.h"
+#include "tsdb/varint.h"
 
 #define FRAME_MAGIC "\x89HGF" /* not text, and not the start of any UTF-8 string */
 
@@ -18,8 +19,6 @@ enum {
      * damage to one byte can cost is a frame, so FILL is small; a header is 0.07 % of it. */
     FRAME_FILL_BYTES = 60 * 1024,
     FRAME_PAYLOAD_MAX = 384 * 1024,
-
-    VARINT_BYTES_MAX = 10,
 
     /* Different names and values in one series frame. */
     SYMBOLS_MAX = 4096,

@@ -1,0 +1,123 @@
+/* The examples of docs/snapshot-format.md are what the program writes. */
+#include "snapshot/format.h"
+
+#include "snapshot/window_frame.h"
+
+#include "test_disk.h"
+
+#include <ctype.h>
+
+enum { EXAMPLE_BYTES_MAX = 4096 };
+
+/* The bytes between "<!-- example: NAME -->" and "<!-- end -->": pairs of hexadecimal digits; a #
+ * begins a comment. */
+static size_t read_example(const char *name, uint8_t bytes[EXAMPLE_BYTES_MAX])
+{
+    char line[512], begin[64];
+    size_t n = 0;
+    bool is_inside = false, is_found = false;
+    FILE *f = fopen("docs/snapshot-format.md", "r");
+    cr_assert_not_null(f, "run this from the root of the tree");
+    snprintf(begin, sizeof begin, "<!-- example: %s -->", name);
+    while (fgets(line, sizeof line, f)) {
+        if (!strncmp(line, begin, strlen(begin)))
+            is_inside = is_found = true;
+        else if (!strncmp(line, "<!-- end -->", 12))
+            is_inside = false;
+        unsigned byte;
+        int len;
+        if (!is_inside || !isxdigit((unsigned char)line[0]))
+            continue;
+        for (char *at = line; *at != '#' && sscanf(at, " %2x%n", &byte, &len) == 1; at += len) {
+            cr_assert_lt(n, (size_t)EXAMPLE_BYTES_MAX);
+            bytes[n++] = (uint8_t)byte;
+            while (at[len] == ' ')
+                len++;
+        }
+    }
+    fclose(f);
+    cr_assert(is_found && n > 0, "no example \"%s\" in docs/snapshot-format.md", name);
+    return n;
+}
+
+static void expect_example(const char *name, const uint8_t *actual, size_t n)
+{
+    uint8_t expected[EXAMPLE_BYTES_MAX];
+    size_t n_expected = read_example(name, expected);
+    if (n == n_expected && !memcmp(actual, expected, n))
+        return;
+    size_t at = 0;
+    while (at < n && at < n_expected && actual[at] == expected[at])
+        at++;
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, "%02x%c", actual[i], i % 16 == 15 || i + 1 == n ? '\n' : ' ');
+    cr_assert_fail("example \"%s\" differs at byte %zu; above is what is written", name, at);
+}
+
+static void append(struct append *b, struct label job, const struct sample *samples, size_t n)
+{
+    struct label items[] = {test_label("__name__", "up", 2), job};
+    struct labels ls = {items, 2};
+    struct append_counts counts = {0};
+    cr_assert_eq(append_samples(b, &ls, samples, n, &counts), 0);
+}
+
+static void given_the_store_of_the_example(struct test_store *s)
+{
+    static const struct sample node[] = {{1700000000000, 0x3ff0000000000000},
+                                         {1700000015000, 0x3ff0000000000000},
+                                         {1700000030000, 0x7ff0000000000002}};
+    static const struct sample web[] = {{1700000000000, 0}};
+    struct append b;
+    test_store_new(s, TEST_LIMIT_BYTES, 14400000);
+    append_begin(&b, s->db);
+    append(&b, test_label("job", "node", 4), node, 3);
+    append(&b, test_label("job", "web", 3), web, 1);
+    append_end(&b);
+}
+
+Test(format, the_example_is_what_is_written)
+{
+    struct test_store store;
+    struct io_mem disk;
+    struct snapshot_report report;
+    struct save_options o = {.created_ms = 1700000031000, .file_id = 0x0123456789abcdef};
+    given_the_store_of_the_example(&store);
+    test_disk_init(&disk);
+    cr_assert_eq(save_store(store.db, &disk.io, &o, &report), 0);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    expect_example("file", f->bytes, f->n);
+    test_store_free(&store);
+}
+
+/* Holds also when the writer has moved on to another version. */
+Test(format, the_example_loads)
+{
+    static uint8_t bytes[EXAMPLE_BYTES_MAX];
+    struct test_store store, copy;
+    struct io_mem disk;
+    struct snapshot_report report;
+    given_the_store_of_the_example(&store);
+    test_disk_borrow(&disk, bytes, read_example("file", bytes));
+    test_store_new(&copy, TEST_LIMIT_BYTES, 14400000);
+    cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
+    cr_assert_str_empty(report.detail, "%s", report.detail);
+    expect_equal_stores(&store, &copy);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
+Test(format, the_blocks_of_the_example_are_what_is_written)
+{
+    static uint8_t payload[FRAME_PAYLOAD_MAX];
+    struct window_writer w;
+    struct dump_block b = {
+        .n_samples = 128, .n_bytes = 3, .encoding = 0x21, .bytes = (const uint8_t *)"\xc0\xff\xee"};
+    window_writer_init(&w, payload, 14400000, 118055);
+    for (unsigned i = 0; i < 4; i++) {
+        b.first_ms = 118055ll * 14400000 + 5000 + i % 2 * 128 * 15000;
+        b.last_ms = b.first_ms + 127 * 15000;
+        window_writer_block(&w, 7 + i / 2, &b);
+    }
+    expect_example("blocks", payload, w.out.n);
+}
