@@ -61,6 +61,7 @@ static int refuse(struct intake *in, int err, int64_t t_ms, int64_t bound_ms)
 {
     ++*refusal_counter(in->db, err);
     in->counts->refused++;
+    in->counts->refused_memory += err == ERR_NO_MEMORY;
     if (in->counts->first_err == 0) {
         in->counts->first_err = err;
         in->counts->first_t_ms = t_ms;

@@ -33,9 +33,10 @@ struct append_counts {
     uint64_t stored;
     uint64_t duplicate; /* exact duplicates: success */
     uint64_t refused;
-    int first_err;          /* of the first sample refused (ERR_...), or 0 */
-    int64_t first_t_ms;     /* its time */
-    int64_t first_bound_ms; /* the time that it was held against: oldest or newest allowed */
+    uint64_t refused_memory; /* of those: for want of memory, so that sending again may help */
+    int first_err;           /* of the first sample refused (ERR_...), or 0 */
+    int64_t first_t_ms;      /* its time */
+    int64_t first_bound_ms;  /* the time that it was held against: oldest or newest allowed */
 };
 
 void append_begin(struct append *b, struct tsdb *db);
