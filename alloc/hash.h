@@ -4,7 +4,7 @@
  * Buckets are heads of chains; the chain runs through the records themselves (struct hash_node is
  * their first member), so the table costs 4 bytes a bucket and no record is ever copied. There is
  * no moment at which everything is rehashed: each insert splits at most one bucket, each remove
- * merges at most one, so a table that shrank is as small as one that never grew.
+ * merges at most two, so a table that shrank is within an eighth of one that never grew.
  *
  *   buckets in use: n_buckets = 2^level + split;  bucket of h = h mod 2^(level+1), or h mod 2^level
  * if that is >= n_buckets
