@@ -1,0 +1,135 @@
+#include "alloc/table.h"
+#include "tests/support/random.h"
+#include "tests/unit/alloc/test_arena.h"
+
+static struct test_arena t;
+static struct table table;
+
+static void set_up(void)
+{
+    test_arena_init(&t, 128 << 20);
+    table_init(&table, sizeof(uint32_t), t.owner);
+}
+
+static void tear_down(void)
+{
+    table_release(&t.arena, &table);
+    cr_assert_eq(table.n_pages, 0);
+    test_arena_release(&t);
+}
+
+TestSuite(table, .init = set_up, .fini = tear_down);
+
+static uint32_t value_at(uint64_t index)
+{
+    const uint32_t *item = table_at(&t.arena, &table, index);
+    return item != NULL ? *item : 0;
+}
+
+static void put(uint64_t index, uint32_t value)
+{
+    uint32_t *item = table_make(&t.arena, &table, index);
+    cr_assert_not_null(item);
+    *item = value;
+}
+
+Test(table, takes_no_memory_before_its_first_item)
+{
+    cr_assert_null(table_at(&t.arena, &table, 0));
+    cr_assert_null(table_at(&t.arena, &table, UINT64_MAX));
+    table_clear_leaf(&t.arena, &table, 5);
+    table_release(&t.arena, &table);
+    cr_assert_eq(test_arena_held(&t), 0);
+}
+
+Test(table, costs_three_pages_for_the_first_and_one_for_the_next_leaf)
+{
+    put(0, 1);
+    cr_assert_eq(table.n_pages, 3);
+    put(1, 2);
+    cr_assert_eq(table.n_pages, 3);
+    put(table.per_leaf, 3);
+    cr_assert_eq(table.n_pages, 4);
+}
+
+Test(table, new_items_read_as_zero)
+{
+    put(10, 7);
+    for (uint64_t i = 0; i < table.per_leaf; i++)
+        cr_assert_eq(value_at(i), i == 10 ? 7 : 0);
+}
+
+Test(table, never_moves_an_item)
+{
+    uint32_t *first = table_make(&t.arena, &table, 3);
+    for (uint64_t i = 0; i < 200000; i += 777)
+        put(i, (uint32_t)i);
+    cr_assert_eq((void *)first, table_at(&t.arena, &table, 3));
+}
+
+Test(table, works_for_items_of_every_size)
+{
+    for (size_t bytes = 1; bytes <= ARENA_PAGE_BYTES; bytes *= 2) {
+        struct table sized;
+        table_init(&sized, bytes, t.owner);
+        char *a = table_make(&t.arena, &sized, 0), *b = table_make(&t.arena, &sized, 1);
+        cr_assert(a != NULL && b != NULL);
+        if (sized.per_leaf > 1)
+            cr_assert_eq((size_t)(b - a), bytes);
+        table_release(&t.arena, &sized);
+    }
+}
+
+Test(table, clearing_returns_leaves_and_directories)
+{
+    uint64_t far_away = (uint64_t)table.per_leaf * 4096 * 3 + 1; /* under another directory */
+    put(0, 1);
+    put(table.per_leaf, 2);
+    put(far_away, 3);
+    cr_assert_eq(table.n_pages, 6);
+
+    table_clear_leaf(&t.arena, &table, 5); /* any index of the leaf */
+    cr_assert_eq(value_at(0), 0);
+    cr_assert_eq(value_at(table.per_leaf), 2);
+    cr_assert_eq(table.n_pages, 5);
+
+    table_clear_leaf(&t.arena, &table, far_away);
+    cr_assert_eq(table.n_pages, 3);
+    table_clear_leaf(&t.arena, &table, table.per_leaf);
+    cr_assert_eq(table.n_pages, 0);
+    cr_assert_eq(table.root, 0);
+}
+
+Test(table, without_memory_nothing_is_left_behind)
+{
+    for (long nth = 1; nth <= 3; nth++) { /* root, directory, leaf */
+        budget_fail_nth(&t.budget, nth);
+        cr_assert_null(table_make(&t.arena, &table, 12345));
+        cr_assert_eq(table.n_pages, 0);
+        arena_trim(&t.arena); /* retained pages would not ask the budget again */
+    }
+    budget_fail_nth(&t.budget, 0);
+    put(12345, 1);
+}
+
+Test(table, agrees_with_a_plain_array)
+{
+    enum { N = 60000 };
+    static uint32_t naive[N];
+    struct random random;
+    random_init(&random, random_seed());
+    for (int round = 0; round < 20000; round++) {
+        uint64_t i = random_below(&random, N);
+        if (random_below(&random, 200) == 0) {
+            table_clear_leaf(&t.arena, &table, i);
+            uint64_t from = i / table.per_leaf * table.per_leaf;
+            for (uint64_t k = from; k < from + table.per_leaf && k < N; k++)
+                naive[k] = 0;
+        } else {
+            naive[i] = (uint32_t)random_next(&random);
+            put(i, naive[i]);
+        }
+    }
+    for (uint64_t i = 0; i < N; i++)
+        cr_assert_eq(value_at(i), naive[i]);
+}
