@@ -10,8 +10,10 @@
  * the first of it described; the rest is loaded. A frame that is malformed behind a right checksum
  * was made by a faulty or a hostile writer: what came before the fault is kept.
  *
- * The head is wanted for nothing but to be checked early: each frame says by itself of which file,
- * version and window length it is. A file with a damaged head loads. */
+ * The head is wanted for two things that can be done without: another window length is found before
+ * anything is loaded, and windows that are older than this store keeps are passed over instead of
+ * being loaded and dropped. Each frame says by itself of which file, version and window length it
+ * is. A file with a damaged head loads. */
 #include "snapshot/load.h"
 
 #include "snapshot/frame.h"
@@ -44,7 +46,9 @@ struct load {
     struct load_memory *memory;
     struct frame_reader frames;
     struct number_map ids;
-    struct end counted; /* records decoded so far */
+    struct end counted;    /* records decoded so far */
+    bool has_newest;       /* the head was read: */
+    int64_t newest_window; /* the newest of the file */
     bool has_end;
     bool has_window; /* records of last_window were restored */
     int64_t last_window;
@@ -63,16 +67,22 @@ PRINTF_LIKE(2, 3) static void describe(struct load *l, const char *format, ...)
     errno = saved;
 }
 
+/* An error that ends the load matters more than damage before it. */
+static void forget_detail(struct load *l)
+{
+    l->report->detail[0] = '\0';
+}
+
 static int io_failed(struct load *l, const char *call)
 {
-    l->report->detail[0] = '\0'; /* the error matters more than damage before it */
+    forget_detail(l);
     describe(l, "%s %s/%s: %s", call, l->io->place, SNAPSHOT_NAME, strerror(errno));
     return ERR_IO;
 }
 
 static int wrong_window(struct load *l, int64_t window_ms)
 {
-    l->report->detail[0] = '\0';
+    forget_detail(l);
     describe(l, "%s/%s was written with windows of %" PRId64 " ms, ours are of %" PRId64 " ms",
              l->io->place, SNAPSHOT_NAME, window_ms, tsdb_options(l->db)->window_ms);
     return ERR_WRONG_WINDOW;
@@ -132,6 +142,14 @@ static bool is_of_window(struct load *l, const struct window_record *record, int
            tsdb_window_of(l->db, last_ms) == window;
 }
 
+/* True when the store would not keep it beside the file's newest: it keeps n_windows, and one that
+ * has been opened ahead of the clock. */
+static bool is_old_window(const struct load *l, int64_t window)
+{
+    return l->has_newest && window < l->newest_window &&
+           (uint64_t)l->newest_window - (uint64_t)window > tsdb_options(l->db)->n_windows;
+}
+
 static int load_record(struct load *l, const struct frame *f, const struct window_record *record)
 {
     uint32_t series;
@@ -140,6 +158,10 @@ static int load_record(struct load *l, const struct frame *f, const struct windo
     l->counted.n_tails += record->is_tail;
     l->counted.n_blocks += !record->is_tail;
     l->counted.n_samples += n_samples;
+    if (is_old_window(l, window)) {
+        l->report->old_blocks++;
+        return 0;
+    }
     int err = ERR_CORRUPT;
     if (!number_map_find(&l->ids, record->number, &series)) {
         l->report->lost_blocks++;
@@ -194,6 +216,10 @@ static int load_head(struct load *l, const struct frame *f)
         lost_frame(l, f, "malformed head");
     else if (h->window_ms != tsdb_options(l->db)->window_ms)
         return wrong_window(l, h->window_ms);
+    else if (h->n_windows > 0) {
+        l->has_newest = true;
+        l->newest_window = h->windows[h->n_windows - 1].number;
+    }
     return 0;
 }
 
@@ -254,6 +280,11 @@ static int load_frames(struct load *l)
     struct frame f;
     while (err == 0 && !l->has_end && (more = frame_reader_next(&l->frames, &f)) > 0)
         err = load_frame(l, &f);
+    if (err == ERR_NO_MEMORY) {
+        forget_detail(l);
+        describe(l, "no memory for frame %" PRIu32 " at byte %" PRIu64 " of %s/%s", f.header.number,
+                 f.offset, l->io->place, SNAPSHOT_NAME);
+    }
     if (err < 0)
         return err;
     if (more == ERR_IO)

@@ -130,6 +130,38 @@ Test(load, many_series_come_back)
     round_trip(1500, 1);
 }
 
+/* A store that keeps fewer windows than the file has: two, and one that may be ahead of the clock.
+ * With the head lost, the old ones are loaded and dropped again. */
+Test(load, windows_that_are_not_kept_are_passed_over)
+{
+    given_a_snapshot(20, 6);
+    static struct tsdb_stats all, kept;
+    tsdb_stats(store.db, &all);
+    for (int has_head = 1; has_head >= 0; has_head--) {
+        struct test_store copy;
+        struct snapshot_report report;
+        test_store_new_with(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS, 2);
+        test_disk_file(&disk, SNAPSHOT_NAME)->bytes[0] ^= !has_head;
+        cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
+        cr_assert_eq(report.lost_blocks, 0, "%s", report.detail);
+        cr_assert_eq(report.lost_frames, !has_head);
+        tsdb_stats(copy.db, &kept);
+        cr_assert_eq(kept.n_windows, 3u);
+        for (uint32_t i = 1; i <= kept.n_windows; i++) {
+            const struct tsdb_window_stats *a = &all.windows[all.n_windows - i];
+            const struct tsdb_window_stats *b = &kept.windows[kept.n_windows - i];
+            cr_assert(a->number == b->number && a->samples == b->samples);
+        }
+        if (has_head) {
+            cr_assert_gt(report.old_blocks, 0);
+            cr_assert_eq(report.samples, kept.samples);
+        }
+        cr_assert(tsdb_check(copy.db));
+        test_store_free(&copy);
+    }
+    test_store_free(&store);
+}
+
 Test(load, an_empty_store_comes_back)
 {
     test_store_new(&store, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
@@ -388,6 +420,7 @@ Test(load, out_of_memory_anywhere_is_an_answer, .timeout = 120)
         budget_fail_nth(&copy.budget, 0);
         cr_assert(err == 0 || err == ERR_NO_MEMORY);
         cr_assert(err == 0 || was_refused);
+        cr_assert(err == 0 || strstr(report.detail, "no memory for "), "%s", report.detail);
         cr_assert_eq(test_store_snapshot_bytes(&copy), 0);
         cr_assert(tsdb_check(copy.db));
         if (err == 0 && !was_refused)

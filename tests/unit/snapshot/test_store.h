@@ -20,17 +20,23 @@ struct test_store {
     struct tsdb *db;
 };
 
-static inline void test_store_new(struct test_store *s, size_t limit_bytes, int64_t window_ms)
+static inline void test_store_new_with(struct test_store *s, size_t limit_bytes, int64_t window_ms,
+                                       uint32_t n_windows)
 {
     budget_init(&s->budget, limit_bytes);
     cr_assert(arena_init(&s->arena, &s->budget, limit_bytes));
     struct tsdb_options o = {
         .window_ms = window_ms,
-        .n_windows = TEST_WINDOWS,
+        .n_windows = n_windows,
         .out_of_order_ms = window_ms / 4,
         .clock = CLOCK_SAMPLES,
     };
     cr_assert_eq(tsdb_new(&o, &s->arena, &s->db), 0);
+}
+
+static inline void test_store_new(struct test_store *s, size_t limit_bytes, int64_t window_ms)
+{
+    test_store_new_with(s, limit_bytes, window_ms, TEST_WINDOWS);
 }
 
 static inline size_t test_store_snapshot_bytes(struct test_store *s)
