@@ -1,0 +1,70 @@
+#include "tests/support/random.h"
+#include "tsdb/varint.h"
+
+#include <criterion/criterion.h>
+
+static void round_trip(uint64_t v)
+{
+    uint8_t bytes[VARINT_BYTES_MAX];
+    uint64_t got = ~v;
+    size_t n = varint_put(bytes, v);
+    cr_assert_leq(n, sizeof(bytes));
+    const uint8_t *at = bytes;
+    cr_assert(varint_get(&at, bytes + n, &got));
+    cr_assert_eq(got, v);
+    cr_assert_eq(at, bytes + n);
+    for (size_t cut = 0; cut < n; cut++) {
+        at = bytes;
+        cr_assert_not(varint_get(&at, bytes + cut, &got), "cut off after %zu", cut);
+        cr_assert_eq(at, bytes);
+    }
+}
+
+Test(varint, survives_at_every_length)
+{
+    for (unsigned bit = 0; bit < 64; bit++) {
+        round_trip((uint64_t)1 << bit);
+        round_trip(((uint64_t)1 << bit) - 1);
+        round_trip(~((uint64_t)1 << bit));
+    }
+    round_trip(UINT64_MAX);
+}
+
+Test(varint, has_the_form_of_protobuf)
+{
+    uint8_t bytes[VARINT_BYTES_MAX];
+    cr_assert_eq(varint_put(bytes, 300), 2);
+    cr_assert_eq(bytes[0], 0xAC);
+    cr_assert_eq(bytes[1], 0x02);
+}
+
+Test(varint, refuses_more_than_64_bits)
+{
+    uint8_t bytes[11];
+    uint64_t v;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = 0xFF;
+    const uint8_t *at = bytes;
+    cr_assert_not(varint_get(&at, bytes + sizeof(bytes), &v));
+    bytes[9] = 2; /* the 65th bit */
+    cr_assert_not(varint_get(&at, bytes + sizeof(bytes), &v));
+    bytes[9] = 1;
+    cr_assert(varint_get(&at, bytes + sizeof(bytes), &v));
+    cr_assert_eq(v, UINT64_MAX);
+}
+
+Test(varint, zigzag_orders_by_size_and_returns)
+{
+    cr_assert_eq(zigzag(0), 0);
+    cr_assert_eq(zigzag(-1), 1);
+    cr_assert_eq(zigzag(1), 2);
+    cr_assert_eq(zigzag(INT64_MAX), UINT64_MAX - 1);
+    cr_assert_eq(zigzag(INT64_MIN), UINT64_MAX);
+    struct random random;
+    random_init(&random, random_seed());
+    for (int i = 0; i < 100000; i++) {
+        int64_t v = (int64_t)(random_next(&random) >> random_below(&random, 64));
+        cr_assert_eq(unzigzag(zigzag(v)), v);
+        cr_assert_eq(unzigzag(zigzag(-v)), -v);
+    }
+}
