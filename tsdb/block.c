@@ -97,7 +97,7 @@ static bool get_linear_times(const struct block *b, int64_t *t_ms)
 {
     uint64_t span = (uint64_t)b->last_ms - (uint64_t)b->first_ms;
     uint64_t steps = b->n_samples - 1;
-    if (steps == 0 ? span != 0 : (span == 0 || span % steps != 0))
+    if (steps == 0 ? span != 0 : (b->last_ms <= b->first_ms || span % steps != 0))
         return false;
     uint64_t step = steps == 0 ? 0 : span / steps;
     for (uint32_t i = 0; i < b->n_samples; i++)
