@@ -254,8 +254,8 @@ static void set_defaults(struct config *c)
     memset(c, 0, sizeof(*c));
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         bool is_worked_out = flags[i].kind == FLAG_SIZE && flags[i].value[0] == '\0';
-        if (!is_worked_out && !flag_set(c, &flags[i], flags[i].value))
-            assert(!"a default that its own flag refuses");
+        bool is_set = is_worked_out || flag_set(c, &flags[i], flags[i].value);
+        ENSURE(is_set); /* a default that its own flag refuses */
     }
 }
 
@@ -292,7 +292,7 @@ static enum config_result parse_one(struct config *c, int argc, char **argv, int
     if (!value)
         value = argv[*i];
     if (!flag_set(c, f, value)) {
-        char expected[160];
+        char expected[256];
         expected_text(f, expected, sizeof(expected));
         return fail(error, "--%s=%.100s: expected %s", f->name, value, expected);
     }

@@ -73,6 +73,11 @@ static void setup_process(const struct config *c, sigset_t *ret_signals)
     }
 }
 
+static uint64_t whole_mib(uint64_t bytes)
+{
+    return bytes >> 20 << 20;
+}
+
 /* Settles the sizes that follow from the machine. */
 static bool find_limits(struct program *p)
 {
@@ -81,10 +86,10 @@ static bool find_limits(struct program *p)
         memory_limit_find("", &p->limit);
         if (p->limit.bytes < 2 * OVERHEAD_BYTES)
             return false;
-        c->storage_memory_limit_bytes = p->limit.bytes;
+        c->storage_memory_limit_bytes = whole_mib(p->limit.bytes);
     }
     if (c->query_max_memory_bytes == 0)
-        c->query_max_memory_bytes = c->storage_memory_limit_bytes / QUERY_MEMORY_SHARE;
+        c->query_max_memory_bytes = whole_mib(c->storage_memory_limit_bytes / QUERY_MEMORY_SHARE);
     return true;
 }
 
@@ -242,7 +247,7 @@ static void log_start(const struct program *p)
 {
     const struct config *c = &p->app.config;
     char limit[UNITS_TEXT_MAX];
-    units_size_text(c->storage_memory_limit_bytes >> 20 << 20, limit);
+    units_size_text(c->storage_memory_limit_bytes, limit);
     LOG_INFO("Starting hourglass.", log_text("version", HOURGLASS_VERSION),
              log_u64("cores", thread_cores()), log_i64("pid", getpid()));
     LOG_INFO("Memory limit.", log_text("limit", limit),

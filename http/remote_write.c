@@ -360,7 +360,9 @@ int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_T
         put_bound(&b, &rw->counts);
         put(&b, ", series %s", series);
     } else if (rw->n_bad_labels > 0) {
-        put(&b, "; first: %s: series %s", tsdb_err_text(rw->bad_labels_err), rw->bad_labels);
+        put(&b, "; first: %s%s: series %s", tsdb_err_text(rw->bad_labels_err),
+            rw->bad_labels_err == ERR_LABELS_NO_NAME ? " (" LABEL_METRIC_NAME ")" : "",
+            rw->bad_labels);
     }
     b.n = size_min(b.n, b.size - 2);
     put(&b, "\n");

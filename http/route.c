@@ -47,7 +47,9 @@ const struct route *route_at(size_t i)
 
 size_t route_index(const struct route *r)
 {
-    return (size_t)(r - routes);
+    uintptr_t at = (uintptr_t)r, first = (uintptr_t)routes;
+    bool is_ours = at >= first && at < first + sizeof(routes);
+    return is_ours ? (at - first) / sizeof(*r) : ROUTES_MAX;
 }
 
 /* Compares segment by segment; a segment of the pattern that begins with a colon takes any. */

@@ -25,6 +25,8 @@ enum { ROUTES_MAX = 32 };
 
 size_t route_count(void);
 const struct route *route_at(size_t i);
+
+/* Its place in the table; ROUTES_MAX when it is not of the table (a test's own, or NULL). */
 size_t route_index(const struct route *r);
 
 /* The route of a path (still percent-encoded, without query), or NULL. capture: see request.h. */

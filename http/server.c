@@ -34,6 +34,8 @@
 
 enum { READ_BLOCK_BYTES = 32 * 1024 }; /* pieces of a long answer */
 
+static_assert((int)ROUTES_MAX == METRIC_ROUTES_MAX - 1, "the last row is for unknown paths");
+
 enum step { STEP_HEAD, STEP_BODY, STEP_ANSWERED };
 
 struct exchange {
@@ -149,9 +151,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         return;
     struct request *rq = &x->rq;
     int64_t now_ns = clock_boot_ns();
-    size_t route = rq->route ? route_index(rq->route) : METRIC_ROUTES_MAX - 1;
     if (rq->reply.status != 0)
-        metrics_observe_request(&s->o.app->metrics, route, rq->reply.status,
+        metrics_observe_request(&s->o.app->metrics, route_index(rq->route), rq->reply.status,
                                 (uint64_t)i64_max(now_ns - rq->arrived_boot_ns, 0));
     watch_deadline(x->connection, now_ns / 1000000 + s->o.idle_deadline_ms);
     region_release(&rq->region);
@@ -293,7 +294,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *path, const cha
     size_t content_length = length ? strtoull(length, NULL, 10) : 0;
     x->step = STEP_BODY;
     rq->method = route_method(method);
-    rq->route = route_find(path, &rq->capture, &rq->capture_len);
+    rq->route = x->s->o.find_route(path, &rq->capture, &rq->capture_len);
     rq->content_type = header(x->mhd, MHD_HTTP_HEADER_CONTENT_TYPE);
     rq->content_encoding = header(x->mhd, MHD_HTTP_HEADER_CONTENT_ENCODING);
     check_head(x, content_length);
@@ -422,6 +423,8 @@ bool server_start(struct server *s, const struct server_options *o)
         s->o.read_deadline_ms = SERVER_READ_DEADLINE_MS;
     if (s->o.idle_deadline_ms == 0)
         s->o.idle_deadline_ms = SERVER_IDLE_DEADLINE_MS;
+    if (!s->o.find_route)
+        s->o.find_route = route_find;
     if (s->o.drain_ms == 0)
         s->o.drain_ms = SERVER_DRAIN_MS;
     pthread_mutex_init(&s->lock, NULL);

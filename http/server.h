@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 struct app;
+struct route;
 struct MHD_Daemon;
 
 enum {
@@ -45,6 +46,9 @@ struct server_options {
     int64_t read_deadline_ms; /* 0 = SERVER_READ_DEADLINE_MS */
     int64_t idle_deadline_ms;
     int64_t drain_ms;
+    /* Tests: routes of their own; NULL = route_find. */
+    const struct route *(*find_route)(const char *path, const char **ret_capture,
+                                      size_t *ret_capture_len);
 };
 
 struct server {

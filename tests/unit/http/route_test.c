@@ -1,0 +1,80 @@
+#include "http/route.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+Test(route, paths)
+{
+    static const char *const known[] = {
+        "/",
+        "/metrics",
+        "/-/healthy",
+        "/-/ready",
+        "/graph",
+        "/query",
+        "/api/v1/query",
+        "/api/v1/query_range",
+        "/api/v1/write",
+        "/api/v1/series",
+        "/api/v1/labels",
+        "/api/v1/status/buildinfo",
+        "/api/v1/status/flags",
+        "/api/v1/status/memory",
+        "/api/v1/admin/tsdb/snapshot",
+    };
+    static const char *const unknown[] = {"",
+                                          "//",
+                                          "/api",
+                                          "/api/v1/",
+                                          "/api/v1/queryx",
+                                          "/api/v1/query/",
+                                          "/Metrics",
+                                          "/api/v1/label/values",
+                                          "/api/v1/label//values",
+                                          "/api/v1/label/a/b/values",
+                                          "/api/v1/label/a/value",
+                                          "/api/v1/label/a/valuesx"};
+    const char *capture;
+    size_t n;
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        const struct route *r = route_find(known[i], &capture, &n);
+        cr_assert_not_null(r, "%s", known[i]);
+        cr_assert_str_eq(r->path, known[i]);
+        cr_assert_eq(route_at(route_index(r)), r);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
+        cr_assert_null(route_find(unknown[i], &capture, &n), "%s", unknown[i]);
+}
+
+Test(route, a_name_in_the_path_is_captured_as_it_stands)
+{
+    const char *capture = NULL;
+    size_t n = 0;
+    const struct route *r = route_find("/api/v1/label/a%2Fb/values", &capture, &n);
+    cr_assert_not_null(r);
+    cr_assert_eq(n, 5);
+    cr_assert_arr_eq(capture, "a%2Fb", 5);
+}
+
+Test(route, every_route_is_whole)
+{
+    for (size_t i = 0; i < route_count(); i++) {
+        const struct route *r = route_at(i);
+        cr_assert_not_null(r->handle, "%s", r->path);
+        cr_assert_gt(strlen(route_allow(r)), 0, "%s", r->path);
+        /* what the API answers depends on the store */
+        if (strncmp(r->path, "/api/", 5) == 0)
+            cr_assert(r->flags & ROUTE_NEEDS_STORE, "%s", r->path);
+    }
+    cr_assert_eq(route_index(NULL), ROUTES_MAX);
+}
+
+Test(route, methods)
+{
+    cr_assert_eq(route_method("GET"), METHOD_GET);
+    cr_assert_eq(route_method("HEAD"), METHOD_HEAD);
+    cr_assert_eq(route_method("POST"), METHOD_POST);
+    cr_assert_eq(route_method("PUT"), METHOD_PUT);
+    cr_assert_eq(route_method("get"), METHOD_OTHER);
+    cr_assert_eq(route_method("DELETE"), METHOD_OTHER);
+}
