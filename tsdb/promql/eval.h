@@ -1,0 +1,65 @@
+/* Evaluates a checked tree over all steps at once: dispatch by node, and what every operator needs:
+ * memory, errors, the clock, the count of samples.
+ *
+ * Functions return 0, or -1 with the error recorded in e->err; the first one counts.
+ *
+ * Threads: one evaluation belongs to one thread. */
+#ifndef HG_TSDB_PROMQL_EVAL_H
+#define HG_TSDB_PROMQL_EVAL_H
+
+#include "tsdb/promql/annot.h"
+#include "tsdb/promql/query.h"
+#include "tsdb/promql/value.h"
+
+struct selection;
+
+struct eval {
+    struct region *region;
+    const struct promql_options *options;
+    struct promql_error *err;
+    struct annot *annot;
+    struct selection *selections; /* by index of the selector */
+    struct steps steps;           /* of this evaluation; a subquery has its own */
+    int64_t query_start_ms;       /* what @ start() and @ end() mean, everywhere */
+    int64_t query_end_ms;
+    uint64_t n_samples; /* in values that are alive now: held against options->max_samples */
+    size_t n_polled;    /* points of work since the last look at the clock */
+    bool is_range_query;
+};
+
+int eval_node(struct eval *e, const struct node *n, struct value *ret) WARN_UNUSED;
+
+/* For an operand whose type the checks have established. */
+int eval_vector(struct eval *e, const struct node *n, struct vector *ret) WARN_UNUSED;
+int eval_scalar(struct eval *e, const struct node *n, double **ret) WARN_UNUSED;
+int eval_range(struct eval *e, const struct node *n, struct range *ret) WARN_UNUSED;
+
+int eval_fail(struct eval *e, enum promql_error_kind kind, const char *text);
+int eval_fail_memory(struct eval *e);
+
+/* Looks at the cancel flag and the deadline once every POLL_POINTS of work. */
+int eval_poll(struct eval *e, size_t n_points) WARN_UNUSED;
+
+/* Fails when so many samples, with those that are alive, exceed the limit. */
+int eval_check_samples(struct eval *e, uint64_t n_samples) WARN_UNUSED;
+
+/* A vector of n empty columns over the steps. */
+int eval_new_vector(struct eval *e, size_t n, struct vector *ret) WARN_UNUSED;
+
+/* Zeroed. */
+void *eval_alloc(struct eval *e, size_t n, size_t size) WARN_UNUSED;
+
+/* Drops __name__ and its companions from every column. Columns whose labels are equal then become
+ * one; two that are present at one step (is_strict: two at all) are an error. */
+int eval_drop_names(struct eval *e, struct vector *v, bool is_strict) WARN_UNUSED;
+
+/* Merges columns with equal labels in the same way. */
+int eval_merge_equal(struct eval *e, struct vector *v, bool is_strict) WARN_UNUSED;
+
+/* What a selector's @ and offset mean at these steps. */
+struct reference eval_reference(const struct eval *e, const struct shift *shift);
+
+/* The steps of a subquery's inner expression; false when there are none. */
+bool eval_subquery_steps(const struct eval *e, const struct subquery *s, struct steps *ret);
+
+#endif

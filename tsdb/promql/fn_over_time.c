@@ -1,0 +1,138 @@
+/* Functions that make one number of the values in a window, whatever their times. */
+#include "tsdb/promql/fn.h"
+#include "tsdb/promql/kahan.h"
+#include "tsdb/promql/range_fn.h"
+
+static int eval_with(struct eval *e, const struct node *call, range_fn fn, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, fn, &ret->vector);
+}
+
+static bool window_sum(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    struct kahan k = {0, 0};
+    for (size_t i = 0; i < w->n; i++)
+        k = kahan_add(k, w->v[i]);
+    *ret = isinf(k.sum) ? k.sum : k.sum + k.c;
+    return true;
+}
+
+static bool window_avg(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    struct kahan_mean m;
+    kahan_mean_first(&m, w->v[0]);
+    for (size_t i = 1; i < w->n; i++)
+        kahan_mean_add(&m, w->v[i]);
+    *ret = kahan_mean_value(&m);
+    return true;
+}
+
+static bool window_min(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    *ret = w->v[0];
+    for (size_t i = 1; i < w->n; i++)
+        if (w->v[i] < *ret || isnan(*ret))
+            *ret = w->v[i];
+    return true;
+}
+
+static bool window_max(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    *ret = w->v[0];
+    for (size_t i = 1; i < w->n; i++)
+        if (w->v[i] > *ret || isnan(*ret))
+            *ret = w->v[i];
+    return true;
+}
+
+static bool window_count(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    *ret = (double)w->n;
+    return true;
+}
+
+static bool window_last(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    *ret = w->v[w->n - 1];
+    return true;
+}
+
+static bool window_present(const struct range_window *w, const double *params, double *ret)
+{
+    (void)w, (void)params;
+    *ret = 1;
+    return true;
+}
+
+/* Welford's variance with mean and sum of squares both compensated. */
+static bool window_variance(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    struct kahan mean = {0, 0}, squares = {0, 0};
+    for (size_t i = 0; i < w->n; i++) {
+        double delta = w->v[i] - (mean.sum + mean.c);
+        mean = kahan_add(mean, delta / (double)(i + 1));
+        squares = kahan_add(squares, delta * (w->v[i] - (mean.sum + mean.c)));
+    }
+    *ret = (squares.sum + squares.c) / (double)w->n;
+    return true;
+}
+
+static bool window_deviation(const struct range_window *w, const double *params, double *ret)
+{
+    window_variance(w, params, ret);
+    *ret = sqrt(*ret);
+    return true;
+}
+
+int fn_sum_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_sum, ret);
+}
+
+int fn_avg_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_avg, ret);
+}
+
+int fn_min_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_min, ret);
+}
+
+int fn_max_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_max, ret);
+}
+
+int fn_count_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_count, ret);
+}
+
+int fn_last_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_last, ret);
+}
+
+int fn_present_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_present, ret);
+}
+
+int fn_stddev_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_deviation, ret);
+}
+
+int fn_stdvar_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_variance, ret);
+}

@@ -1,0 +1,202 @@
+/* Functions that look at how values change: those that extrapolate to the ends of the window (rate,
+ * increase, delta), those of the last two samples, and those that count changes.
+ *
+ * The formula of the first, whose order of steps decides the last digits. With S the time between
+ * the first and the last sample and avg = S / (n - 1):
+ *
+ *     difference = last - first, plus the value before each drop (counters)
+ *     to_start, to_end = gaps between the samples and the ends of the window
+ *     a gap of 1.1 avg or more: the series began or ended in the window, take avg / 2 instead
+ *     a counter is never extrapolated below zero: to_start is at most S * first / difference
+ *     result = difference * ((S + to_start + to_end) / S [/ range in seconds]) */
+#include "tsdb/promql/fn.h"
+#include "tsdb/promql/labelset.h"
+#include "tsdb/promql/quote.h"
+#include "tsdb/promql/range_fn.h"
+
+#include <math.h>
+#include <string.h>
+
+enum slope_flags { SLOPE_COUNTER = 1, SLOPE_PER_SECOND = 2 };
+
+static double counter_difference(const struct range_window *w)
+{
+    double difference = w->v[w->n - 1] - w->v[0];
+    for (size_t i = 1; i < w->n; i++)
+        if (w->v[i] < w->v[i - 1])
+            difference += w->v[i - 1];
+    return difference;
+}
+
+static bool extrapolate(const struct range_window *w, unsigned flags, double *ret)
+{
+    if (w->n < 2)
+        return false;
+    int64_t first_ms = w->t_ms[0], last_ms = w->t_ms[w->n - 1];
+    bool is_counter = flags & SLOPE_COUNTER;
+    double difference = is_counter ? counter_difference(w) : w->v[w->n - 1] - w->v[0];
+    double to_start = (double)(first_ms - w->start_ms) / 1000;
+    double to_end = (double)(w->end_ms - last_ms) / 1000;
+    double sampled = (double)(last_ms - first_ms) / 1000;
+    double average = sampled / (double)(w->n - 1);
+    double threshold = average * 1.1;
+
+    if (to_start >= threshold)
+        to_start = average / 2;
+    if (is_counter) {
+        double to_zero = to_start;
+        if (difference > 0 && w->v[0] >= 0)
+            to_zero = sampled * (w->v[0] / difference);
+        if (to_zero < to_start)
+            to_start = to_zero;
+    }
+    if (to_end >= threshold)
+        to_end = average / 2;
+    double factor = (sampled + to_start + to_end) / sampled;
+    if (flags & SLOPE_PER_SECOND)
+        factor /= (double)(w->end_ms - w->start_ms) / 1000;
+    *ret = difference * factor;
+    return true;
+}
+
+static bool window_rate(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    return extrapolate(w, SLOPE_COUNTER | SLOPE_PER_SECOND, ret);
+}
+
+static bool window_increase(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    return extrapolate(w, SLOPE_COUNTER, ret);
+}
+
+static bool window_delta(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    return extrapolate(w, 0, ret);
+}
+
+/* Of the last two samples only. */
+static bool window_irate(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    if (w->n < 2)
+        return false;
+    double before = w->v[w->n - 2], last = w->v[w->n - 1];
+    int64_t gap_ms = w->t_ms[w->n - 1] - w->t_ms[w->n - 2];
+    *ret = last < before ? last : last - before;
+    *ret /= (double)gap_ms / 1000;
+    return true;
+}
+
+static bool window_idelta(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    if (w->n < 2)
+        return false;
+    *ret = w->v[w->n - 1] - w->v[w->n - 2];
+    return true;
+}
+
+static bool window_changes(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    size_t n = 0;
+    for (size_t i = 1; i < w->n; i++)
+        n += w->v[i] != w->v[i - 1] && !(isnan(w->v[i]) && isnan(w->v[i - 1]));
+    *ret = (double)n;
+    return true;
+}
+
+static bool window_resets(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    size_t n = 0;
+    for (size_t i = 1; i < w->n; i++)
+        n += w->v[i] < w->v[i - 1];
+    *ret = (double)n;
+    return true;
+}
+
+/* --- what a counter's name should look like ---------------------------------------------------- */
+
+static bool has_counter_name(const struct label *name)
+{
+    static const char *const endings[] = {"_total", "_sum", "_count", "_bucket"};
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        size_t n = strlen(endings[i]);
+        if (name->value_len >= n && memcmp(name->value + name->value_len - n, endings[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void note_name(struct eval *e, const struct label *name, uint32_t pos)
+{
+    struct textbuf b;
+    textbuf_init(&b, e->region);
+    textbuf_puts(&b, "metric might not be a counter, name does not end in "
+                     "_total/_sum/_count/_bucket: ");
+    quote_add(&b, name->value, name->value_len);
+    annot_add(e->annot, ANNOT_INFO, textbuf_finish(&b), pos);
+}
+
+/* An info for each name that is no counter's, among the series that have a result. */
+static int eval_counter(struct eval *e, const struct node *call, range_fn fn, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    if (range_fn_eval_named(e, call, fn, &ret->vector) != 0)
+        return -1;
+    const struct label *last = NULL;
+    for (size_t i = 0; i < ret->vector.n; i++) {
+        const struct label *name = labelset_name(&ret->vector.items[i].labels);
+        bool is_known = last && name &&
+                        bytes_compare(last->value, last->value_len, name->value,
+                                      name->value_len) == 0;
+        if (name && !is_known && name->value_len > 0 && !has_counter_name(name))
+            note_name(e, name, range_fn_argument(call)->pos);
+        last = name;
+    }
+    return eval_drop_names(e, &ret->vector, true);
+}
+
+int fn_rate(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_counter(e, call, window_rate, ret);
+}
+
+int fn_increase(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_counter(e, call, window_increase, ret);
+}
+
+int fn_delta(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, window_delta, &ret->vector);
+}
+
+int fn_irate(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, window_irate, &ret->vector);
+}
+
+int fn_idelta(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, window_idelta, &ret->vector);
+}
+
+int fn_changes(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, window_changes, &ret->vector);
+}
+
+int fn_resets(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, window_resets, &ret->vector);
+}

@@ -1,0 +1,215 @@
+#include "tsdb/promql/print.h"
+
+#include "tsdb/promql/float_text.h"
+#include "tsdb/promql/funcs.h"
+#include "tsdb/promql/literal.h"
+#include "tsdb/promql/quote.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_label(struct textbuf *b, struct word name)
+{
+    static const char without[] = "without";
+    bool is_without = name.len == sizeof(without) - 1;
+    for (uint32_t i = 0; is_without && i < name.len; i++)
+        is_without = (name.bytes[i] | 0x20) == without[i];
+    if (quote_is_plain_label(name.bytes, name.len, true) && !is_without)
+        textbuf_add(b, name.bytes, name.len);
+    else
+        quote_add(b, name.bytes, name.len);
+}
+
+static void print_labels(struct textbuf *b, const struct word_list *list)
+{
+    textbuf_char(b, '(');
+    for (uint32_t i = 0; i < list->n; i++) {
+        if (i > 0)
+            textbuf_puts(b, ", ");
+        print_label(b, list->items[i]);
+    }
+    textbuf_char(b, ')');
+}
+
+static void print_number(struct textbuf *b, double value, bool is_duration)
+{
+    if (is_duration) {
+        literal_add_duration(b, (int64_t)round(value * 1000));
+        return;
+    }
+    char text[FLOAT_TEXT_MAX];
+    textbuf_add(b, text, float_text_plain(value, text));
+}
+
+static void print_shift(struct textbuf *b, const struct shift *s)
+{
+    if (s->at == AT_TIME)
+        textbuf_printf(b, " @ %.3f", (double)s->at_ms / 1000);
+    else if (s->at != AT_NONE)
+        textbuf_puts(b, s->at == AT_START ? " @ start()" : " @ end()");
+    if (s->offset_ms != 0) {
+        textbuf_puts(b, " offset ");
+        literal_add_duration(b, s->offset_ms);
+    }
+}
+
+static void print_matcher(struct textbuf *b, const struct matcher *m)
+{
+    if (quote_is_plain_label(m->name, m->name_len, false))
+        textbuf_add(b, m->name, m->name_len);
+    else
+        quote_add(b, m->name, m->name_len);
+    textbuf_puts(b, matcher_operator(m->kind));
+    quote_add(b, m->value, m->value_len);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Matchers in the order of their texts; the name's own is left out. */
+static void print_matchers(struct textbuf *b, const struct selector *s)
+{
+    size_t n = s->matchers.n - (s->name.bytes ? 1 : 0);
+    if (n == 0 && s->name.bytes)
+        return;
+    const char **texts = region_calloc(b->region, n + 1, sizeof(*texts));
+    b->has_failed = b->has_failed || !texts;
+    for (size_t i = 0; i < n && !b->has_failed; i++) {
+        struct textbuf one;
+        textbuf_init(&one, b->region);
+        print_matcher(&one, &s->matchers.items[i]);
+        texts[i] = textbuf_finish(&one);
+        b->has_failed = !texts[i];
+    }
+    if (b->has_failed)
+        return;
+    qsort(texts, n, sizeof(*texts), compare_texts);
+    textbuf_char(b, '{');
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            textbuf_char(b, ',');
+        textbuf_puts(b, texts[i]);
+    }
+    textbuf_char(b, '}');
+}
+
+static void print_selector(struct textbuf *b, const struct selector *s)
+{
+    if (s->name.bytes)
+        textbuf_add(b, s->name.bytes, s->name.len);
+    print_matchers(b, s);
+}
+
+static void print_binary(struct textbuf *b, const struct binary *n)
+{
+    const struct matching *m = &n->matching;
+    bool is_grouped = m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY;
+    print_node(b, n->lhs);
+    textbuf_printf(b, " %s", token_spelling(n->op));
+    if (n->returns_bool)
+        textbuf_puts(b, " bool");
+    if (m->labels.n > 0 || m->is_on || is_grouped) {
+        textbuf_puts(b, m->is_on ? " on " : " ignoring ");
+        print_labels(b, &m->labels);
+    }
+    if (is_grouped) {
+        textbuf_puts(b, m->card == CARD_MANY_TO_ONE ? " group_left " : " group_right ");
+        print_labels(b, &m->include);
+    }
+    textbuf_char(b, ' ');
+    print_node(b, n->rhs);
+}
+
+static void print_aggregate(struct textbuf *b, const struct aggregate *a)
+{
+    textbuf_puts(b, token_spelling(a->op));
+    if (a->is_without || a->labels.n > 0) {
+        textbuf_puts(b, a->is_without ? " without " : " by ");
+        print_labels(b, &a->labels);
+        textbuf_char(b, ' ');
+    }
+    textbuf_char(b, '(');
+    if (a->param) {
+        print_node(b, a->param);
+        textbuf_puts(b, ", ");
+    }
+    print_node(b, a->inner);
+    textbuf_char(b, ')');
+}
+
+static void print_call(struct textbuf *b, const struct call *call)
+{
+    textbuf_puts(b, call->func->name);
+    textbuf_char(b, '(');
+    for (uint32_t i = 0; i < call->n_args; i++) {
+        if (i > 0)
+            textbuf_puts(b, ", ");
+        print_node(b, call->args[i]);
+    }
+    textbuf_char(b, ')');
+}
+
+static void print_range(struct textbuf *b, const struct node *n)
+{
+    const struct selector *s = &n->range.selector->selector;
+    print_selector(b, s);
+    textbuf_char(b, '[');
+    literal_add_duration(b, n->range.range_ms);
+    textbuf_char(b, ']');
+    print_shift(b, &s->shift);
+}
+
+static void print_subquery(struct textbuf *b, const struct subquery *s)
+{
+    print_node(b, s->inner);
+    textbuf_char(b, '[');
+    literal_add_duration(b, s->range_ms);
+    textbuf_char(b, ':');
+    if (s->step_ms != 0)
+        literal_add_duration(b, s->step_ms);
+    textbuf_char(b, ']');
+    print_shift(b, &s->shift);
+}
+
+void print_node(struct textbuf *b, const struct node *n)
+{
+    switch (n->kind) {
+    case NODE_NUMBER:
+        print_number(b, n->number.value, n->number.is_duration);
+        break;
+    case NODE_STRING:
+        quote_add(b, n->string.bytes, n->string.len);
+        break;
+    case NODE_PAREN:
+        textbuf_char(b, '(');
+        print_node(b, n->paren);
+        textbuf_char(b, ')');
+        break;
+    case NODE_UNARY:
+        textbuf_puts(b, token_spelling(n->unary.op));
+        print_node(b, n->unary.operand);
+        break;
+    case NODE_BINARY:
+        print_binary(b, &n->binary);
+        break;
+    case NODE_CALL:
+        print_call(b, &n->call);
+        break;
+    case NODE_AGGREGATE:
+        print_aggregate(b, &n->aggregate);
+        break;
+    case NODE_SELECTOR:
+        print_selector(b, &n->selector);
+        print_shift(b, &n->selector.shift);
+        break;
+    case NODE_RANGE:
+        print_range(b, n);
+        break;
+    case NODE_SUBQUERY:
+        print_subquery(b, &n->subquery);
+        break;
+    }
+}

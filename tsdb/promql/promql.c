@@ -1,0 +1,260 @@
+/* The public door: parse, check, evaluate, and the shape that the answer has outside. */
+#include "tsdb/promql/promql.h"
+
+#include "tsdb/promql/check.h"
+#include "tsdb/promql/eval.h"
+#include "tsdb/promql/literal.h"
+#include "tsdb/promql/parse.h"
+#include "tsdb/promql/print.h"
+#include "tsdb/promql/query_limits.h"
+#include "tsdb/promql/selector.h"
+#include "tsdb/promql/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct promql_query *fail_memory(struct promql_error *err)
+{
+    *err = (struct promql_error){PROMQL_ERR_EXECUTION, QUERY_NO_MEMORY};
+    return NULL;
+}
+
+static struct promql_query *query_new(const char *text, size_t n, struct region *r,
+                                      struct promql_error *err)
+{
+    *err = (struct promql_error){PROMQL_ERR_NONE, NULL};
+    if (n > QUERY_TEXT_BYTES_MAX) {
+        const char *message = region_printf(r, "query of %zu bytes is too long, the limit is %d", n,
+                                            QUERY_TEXT_BYTES_MAX);
+        if (!message)
+            return fail_memory(err);
+        *err = (struct promql_error){PROMQL_ERR_BAD_DATA, message};
+        return NULL;
+    }
+    struct promql_query *q = region_calloc(r, 1, sizeof(*q));
+    if (!q)
+        return fail_memory(err);
+    q->text = region_copy(r, text, n);
+    q->n = (uint32_t)n;
+    return q->text ? q : fail_memory(err);
+}
+
+struct promql_query *promql_parse(const char *text, size_t n, struct region *r,
+                                  struct promql_error *err)
+{
+    struct promql_query *q = query_new(text, n, r, err);
+    if (!q)
+        return NULL;
+    if (parse_query(q, r, err) && check_query(q, r, err) && support_check(q, r, err))
+        return q;
+    promql_release(q);
+    return NULL;
+}
+
+void promql_release(struct promql_query *q)
+{
+    if (!q)
+        return;
+    for (struct selector *s = q->selectors; s; s = s->next)
+        matcher_set_release(&s->matchers);
+    q->selectors = NULL;
+}
+
+enum promql_type promql_query_type(const struct promql_query *q)
+{
+    return q->root->type;
+}
+
+const char *promql_text(const struct promql_query *q, struct region *r)
+{
+    struct textbuf b;
+    textbuf_init(&b, r);
+    print_node(&b, q->root);
+    return textbuf_finish(&b);
+}
+
+int promql_parse_selector(const char *text, size_t n, struct region *r, struct matcher_set *ret,
+                          struct promql_error *err)
+{
+    struct promql_query *q = query_new(text, n, r, err);
+    if (!q)
+        return -1;
+    if (!parse_bare_selector(q, r, err)) {
+        promql_release(q);
+        return -1;
+    }
+    *ret = q->root->selector.matchers; /* the caller's from here on */
+    return 0;
+}
+
+bool promql_parse_duration(const char *text, size_t n, int64_t *ret_ms)
+{
+    int64_t ns;
+    if (!literal_duration_is_valid(text, n, &ns))
+        return false;
+    *ret_ms = ns / 1000000;
+    return true;
+}
+
+/* --- results ----------------------------------------------------------------------------------- */
+
+static int put_points(struct eval *e, const struct column *c, struct promql_series *ret)
+{
+    ret->labels = c->labels;
+    ret->points = eval_alloc(e, column_points(c, e->steps.n), sizeof(*ret->points));
+    if (!ret->points)
+        return -1;
+    for (size_t i = 0; i < e->steps.n; i++)
+        if (column_has(c, i))
+            ret->points[ret->n_points++] =
+                (struct promql_point){steps_time(&e->steps, i), c->v[i]};
+    return 0;
+}
+
+static int put_vector(struct eval *e, const struct vector *v, struct promql_result *ret)
+{
+    ret->series = eval_alloc(e, v->n, sizeof(*ret->series));
+    if (!ret->series)
+        return -1;
+    for (size_t i = 0; i < v->n; i++) {
+        if (column_points(&v->items[i], e->steps.n) == 0)
+            continue;
+        if (put_points(e, &v->items[i], &ret->series[ret->n_series++]) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_scalar(struct eval *e, const double *scalar, struct promql_result *ret)
+{
+    ret->series = eval_alloc(e, 1, sizeof(*ret->series));
+    struct promql_point *points = eval_alloc(e, e->steps.n, sizeof(*points));
+    if (!ret->series || !points)
+        return -1;
+    for (size_t i = 0; i < e->steps.n; i++)
+        points[i] = (struct promql_point){steps_time(&e->steps, i), scalar[i]};
+    ret->series[0] = (struct promql_series){.points = points, .n_points = e->steps.n};
+    ret->n_series = 1;
+    return 0;
+}
+
+/* The raw samples of a range, at the one step of an instant query. */
+static int put_range(struct eval *e, const struct range *range, struct promql_result *ret)
+{
+    int64_t end_ms = reference_time(&range->reference, &e->steps, 0);
+    int64_t start_ms = time_sub(end_ms, range->range_ms);
+    uint64_t n_samples = 0;
+    ret->series = eval_alloc(e, range->n, sizeof(*ret->series));
+    if (!ret->series)
+        return -1;
+    for (size_t i = 0; i < range->n; i++) {
+        const struct samples *s = &range->items[i];
+        struct promql_series *series = &ret->series[ret->n_series];
+        struct promql_point *points = eval_alloc(e, s->n, sizeof(*points));
+        if (!points)
+            return -1;
+        *series = (struct promql_series){.labels = s->labels, .points = points};
+        for (size_t k = 0; k < s->n; k++)
+            if (s->t_ms[k] > start_ms && s->t_ms[k] <= end_ms)
+                points[series->n_points++] = (struct promql_point){s->t_ms[k], s->v[k]};
+        ret->n_series += series->n_points > 0;
+        n_samples += series->n_points;
+        if (eval_poll(e, s->n) != 0 || eval_check_samples(e, n_samples) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int compare_series(const void *a, const void *b)
+{
+    const struct promql_series *x = a, *y = b;
+    return labels_compare(&x->labels, &y->labels);
+}
+
+static int put_value(struct eval *e, const struct value *v, struct promql_result *ret)
+{
+    int err = 0;
+    ret->type = v->type;
+    switch (v->type) {
+    case PROMQL_STRING:
+        ret->string = v->string.bytes;
+        ret->string_len = v->string.len;
+        ret->string_t_ms = e->query_start_ms;
+        break;
+    case PROMQL_SCALAR:
+        err = put_scalar(e, v->scalar, ret);
+        break;
+    case PROMQL_VECTOR:
+        err = put_vector(e, &v->vector, ret);
+        break;
+    case PROMQL_MATRIX:
+        err = put_range(e, &v->range, ret);
+        break;
+    }
+    if (e->is_range_query)
+        ret->type = PROMQL_MATRIX;
+    if (err == 0 && ret->type == PROMQL_MATRIX && ret->n_series > 1)
+        qsort(ret->series, ret->n_series, sizeof(*ret->series), compare_series);
+    return err;
+}
+
+/* --- evaluation -------------------------------------------------------------------------------- */
+
+static int evaluate(struct promql_query *q, struct tsdb *db, struct eval *e,
+                    struct promql_result *ret)
+{
+    struct annot annot;
+    annot_init(&annot, e->region, q->text);
+    e->annot = &annot;
+    e->n_polled = POLL_POINTS; /* a deadline that has passed already is seen at once */
+    e->selections = eval_alloc(e, q->n_selectors, sizeof(*e->selections));
+    struct promql_result result = {0};
+    struct value v;
+    if (!e->selections || selection_read(e, db, q->root, &result.samples_read) != 0 ||
+        eval_node(e, q->root, &v) != 0 || put_value(e, &v, &result) != 0)
+        return -1;
+    result.warnings = annot_texts(&annot, ANNOT_WARNING, &result.n_warnings);
+    result.infos = annot_texts(&annot, ANNOT_INFO, &result.n_infos);
+    *ret = result;
+    return 0;
+}
+
+int promql_instant(struct promql_query *q, struct tsdb *db, int64_t t_ms,
+                   const struct promql_options *o, struct region *r, struct promql_result *ret,
+                   struct promql_error *err)
+{
+    *err = (struct promql_error){PROMQL_ERR_NONE, NULL};
+    struct eval e = {.region = r,
+                     .options = o,
+                     .err = err,
+                     .steps = {.start_ms = t_ms, .step_ms = 1, .n = 1},
+                     .query_start_ms = t_ms,
+                     .query_end_ms = t_ms};
+    return evaluate(q, db, &e, ret);
+}
+
+int promql_range(struct promql_query *q, struct tsdb *db, int64_t start_ms, int64_t end_ms,
+                 int64_t step_ms, const struct promql_options *o, struct region *r,
+                 struct promql_result *ret, struct promql_error *err)
+{
+    assert(step_ms > 0 && start_ms <= end_ms);
+    *err = (struct promql_error){PROMQL_ERR_NONE, NULL};
+    if (q->root->type == PROMQL_STRING || q->root->type == PROMQL_MATRIX) {
+        err->kind = PROMQL_ERR_BAD_DATA;
+        err->text = q->root->type == PROMQL_STRING
+                        ? "invalid expression type \"string\" for range query, must be Scalar or "
+                          "instant Vector"
+                        : "invalid expression type \"range vector\" for range query, must be "
+                          "Scalar or instant Vector";
+        return -1;
+    }
+    struct eval e = {.region = r,
+                     .options = o,
+                     .err = err,
+                     .steps = {.start_ms = start_ms, .step_ms = step_ms},
+                     .query_start_ms = start_ms,
+                     .query_end_ms = end_ms,
+                     .is_range_query = true};
+    e.steps.n = (size_t)(((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms) + 1;
+    return evaluate(q, db, &e, ret);
+}

@@ -1,0 +1,32 @@
+/* Functions of a range: each step of each series sees a window of samples and makes one number of
+ * it, or none. Here is the sliding; the numbers are made in fn_*.c.
+ *
+ * Threads: belongs to the query's thread. */
+#ifndef HG_TSDB_PROMQL_RANGE_FN_H
+#define HG_TSDB_PROMQL_RANGE_FN_H
+
+#include "tsdb/promql/eval.h"
+
+struct range_window {
+    const int64_t *t_ms; /* start_ms < t <= end_ms, ascending */
+    const double *v;
+    size_t n; /* >= 1 */
+    int64_t start_ms, end_ms;
+    int64_t step_ms; /* the time of the step, which @ and offset have no influence on */
+};
+
+/* False: no point at this step. params: the call's scalar arguments at this step, in order. */
+typedef bool (*range_fn)(const struct range_window *w, const double *params, double *ret);
+
+/* Evaluates a call with one range among its arguments, the others scalars. */
+int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn,
+                        struct vector *ret) WARN_UNUSED;
+
+/* The same; then names are dropped, unless the function keeps them. */
+int range_fn_eval(struct eval *e, const struct node *call, range_fn fn,
+                  struct vector *ret) WARN_UNUSED;
+
+/* The argument of the call that is the range. */
+const struct node *range_fn_argument(const struct node *call);
+
+#endif
