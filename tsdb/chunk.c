@@ -381,8 +381,6 @@ static int insert_into_tail(struct arena *a, struct window *w, struct chunk *c,
                             const struct sample *s)
 {
     struct sample samples[STRETCH_MAX];
-    if (tail_is_full(c) && !finish_tail(a, w, c))
-        return ERR_NO_MEMORY;
     size_t n = chunk_tail(a, c, samples);
     put_in_order(samples, n, s);
     if (!rewrite_tail(a, w, c, samples, n + 1))
@@ -392,16 +390,25 @@ static int insert_into_tail(struct arena *a, struct window *w, struct chunk *c,
     return 0;
 }
 
-static size_t decode_samples(const struct arena *a, slot at, struct sample *ret)
+/* The samples of a block; 0 of one that does not decode. */
+static size_t try_decode_samples(const struct arena *a, slot at, struct sample *ret)
 {
     int64_t t_ms[BLOCK_SAMPLES_MAX];
     uint64_t values[BLOCK_SAMPLES_MAX];
     slot next;
     struct block b = chunk_block(a, at, &next);
-    ENSURE(block_decode(&b, t_ms, values));
+    if (!block_decode(&b, t_ms, values))
+        return 0;
     for (uint32_t i = 0; i < b.n_samples; i++)
         ret[i] = (struct sample){t_ms[i], values[i]};
     return b.n_samples;
+}
+
+static size_t decode_samples(const struct arena *a, slot at, struct sample *ret)
+{
+    size_t n = try_decode_samples(a, at, ret);
+    ENSURE(n > 0);
+    return n;
 }
 
 /* Replaces block `at`, which follows `before` (0 = first), by one with s in it. */
@@ -449,6 +456,11 @@ int chunk_insert(struct arena *a, struct window *w, slot chunk, const struct sam
     bool is_later = c->tail.n_samples == 0 || s->t_ms > c->tail.last_ms;
     if (at == 0 && is_later)
         return chunk_append(a, w, chunk, s);
+    if (at == 0 && tail_is_full(c)) { /* it found no memory before: now s belongs into a block */
+        if (!finish_tail(a, w, c))
+            return ERR_NO_MEMORY;
+        at = find_block(a, c, s->t_ms, &before);
+    }
     int err = at != 0 ? insert_into_block(a, w, c, before, at, s) : insert_into_tail(a, w, c, s);
     if (err == 0)
         count_sample(w, s->t_ms);
@@ -553,8 +565,9 @@ bool chunk_check(const struct arena *a, slot chunk)
     int64_t last = INT64_MIN;
     slot last_block = 0;
     for (slot s = c->first_block; s != 0; last_block = s, s = block_at(a, s)->next) {
-        size_t n_block = decode_samples(a, s, samples);
-        if ((n > 0 && samples[0].t_ms <= last) || samples[0].t_ms != block_at(a, s)->first_ms)
+        size_t n_block = try_decode_samples(a, s, samples);
+        if (n_block == 0 || (n > 0 && samples[0].t_ms <= last) ||
+            samples[0].t_ms != block_at(a, s)->first_ms)
             return false;
         last = samples[n_block - 1].t_ms;
         n += n_block;
