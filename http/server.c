@@ -434,7 +434,7 @@ bool server_start(struct server *s, const struct server_options *o)
               app->owner_connections);
     body_store_init(&s->bodies, &app->arena, app->owner_requests);
     int64_t sweep_ms = i64_max(i64_min(s->o.read_deadline_ms / 4, 1000), 10);
-    if (!watch_start(&s->watch, sweep_ms))
+    if (!watch_start(&s->watch, sweep_ms, &app->metrics.counters[METRIC_CONNECTIONS_CUT]))
         goto fail;
     if (!workers_start(&s->workers, o->n_workers))
         goto fail_workers;

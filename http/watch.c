@@ -33,8 +33,8 @@ static void sweep(struct watch *w)
         if (deadline == 0 || now < deadline || c->is_cut)
             continue;
         c->is_cut = true;
+        atomic_fetch_add(w->n_cut, 1);
         shutdown(c->fd, SHUT_RDWR); /* the server's own thread sees it and closes */
-        atomic_fetch_add(&w->n_cut, 1);
     }
     pthread_mutex_unlock(&w->lock);
 }
@@ -60,11 +60,12 @@ static void *watch_main(void *arg)
     }
 }
 
-bool watch_start(struct watch *w, int64_t sweep_ms)
+bool watch_start(struct watch *w, int64_t sweep_ms, atomic_ullong *n_cut)
 {
     struct epoll_event wake = {.events = EPOLLIN, .data.u64 = wake_serial};
     memset(w, 0, sizeof(*w));
     w->sweep_ms = sweep_ms;
+    w->n_cut = n_cut;
     w->next_serial = wake_serial + 1;
     pthread_mutex_init(&w->lock, NULL);
     w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -41,11 +41,12 @@ struct watch {
     struct watch_wait *waits;
     uint64_t next_serial;
     bool is_canceling; /* new waits are cancelled at once */
-    atomic_ullong n_cut;
+    atomic_ullong *n_cut;
 };
 
-/* sweep_ms: how often deadlines are looked at. False when the system refuses. */
-bool watch_start(struct watch *w, int64_t sweep_ms) WARN_UNUSED;
+/* sweep_ms: how often deadlines are looked at. n_cut (borrowed) counts the connections that were
+ * cut. False when the system refuses. */
+bool watch_start(struct watch *w, int64_t sweep_ms, atomic_ullong *n_cut) WARN_UNUSED;
 void watch_stop(struct watch *w);
 
 /* fd must stay open until it is removed. */
