@@ -1,5 +1,6 @@
-/* The tree of a query: what the parser makes, the checks read, the printer writes and the evaluation
- * walks. Nodes live in the query's region and are not changed once the checks have passed.
+/* The tree of a query: what the parser makes, the checks read, the printer writes and the
+ * evaluation walks. Nodes live in the query's region and are not changed once the checks have
+ * passed.
  *
  * Threads: a tree belongs to its query's thread. */
 #ifndef HG_TSDB_PROMQL_AST_H
@@ -43,7 +44,7 @@ struct shift {
 };
 
 struct selector {
-    struct word name; /* written before the braces; bytes is NULL without one */
+    struct word name;            /* written before the braces; bytes is NULL without one */
     struct matcher_set matchers; /* the name's is among them, last */
     struct shift shift;
     uint32_t index;        /* among the selectors of the query, in the order of the text */

@@ -1,5 +1,5 @@
-/* What the grammar cannot say: types, number of arguments, matchers that select something. The first
- * error in Prometheus' order (children before their parent) is the one that is reported. */
+/* What the grammar cannot say: types, number of arguments, matchers that select something. The
+ * first error in Prometheus' order (children before their parent) is the one that is reported. */
 #ifndef HG_TSDB_PROMQL_CHECK_H
 #define HG_TSDB_PROMQL_CHECK_H
 

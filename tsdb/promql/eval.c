@@ -135,7 +135,8 @@ int eval_drop_names(struct eval *e, struct vector *v, bool is_strict)
     return may_collide ? eval_merge_equal(e, v, is_strict) : 0;
 }
 
-/* --- dispatch ---------------------------------------------------------------------------------- */
+/* --- dispatch ----------------------------------------------------------------------------------
+ */
 
 static int eval_number(struct eval *e, double v, struct value *ret)
 {
@@ -242,7 +243,7 @@ int eval_range(struct eval *e, const struct node *n, struct range *ret)
 
 struct reference eval_reference(const struct eval *e, const struct shift *shift)
 {
-    int64_t at = shift->at == AT_START ? e->query_start_ms
+    int64_t at = shift->at == AT_START  ? e->query_start_ms
                  : shift->at == AT_STOP ? e->query_end_ms
                                         : shift->at_ms;
     return (struct reference){.is_fixed = shift->at != AT_NONE,

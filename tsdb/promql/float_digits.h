@@ -1,5 +1,5 @@
-/* The two things about doubles that the C library does not do: the shortest digits that read back as
- * the same double, and reading decimals without a locale. Both are the C++ library's. Pure
+/* The two things about doubles that the C library does not do: the shortest digits that read back
+ * as the same double, and reading decimals without a locale. Both are the C++ library's. Pure
  * functions. */
 #ifndef HG_TSDB_PROMQL_FLOAT_DIGITS_H
 #define HG_TSDB_PROMQL_FLOAT_DIGITS_H

@@ -119,7 +119,8 @@ static bool window_resets(const struct range_window *w, const double *params, do
     return true;
 }
 
-/* --- what a counter's name should look like ---------------------------------------------------- */
+/* --- what a counter's name should look like ----------------------------------------------------
+ */
 
 static bool has_counter_name(const struct label *name)
 {
@@ -151,9 +152,9 @@ static int eval_counter(struct eval *e, const struct node *call, range_fn fn, st
     const struct label *last = NULL;
     for (size_t i = 0; i < ret->vector.n; i++) {
         const struct label *name = labelset_name(&ret->vector.items[i].labels);
-        bool is_known = last && name &&
-                        bytes_compare(last->value, last->value_len, name->value,
-                                      name->value_len) == 0;
+        bool is_known =
+            last && name &&
+            bytes_compare(last->value, last->value_len, name->value, name->value_len) == 0;
         if (name && !is_known && name->value_len > 0 && !has_counter_name(name))
             note_name(e, name, range_fn_argument(call)->pos);
         last = name;

@@ -24,9 +24,9 @@ typedef int (*func_eval)(struct eval *e, const struct node *call, struct value *
 struct func {
     const char *name;
     enum promql_type returns;
-    unsigned char n_args;                   /* of arg_types */
-    signed char variadic;                   /* optional ones among them, or FUNC_VARIADIC_ANY */
-    unsigned char flags;                    /* enum func_flags */
+    unsigned char n_args; /* of arg_types */
+    signed char variadic; /* optional ones among them, or FUNC_VARIADIC_ANY */
+    unsigned char flags;  /* enum func_flags */
     enum promql_type arg_types[FUNC_ARGS_MAX];
     func_eval eval; /* NULL: parsed and checked, but not evaluated yet */
 };

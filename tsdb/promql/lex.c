@@ -55,9 +55,9 @@ static const struct {
     const char *text;
     enum token_kind kind;
 } symbols[] = {
-    {"+", TOKEN_ADD}, {"-", TOKEN_SUB}, {"*", TOKEN_MUL},       {"/", TOKEN_DIV},
-    {"%", TOKEN_MOD}, {"^", TOKEN_POW}, {"==", TOKEN_EQ},       {"!=", TOKEN_NE},
-    {"<=", TOKEN_LE}, {"<", TOKEN_LT},  {">=", TOKEN_GE},       {">", TOKEN_GT},
+    {"+", TOKEN_ADD}, {"-", TOKEN_SUB},   {"*", TOKEN_MUL},       {"/", TOKEN_DIV},
+    {"%", TOKEN_MOD}, {"^", TOKEN_POW},   {"==", TOKEN_EQ},       {"!=", TOKEN_NE},
+    {"<=", TOKEN_LE}, {"<", TOKEN_LT},    {">=", TOKEN_GE},       {">", TOKEN_GT},
     {"@", TOKEN_AT},  {",", TOKEN_COMMA}, {"=~", TOKEN_EQ_REGEX}, {"!~", TOKEN_NE_REGEX},
 };
 
@@ -148,10 +148,8 @@ static void fail_text(struct lexer *l, const char *message, struct token *ret)
 {
     if (!message)
         message = "out of query memory";
-    *ret = (struct token){.kind = TOKEN_ERROR,
-                          .pos = l->start,
-                          .len = (uint32_t)strlen(message),
-                          .text = message};
+    *ret = (struct token){
+        .kind = TOKEN_ERROR, .pos = l->start, .len = (uint32_t)strlen(message), .text = message};
 }
 
 static void fail_rune(struct lexer *l, const char *what, int32_t c, struct token *ret)
@@ -329,8 +327,8 @@ static void lex_word(struct lexer *l, struct token *ret)
     enum token_kind kind = memchr(word, ':', n) ? TOKEN_METRIC_IDENTIFIER : TOKEN_IDENTIFIER;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         size_t k = 0;
-        while (k < n && (word[k] >= 'A' && word[k] <= 'Z' ? word[k] + 32 : word[k]) ==
-                            words[i].word[k])
+        while (k < n &&
+               (word[k] >= 'A' && word[k] <= 'Z' ? word[k] + 32 : word[k]) == words[i].word[k])
             k++;
         if (k == n && words[i].word[n] == 0)
             kind = words[i].kind;

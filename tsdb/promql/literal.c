@@ -4,6 +4,7 @@
 #include "tsdb/promql/float_text.h"
 #include "tsdb/promql/quote.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,9 +15,12 @@ static const struct {
     int64_t ms;
     bool is_exact_only; /* printed only when nothing smaller is left */
 } units[] = {
-    {"y", 365LL * 24 * 3600 * 1000, true}, {"w", 7LL * 24 * 3600 * 1000, true},
-    {"d", 24LL * 3600 * 1000, false},      {"h", 3600LL * 1000, false},
-    {"m", 60LL * 1000, false},             {"s", 1000, false},
+    {"y", 365LL * 24 * 3600 * 1000, true},
+    {"w", 7LL * 24 * 3600 * 1000, true},
+    {"d", 24LL * 3600 * 1000, false},
+    {"h", 3600LL * 1000, false},
+    {"m", 60LL * 1000, false},
+    {"s", 1000, false},
     {"ms", 1, false},
 };
 
@@ -61,14 +65,28 @@ static bool read_integer(const char *text, size_t n, double *ret)
     int64_t value = 0;
     for (size_t i = 0; i < n; i++) {
         char c = text[i];
-        unsigned digit = c >= '0' && c <= '9'                   ? (unsigned)(c - '0')
-                         : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (unsigned)((c | 0x20) - 'a' + 10)
-                                                                 : 16;
+        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
+                         : (c | 0x20) >= 'a' && (c | 0x20) <= 'f'
+                             ? (unsigned)((c | 0x20) - 'a' + 10)
+                             : 16;
         if (digit >= base || __builtin_mul_overflow(value, (int64_t)base, &value) ||
             __builtin_add_overflow(value, (int64_t)digit, &value))
             return false;
     }
     *ret = (double)value;
+    return true;
+}
+
+/* Underscores stand between digits, or after 0x. */
+static bool has_good_underscores(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] != '_')
+            continue;
+        bool is_before = i > 0 && (isxdigit((unsigned char)text[i - 1]) || (text[1] | 0x20) == 'x');
+        if (!is_before || i + 1 == n || !isxdigit((unsigned char)text[i + 1]))
+            return false;
+    }
     return true;
 }
 
@@ -93,9 +111,12 @@ bool literal_number(const char *text, size_t n, struct region *r, double *ret,
     for (size_t i = 0; i < n; i++)
         if (text[i] != '_')
             digits[n_digits++] = text[i];
-    if (read_integer(digits, n_digits, ret))
-        return true;
-    enum float_read result = float_read(digits, n_digits, ret);
+    enum float_read result = FLOAT_READ_SYNTAX;
+    if (has_good_underscores(text, n)) {
+        if (read_integer(digits, n_digits, ret))
+            return true;
+        result = float_read(digits, n_digits, ret);
+    }
     if (result == FLOAT_READ_OK)
         return true;
     *ret_error = message(r, "error parsing number: strconv.ParseFloat: parsing ", text, n,
@@ -186,8 +207,7 @@ static uint32_t read_digits(const char *text, size_t n, unsigned base)
     uint32_t value = 0;
     for (size_t i = 0; i < n; i++) {
         char c = text[i];
-        value = value * base +
-                (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+        value = value * base + (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
     }
     return value;
 }

@@ -7,7 +7,8 @@
 
 #include "tsdb/promql/textbuf.h"
 
-/* The text of a number token. On failure false, and *ret_error is the message, in r or a literal. */
+/* The text of a number token. On failure false, and *ret_error is the message, in r or a literal.
+ */
 bool literal_number(const char *text, size_t n, struct region *r, double *ret,
                     const char **ret_error) WARN_UNUSED;
 
@@ -23,8 +24,8 @@ double literal_seconds(int64_t ns);
 
 /* The content of a string token that the lexer let pass; region-owned, with a NUL after it. False
  * when memory ran out. */
-bool literal_string(const char *text, size_t n, struct region *r, const char **ret, size_t *ret_len)
-    WARN_UNUSED;
+bool literal_string(const char *text, size_t n, struct region *r, const char **ret,
+                    size_t *ret_len) WARN_UNUSED;
 
 /* "1h30m": years and weeks only where they are exact. ms may have any sign. */
 void literal_add_duration(struct textbuf *b, int64_t ms);

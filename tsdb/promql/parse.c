@@ -1,6 +1,6 @@
-/* The grammar is small, its errors are not: a generated parser's messages depend on which rules were
- * open when the unexpected token came. Here that is `outer`: whoever opens a construct that names
- * itself in errors (an aggregation, a duration) sets it and restores it afterwards. */
+/* The grammar is small, its errors are not: a generated parser's messages depend on which rules
+ * were open when the unexpected token came. Here that is `outer`: whoever opens a construct that
+ * names itself in errors (an aggregation, a duration) sets it and restores it afterwards. */
 #include "tsdb/promql/parse.h"
 
 #include "tsdb/promql/funcs.h"
@@ -86,10 +86,8 @@ static void describe(struct textbuf *b, const struct token *t)
 {
     enum { SHOWN_BYTES = 10 };
     static const char *const classes[] = {
-        [TOKEN_IDENTIFIER] = "identifier ",
-        [TOKEN_METRIC_IDENTIFIER] = "metric identifier ",
-        [TOKEN_NUMBER] = "number ",
-        [TOKEN_DURATION] = "duration ",
+        [TOKEN_IDENTIFIER] = "identifier ", [TOKEN_METRIC_IDENTIFIER] = "metric identifier ",
+        [TOKEN_NUMBER] = "number ",         [TOKEN_DURATION] = "duration ",
         [TOKEN_STRING] = "string ",
     };
     if (t->kind == TOKEN_END) {
@@ -108,8 +106,8 @@ static void describe(struct textbuf *b, const struct token *t)
     }
     if (t->kind <= TOKEN_STRING)
         textbuf_puts(b, classes[t->kind]);
-    bool is_cut = t->len > SHOWN_BYTES && t->kind != TOKEN_IDENTIFIER &&
-                  t->kind != TOKEN_METRIC_IDENTIFIER;
+    bool is_cut =
+        t->len > SHOWN_BYTES && t->kind != TOKEN_IDENTIFIER && t->kind != TOKEN_METRIC_IDENTIFIER;
     size_t n = 0;
     for (unsigned i = 0; is_cut && i < SHOWN_BYTES && n < t->len; i++) {
         uint32_t rune;
@@ -357,7 +355,8 @@ static struct node *parse_aggregate(struct parser *p, struct token name)
     bool is_good = n != NULL;
     if (is_good) {
         n->aggregate.op = name.kind;
-        is_good = parse_grouping(p, &n->aggregate, &has_grouping) && parse_args(p, &args, &n_args) &&
+        is_good = parse_grouping(p, &n->aggregate, &has_grouping) &&
+                  parse_args(p, &args, &n_args) &&
                   (has_grouping || parse_grouping(p, &n->aggregate, &has_grouping));
     }
     p->outer = outer;
@@ -452,8 +451,7 @@ static struct node *parse_binary(struct parser *p, struct node *lhs)
     if (!b.rhs)
         return NULL;
     bool is_scalar = lhs->type == PROMQL_SCALAR && b.rhs->type == PROMQL_SCALAR;
-    struct node *n =
-        new_node(p, NODE_BINARY, is_scalar ? PROMQL_SCALAR : PROMQL_VECTOR, lhs->pos);
+    struct node *n = new_node(p, NODE_BINARY, is_scalar ? PROMQL_SCALAR : PROMQL_VECTOR, lhs->pos);
     if (!n)
         return NULL;
     n->binary = b;
@@ -469,8 +467,7 @@ struct node *parse_expr(struct parser *p, unsigned min_precedence)
     }
     p->depth++;
     enum token_kind first = parser_peek(p)->kind;
-    struct node *n =
-        first == TOKEN_ADD || first == TOKEN_SUB ? parse_unary(p) : parse_postfix(p);
+    struct node *n = first == TOKEN_ADD || first == TOKEN_SUB ? parse_unary(p) : parse_postfix(p);
     while (n) {
         unsigned precedence = precedences[parser_peek(p)->kind];
         if (p->has_failed)

@@ -146,8 +146,7 @@ static bool parse_matcher(struct parser *p, struct selector *s, uint32_t *cap)
         if (!take_string(p, &name))
             return false;
         if (!take_match_kind(p, &kind))
-            return !p->has_failed &&
-                   new_matcher(p, s, cap, MATCH_EQUAL, metric_name, name, t.pos);
+            return !p->has_failed && new_matcher(p, s, cap, MATCH_EQUAL, metric_name, name, t.pos);
     } else if (t.kind == TOKEN_IDENTIFIER) {
         parser_take(p);
         if (!take_match_kind(p, &kind))
@@ -227,8 +226,8 @@ static bool take_duration_literal(struct parser *p, bool is_negative, uint32_t p
 
 static bool is_duration_operator(enum token_kind k)
 {
-    return k == TOKEN_ADD || k == TOKEN_SUB || k == TOKEN_MUL || k == TOKEN_DIV ||
-           k == TOKEN_MOD || k == TOKEN_POW;
+    return k == TOKEN_ADD || k == TOKEN_SUB || k == TOKEN_MUL || k == TOKEN_DIV || k == TOKEN_MOD ||
+           k == TOKEN_POW;
 }
 
 static bool fail_experimental(struct parser *p, uint32_t pos)
@@ -299,8 +298,7 @@ static struct node *new_range(struct parser *p, struct node *inner, int64_t rang
         error = "no offset modifiers allowed before range";
     else if (inner->selector.shift.at != AT_NONE)
         error = "no @ modifiers allowed before range";
-    struct node *n =
-        error ? NULL : node_new(p->region, NODE_RANGE, PROMQL_MATRIX, inner->pos);
+    struct node *n = error ? NULL : node_new(p->region, NODE_RANGE, PROMQL_MATRIX, inner->pos);
     if (!n) {
         parser_fail(p, bracket_pos, error);
         return NULL;
@@ -403,8 +401,8 @@ static bool fail_out_of_bounds(struct parser *p, uint32_t pos, double seconds)
     return parser_failf(p, pos, "%s%f", text, seconds);
 }
 
-/* Rounded to a millisecond. So far from today that a double of seconds cannot tell milliseconds, the
- * nearest time is taken that comes back as itself when it is printed and read again. */
+/* Rounded to a millisecond. So far from today that a double of seconds cannot tell milliseconds,
+ * the nearest time is taken that comes back as itself when it is printed and read again. */
 static int64_t at_milliseconds(double seconds)
 {
     const double limit = (double)INT64_MAX;

@@ -17,8 +17,8 @@ struct parser {
     struct lexer lexer;
     struct token token; /* the one that peek has read */
     bool has_token;
-    bool has_failed; /* err is set */
-    uint32_t depth;  /* of the recursion */
+    bool has_failed;            /* err is set */
+    uint32_t depth;             /* of the recursion */
     struct parse_context outer; /* what surrounds the place: an aggregation, a duration */
     struct selector **last_selector;
 };
@@ -44,9 +44,9 @@ struct node *parse_expr(struct parser *p, unsigned min_precedence);
 /* parse_selector.c */
 bool token_is_metric_name(enum token_kind kind);
 struct node *parse_vector_selector(struct parser *p, const struct token *name); /* or NULL: at { */
-struct node *parse_brackets(struct parser *p, struct node *inner); /* at [ */
-struct node *parse_offset(struct parser *p, struct node *inner);   /* at offset */
-struct node *parse_at(struct parser *p, struct node *inner);       /* at @ */
-bool parse_labels(struct parser *p, struct word_list *ret);        /* ( a, b ) */
+struct node *parse_brackets(struct parser *p, struct node *inner);              /* at [ */
+struct node *parse_offset(struct parser *p, struct node *inner);                /* at offset */
+struct node *parse_at(struct parser *p, struct node *inner);                    /* at @ */
+bool parse_labels(struct parser *p, struct word_list *ret);                     /* ( a, b ) */
 
 #endif

@@ -96,7 +96,8 @@ bool promql_parse_duration(const char *text, size_t n, int64_t *ret_ms)
     return true;
 }
 
-/* --- results ----------------------------------------------------------------------------------- */
+/* --- results -----------------------------------------------------------------------------------
+ */
 
 static int put_points(struct eval *e, const struct column *c, struct promql_series *ret)
 {
@@ -106,8 +107,7 @@ static int put_points(struct eval *e, const struct column *c, struct promql_seri
         return -1;
     for (size_t i = 0; i < e->steps.n; i++)
         if (column_has(c, i))
-            ret->points[ret->n_points++] =
-                (struct promql_point){steps_time(&e->steps, i), c->v[i]};
+            ret->points[ret->n_points++] = (struct promql_point){steps_time(&e->steps, i), c->v[i]};
     return 0;
 }
 
@@ -198,7 +198,8 @@ static int put_value(struct eval *e, const struct value *v, struct promql_result
     return err;
 }
 
-/* --- evaluation -------------------------------------------------------------------------------- */
+/* --- evaluation --------------------------------------------------------------------------------
+ */
 
 static int evaluate(struct promql_query *q, struct tsdb *db, struct eval *e,
                     struct promql_result *ret)

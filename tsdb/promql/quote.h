@@ -1,5 +1,5 @@
-/* Strings and characters as Go's %q and %#U show them: error texts and the canonical text of a query
- * are made of them.
+/* Strings and characters as Go's %q and %#U show them: error texts and the canonical text of a
+ * query are made of them.
  *
  * Which characters above ASCII count as printable is decided by a short table of the known
  * invisible ranges; code points that no Unicode version has assigned are taken for printable. */

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 static int fail_read(struct eval *e, int err)
 {
@@ -90,7 +91,8 @@ int selection_read(struct eval *e, struct tsdb *db, const struct node *root, uin
     return read_below(e, db, root, ret_samples);
 }
 
-/* --- instant selectors --------------------------------------------------------------------------- */
+/* --- instant selectors ---------------------------------------------------------------------------
+ */
 
 enum sample_part { PART_VALUE, PART_TIME };
 
@@ -141,7 +143,8 @@ int selector_eval_times(struct eval *e, const struct node *n, struct vector *ret
     return eval_part(e, n, PART_TIME, ret);
 }
 
-/* --- ranges ---------------------------------------------------------------------------------------- */
+/* --- ranges
+ * ---------------------------------------------------------------------------------------- */
 
 /* Moves the samples together over the stale markers, turning bits into doubles where they are. */
 static struct samples without_stale(struct read_series *s)
@@ -162,9 +165,8 @@ int selector_eval_range(struct eval *e, const struct node *n, struct range *ret)
 {
     const struct selector *s = &n->range.selector->selector;
     struct read_set *set = &e->selections[s->index].set;
-    *ret = (struct range){.n = set->n,
-                          .range_ms = n->range.range_ms,
-                          .reference = eval_reference(e, &s->shift)};
+    *ret = (struct range){
+        .n = set->n, .range_ms = n->range.range_ms, .reference = eval_reference(e, &s->shift)};
     ret->items = eval_alloc(e, set->n, sizeof(*ret->items));
     if (!ret->items)
         return -1;

@@ -18,8 +18,8 @@ struct selection {
     struct read_set set;
 };
 
-/* Reads for every selector of the tree what the steps of e can see, into e->selections (one for each
- * selector of the query). *ret_samples: how many were read. */
+/* Reads for every selector of the tree what the steps of e can see, into e->selections (one for
+ * each selector of the query). *ret_samples: how many were read. */
 int selection_read(struct eval *e, struct tsdb *db, const struct node *root,
                    uint64_t *ret_samples) WARN_UNUSED;
 

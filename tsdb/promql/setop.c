@@ -40,7 +40,8 @@ int setop_eval(struct eval *e, const struct binary *b, struct vector *lhs, struc
     if (signatures_init(e, &s, &b->matching, lhs, rhs) != 0)
         return -1;
     bool is_or = b->op == TOKEN_OR;
-    const uint64_t *present = is_or ? gather(e, lhs, s.lhs, s.map.n) : gather(e, rhs, s.rhs, s.map.n);
+    const uint64_t *present =
+        is_or ? gather(e, lhs, s.lhs, s.map.n) : gather(e, rhs, s.rhs, s.map.n);
     if (!present)
         return -1;
     *ret = *lhs;

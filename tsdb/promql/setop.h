@@ -1,5 +1,5 @@
-/* and, or, unless: a column's points stay or go by whether the other vector has a point with the same
- * signature at the same step.
+/* and, or, unless: a column's points stay or go by whether the other vector has a point with the
+ * same signature at the same step.
  *
  * Threads: belongs to the query's thread. */
 #ifndef HG_TSDB_PROMQL_SETOP_H

@@ -41,10 +41,9 @@ bool support_check(const struct promql_query *q, struct region *r, struct promql
     const struct node *n = find_unsupported(q->root);
     if (!n)
         return true;
-    const char *name =
-        n->kind == NODE_CALL ? n->call.func->name : token_spelling(n->aggregate.op);
+    const char *name = n->kind == NODE_CALL ? n->call.func->name : token_spelling(n->aggregate.op);
     const char *kind = n->kind == NODE_CALL ? "function" : "aggregation";
-    query_parse_error(q->text, n->pos, region_printf(r, "%s \"%s\" is not supported yet", kind, name),
-                      r, err);
+    query_parse_error(q->text, n->pos,
+                      region_printf(r, "%s \"%s\" is not supported yet", kind, name), r, err);
     return false;
 }
