@@ -69,15 +69,10 @@ static bool have_partial(struct arena *a, struct pool *p)
 {
     if (p->partial != 0)
         return true;
-    page_no page = p->spare;
-    if (page != 0) {
-        p->spare = 0;
-    } else {
-        page = arena_page_get(a, p->owner);
-        if (page == 0)
-            return false;
-        p->n_pages++;
-    }
+    page_no page = arena_page_get(a, p->owner);
+    if (page == 0)
+        return false;
+    p->n_pages++;
     *slab_of(a, page) = (struct slab){.slot_bytes = p->slot_bytes};
     list_push(a, &p->partial, page);
     return true;
@@ -113,12 +108,8 @@ slot pool_get(struct arena *a, struct pool *p)
 static void retire_empty(struct arena *a, struct pool *p, page_no page)
 {
     list_remove(a, &p->partial, page);
-    if (p->spare == 0) {
-        p->spare = page;
-    } else {
-        p->n_pages--;
-        arena_page_put(a, p->owner, page);
-    }
+    p->n_pages--;
+    arena_page_put(a, p->owner, page);
 }
 
 void pool_put(struct arena *a, struct pool *p, slot at)
@@ -152,8 +143,6 @@ void pool_drop(struct arena *a, struct pool *p)
 {
     drop_list(a, p, p->partial);
     drop_list(a, p, p->full);
-    if (p->spare != 0)
-        arena_page_put(a, p->owner, p->spare);
     pool_init(p, p->slot_bytes, p->owner);
 }
 
@@ -183,7 +172,7 @@ static bool count_list(const struct arena *a, const struct pool *p, page_no page
 
 bool pool_check(const struct arena *a, const struct pool *p)
 {
-    uint32_t pages = p->spare != 0, used = 0;
+    uint32_t pages = 0, used = 0;
     return count_list(a, p, p->partial, false, &pages, &used) &&
            count_list(a, p, p->full, true, &pages, &used) && pages == p->n_pages &&
            used == p->n_used;

@@ -3,9 +3,10 @@
  *
  * A slab is one page of the arena; what describes it (free list, high-water mark, links) lies in
  * the page's metadata, so that eight slots of 2 KiB fit a page of 16 KiB exactly. Freed slots are
- * threaded through their own first two bytes. A pool fills partly used slabs first, returns a slab
- * that becomes empty to the arena (keeping one spare, so that a slot freed and taken in turn does
- * not move a page each time), and can be dropped whole: that is how a window expires.
+ * threaded through their own first two bytes. A pool fills partly used slabs first and returns a
+ * slab that becomes empty to the arena, which keeps some free pages committed, so that a slot freed
+ * and taken in turn does not call the kernel. It can be dropped whole: that is how a window
+ * expires.
  *
  * A slot is named by a u32 handle, its offset in the arena in units of 16 bytes; 0 is none.
  * Invariant: n_pages * slots a page == n_used + free slots in its slabs.
@@ -27,7 +28,6 @@ struct pool {
     uint16_t owner;  /* row of the budget that the pages are charged to */
     page_no partial; /* slabs with a free slot, the last one freed into or grown first */
     page_no full;    /* slabs without */
-    page_no spare;   /* one empty slab kept back, or 0; it is counted in n_pages */
     uint32_t n_pages;
     uint32_t n_used;
 };

@@ -247,7 +247,7 @@ def test_connections_are_kept_after_answers_and_errors():
                 ("/-/healthy", 200),
                 ("/", 200),
                 ("/metrics", 200),
-                ("/api/v1/query?query=size%2Bon(instance)hits_total", 200),
+                ("/api/v1/query?query=size%2Bon(instance)hits_total", 422),
                 ("/api/v1/query_range?query=size&start=0&end=1", 400),
                 ("/api/v1/labels", 200),
             ):

@@ -103,13 +103,13 @@ def test_writing_goes_on_after_a_restart():
     with Hourglass() as server:
         server.start()
         at = now_ms()
-        labels = {"__name__": "on", "job": "x"}
+        labels = {"__name__": "writes", "job": "x"}
         server.write_ok((labels, [(at - 20000, 1.0)]))
         server.stop()
         server.start()
         server.write_ok((labels, [(at - 20000, 1.0), (at - 10000, 2.0)]))
         assert server.write((labels, [(at - 20000, 5.0)])).code == 400, "what was restored is still known"
-        found = server.samples("on", at / 1000, 60)
+        found = server.samples("writes", at / 1000, 60)
         assert found == {frozenset(labels.items()): [(at - 20000, "1"), (at - 10000, "2")]}
 
 
