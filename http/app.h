@@ -8,6 +8,7 @@
 
 #include "alloc/arena.h"
 #include "http/config.h"
+#include "http/heap.h"
 #include "http/metrics.h"
 #include "http/saver.h"
 #include "tsdb/tsdb.h"
@@ -28,6 +29,7 @@ struct app {
     unsigned n_query_workers;
     struct metrics metrics;
     struct saver saver;
+    struct heap heap;
     char address[APP_ADDRESS_MAX]; /* host:port as one can dial it; instance of our own metrics */
     int64_t started_wall_ms;
     int64_t replay_ms; /* how long loading took; set before phase is ready */

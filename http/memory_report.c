@@ -3,7 +3,6 @@
 #include "http/app.h"
 #include "http/mappings.h"
 
-#include <malloc.h>
 #include <string.h>
 
 static void add_row(struct memory_report *m, const char *owner, uint64_t bytes)
@@ -12,15 +11,6 @@ static void add_row(struct memory_report *m, const char *owner, uint64_t bytes)
     m->rows[m->n_rows].bytes = bytes;
     m->n_rows++;
     m->accounted_bytes += bytes;
-}
-
-/* What libc holds from the kernel, without the memory of connections, which is charged to a row of
- * the budget as they come and go. */
-static uint64_t libc_bytes(uint64_t connections_bytes)
-{
-    struct mallinfo2 m = mallinfo2();
-    uint64_t held = m.arena + m.hblkhd;
-    return held > connections_bytes ? held - connections_bytes : 0;
 }
 
 void memory_report_make(struct app *app, struct memory_report *ret)
@@ -36,7 +26,9 @@ void memory_report_make(struct app *app, struct memory_report *ret)
             connections = bytes;
         add_row(ret, app->budget.rows[i].name, bytes);
     }
-    add_row(ret, "libc", libc_bytes(connections));
+    /* connections are libc's memory as well, charged to a row of the budget as they come and go */
+    uint64_t heap = heap_bytes(&app->heap);
+    add_row(ret, "libc", heap > connections ? heap - connections : 0);
     add_row(ret, "program", maps.program_bytes);
     add_row(ret, "stacks", maps.stacks_bytes);
     ret->rss_bytes = maps.rss_bytes;

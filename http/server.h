@@ -28,12 +28,13 @@ enum {
     SERVER_CONNECTION_POOL_BYTES = 7168,
     SERVER_CONNECTION_BYTES = SERVER_CONNECTION_POOL_BYTES + 592, /* measured, all in all */
     SERVER_THREADS_MAX = 4,
-    SERVER_READ_DEADLINE_MS = 30000,        /* for a request to arrive: senders give up then, too */
-    SERVER_IDLE_DEADLINE_MS = 300000,       /* for the next one on the same connection */
-    SERVER_SEND_TIMEOUT_S = 330,            /* the library's: without progress in any direction */
-    SERVER_DRAIN_MS = 5000,                 /* at the end: for requests that are under way */
-    SERVER_DISCARD_BYTES_MAX = 1024 * 1024, /* of a refused body that is read to keep the
-                                               connection; past it the connection is closed */
+    SERVER_READ_DEADLINE_MS = 30000,  /* for a request to arrive: senders give up then, too */
+    SERVER_IDLE_DEADLINE_MS = 300000, /* for the next one on the same connection */
+    SERVER_SEND_TIMEOUT_S = 330,      /* the library's: without progress in any direction */
+    SERVER_DRAIN_MS = 5000,           /* at the end: for requests that are under way */
+    /* Of a refused body, beside twice --web.max-body-size, what is read and dropped, so that the
+     * sender hears the refusal; past it the connection is closed on it. */
+    SERVER_DISCARD_BYTES_MIN = 1024 * 1024,
 };
 
 struct server_options {

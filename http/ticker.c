@@ -5,13 +5,11 @@
 #include "http/self.h"
 #include "http/thread.h"
 
-#include <malloc.h>
 #include <string.h>
 
 enum {
     TICK_MS = 1000,
     TRIM_INTERVAL_MS = 30000,
-    TRIM_BYTES_MIN = 1024 * 1024, /* free memory of libc that is worth a trim */
 };
 
 /* Sleeps until a time of the monotonic clock, or until the end; true at the end. */
@@ -32,14 +30,6 @@ static int64_t monotonic_ns(void)
     return clock_read_ns(CLOCK_MONOTONIC);
 }
 
-/* After a burst of connections libc keeps what it freed until it is asked. */
-static void trim_heap(void)
-{
-    struct mallinfo2 m = mallinfo2();
-    if (m.fordblks >= TRIM_BYTES_MIN)
-        malloc_trim(0);
-}
-
 static void *tick_main(void *arg)
 {
     struct ticker *t = arg;
@@ -55,10 +45,9 @@ static void *tick_main(void *arg)
             self_store(app);
             next_self_ms = i64_max(next_self_ms + self_ms, now_ms);
         }
-        if (now_ms >= next_trim_ms) {
-            trim_heap();
+        heap_tick(&app->heap, now_ms >= next_trim_ms);
+        if (now_ms >= next_trim_ms)
             next_trim_ms = now_ms + TRIM_INTERVAL_MS;
-        }
         int64_t step_ms = self_ms > 0 ? i64_min(self_ms, TICK_MS) : TICK_MS;
         at_ns = i64_max(at_ns + step_ms * 1000000, monotonic_ns());
     } while (!sleep_until(t, at_ns));

@@ -314,13 +314,26 @@ Test(server, bodies_over_the_limit_are_400)
     static char piece[65536];
     char request[256];
     start();
-    /* declared: refused at once, and closed, instead of reading it all */
+    /* declared far beyond it: refused at once, and closed, instead of reading it all */
     int fd = dial();
     snprintf(request, sizeof(request),
-             "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", MAX_BODY + 1);
+             "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", MAX_BODY * 4);
     struct answer a = ask(fd, request);
     cr_assert_eq(a.status, 400);
     cr_assert_not_null(strstr(a.body, "limit"), "%s", a.body);
+    close(fd);
+    /* declared a little more: read to the end, so that the sender hears it */
+    fd = dial();
+    snprintf(request, sizeof(request),
+             "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+             MAX_BODY + (int)sizeof(piece));
+    send_text(fd, request);
+    for (int i = 0; i < MAX_BODY / (int)sizeof(piece) + 1; i++)
+        send_bytes(fd, piece, sizeof(piece));
+    a = receive(fd);
+    cr_assert_eq(a.status, 400);
+    cr_assert_not(a.is_closing);
+    cr_assert_eq(ask(fd, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
     close(fd);
     /* not declared: found out on the way */
     fd = dial();
