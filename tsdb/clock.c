@@ -83,10 +83,12 @@ bool clock_may_drop(struct clock *c, int64_t number)
         return false;
     if (number < c->free_before)
         return true;
-    int64_t now = boot_ms(c);
-    if (c->has_dropped && now - c->dropped_boot_ms < c->options->window_ms)
+    int64_t now = boot_ms(c), window_ms = c->options->window_ms;
+    int64_t since = c->has_dropped ? now - c->dropped_boot_ms : INT64_MAX;
+    if (since < window_ms)
         return false;
+    /* counted from when it was due, or being looked at a little late would add up */
+    c->dropped_boot_ms = since < 2 * window_ms ? c->dropped_boot_ms + window_ms : now;
     c->has_dropped = true;
-    c->dropped_boot_ms = now;
     return true;
 }
