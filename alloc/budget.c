@@ -8,14 +8,29 @@ void budget_init(struct budget *b, size_t limit_bytes)
     b->limit_bytes = limit_bytes;
 }
 
+static bool find_owner(const struct budget *b, const char *name, unsigned *ret)
+{
+    unsigned n = atomic_load_explicit(&b->n_rows, memory_order_acquire);
+    for (*ret = 0; *ret < n; ++*ret)
+        if (strcmp(b->rows[*ret].name, name) == 0)
+            return true;
+    return false;
+}
+
 unsigned budget_owner(struct budget *b, const char *name)
 {
-    for (unsigned i = 0; i < b->n_rows; i++)
-        if (strcmp(b->rows[i].name, name) == 0)
-            return i;
-    ENSURE(b->n_rows < BUDGET_OWNERS_MAX);
-    b->rows[b->n_rows].name = name;
-    return b->n_rows++;
+    unsigned owner;
+    if (find_owner(b, name, &owner))
+        return owner;
+    while (atomic_flag_test_and_set_explicit(&b->is_registering, memory_order_acquire))
+        ; /* another thread registers: a few instructions, a few times in the process's life */
+    if (!find_owner(b, name, &owner)) {
+        ENSURE(owner < BUDGET_OWNERS_MAX);
+        b->rows[owner].name = name;
+        atomic_store_explicit(&b->n_rows, owner + 1, memory_order_release);
+    }
+    atomic_flag_clear_explicit(&b->is_registering, memory_order_release);
+    return owner;
 }
 
 static void raise_peak(atomic_size_t *peak, size_t now)

@@ -3,8 +3,7 @@
  * Every committed byte of the arena is taken here first, in the name of an owner; refusal is a
  * normal return, not a crash. Invariant: used == sum over owners of bytes, and used <= limit.
  *
- * Threads: all functions may be called from any thread; budget_init and budget_owner before the
- * threads start. */
+ * Threads: all functions but budget_init may be called from any thread. */
 #ifndef HG_ALLOC_BUDGET_H
 #define HG_ALLOC_BUDGET_H
 
@@ -25,7 +24,8 @@ struct budget {
     atomic_size_t used_bytes;
     atomic_size_t peak_bytes;
     atomic_ullong n_refused; /* takes that did not fit */
-    unsigned n_rows;
+    atomic_uint n_rows;      /* grows after the row's name is there */
+    atomic_flag is_registering;
     struct budget_row rows[BUDGET_OWNERS_MAX];
     atomic_long fail_in; /* tests: takes left until one is refused; 0 = never */
 };
