@@ -158,17 +158,34 @@ static bool start_server(struct program *p)
     return server_start(&p->server, &options);
 }
 
-/* A file whose head cannot be read is kept aside: the next snapshot would replace it. */
-static int keep_damaged(const char *dir, const struct snapshot_report *r)
+static void damaged_paths(const char *dir, char *from, char *to, size_t size)
+{
+    snprintf(from, size, "%s/%s", dir, SNAPSHOT_NAME);
+    snprintf(to, size, "%s/%s.damaged", dir, SNAPSHOT_NAME);
+}
+
+/* A file whose head cannot be read is moved aside: the next snapshot would replace it. */
+static int set_aside(const char *dir, const struct snapshot_report *r)
 {
     char from[CONFIG_ERROR_MAX], to[CONFIG_ERROR_MAX];
-    snprintf(from, sizeof(from), "%s/%s", dir, SNAPSHOT_NAME);
-    snprintf(to, sizeof(to), "%s/%s.damaged", dir, SNAPSHOT_NAME);
+    damaged_paths(dir, from, to, sizeof(from));
     if (rename(from, to) != 0)
         return fail("the snapshot cannot be read, and cannot be moved aside either");
     LOG_WARN("The snapshot cannot be read; starting empty.", log_text("kept_as", to),
              log_text("detail", r->detail));
     return 0;
+}
+
+/* One that could be read in part is kept under a second name. */
+static void keep_damaged(const char *dir, const struct snapshot_report *r)
+{
+    char from[CONFIG_ERROR_MAX], to[CONFIG_ERROR_MAX];
+    damaged_paths(dir, from, to, sizeof(from));
+    unlink(to);
+    bool is_kept = link(from, to) == 0;
+    LOG_WARN("Parts of the snapshot were lost.", log_u64("frames", r->lost_frames),
+             log_u64("blocks", r->lost_blocks), log_text("detail", r->detail),
+             log_text("kept_as", is_kept ? to : ""));
 }
 
 static int explain_load(const char *dir, int err, const struct snapshot_report *r)
@@ -197,15 +214,14 @@ static int load(struct program *p)
     if (err == ERR_NOT_FOUND)
         return 0;
     if (err == ERR_CORRUPT)
-        return keep_damaged(dir, &r);
+        return set_aside(dir, &r);
     if (err != 0)
         return explain_load(dir, err, &r);
     LOG_INFO("Snapshot loaded.", log_u64("series", r.series), log_u64("samples", r.samples),
              log_u64("windows", r.windows), log_u64("expired_blocks", r.old_blocks),
              log_seconds("seconds", (uint64_t)p->app.replay_ms));
     if (r.lost_frames > 0 || r.lost_blocks > 0)
-        LOG_WARN("Parts of the snapshot were lost.", log_u64("frames", r.lost_frames),
-                 log_u64("blocks", r.lost_blocks), log_text("detail", r.detail));
+        keep_damaged(dir, &r);
     return 0;
 }
 

@@ -289,8 +289,7 @@ Test(remote_write, damaged_messages_are_400)
         cr_assert_neq(text[0], '\0');
     }
     static const char *const bad[] = {"\x08\x01", "\x0b\x0c", "\x0a\xff\xff\xff\xff\x0f",
-                                      "\x02\x01"
-                                      "a"};
+                                      "\x02\x01x"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         cut.n = strlen(bad[i]);
         memcpy(cut.bytes, bad[i], cut.n);

@@ -1,0 +1,321 @@
+/* The handlers with a store of their own, without a socket: parameters in, status and body out.
+ * Texts are Prometheus', word for word. */
+#include "http/api.h"
+
+#include "http/app.h"
+#include "http/clock.h"
+#include "http/route.h"
+#include "tsdb/append.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMORY = 64 << 20 };
+
+static const int64_t now_ms = 1700000000000;
+
+static struct app app;
+static struct request rq;
+static char body[1 << 20];
+
+static int64_t test_clock(void *ctx)
+{
+    (void)ctx;
+    return now_ms;
+}
+
+static void store(const char *name, const char *job, int64_t t_ms, double v)
+{
+    struct label items[] = {
+        {"__name__", name, 8, (uint32_t)strlen(name)},
+        {"job", job, 3, (uint32_t)strlen(job)},
+    };
+    struct sample s = {.t_ms = t_ms};
+    struct append batch;
+    struct append_counts counts = {0};
+    memcpy(&s.value, &v, sizeof(v));
+    append_begin(&batch, app.db);
+    cr_assert_eq(append_samples(&batch, &(struct labels){items, 2}, &s, 1, &counts), 0);
+    append_end(&batch);
+}
+
+static void setup(void)
+{
+    char error[CONFIG_ERROR_MAX];
+    char *argv[] = {NULL, NULL};
+    const struct tsdb_options options = {
+        .window_ms = 4 * 3600 * 1000,
+        .n_windows = 8,
+        .out_of_order_ms = 3600 * 1000,
+        .wall_ms = test_clock,
+        .boot_ms = test_clock,
+    };
+    cr_assert_eq(config_parse(&app.config, 1, argv, error), CONFIG_OK);
+    budget_init(&app.budget, MEMORY);
+    app.owner_requests = budget_owner(&app.budget, "requests");
+    app.owner_queries = budget_owner(&app.budget, "queries");
+    app.owner_connections = budget_owner(&app.budget, "connections");
+    app.query_memory_bytes = 16 << 20;
+    app.n_query_workers = 1;
+    app.config.storage_memory_limit_bytes = MEMORY;
+    atomic_store(&app.phase, APP_READY);
+    cr_assert(arena_init(&app.arena, &app.budget, MEMORY));
+    cr_assert_eq(tsdb_new(&options, &app.arena, &app.db), 0);
+    saver_init(&app.saver, app.db, "");
+    store("up", "a", now_ms - 60000, 1);
+    store("up", "a", now_ms, 0);
+    store("up", "b<", now_ms - 500, 1.5);
+    store("load", "a", now_ms - 3600000, 1e-7);
+}
+
+static void drop_request(void)
+{
+    region_release(&rq.region);
+    memset(&rq, 0, sizeof(rq));
+}
+
+static void teardown(void)
+{
+    drop_request();
+    tsdb_free(app.db);
+    arena_release(&app.arena);
+}
+
+TestSuite(api, .init = setup, .fini = teardown);
+
+/* Runs the handler of "/path?query"; the answer's body is in `body`. */
+static int ask(const char *target)
+{
+    char path[256];
+    const char *query = strchr(target, '?');
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(target, "?"), target);
+    drop_request();
+    rq.app = &app;
+    rq.method = METHOD_GET;
+    rq.arrived_boot_ns = clock_boot_ns();
+    rq.route = route_find(path, &rq.capture, &rq.capture_len);
+    cr_assert_not_null(rq.route, "%s", path);
+    region_init(&rq.region, &app.arena, app.owner_requests, 0);
+    params_init(&rq.params, &rq.region);
+    if (query)
+        params_add_form(&rq.params, query + 1, strlen(query + 1));
+    rq.route->handle(&rq);
+    size_t n = rq.reply.n_bytes;
+    if (rq.reply.is_chain) {
+        struct chain_reader at = {0};
+        n = chain_read(&rq.reply.chain, &at, body, sizeof(body) - 1);
+        cr_assert_eq(n, rq.reply.chain.n_bytes);
+    } else {
+        cr_assert_lt(n, sizeof(body));
+        memcpy(body, rq.reply.bytes, n);
+    }
+    body[n] = '\0';
+    return rq.reply.status;
+}
+
+static void expect(const char *target, int status, const char *answer)
+{
+    int got = ask(target);
+    cr_assert_eq(got, status, "%s: %d %s", target, got, body);
+    cr_assert_str_eq(body, answer, "%s: %s", target, body);
+}
+
+static void expect_error(const char *target, int status, const char *type, const char *text)
+{
+    char answer[2048];
+    snprintf(answer, sizeof(answer), "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":\"%s\"}",
+             type, text);
+    expect(target, status, answer);
+}
+
+#define DATA(d) "{\"status\":\"success\",\"data\":" d "}"
+
+Test(api, instant_queries)
+{
+    expect("/api/v1/query?query=up%7Bjob%3D%22a%22%7D&time=1700000000", 200,
+           DATA("{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":\"up\",\"job\":"
+                "\"a\"},\"value\":[1700000000,\"0\"]}]}"));
+    /* the default time is the store's */
+    expect("/api/v1/query?query=up%7Bjob%3D%22a%22%7D", 200,
+           DATA("{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":\"up\",\"job\":"
+                "\"a\"},\"value\":[1700000000,\"0\"]}]}"));
+    expect("/api/v1/query?query=up%5B2m%5D&limit=1", 200,
+           "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{\"metric\":{"
+           "\"__name__\":\"up\",\"job\":\"a\"},\"values\":[[1699999940,\"1\"],[1700000000,\"0\"]]}"
+           "]},\"warnings\":[\"results truncated due to limit\"]}");
+    expect("/api/v1/query?query=missing", 200, DATA("{\"resultType\":\"vector\",\"result\":[]}"));
+    expect("/api/v1/query?query=1e-7&time=1.5", 200,
+           DATA("{\"resultType\":\"scalar\",\"result\":[1.500,\"0.0000001\"]}"));
+    expect("/api/v1/query?query=%22a%3Cb%22&time=2", 200,
+           DATA("{\"resultType\":\"string\",\"result\":[2,\"a<b\"]}"));
+    expect("/api/v1/query?query=load&lookback_delta=2h", 200,
+           DATA("{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":\"load\",\"job\":"
+                "\"a\"},\"value\":[1700000000,\"1e-07\"]}]}"));
+}
+
+Test(api, range_queries)
+{
+    expect(
+        "/api/v1/query_range?query=up%7Bjob%3D%22a%22%7D&start=1699999970&end=1700000000&step=15",
+        200,
+        DATA("{\"resultType\":\"matrix\",\"result\":[{\"metric\":{\"__name__\":\"up\",\"job\":"
+             "\"a\"},\"values\":[[1699999970,\"1\"],[1699999985,\"1\"],[1700000000,\"0\"]]}]}"));
+    /* 11,001 points are the most */
+    cr_assert_eq(ask("/api/v1/query_range?query=1&start=0&end=11000&step=1"), 200);
+    cr_assert_eq(ask("/api/v1/query_range?query=1&start=0&end=11000.999&step=1"), 200);
+    expect_error("/api/v1/query_range?query=1&start=0&end=11001&step=1", 400, "bad_data",
+                 "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the "
+                 "query resolution (?step=XX)");
+}
+
+Test(api, what_is_wrong_with_parameters)
+{
+    static const struct {
+        const char *target, *text;
+    } rows[] = {
+        {"/api/v1/query?query=up&time=x",
+         "invalid parameter \\\"time\\\": invalid time value for 'time': cannot parse \\\"x\\\" to "
+         "a valid timestamp"},
+        {"/api/v1/query?query=up&timeout=x",
+         "invalid parameter \\\"timeout\\\": cannot parse \\\"x\\\" to a valid duration"},
+        {"/api/v1/query?query=up&lookback_delta=x",
+         "error parsing lookback delta duration: cannot parse \\\"x\\\" to a valid duration"},
+        {"/api/v1/query?query=up&limit=-1",
+         "invalid parameter \\\"limit\\\": limit must be non-negative"},
+        {"/api/v1/query?query=up&limit=x",
+         "invalid parameter \\\"limit\\\": strconv.Atoi: parsing \\\"x\\\": invalid syntax"},
+        {"/api/v1/query_range?query=up&end=1&step=1",
+         "invalid parameter \\\"start\\\": cannot parse \\\"\\\" to a valid timestamp"},
+        {"/api/v1/query_range?query=up&start=0&end=x&step=1",
+         "invalid parameter \\\"end\\\": cannot parse \\\"x\\\" to a valid timestamp"},
+        {"/api/v1/query_range?query=up&start=2&end=1&step=1",
+         "invalid parameter \\\"end\\\": end timestamp must not be before start time"},
+        {"/api/v1/query_range?query=up&start=0&end=1&step=x",
+         "invalid parameter \\\"step\\\": cannot parse \\\"x\\\" to a valid duration"},
+        {"/api/v1/query_range?query=up&start=0&end=1&step=1e10",
+         "invalid parameter \\\"step\\\": cannot parse \\\"1e10\\\" to a valid duration. It "
+         "overflows int64"},
+        {"/api/v1/query_range?query=up&start=0&end=1&step=0",
+         "invalid parameter \\\"step\\\": zero or negative query resolution step widths are not "
+         "accepted. Try a positive integer"},
+        {"/api/v1/query_range?query=up&start=0&end=1&step=0.0005",
+         "invalid parameter \\\"step\\\": zero or negative query resolution step widths are not "
+         "accepted. Try a positive integer"},
+        {"/api/v1/series", "no match[] parameter provided"},
+        {"/api/v1/series?match[]=%7B%7D",
+         "invalid parameter \\\"match[]\\\": match[] must contain at least one non-empty matcher"},
+        {"/api/v1/series?match[]=up&match[]=%7Bx=~%22.*%22%7D",
+         "invalid parameter \\\"match[]\\\": match[] must contain at least one non-empty matcher"},
+        {"/api/v1/labels?start=x",
+         "invalid parameter \\\"start\\\": invalid time value for 'start': cannot parse \\\"x\\\" "
+         "to a valid timestamp"},
+        {"/api/v1/label/%ff/values", "invalid label name: \\\"%ff\\\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        expect_error(rows[i].target, 400, "bad_data", rows[i].text);
+}
+
+Test(api, queries_that_do_not_parse_say_where)
+{
+    cr_assert_eq(ask("/api/v1/query?query=sum("), 400);
+    const char *head = "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid "
+                       "parameter \\\"query\\\": 1:5: parse error: ";
+    cr_assert_eq(strncmp(body, head, strlen(head)), 0, "%s", body);
+    cr_assert_eq(ask("/api/v1/query"), 400);
+    cr_assert_eq(ask("/api/v1/query_range?query=up%5B1m%5D&start=0&end=1&step=1"), 400);
+    cr_assert_eq(ask("/api/v1/series?match[]=up%7B"), 400);
+    head = "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter "
+           "\\\"match[]\\\": ";
+    cr_assert_eq(strncmp(body, head, strlen(head)), 0, "%s", body);
+}
+
+Test(api, a_query_whose_client_has_gone_or_whose_time_is_over)
+{
+    expect_error("/api/v1/query?query=up&timeout=0.0001", 503, "timeout",
+                 "query timed out in expression evaluation");
+}
+
+Test(api, labels_values_and_series)
+{
+    expect("/api/v1/labels", 200, DATA("[\"__name__\",\"job\"]"));
+    expect("/api/v1/labels?match[]=nope", 200, DATA("[]"));
+    expect("/api/v1/label/__name__/values", 200, DATA("[\"load\",\"up\"]"));
+    expect("/api/v1/label/job/values?match[]=load", 200, DATA("[\"a\"]"));
+    expect("/api/v1/label/U__job/values", 200, DATA("[\"a\",\"b<\"]"));
+    expect("/api/v1/label/job/values?limit=1", 200,
+           "{\"status\":\"success\",\"data\":[\"a\"],\"warnings\":[\"results truncated due to "
+           "limit\"]}");
+    expect("/api/v1/series?match[]=up&match[]=load&match[]=up", 200,
+           DATA("[{\"__name__\":\"load\",\"job\":\"a\"},{\"__name__\":\"up\",\"job\":\"a\"},"
+                "{\"__name__\":\"up\",\"job\":\"b<\"}]"));
+    expect("/api/v1/series?match[]=up&limit=1", 200,
+           "{\"status\":\"success\",\"data\":[{\"__name__\":\"up\",\"job\":\"a\"}],\"warnings\":["
+           "\"results truncated due to limit\"]}");
+}
+
+Test(api, an_answer_that_does_not_fit_is_an_error_and_not_half_an_answer)
+{
+    for (long nth = 1; nth < 6; nth++) {
+        budget_fail_nth(&app.budget, nth);
+        int status = ask("/api/v1/query?query=up");
+        cr_assert(status == 200 || status == 422, "%ld: %d %s", nth, status, body);
+        cr_assert_eq(body[strlen(body) - 1], '}');
+        budget_fail_nth(&app.budget, 0);
+    }
+    cr_assert_eq(ask("/api/v1/query?query=up"), 200);
+    drop_request();
+    cr_assert_eq(atomic_load(&app.budget.rows[app.owner_requests].bytes), 0);
+    cr_assert_eq(atomic_load(&app.budget.rows[app.owner_queries].bytes), 0);
+}
+
+Test(api, status_memory_adds_up)
+{
+    cr_assert_eq(ask("/api/v1/status/memory"), 200);
+    uint64_t sum = 0;
+    for (const char *p = strstr(body, "\"owners\":"), *end = strstr(body, "\"waste\":");
+         p && (p = strstr(p, "\"bytes\":")) != NULL && p < end; p++)
+        sum += strtoull(p + strlen("\"bytes\":"), NULL, 10);
+    const char *accounted = strstr(body, "\"accountedBytes\":");
+    cr_assert_not_null(accounted);
+    cr_assert_eq(strtoull(accounted + strlen("\"accountedBytes\":"), NULL, 10), sum);
+    cr_assert_not_null(strstr(body, "\"series\":3,\"samples\":4,"), "%s", body);
+}
+
+Test(api, metrics_text_is_well_formed)
+{
+    char seen[128][80];
+    size_t n_seen = 0;
+    metrics_observe_request(&app.metrics, 0, 200, 300000000);
+    cr_assert_eq(ask("/metrics"), 200);
+    cr_assert_not_null(strstr(body, "\nprometheus_tsdb_head_series 3\n"));
+    cr_assert_not_null(strstr(
+        body, "\nprometheus_http_requests_total{code=\"200\",handler=\"/api/v1/write\"} 1\n"));
+    cr_assert_not_null(strstr(body, "_bucket{handler=\"/api/v1/write\",le=\"0.2\"} 0\n"));
+    cr_assert_not_null(strstr(body, "_bucket{handler=\"/api/v1/write\",le=\"0.4\"} 1\n"));
+    cr_assert_null(strstr(body, "\ngo_"));
+    /* each family once, its samples together */
+    for (const char *p = body; (p = strstr(p, "# TYPE ")) != NULL;) {
+        p += strlen("# TYPE ");
+        size_t n = strcspn(p, " ");
+        cr_assert_lt(n_seen, ARRAY_LEN(seen));
+        snprintf(seen[n_seen], sizeof(seen[0]), "%.*s", (int)n, p);
+        for (size_t i = 0; i < n_seen; i++)
+            cr_assert_str_neq(seen[i], seen[n_seen]);
+        n_seen++;
+    }
+    cr_assert_gt(n_seen, 30);
+}
+
+Test(api, snapshots_are_off_without_a_directory)
+{
+    expect_error("/api/v1/admin/tsdb/snapshot", 500, "unavailable",
+                 "snapshots are off: --storage.path is empty");
+}
+
+Test(api, health_and_the_page)
+{
+    expect("/-/healthy", 200, "hourglass is Healthy.\n");
+    expect("/-/ready", 200, "hourglass is Ready.\n");
+}
