@@ -166,6 +166,10 @@ static int take(struct intake *in, const struct sample *sample)
 {
     struct tsdb *db = in->db;
     int64_t bound = 0;
+    if (!store_has_room_locked(db)) { /* this may remove the series that we have in hand */
+        store_make_room_locked(db);
+        in->series = series_find(db->arena, &db->series, in->labels, in->hash);
+    }
     int err = check_time(db, sample->t_ms, &bound);
     if (err == 0)
         err = have_series(in);

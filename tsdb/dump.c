@@ -175,6 +175,7 @@ struct place { /* where restored samples go */
 static int find_place(struct tsdb *db, uint32_t id, int64_t first_ms, int64_t last_ms,
                       struct place *ret)
 {
+    store_make_room_locked(db);
     slot at = series_of_id(db->arena, &db->series, id);
     int64_t number = clock_window_of(&db->clock, first_ms);
     if (at == 0 || clock_window_of(&db->clock, last_ms) != number)

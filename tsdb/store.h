@@ -29,8 +29,17 @@ struct tsdb {
     uint64_t refused_limit, refused_memory;
 };
 
-/* The live window of a number, made if there is none yet. NULL when there is no room for another.
- */
+/* Sees to it that another window can be made. May sweep, and so remove series: look them up
+ * afterwards. */
+void store_make_room_locked(struct tsdb *db);
+
+static inline bool store_has_room_locked(const struct tsdb *db)
+{
+    return db->windows.n_live + db->windows.n_expiring < WINDOW_SLOTS;
+}
+
+/* The live window of a number, made if there is none yet; removes no series. NULL when there is no
+ * room for another. */
 struct window *store_window_locked(struct tsdb *db, int64_t number);
 
 /* The series' chunk in a window, made if there is none yet; 0 without memory. */

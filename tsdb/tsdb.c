@@ -90,6 +90,12 @@ int64_t tsdb_window_of(const struct tsdb *db, int64_t t_ms)
 
 /* ---- windows ---- */
 
+void store_make_room_locked(struct tsdb *db)
+{
+    while (!store_has_room_locked(db))
+        (void)store_sweep_locked(db, SIZE_MAX);
+}
+
 struct window *store_window_locked(struct tsdb *db, int64_t number)
 {
     struct window *w = window_of_number(&db->windows, number);
@@ -102,8 +108,6 @@ struct window *store_window_locked(struct tsdb *db, int64_t number)
             return NULL;
         window_expire(&db->windows, window_live(&db->windows, 0));
     }
-    while (db->windows.n_live + db->windows.n_expiring >= WINDOW_SLOTS)
-        (void)store_sweep_locked(db, SIZE_MAX);
     return window_make(&db->windows, number);
 }
 
