@@ -1,0 +1,368 @@
+/* What is accepted and what is refused, each bound at its edge and one past. */
+#include "tests/unit/tsdb/test_store.h"
+
+static struct test_store s;
+
+#define T0 TEST_START_MS
+
+static void set_up(void)
+{
+    test_store_new(&s, NULL);
+}
+
+static void set_up_wall(void)
+{
+    struct tsdb_options o = test_store_options(&s, CLOCK_WALL);
+    test_store_new(&s, &o);
+}
+
+static void tear_down(void)
+{
+    test_store_free(&s);
+}
+
+TestSuite(append, .init = set_up, .fini = tear_down);
+TestSuite(append_wall, .init = set_up_wall, .fini = tear_down);
+
+/* ---- duplicates and order ---- */
+
+Test(append, stores_and_counts)
+{
+    struct append_counts counts = {0};
+    struct sample in[] = {{T0, 1}, {T0 + 1, 2}, {T0 + 2, TEST_STALE}};
+    cr_assert_eq(test_append_counted(&s, "up", in, 3, &counts), 0);
+    cr_assert_eq(counts.stored, 3);
+    cr_assert_eq(counts.refused + counts.duplicate, 0);
+    struct read_set set = test_select(&s, "up", INT64_MIN, INT64_MAX);
+    cr_assert_eq(set.n, 1);
+    cr_assert_eq(set.series[0].n, 3);
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(set.series[0].values[i], in[i].value);
+    cr_assert_eq(test_stats(&s).samples_appended, 3);
+}
+
+Test(append, counts_add_up_over_calls)
+{
+    struct append_counts counts = {0};
+    struct sample good = {T0, 1}, bad = {T0, 2};
+    cr_assert_eq(test_append_counted(&s, "a", &good, 1, &counts), 0);
+    cr_assert_eq(test_append_counted(&s, "a", &bad, 1, &counts), ERR_DUPLICATE);
+    cr_assert_eq(test_append_counted(&s, "a", &good, 1, &counts), 0);
+    cr_assert_eq(test_append_counted(&s, "b", &good, 1, &counts), 0);
+    cr_assert_eq(counts.stored, 2);
+    cr_assert_eq(counts.duplicate, 1);
+    cr_assert_eq(counts.refused, 1);
+    cr_assert_eq(counts.first_err, ERR_DUPLICATE);
+    cr_assert_eq(counts.first_t_ms, T0);
+}
+
+Test(append, the_first_reason_is_kept_and_the_good_ones_stay)
+{
+    struct append_counts counts = {0};
+    struct sample in[] = {
+        {T0 + 2 * TEST_HOUR_MS, 1},     {T0, 2},                    /* out of order */
+        {T0 + 2 * TEST_HOUR_MS, 3},                                 /* contradicts */
+        {T0 + 2 * TEST_HOUR_MS + 1, 4}, {T0 + TEST_HOUR_MS + 1, 5}, /* late, welcome */
+    };
+    cr_assert_eq(test_append_counted(&s, "up", in, 5, &counts), ERR_OUT_OF_ORDER);
+    cr_assert_eq(counts.stored, 3);
+    cr_assert_eq(counts.refused, 2);
+    cr_assert_eq(counts.first_err, ERR_OUT_OF_ORDER);
+    cr_assert_eq(counts.first_t_ms, T0);
+    cr_assert_eq(test_stats(&s).refused_out_of_order, 1);
+    cr_assert_eq(test_stats(&s).refused_duplicate, 1);
+    cr_assert_eq(test_stats(&s).samples_late, 1);
+}
+
+Test(append, an_exact_duplicate_of_any_kept_sample_is_success)
+{
+    for (uint32_t i = 0; i < 500; i++) /* over blocks, the tail, and three windows */
+        cr_assert_eq(test_append(&s, "up", T0 + (int64_t)i * 70000, i), 0);
+    for (uint32_t i = 0; i < 500; i++)
+        cr_assert_eq(test_append(&s, "up", T0 + (int64_t)i * 70000, i), 0, "at any age");
+    struct tsdb_stats stats = test_stats(&s);
+    cr_assert_eq(stats.samples, 500);
+    cr_assert_eq(stats.samples_duplicate, 500);
+    cr_assert_eq(stats.samples_appended, 500);
+    for (uint32_t i = 0; i < 500; i++)
+        cr_assert_eq(test_append(&s, "up", T0 + (int64_t)i * 70000, i + 0.5), ERR_DUPLICATE);
+    cr_assert_eq(test_stats(&s).samples, 500);
+}
+
+Test(append, a_duplicate_is_compared_by_bits)
+{
+    cr_assert_eq(test_append_bits(&s, "up", T0, UINT64_C(0x7ff0000000000002)), 0);
+    cr_assert_eq(test_append_bits(&s, "up", T0, UINT64_C(0x7ff0000000000002)), 0);
+    cr_assert_eq(test_append_bits(&s, "up", T0, UINT64_C(0x7ff8000000000001)), ERR_DUPLICATE);
+    cr_assert_eq(test_append(&s, "up", T0 + 1, 0.0), 0);
+    cr_assert_eq(test_append(&s, "up", T0 + 1, -0.0), ERR_DUPLICATE);
+}
+
+Test(append, out_of_order_window_at_the_edge_and_one_past)
+{
+    struct append_counts counts = {0};
+    int64_t newest = T0 + 3 * TEST_HOUR_MS;
+    cr_assert_eq(test_append(&s, "up", newest, 1), 0);
+    cr_assert_eq(test_append(&s, "up", newest - TEST_HOUR_MS, 2), 0);
+    struct sample past = {newest - TEST_HOUR_MS - 1, 3};
+    cr_assert_eq(test_append_counted(&s, "up", &past, 1, &counts), ERR_OUT_OF_ORDER);
+    cr_assert_eq(counts.first_bound_ms, newest - TEST_HOUR_MS);
+    cr_assert_eq(test_append(&s, "other", newest - TEST_HOUR_MS - 1, 3), 0,
+                 "it is about the series' own newest sample");
+}
+
+Test(append, out_of_order_reaches_into_the_window_before)
+{
+    int64_t border = T0 + TEST_WINDOW_MS;
+    cr_assert_eq(test_append(&s, "up", border + 1000, 1), 0);
+    cr_assert_eq(test_append(&s, "up", border - 1000, 2), 0);
+    cr_assert_eq(test_append(&s, "up", border - 500, 3), 0);
+    cr_assert_eq(test_append(&s, "up", border + 1000, 1), 0, "a repeat");
+    cr_assert_eq(test_append(&s, "up", border - 500, 4), ERR_DUPLICATE);
+    struct read_set set = test_select(&s, "up", INT64_MIN, INT64_MAX);
+    cr_assert_eq(set.series[0].n, 3);
+    cr_assert_eq(set.series[0].t_ms[0], border - 1000);
+    cr_assert_eq(test_stats(&s).n_windows, 2);
+}
+
+Test(append, without_an_out_of_order_window_only_repeats_may_be_late)
+{
+    struct tsdb_options o = test_store_options(&s, CLOCK_SAMPLES);
+    tear_down();
+    o.out_of_order_ms = 0;
+    test_store_new(&s, &o);
+    cr_assert_eq(test_append(&s, "up", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "up", T0 + 1, 1), 0);
+    cr_assert_eq(test_append(&s, "up", T0 - 1, 1), ERR_OUT_OF_ORDER);
+    cr_assert_eq(test_append(&s, "up", T0, 1), 0);
+}
+
+Test(append, a_new_or_silent_series_takes_any_time_in_a_kept_window)
+{
+    int64_t now = T0 + 7 * (int64_t)TEST_WINDOW_MS;
+    cr_assert_eq(test_append(&s, "clock", now, 1), 0);
+    for (int i = 0; i < 28; i++) /* a backlog after an outage, oldest first */
+        cr_assert_eq(test_append(&s, "backlog", T0 + (int64_t)i * TEST_HOUR_MS, i), 0);
+    cr_assert_eq(test_append(&s, "once", T0, 1), 0, "the oldest kept time");
+    cr_assert_eq(test_append(&s, "once", T0 - 1, 1), ERR_TOO_OLD);
+}
+
+/* ---- bounds of time ---- */
+
+Test(append, oldest_window_at_the_edge_and_one_past)
+{
+    struct append_counts counts = {0};
+    int64_t now = T0 + 8 * (int64_t)TEST_WINDOW_MS - 1; /* the last of the eighth window */
+    struct sample edge = {T0, 1}, past = {T0 - 1, 1};
+    cr_assert_eq(test_append(&s, "clock", now, 1), 0);
+    cr_assert_eq(test_append_counted(&s, "a", &edge, 1, &counts), 0);
+    cr_assert_eq(test_append_counted(&s, "b", &past, 1, &counts), ERR_TOO_OLD);
+    cr_assert_eq(counts.first_bound_ms, T0);
+    cr_assert_eq(test_stats(&s).refused_too_old, 1);
+    cr_assert_eq(test_stats(&s).series, 2, "no series for what is refused");
+
+    cr_assert_eq(test_append(&s, "clock", now + 1, 1), 0); /* turns the glass */
+    cr_assert_eq(test_append(&s, "c", T0, 1), ERR_TOO_OLD);
+    cr_assert_eq(test_append(&s, "c", T0 + TEST_WINDOW_MS, 1), 0);
+}
+
+Test(append, samples_clock_has_no_bound_ahead)
+{
+    cr_assert_eq(test_append(&s, "up", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "up", T0 + INT64_C(1000) * 365 * 86400 * 1000, 1), 0);
+    cr_assert_eq(test_stats(&s).samples, 1, "the first is long out of sight");
+}
+
+Test(append, samples_at_the_ends_of_int64)
+{
+    cr_assert_eq(test_append(&s, "low", INT64_MIN, 1), 0);
+    cr_assert_eq(test_append(&s, "low", INT64_MIN + 1, 2), 0);
+    cr_assert_eq(test_append(&s, "high", INT64_MAX, 1), 0);
+    cr_assert_eq(test_append(&s, "low", INT64_MIN + 2, 3), ERR_TOO_OLD);
+    test_store_check(&s);
+    cr_assert_eq(test_append(&s, "high", INT64_MAX - 1, 1), 0);
+    struct read_set set = test_select(&s, NULL, INT64_MIN, INT64_MAX);
+    cr_assert_eq(set.n, 1);
+    cr_assert_eq(set.series[0].n, 2);
+}
+
+Test(append_wall, ten_minutes_ahead_at_the_edge_and_one_past)
+{
+    struct append_counts counts = {0};
+    struct sample edge = {T0 + TSDB_AHEAD_MS, 1}, past = {T0 + TSDB_AHEAD_MS + 1, 1};
+    cr_assert_eq(TSDB_AHEAD_MS, 10 * 60 * 1000);
+    cr_assert_eq(test_append_counted(&s, "a", &edge, 1, &counts), 0);
+    cr_assert_eq(test_append_counted(&s, "b", &past, 1, &counts), ERR_TOO_FAR_AHEAD);
+    cr_assert_eq(counts.first_t_ms, T0 + TSDB_AHEAD_MS + 1);
+    cr_assert_eq(counts.first_bound_ms, T0 + TSDB_AHEAD_MS);
+    cr_assert_eq(test_stats(&s).refused_too_far_ahead, 1);
+    cr_assert_eq(test_stats(&s).series, 1);
+    test_store_pass(&s, 1);
+    cr_assert_eq(test_append_counted(&s, "b", &past, 1, &counts), 0);
+}
+
+Test(append_wall, the_oldest_window_is_that_of_the_wall)
+{
+    int64_t oldest = T0 - 7 * (int64_t)TEST_WINDOW_MS;
+    struct append_counts counts = {0};
+    struct sample past = {oldest - 1, 1};
+    cr_assert_eq(test_append(&s, "a", oldest, 1), 0);
+    cr_assert_eq(test_append_counted(&s, "b", &past, 1, &counts), ERR_TOO_OLD);
+    cr_assert_eq(counts.first_bound_ms, oldest);
+}
+
+Test(append_wall, a_window_that_is_still_there_takes_samples)
+{
+    cr_assert_eq(test_append(&s, "a", T0, 1), 0);
+    s.wall_ms += (int64_t)100 * 86400 * 1000; /* a jump: the first look drops one window */
+    tsdb_tick(s.db);
+    cr_assert_eq(test_stats(&s).samples, 0);
+    s.wall_ms = T0;
+    cr_assert_eq(test_append(&s, "a", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "a", T0 - TEST_WINDOW_MS / 8, 1), 0);
+    s.wall_ms += (int64_t)100 * 86400 * 1000;
+    tsdb_tick(s.db); /* not again within this window of boot time */
+    cr_assert_eq(test_append(&s, "a", T0 + 1, 1), 0, "old by the clock, but kept");
+    cr_assert_eq(test_append(&s, "new", T0 + 2, 1), 0);
+}
+
+/* ---- limits ---- */
+
+Test(append, max_series_at_and_one_past)
+{
+    struct tsdb_options o = test_store_options(&s, CLOCK_SAMPLES);
+    tear_down();
+    o.max_series = 3;
+    test_store_new(&s, &o);
+    cr_assert_eq(test_append(&s, "a", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "b", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "c", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "d", T0, 1), ERR_MAX_SERIES);
+    cr_assert_eq(test_append(&s, "c", T0 + 1, 1), 0, "what is there goes on");
+    cr_assert_eq(test_stats(&s).series, 3);
+    cr_assert_eq(test_stats(&s).refused_limit, 1);
+}
+
+Test(append, max_series_per_metric_at_and_one_past)
+{
+    struct tsdb_options o = test_store_options(&s, CLOCK_SAMPLES);
+    tear_down();
+    o.max_series_per_metric = 2;
+    test_store_new(&s, &o);
+    cr_assert_eq(test_append(&s, "a{i=1}", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "a{i=2}", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "a{i=3}", T0, 1), ERR_MAX_SERIES_METRIC);
+    cr_assert_eq(test_append(&s, "a{i=2}", T0 + 1, 1), 0);
+    cr_assert_eq(test_append(&s, "b{i=3}", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "i{a=a}", T0, 1), 0, "a label's value is no metric");
+    cr_assert_eq(test_stats(&s).series, 4);
+}
+
+/* ---- batches ---- */
+
+Test(append, no_samples_make_no_series)
+{
+    struct append_counts counts = {0};
+    cr_assert_eq(test_append_counted(&s, "up", NULL, 0, &counts), 0);
+    cr_assert_eq(test_stats(&s).series, 0);
+}
+
+/* One request whose times jump so far and so often that all places of windows are used up while a
+ * series whose own window has gone waits to be written again. */
+Test(append, a_dead_series_survives_a_batch_that_uses_up_the_places_of_windows)
+{
+    struct test_labels x, y;
+    struct append_counts counts = {0};
+    struct append b;
+    int64_t t = T0;
+    append_begin(&b, s.db);
+    struct sample first = {t, 1};
+    cr_assert_eq(append_samples(&b, test_labels(&x, "x{a=1}"), &first, 1, &counts), 0);
+    for (int i = 0; i < WINDOW_SLOTS - 1; i++) {
+        struct sample jump = {t += 100 * (int64_t)TEST_WINDOW_MS, 1};
+        cr_assert_eq(append_samples(&b, test_labels(&y, "y{b=2}"), &jump, 1, &counts), 0);
+    }
+    struct sample last = {t += 100 * (int64_t)TEST_WINDOW_MS, 7};
+    cr_assert_eq(append_samples(&b, &x.labels, &last, 1, &counts), 0);
+    append_end(&b);
+    tsdb_tick(s.db);
+    test_store_check(&s);
+    struct read_set set = test_select(&s, NULL, INT64_MIN, INT64_MAX);
+    cr_assert_eq(set.n, 1);
+    cr_assert_eq(set.series[0].n, 1);
+    cr_assert_str_eq(test_labels_text(&s.region, &set.series[0].labels), "x{a=1}");
+    cr_assert_eq(test_stats(&s).series, 1);
+}
+
+Test(append, one_request_may_use_up_the_places_of_windows_many_times)
+{
+    struct append_counts counts = {0};
+    static struct sample jumps[1000];
+    for (size_t i = 0; i < ARRAY_LEN(jumps); i++)
+        jumps[i] = (struct sample){T0 + (int64_t)i * 100 * TEST_WINDOW_MS, i};
+    cr_assert_eq(test_append_counted(&s, "up", jumps, ARRAY_LEN(jumps), &counts), 0);
+    tsdb_tick(s.db);
+    cr_assert_eq(test_stats(&s).samples, 1);
+    cr_assert_eq(test_stats(&s).chunks_removed, ARRAY_LEN(jumps) - 1);
+}
+
+/* ---- memory ---- */
+
+/* A run that makes series, windows, blocks, late samples and turns the glass. Returns how many of
+ * its samples were refused. */
+static uint64_t scripted_run(int64_t from)
+{
+    struct append_counts counts = {0};
+    char series[32];
+    for (uint32_t i = 0; i < 200; i++) {
+        struct sample in[] = {
+            {from + (int64_t)i * 240000, test_bits(i * 0.1)},
+            {from + (int64_t)i * 240000 + 15000, test_bits(i)},
+            {from + (int64_t)i * 240000 + 7000, UINT64_C(0x9E3779B97F4A7C15) * i},
+        };
+        snprintf(series, sizeof(series), "m%u{i=x%u}", i % 3, i % 20);
+        (void)test_append_counted(&s, series, in, 3, &counts);
+        (void)test_append_counted(&s, "same", in, 3, &counts);
+    }
+    return counts.refused;
+}
+
+Test(append, every_allocation_may_fail, .timeout = 120)
+{
+    bool has_failed = true;
+    for (long nth = 1; has_failed; nth++) {
+        cr_assert_lt(nth, 2000);
+        s.arena.retain_pages = 0; /* so that each page asks the budget */
+        budget_fail_nth(&s.budget, nth);
+        uint64_t refused = scripted_run(T0);
+        has_failed = atomic_load(&s.budget.fail_in) <= 0;
+        budget_fail_nth(&s.budget, 0);
+        cr_assert_leq(refused, has_failed ? 3 : 0, "failure %ld", nth);
+        cr_assert_eq(test_stats(&s).refused_memory, refused);
+        test_store_check(&s);
+        cr_assert_eq(scripted_run(T0 + 14 * (int64_t)TEST_WINDOW_MS), 0, "failure %ld", nth);
+        test_store_check(&s);
+        tear_down();
+        set_up();
+    }
+}
+
+Test(append, an_exhausted_budget_refuses_and_recovers)
+{
+    char series[32];
+    s.budget.limit_bytes = atomic_load(&s.budget.used_bytes) + 40 * ARENA_PAGE_BYTES;
+    int err = 0;
+    unsigned n = 0;
+    for (; err == 0; n++) {
+        snprintf(series, sizeof(series), "m{i=x%u}", n);
+        err = test_append(&s, series, T0, n);
+    }
+    cr_assert_eq(err, ERR_NO_MEMORY);
+    cr_assert_eq(test_stats(&s).series, n - 1, "the refused one left nothing");
+    cr_assert_gt(test_stats(&s).refused_memory, 0);
+    test_store_check(&s);
+    s.budget.limit_bytes = TEST_LIMIT_BYTES;
+    cr_assert_eq(test_select(&s, "m", INT64_MIN, INT64_MAX).n, n - 1);
+    cr_assert_eq(test_append(&s, series, T0, 1), 0);
+    cr_assert_eq(test_stats(&s).series, n);
+}
