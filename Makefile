@@ -74,7 +74,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e compare lint format format-check clang-check test-programs clean
+        e2e e2e-tsan compare lint format format-check clang-check test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -193,6 +193,14 @@ fuzz-replay:
 
 e2e: all peers
 	@python3 -B tests/e2e/run.py $(E2E)
+
+# The same server built with ThreadSanitizer, asked by many at once; a report is a failure.
+e2e-tsan: peers
+	@$(MAKE) BUILD=build/tsan SAN=thread build/tsan/hourglass
+	@rm -rf build/tsan/reports/e2e && mkdir -p build/tsan/reports/e2e
+	@TSAN_OPTIONS=log_path=$$PWD/build/tsan/reports/e2e/tsan HOURGLASS=$$PWD/build/tsan/hourglass SUITE=e2e-tsan \
+		python3 -B tests/e2e/run.py $${E2E:-test_api test_concurrent test_restart}
+	@! cat build/tsan/reports/e2e/* 2>/dev/null | grep ''
 
 # Five minutes of a real Prometheus beside us, then the same questions to both.
 compare: all peers

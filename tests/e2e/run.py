@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """run.py [FILE or FILE.test ..]: runs every test_* function of tests/e2e/test_*.py, or those named, one after another.
-Prints a line for each and the traceback of what failed. Leaves "passed failed" in build/results/e2e."""
+Prints a line for each and the traceback of what failed. Leaves "passed failed" in build/results/$SUITE (e2e)."""
 
 import glob
 import importlib
@@ -45,7 +45,7 @@ def main():
             print("    | " + traceback.format_exc().rstrip().replace("\n", "\n    | "), flush=True)
     results = os.path.join(hg.ROOT, "build", "results")
     os.makedirs(results, exist_ok=True)
-    with open(os.path.join(results, "e2e"), "w", encoding="utf-8") as counts:
+    with open(os.path.join(results, os.environ.get("SUITE", "e2e")), "w", encoding="utf-8") as counts:
         counts.write(f"{len(tests) - failed} {failed}\n")
     print(f"e2e: {len(tests) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
