@@ -1,0 +1,233 @@
+/* Writers, readers, a ticker and a dumper at once, for about a second: nothing may be seen half,
+ * and the store must be whole at the end. Worth most under ThreadSanitizer. SECONDS makes it
+ * longer.
+ */
+#include "tests/unit/tsdb/test_store.h"
+
+#include <pthread.h>
+#include <time.h>
+
+enum { WINDOW_MS = 10000, N_WINDOWS = 4, SERIES = 40, WRITERS = 2, READERS = 2 };
+
+struct world {
+    struct test_store store;
+    atomic_bool is_over;
+    atomic_ulong n_written, n_read, n_dumped, n_ticks;
+    atomic_llong wall_ms; /* the ticker moves it */
+    atomic_llong boot_ms;
+};
+
+static struct world w;
+
+static int64_t fake_wall(void *ctx)
+{
+    return atomic_load(&((struct world *)ctx)->wall_ms);
+}
+
+static int64_t fake_boot(void *ctx)
+{
+    return atomic_load(&((struct world *)ctx)->boot_ms);
+}
+
+static void set_up(enum tsdb_clock clock)
+{
+    struct tsdb_options o = {
+        .window_ms = WINDOW_MS,
+        .n_windows = N_WINDOWS,
+        .out_of_order_ms = WINDOW_MS / 2,
+        .clock = clock,
+        .wall_ms = fake_wall,
+        .boot_ms = fake_boot,
+        .clock_ctx = &w,
+    };
+    atomic_store(&w.wall_ms, TEST_START_MS);
+    atomic_store(&w.boot_ms, 1000);
+    test_store_new(&w.store, &o);
+}
+
+/* ---- threads ---- */
+
+/* Each request carries one time and one value for all series of its writer: readers look for
+ * requests that were seen in part. */
+static void write_request(unsigned writer, int64_t t_ms, uint64_t round)
+{
+    struct append b;
+    struct append_counts counts = {0};
+    struct test_labels l;
+    char series[48];
+    struct sample sample = {t_ms, test_bits((double)t_ms)};
+    append_begin(&b, w.store.db);
+    for (unsigned i = 0; i < SERIES; i++) { /* some series come and go */
+        snprintf(series, sizeof(series), "m%u{i=x%u,life=l%u}", writer, i,
+                 (unsigned)(i < 5 ? round / 40 : 0));
+        (void)append_samples(&b, test_labels(&l, series), &sample, 1, &counts);
+    }
+    append_end(&b);
+    atomic_fetch_add(&w.n_written, counts.stored);
+}
+
+static void *writer(void *ctx)
+{
+    unsigned number = *(const unsigned *)ctx;
+    struct random r;
+    random_init(&r, number);
+    for (uint64_t round = 0; !atomic_load(&w.is_over); round++) {
+        int64_t late = random_below(&r, 8) == 0 ? (int64_t)random_below(&r, WINDOW_MS) : 0;
+        int64_t now = w.store.db->options.clock == CLOCK_WALL
+                          ? atomic_load(&w.wall_ms)
+                          : TEST_START_MS + (int64_t)round * 250;
+        write_request(number, now - late, round);
+        if (round % 16 == 15) /* the lock prefers writers: leave the others a turn */
+            nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+    return NULL;
+}
+
+/* The series that never go have had each sample together. */
+static bool is_whole(const struct read_set *set)
+{
+    size_t n_max = 0, n_min = SIZE_MAX;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct read_series *s = &set->series[i];
+        for (size_t k = 0; k < s->n; k++)
+            if (s->values[k] != test_bits((double)s->t_ms[k]) ||
+                (k > 0 && s->t_ms[k] <= s->t_ms[k - 1]))
+                return false;
+        n_max = size_max(n_max, s->n);
+        n_min = size_min(n_min, s->n);
+    }
+    return set->n == 0 || n_max == n_min;
+}
+
+static bool read_once(struct region *r, const char *metric, struct random *random)
+{
+    struct test_matchers m = {0};
+    struct read_set set = {0};
+    struct read_text *texts = NULL;
+    size_t n = 0;
+    /* a range that no longer changes would hide half a request: read the newest as well */
+    struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+    test_matcher_add(&m, MATCH_EQUAL, LABEL_METRIC_NAME, metric);
+    if (random_below(random, 2) == 0)
+        test_matcher_add(&m, MATCH_REGEX, "i", "x[1-3][0-9]");
+    else
+        test_matcher_add(&m, MATCH_NOT_REGEX, "i", "x[0-9]");
+    bool is_good = read_select(w.store.db, &m.set, &o, r, &set) == 0 && is_whole(&set) &&
+                   read_label_values(w.store.db, "life", 4, NULL, 0, &o, r, &texts, &n) == 0;
+    for (size_t i = 1; i < n; i++)
+        is_good = is_good && strcmp(texts[i - 1].bytes, texts[i].bytes) < 0;
+    matcher_set_release(&m.set);
+    region_release(r);
+    return is_good;
+}
+
+static void *reader(void *ctx)
+{
+    unsigned number = *(const unsigned *)ctx;
+    struct random random;
+    struct region r;
+    random_init(&random, number);
+    region_init(&r, &w.store.arena, budget_owner(&w.store.budget, "queries"), 0);
+    while (!atomic_load(&w.is_over)) {
+        cr_assert(read_once(&r, number % 2 == 0 ? "m0" : "m1", &random));
+        atomic_fetch_add(&w.n_read, 1);
+    }
+    return NULL;
+}
+
+static void *ticker(void *ctx)
+{
+    (void)ctx;
+    while (!atomic_load(&w.is_over)) {
+        atomic_fetch_add(&w.wall_ms, 500);
+        atomic_fetch_add(&w.boot_ms, 500);
+        tsdb_tick(w.store.db);
+        struct tsdb_stats stats = test_stats(&w.store);
+        cr_assert_leq(stats.n_windows, N_WINDOWS + 2u);
+        atomic_fetch_add(&w.n_ticks, 1);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+    return NULL;
+}
+
+struct dumped {
+    uint32_t series;
+    int64_t last_ms;
+    uint64_t n;
+};
+
+static int seen(struct dumped *d, uint32_t series, int64_t first_ms, int64_t last_ms)
+{
+    cr_assert(series > d->series || (series == d->series && first_ms > d->last_ms));
+    d->series = series;
+    d->last_ms = last_ms;
+    return ++d->n % 7 == 0; /* a slice ends */
+}
+
+static int see_block(void *ctx, uint32_t series, const struct dump_block *b)
+{
+    int64_t t_ms[BLOCK_SAMPLES_MAX];
+    uint64_t values[BLOCK_SAMPLES_MAX];
+    struct block block = {b->first_ms, b->last_ms, b->n_samples, b->n_bytes, b->encoding, b->bytes};
+    cr_assert(block_decode(&block, t_ms, values));
+    return seen(ctx, series, b->first_ms, b->last_ms);
+}
+
+static int see_tail(void *ctx, uint32_t series, const struct sample *samples, size_t n)
+{
+    return seen(ctx, series, samples[0].t_ms, samples[n - 1].t_ms);
+}
+
+static void *dumper(void *ctx)
+{
+    (void)ctx;
+    const struct dump_visitor v = {see_block, see_tail};
+    while (!atomic_load(&w.is_over)) {
+        struct tsdb_stats stats = test_stats(&w.store);
+        uint64_t end = dump_series_end(w.store.db);
+        for (uint32_t i = 0; i < stats.n_windows; i++) {
+            struct dump_cursor cursor = {0};
+            struct dumped d = {0};
+            while (dump_window(w.store.db, stats.windows[i].number, &cursor, end, &v, &d) == 1)
+                ;
+            atomic_fetch_add(&w.n_dumped, d.n);
+        }
+    }
+    return NULL;
+}
+
+/* ---- the run ---- */
+
+static void run(enum tsdb_clock clock)
+{
+    static unsigned numbers[] = {0, 1, 2, 3};
+    pthread_t threads[WRITERS + READERS + 2];
+    size_t n = 0;
+    set_up(clock);
+    for (unsigned i = 0; i < WRITERS; i++)
+        cr_assert_eq(pthread_create(&threads[n++], NULL, writer, &numbers[i]), 0);
+    for (unsigned i = 0; i < READERS; i++)
+        cr_assert_eq(pthread_create(&threads[n++], NULL, reader, &numbers[i]), 0);
+    cr_assert_eq(pthread_create(&threads[n++], NULL, ticker, NULL), 0);
+    cr_assert_eq(pthread_create(&threads[n++], NULL, dumper, NULL), 0);
+    nanosleep(&(struct timespec){.tv_sec = (time_t)random_setting("SECONDS", 1)}, NULL);
+    atomic_store(&w.is_over, true);
+    while (n > 0)
+        cr_assert_eq(pthread_join(threads[--n], NULL), 0);
+    cr_assert_gt(atomic_load(&w.n_written), 100);
+    cr_assert_gt(atomic_load(&w.n_read), 1);
+    cr_assert_gt(atomic_load(&w.n_ticks), 1);
+    cr_assert_gt(atomic_load(&w.n_dumped), 1);
+    tsdb_tick(w.store.db);
+    test_store_free(&w.store);
+}
+
+Test(store_thread, everybody_at_once_by_samples, .timeout = 60)
+{
+    run(CLOCK_SAMPLES);
+}
+
+Test(store_thread, everybody_at_once_by_the_wall, .timeout = 60)
+{
+    run(CLOCK_WALL);
+}
