@@ -95,7 +95,7 @@ double arith_apply(enum token_kind op, double a, double b, bool *ret_keeps)
         *ret_keeps = a >= b;
         return a;
     default:
-        assert(!"an operator on numbers");
+        assert(0 && "an operator on numbers");
         return a;
     }
 }
