@@ -18,6 +18,7 @@ struct intake {
     const struct labels *labels;
     uint64_t hash;
     slot series; /* 0 until it is found or made */
+    int64_t begun_ms;
     struct append_counts *counts;
 };
 
@@ -25,6 +26,7 @@ void append_begin(struct append *b, struct tsdb *db)
 {
     b->db = db;
     pthread_rwlock_wrlock(&db->lock);
+    b->begun_ms = clock_now_ms(&db->clock);
     store_turn_locked(db);
 }
 
@@ -73,14 +75,17 @@ static int refuse(struct intake *in, int err, int64_t t_ms, int64_t bound_ms)
 /* ---- the questions ---- */
 
 /* Whether a time is one that the store keeps; *ret_bound is the limit that it breaks. */
-static int check_time(struct tsdb *db, int64_t t_ms, int64_t *ret_bound)
+static int check_time(const struct intake *in, int64_t t_ms, int64_t *ret_bound)
 {
+    struct tsdb *db = in->db;
     const struct clock *c = &db->clock;
-    if (db->options.clock == CLOCK_WALL && t_ms > clock_now_ms(c) + TSDB_AHEAD_MS) {
-        *ret_bound = clock_now_ms(c) + TSDB_AHEAD_MS;
+    bool is_wall = db->options.clock == CLOCK_WALL;
+    if (is_wall && t_ms > in->begun_ms + TSDB_AHEAD_MS) {
+        *ret_bound = in->begun_ms + TSDB_AHEAD_MS;
         return ERR_TOO_FAR_AHEAD;
     }
-    int64_t number = clock_window_of(c, t_ms), oldest = clock_oldest_window(c);
+    int64_t number = clock_window_of(c, t_ms);
+    int64_t oldest = clock_oldest_window(c, is_wall ? in->begun_ms : clock_now_ms(c));
     if (number >= oldest || window_of_number(&db->windows, number) != NULL)
         return 0;
     *ret_bound = clock_window_start(c, oldest);
@@ -170,7 +175,7 @@ static int take(struct intake *in, const struct sample *sample)
         store_make_room_locked(db);
         in->series = series_find(db->arena, &db->series, in->labels, in->hash);
     }
-    int err = check_time(db, sample->t_ms, &bound);
+    int err = check_time(in, sample->t_ms, &bound);
     if (err == 0)
         err = have_series(in);
     if (err != 0)
@@ -205,7 +210,8 @@ int append_samples(struct append *b, const struct labels *ls, const struct sampl
                    size_t n, struct append_counts *counts)
 {
     struct tsdb *db = b->db;
-    struct intake in = {.db = db, .labels = ls, .hash = labels_hash(ls), .counts = counts};
+    struct intake in = {
+        .db = db, .labels = ls, .hash = labels_hash(ls), .begun_ms = b->begun_ms, .counts = counts};
     in.series = series_find(db->arena, &db->series, ls, in.hash);
     int first = 0;
     for (size_t i = 0; i < n; i++) {

@@ -26,6 +26,7 @@ struct sample {
 
 struct append {
     struct tsdb *db;
+    int64_t begun_ms; /* the clock's time at the begin: one reading serves the whole batch */
 };
 
 /* What became of the samples of a request; adds up over calls. Zero it first. */

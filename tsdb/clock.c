@@ -48,17 +48,17 @@ int64_t clock_window_start(const struct clock *c, int64_t number)
     return (int64_t)((uint64_t)number * (uint64_t)c->options->window_ms);
 }
 
-int64_t clock_oldest_window(const struct clock *c)
+int64_t clock_oldest_window(const struct clock *c, int64_t now_ms)
 {
     if (c->options->clock == CLOCK_SAMPLES && !c->has_newest)
         return INT64_MIN;
-    return clock_window_of(c, clock_now_ms(c)) - (int64_t)c->options->n_windows + 1;
+    return clock_window_of(c, now_ms) - (int64_t)c->options->n_windows + 1;
 }
 
 static void confirm(struct clock *c)
 {
     c->is_confirmed = true;
-    c->free_before = clock_oldest_window(c);
+    c->free_before = clock_oldest_window(c, clock_now_ms(c));
 }
 
 void clock_sample(struct clock *c, int64_t t_ms)
@@ -73,7 +73,7 @@ void clock_sample(struct clock *c, int64_t t_ms)
 
 bool clock_may_drop(struct clock *c, int64_t number)
 {
-    if (number >= clock_oldest_window(c))
+    if (number >= clock_oldest_window(c, clock_now_ms(c)))
         return false;
     if (c->options->clock == CLOCK_SAMPLES)
         return true;

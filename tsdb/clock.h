@@ -36,9 +36,9 @@ int64_t clock_now_ms(const struct clock *c);
 int64_t clock_window_of(const struct clock *c, int64_t t_ms);
 int64_t clock_window_start(const struct clock *c, int64_t number);
 
-/* The oldest window that time leaves when a sample at t_ms (CLOCK_SAMPLES) or nothing (CLOCK_WALL)
- * is the newest; INT64_MIN before any time is known. */
-int64_t clock_oldest_window(const struct clock *c);
+/* The oldest window that is kept when it is now_ms (clock_now_ms); INT64_MIN before any time is
+ * known. */
+int64_t clock_oldest_window(const struct clock *c, int64_t now_ms);
 
 /* Notes an accepted sample. */
 void clock_sample(struct clock *c, int64_t t_ms);
