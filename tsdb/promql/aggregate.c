@@ -2,8 +2,11 @@
  * state of a group, one accumulator a step, is used again for the next. */
 #include "tsdb/promql/aggregate.h"
 
+#include "tsdb/promql/count_values.h"
 #include "tsdb/promql/grouping.h"
 #include "tsdb/promql/kahan.h"
+#include "tsdb/promql/quantile.h"
+#include "tsdb/promql/topk.h"
 
 /* What has been seen of a group at one step. Which fields are used is the operator's business. */
 struct accumulator {
@@ -117,7 +120,8 @@ static const struct aggregator *find_aggregator(enum token_kind op)
 
 bool aggregate_is_supported(enum token_kind op)
 {
-    return find_aggregator(op) != NULL;
+    return find_aggregator(op) || op == TOKEN_QUANTILE || op == TOKEN_TOPK || op == TOKEN_BOTTOMK ||
+           op == TOKEN_COUNT_VALUES;
 }
 
 static int aggregate_group(struct eval *e, const struct aggregator *op, const struct vector *v,
@@ -143,21 +147,36 @@ static int aggregate_group(struct eval *e, const struct aggregator *op, const st
     return 0;
 }
 
+static int eval_simple(struct eval *e, const struct aggregator *op, const struct grouping *g,
+                       const struct vector *v, struct vector *ret)
+{
+    struct accumulator *state = eval_alloc(e, e->steps.n, sizeof(*state));
+    if (!state || eval_new_vector(e, g->n, ret) != 0)
+        return -1;
+    for (uint32_t i = 0; i < g->n; i++)
+        if (aggregate_group(e, op, v, &g->groups[i], state, &ret->items[i]) != 0)
+            return -1;
+    return 0;
+}
+
 int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
 {
     const struct aggregate *a = &n->aggregate;
+    struct value param = {0};
     struct vector v;
     struct grouping g;
-    if (eval_vector(e, a->inner, &v) != 0 ||
-        grouping_init(e, &g, &a->labels, a->is_without, &v) != 0 ||
-        eval_new_vector(e, g.n, ret) != 0)
+    if ((a->param && eval_node(e, a->param, &param) != 0) || eval_vector(e, a->inner, &v) != 0 ||
+        grouping_init(e, &g, &a->labels, a->is_without, &v) != 0)
         return -1;
-    struct accumulator *state = eval_alloc(e, e->steps.n, sizeof(*state));
-    if (!state)
-        return -1;
-    for (uint32_t i = 0; i < g.n; i++)
-        if (aggregate_group(e, find_aggregator(a->op), &v, &g.groups[i], state, &ret->items[i]) !=
-            0)
-            return -1;
-    return 0;
+    switch (a->op) {
+    case TOKEN_QUANTILE:
+        return quantile_eval(e, &g, &v, param.scalar, a->param->pos, ret);
+    case TOKEN_TOPK:
+    case TOKEN_BOTTOMK:
+        return topk_eval(e, &g, &v, param.scalar, a->op == TOKEN_BOTTOMK, ret);
+    case TOKEN_COUNT_VALUES:
+        return count_values_eval(e, &g, &v, param.string, ret);
+    default:
+        return eval_simple(e, find_aggregator(a->op), &g, &v, ret);
+    }
 }

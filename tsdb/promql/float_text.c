@@ -74,10 +74,11 @@ size_t float_text_plain(double v, char out[FLOAT_TEXT_MAX])
     return (size_t)(p - out);
 }
 
-size_t float_text_json(double v, char out[FLOAT_TEXT_MAX])
+/* Plain for magnitudes from low up to high, else as d.dde+XX. */
+static size_t put_either(double v, double low, double high, char *out)
 {
     double magnitude = fabs(v);
-    if (!(magnitude > 0) || isinf(v) || (magnitude >= 1e-6 && magnitude < 1e21))
+    if (!(magnitude > 0) || isinf(v) || (magnitude >= low && magnitude < high))
         return float_text_plain(v, out);
     size_t len;
     put_special(&v, out, &len);
@@ -100,4 +101,14 @@ size_t float_text_json(double v, char out[FLOAT_TEXT_MAX])
     *p++ = (char)('0' + rest % 10);
     *p = 0;
     return (size_t)(p - out);
+}
+
+size_t float_text_json(double v, char out[FLOAT_TEXT_MAX])
+{
+    return put_either(v, 1e-6, 1e21, out);
+}
+
+size_t float_text_general(double v, char out[FLOAT_TEXT_MAX])
+{
+    return put_either(v, 1e-4, 1e6, out);
 }

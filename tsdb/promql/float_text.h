@@ -15,4 +15,7 @@ size_t float_text_plain(double v, char out[FLOAT_TEXT_MAX]);
  * |v| < 1e-6 or |v| >= 1e21. */
 size_t float_text_json(double v, char out[FLOAT_TEXT_MAX]);
 
+/* As Go's %g: plain, but with an exponent when 0 < |v| < 1e-4 or |v| >= 1e6. */
+size_t float_text_general(double v, char out[FLOAT_TEXT_MAX]);
+
 #endif

@@ -28,4 +28,40 @@ int fn_stddev_over_time(struct eval *e, const struct node *call, struct value *r
 int fn_stdvar_over_time(struct eval *e, const struct node *call, struct value *ret);
 int fn_sum_over_time(struct eval *e, const struct node *call, struct value *ret);
 
+/* fn_math.c */
+int fn_clamp(struct eval *e, const struct node *call, struct value *ret);
+int fn_clamp_max(struct eval *e, const struct node *call, struct value *ret);
+int fn_clamp_min(struct eval *e, const struct node *call, struct value *ret);
+/* of one argument: abs, ceil, ln, sin, ... by the name of the call */
+int fn_math(struct eval *e, const struct node *call, struct value *ret);
+int fn_pi(struct eval *e, const struct node *call, struct value *ret);
+int fn_round(struct eval *e, const struct node *call, struct value *ret);
+
+/* fn_time.c */
+int fn_day_of_month(struct eval *e, const struct node *call, struct value *ret);
+int fn_day_of_week(struct eval *e, const struct node *call, struct value *ret);
+int fn_day_of_year(struct eval *e, const struct node *call, struct value *ret);
+int fn_days_in_month(struct eval *e, const struct node *call, struct value *ret);
+int fn_hour(struct eval *e, const struct node *call, struct value *ret);
+int fn_minute(struct eval *e, const struct node *call, struct value *ret);
+int fn_month(struct eval *e, const struct node *call, struct value *ret);
+int fn_time(struct eval *e, const struct node *call, struct value *ret);
+int fn_timestamp(struct eval *e, const struct node *call, struct value *ret);
+int fn_year(struct eval *e, const struct node *call, struct value *ret);
+
+/* fn_vector.c */
+int fn_absent(struct eval *e, const struct node *call, struct value *ret);
+int fn_absent_over_time(struct eval *e, const struct node *call, struct value *ret);
+int fn_scalar(struct eval *e, const struct node *call, struct value *ret);
+int fn_sort(struct eval *e, const struct node *call, struct value *ret);
+int fn_sort_desc(struct eval *e, const struct node *call, struct value *ret);
+int fn_vector(struct eval *e, const struct node *call, struct value *ret);
+
+/* fn_label.c */
+int fn_label_join(struct eval *e, const struct node *call, struct value *ret);
+int fn_label_replace(struct eval *e, const struct node *call, struct value *ret);
+
+/* fn_histogram.c */
+int fn_histogram_quantile(struct eval *e, const struct node *call, struct value *ret);
+
 #endif

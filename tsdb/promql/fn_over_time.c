@@ -1,7 +1,10 @@
 /* Functions that make one number of the values in a window, whatever their times. */
 #include "tsdb/promql/fn.h"
 #include "tsdb/promql/kahan.h"
+#include "tsdb/promql/quantile.h"
 #include "tsdb/promql/range_fn.h"
+
+#include <string.h>
 
 static int eval_with(struct eval *e, const struct node *call, range_fn fn, struct value *ret)
 {
@@ -90,6 +93,27 @@ static bool window_deviation(const struct range_window *w, const double *params,
     window_variance(w, params, ret);
     *ret = sqrt(*ret);
     return true;
+}
+
+static bool window_quantile(const struct range_window *w, const double *params, double *ret)
+{
+    memcpy(w->scratch, w->v, w->n * sizeof(*w->v));
+    *ret = quantile_of(params[0], w->scratch, w->n);
+    return true;
+}
+
+int fn_quantile_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    double *q;
+    ret->type = PROMQL_VECTOR;
+    if (eval_scalar(e, call->call.args[0], &q) != 0 ||
+        range_fn_eval_named(e, call, window_quantile, &ret->vector) != 0)
+        return -1;
+    for (size_t k = 0; k < ret->vector.n; k++)
+        for (size_t i = 0; i < e->steps.n; i++)
+            if (!(q[i] >= 0 && q[i] <= 1) && column_has(&ret->vector.items[k], i))
+                quantile_check(e, q[i], call->call.args[0]->pos);
+    return eval_drop_names(e, &ret->vector, true);
 }
 
 int fn_sum_over_time(struct eval *e, const struct node *call, struct value *ret)

@@ -10,6 +10,7 @@
  *     a counter is never extrapolated below zero: to_start is at most S * first / difference
  *     result = difference * ((S + to_start + to_end) / S [/ range in seconds]) */
 #include "tsdb/promql/fn.h"
+#include "tsdb/promql/kahan.h"
 #include "tsdb/promql/labelset.h"
 #include "tsdb/promql/quote.h"
 #include "tsdb/promql/range_fn.h"
@@ -119,6 +120,60 @@ static bool window_resets(const struct range_window *w, const double *params, do
     return true;
 }
 
+/* --- lines through the samples ------------------------------------------------------------------
+ */
+
+struct line {
+    double slope, at_zero;
+};
+
+/* Least squares, with times in seconds after zero_ms. False without two samples. */
+static bool fit_line(const struct range_window *w, int64_t zero_ms, struct line *ret)
+{
+    struct kahan sum_x = {0, 0}, sum_y = {0, 0}, sum_xy = {0, 0}, sum_xx = {0, 0};
+    bool is_constant = true;
+    if (w->n < 2)
+        return false;
+    for (size_t i = 0; i < w->n; i++) {
+        double x = (double)(w->t_ms[i] - zero_ms) / 1000, y = w->v[i];
+        is_constant = is_constant && y == w->v[0];
+        sum_x = kahan_add(sum_x, x);
+        sum_y = kahan_add(sum_y, y);
+        sum_xy = kahan_add(sum_xy, x * y);
+        sum_xx = kahan_add(sum_xx, x * x);
+    }
+    if (is_constant) {
+        *ret = isinf(w->v[0]) ? (struct line){NAN, NAN} : (struct line){0, w->v[0]};
+        return true;
+    }
+    double n = (double)w->n;
+    double x = sum_x.sum + sum_x.c, y = sum_y.sum + sum_y.c;
+    double covariance = sum_xy.sum + sum_xy.c - x * y / n;
+    double variance = sum_xx.sum + sum_xx.c - x * x / n;
+    ret->slope = covariance / variance;
+    ret->at_zero = y / n - ret->slope * x / n;
+    return true;
+}
+
+static bool window_deriv(const struct range_window *w, const double *params, double *ret)
+{
+    struct line line;
+    (void)params;
+    if (!fit_line(w, w->t_ms[0], &line))
+        return false;
+    *ret = line.slope;
+    return true;
+}
+
+static bool window_predict(const struct range_window *w, const double *params, double *ret)
+{
+    struct line line;
+    if (!fit_line(w, w->step_ms, &line))
+        return false;
+    *ret = line.slope * params[0] + line.at_zero;
+    return true;
+}
+
 /* --- what a counter's name should look like ----------------------------------------------------
  */
 
@@ -200,4 +255,16 @@ int fn_resets(struct eval *e, const struct node *call, struct value *ret)
 {
     ret->type = PROMQL_VECTOR;
     return range_fn_eval(e, call, window_resets, &ret->vector);
+}
+
+int fn_deriv(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, window_deriv, &ret->vector);
+}
+
+int fn_predict_linear(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    return range_fn_eval(e, call, window_predict, &ret->vector);
 }

@@ -3,9 +3,11 @@
 #include "tsdb/promql/label_map.h"
 #include "tsdb/promql/labelset.h"
 
+enum grouping_kind { GROUP_BY, GROUP_WITHOUT, GROUP_WITHOUT_NAMED };
+
 /* The number of each column's group. */
 static uint32_t *number_columns(struct eval *e, struct label_map *map,
-                                const struct word_list *labels, bool is_without,
+                                const struct word_list *labels, enum grouping_kind kind,
                                 const struct vector *v)
 {
     uint32_t *numbers = eval_alloc(e, v->n, sizeof(*numbers));
@@ -13,8 +15,9 @@ static uint32_t *number_columns(struct eval *e, struct label_map *map,
     for (size_t i = 0; numbers && i < v->n; i++) {
         struct labels key = none;
         bool is_new, is_good = true;
-        if (is_without)
-            is_good = labelset_drop(e->region, &v->items[i].labels, labels, true, &key);
+        if (kind != GROUP_BY)
+            is_good =
+                labelset_drop(e->region, &v->items[i].labels, labels, kind == GROUP_WITHOUT, &key);
         else if (labels->n > 0)
             is_good = labelset_keep(e->region, &v->items[i].labels, labels, &key);
         if (!is_good || !label_map_put(map, &key, &numbers[i], &is_new)) {
@@ -27,12 +30,12 @@ static uint32_t *number_columns(struct eval *e, struct label_map *map,
     return numbers;
 }
 
-int grouping_init(struct eval *e, struct grouping *g, const struct word_list *labels,
-                  bool is_without, const struct vector *v)
+static int init(struct eval *e, struct grouping *g, const struct word_list *labels,
+                enum grouping_kind kind, const struct vector *v)
 {
     struct label_map map;
     label_map_init(&map, e->region);
-    uint32_t *numbers = number_columns(e, &map, labels, is_without, v);
+    uint32_t *numbers = number_columns(e, &map, labels, kind, v);
     if (!numbers)
         return -1;
     uint32_t *members = eval_alloc(e, v->n, sizeof(*members));
@@ -52,4 +55,16 @@ int grouping_init(struct eval *e, struct grouping *g, const struct word_list *la
         group->members[group->n++] = (uint32_t)i;
     }
     return 0;
+}
+
+int grouping_init(struct eval *e, struct grouping *g, const struct word_list *labels,
+                  bool is_without, const struct vector *v)
+{
+    return init(e, g, labels, is_without ? GROUP_WITHOUT : GROUP_BY, v);
+}
+
+int grouping_init_named(struct eval *e, struct grouping *g, const struct word_list *without,
+                        const struct vector *v)
+{
+    return init(e, g, without, GROUP_WITHOUT_NAMED, v);
 }

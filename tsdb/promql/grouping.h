@@ -20,4 +20,8 @@ struct grouping {
 int grouping_init(struct eval *e, struct grouping *g, const struct word_list *labels,
                   bool is_without, const struct vector *v) WARN_UNUSED;
 
+/* By all labels but those; the name counts. */
+int grouping_init_named(struct eval *e, struct grouping *g, const struct word_list *without,
+                        const struct vector *v) WARN_UNUSED;
+
 #endif

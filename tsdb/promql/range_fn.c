@@ -7,7 +7,7 @@ const struct node *range_fn_argument(const struct node *call)
     for (uint32_t i = 0; i < call->call.n_args; i++)
         if (call->call.args[i]->type == PROMQL_MATRIX)
             return call->call.args[i];
-    assert(!"a function of a range has one");
+    assert(0 && "a function of a range has one");
     return NULL;
 }
 
@@ -16,6 +16,7 @@ struct slide {
     const struct range *range;
     double *params[FUNC_ARGS_MAX]; /* columns */
     size_t n_params;
+    double *scratch;
 };
 
 /* One series. The window's ends only move forward, so each sample enters and leaves once. */
@@ -25,7 +26,8 @@ static int slide_series(struct eval *e, const struct slide *s, const struct samp
     size_t first = 0, end = 0;
     for (size_t i = 0; i < e->steps.n; i++) {
         struct range_window w = {.end_ms = reference_time(&s->range->reference, &e->steps, i),
-                                 .step_ms = steps_time(&e->steps, i)};
+                                 .step_ms = steps_time(&e->steps, i),
+                                 .scratch = s->scratch};
         w.start_ms = time_sub(w.end_ms, s->range->range_ms);
         while (end < samples->n && samples->t_ms[end] <= w.end_ms)
             end++;
@@ -60,7 +62,11 @@ int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn, st
                                        : eval_scalar(e, arg, &s.params[s.n_params++]))
             return -1;
     }
-    if (eval_new_vector(e, range.n, ret) != 0)
+    size_t n_max = 0;
+    for (size_t i = 0; i < range.n; i++)
+        n_max = size_max(n_max, range.items[i].n);
+    s.scratch = eval_alloc(e, n_max, sizeof(*s.scratch));
+    if (!s.scratch || eval_new_vector(e, range.n, ret) != 0)
         return -1;
     uint64_t n_points = 0;
     for (size_t i = 0; i < range.n; i++) {

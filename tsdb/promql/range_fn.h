@@ -10,7 +10,8 @@
 struct range_window {
     const int64_t *t_ms; /* start_ms < t <= end_ms, ascending */
     const double *v;
-    size_t n; /* >= 1 */
+    size_t n;        /* >= 1 */
+    double *scratch; /* room for n values */
     int64_t start_ms, end_ms;
     int64_t step_ms; /* the time of the step, which @ and offset have no influence on */
 };

@@ -158,6 +158,7 @@ static struct samples without_stale(struct read_series *s)
         memcpy(&v[n], &bits, sizeof(bits));
         s->t_ms[n++] = s->t_ms[i];
     }
+    s->n = n; /* so that doing it again changes nothing */
     return (struct samples){.labels = s->labels, .n = n, .t_ms = s->t_ms, .v = v};
 }
 

@@ -1,0 +1,79 @@
+/* Quantiles of groups and of windows.
+ * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
+#include "tests/unit/promql/test_query.h"
+
+static const struct {
+    const char *series;
+    int64_t interval_ms;
+    const char *values;
+} loads[] = {
+    {"qa{i=\"1\",k=\"x\"}", 15000, "1 5 NaN 3"},
+    {"qa{i=\"2\",k=\"x\"}", 15000, "2 4 7 -Inf"},
+    {"qa{i=\"3\",k=\"y\"}", 15000, "3 3 8 Inf"},
+    {"qa{i=\"4\",k=\"y\"}", 15000, "10 2 9"},
+};
+
+/* step_s 0: an instant query at start_s. */
+static const struct {
+    const char *query;
+    double start_s, end_s, step_s;
+    const char *answer;
+} cases[] = {
+    {"quantile(0, qa)", 0, 45, 15, "{} 1@0 2@15 NaN@30 -Inf@45"},
+    {"quantile by (k) (0, qa)", 0, 45, 15,
+     "{k=\"x\"} 1@0 4@15 NaN@30 -Inf@45; {k=\"y\"} 3@0 2@15 8@30 NaN@45"},
+    {"quantile(0.25, qa)", 0, 45, 15, "{} 1.75@0 2.75@15 NaN@30 -Inf@45"},
+    {"quantile by (k) (0.25, qa)", 0, 45, 15,
+     "{k=\"x\"} 1.25@0 4.25@15 NaN@30 -Inf@45; {k=\"y\"} 4.75@0 2.25@15 8.25@30 +Inf@45"},
+    {"quantile(0.5, qa)", 0, 45, 15, "{} 2.5@0 3.5@15 7.5@30 6@45"},
+    {"quantile by (k) (0.5, qa)", 0, 45, 15,
+     "{k=\"x\"} 1.5@0 4.5@15 NaN@30 -Inf@45; {k=\"y\"} 6.5@0 2.5@15 8.5@30 +Inf@45"},
+    {"quantile(0.99, qa)", 0, 45, 15, "{} 9.79@0 4.97@15 8.969999999999999@30 +Inf@45"},
+    {"quantile by (k) (0.99, qa)", 0, 45, 15,
+     "{k=\"x\"} 1.99@0 4.99@15 NaN@30 -Inf@45; {k=\"y\"} 9.93@0 2.9899999999999998@15 8.99@30 "
+     "+Inf@45"},
+    {"quantile(1, qa)", 0, 45, 15, "{} 10@0 5@15 9@30 NaN@45"},
+    {"quantile by (k) (1, qa)", 0, 45, 15,
+     "{k=\"x\"} 2@0 5@15 7@30 3@45; {k=\"y\"} 10@0 3@15 9@30 NaN@45"},
+    {"quantile(-0.5, qa)", 0, 0, 0,
+     "{} -Inf ! PromQL warning: quantile value should be between 0 and 1, got -0.5 (1:10)"},
+    {"quantile(1.5, qa)", 0, 0, 0,
+     "{} +Inf ! PromQL warning: quantile value should be between 0 and 1, got 1.5 (1:10)"},
+    {"quantile(NaN, qa)", 0, 0, 0,
+     "{} NaN ! PromQL warning: quantile value should be between 0 and 1, got NaN (1:10)"},
+    {"quantile(Inf, qa)", 0, 0, 0,
+     "{} +Inf ! PromQL warning: quantile value should be between 0 and 1, got +Inf (1:10)"},
+    {"quantile(scalar(qa{i=\"1\"}) / 5, qa)", 0, 45, 15,
+     "{} 1.6@0 5@15 NaN@30 7.799999999999999@45 ! PromQL warning: quantile value should be between "
+     "0 and 1, got NaN (1:10)"},
+    {"quantile(7, nothing)", 0, 0, 0,
+     " ! PromQL warning: quantile value should be between 0 and 1, got 7 (1:10)"},
+    {"quantile_over_time(0.5, qa[1m])", 0, 60, 15,
+     "{i=\"1\", k=\"x\"} 1@0 3@15 1@30 2@45 3@60; {i=\"2\", k=\"x\"} 2@0 3@15 4@30 3@45 4@60; "
+     "{i=\"3\", k=\"y\"} 3@0 3@15 3@30 5.5@45 NaN@60; {i=\"4\", k=\"y\"} 10@0 6@15 9@30 9@45 "
+     "5.5@60"},
+    {"quantile_over_time(0.9, qa[1m])", 45, 0, 0,
+     "{i=\"1\", k=\"x\"} 4.4; {i=\"2\", k=\"x\"} 6.1000000000000005; {i=\"3\", k=\"y\"} +Inf; "
+     "{i=\"4\", k=\"y\"} 9.799999999999999"},
+    {"quantile_over_time(-1, qa[1m])", 45, 0, 0,
+     "{i=\"1\", k=\"x\"} -Inf; {i=\"2\", k=\"x\"} -Inf; {i=\"3\", k=\"y\"} -Inf; {i=\"4\", "
+     "k=\"y\"} -Inf ! PromQL warning: quantile value should be between 0 and 1, got -1 (1:20)"},
+    {"quantile_over_time(2, nothing[1m])", 45, 0, 0, ""},
+    {"quantile without (i) (0.5, qa)", 0, 0, 0, "{k=\"x\"} 1.5; {k=\"y\"} 6.5"},
+};
+
+Test(quantile, answers)
+{
+    struct test_query t;
+    test_query_init(&t);
+    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
+        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *answer =
+            cases[i].step_s > 0
+                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
+                : test_instant(&t, cases[i].query, cases[i].start_s);
+        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
+    }
+    test_query_release(&t);
+}

@@ -1,0 +1,13 @@
+/* count_values("label", v): how many series of a group have each value, which becomes a label.
+ *
+ * Threads: belongs to the query's thread. */
+#ifndef HG_TSDB_PROMQL_COUNT_VALUES_H
+#define HG_TSDB_PROMQL_COUNT_VALUES_H
+
+#include "tsdb/promql/eval.h"
+#include "tsdb/promql/grouping.h"
+
+int count_values_eval(struct eval *e, const struct grouping *g, const struct vector *v,
+                      struct word label, struct vector *ret) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,89 @@
+#include "tsdb/promql/quantile.h"
+
+#include "tsdb/promql/float_text.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y))
+        return isnan(y) - isnan(x);
+    return (x > y) - (x < y);
+}
+
+double quantile_of(double q, double *v, size_t n)
+{
+    if (n == 0 || isnan(q))
+        return NAN;
+    if (q < 0)
+        return -INFINITY;
+    if (q > 1)
+        return INFINITY;
+    qsort(v, n, sizeof(*v), compare);
+    double rank = q * (double)(n - 1);
+    size_t low = (size_t)floor(rank);
+    size_t next = size_min(low + 1, n - 1);
+    double weight = rank - floor(rank);
+    return v[low] * (1 - weight) + v[next] * weight;
+}
+
+void quantile_check(struct eval *e, double q, uint32_t pos)
+{
+    if (q >= 0 && q <= 1)
+        return;
+    char number[FLOAT_TEXT_MAX];
+    float_text_general(q, number);
+    annot_add(e->annot, ANNOT_WARNING,
+              region_printf(e->region, "quantile value should be between 0 and 1, got %s", number),
+              pos);
+}
+
+/* The extremes of q are named, whatever series there are. */
+static void check_extremes(struct eval *e, const double *q, uint32_t pos)
+{
+    double low = INFINITY, high = -INFINITY;
+    bool has_nan = false;
+    for (size_t i = 0; i < e->steps.n; i++) {
+        has_nan = has_nan || isnan(q[i]);
+        low = q[i] < low ? q[i] : low;
+        high = q[i] > high ? q[i] : high;
+    }
+    if (has_nan)
+        quantile_check(e, NAN, pos);
+    if (!has_nan && high > 1)
+        quantile_check(e, high, pos);
+    if (!has_nan && low < 0)
+        quantile_check(e, low, pos);
+}
+
+static int eval_group(struct eval *e, const struct group *g, const struct vector *v,
+                      const double *q, double *values, struct column *ret)
+{
+    ret->labels = g->labels;
+    for (size_t i = 0; i < e->steps.n; i++) {
+        size_t n = 0;
+        for (uint32_t k = 0; k < g->n; k++)
+            if (column_has(&v->items[g->members[k]], i))
+                values[n++] = v->items[g->members[k]].v[i];
+        if (n > 0)
+            column_put(ret, i, quantile_of(q[i], values, n));
+        if (eval_poll(e, g->n) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int quantile_eval(struct eval *e, const struct grouping *g, const struct vector *v, const double *q,
+                  uint32_t pos, struct vector *ret)
+{
+    double *values = eval_alloc(e, v->n, sizeof(*values));
+    if (!values || eval_new_vector(e, g->n, ret) != 0)
+        return -1;
+    check_extremes(e, q, pos);
+    for (uint32_t i = 0; i < g->n; i++)
+        if (eval_group(e, &g->groups[i], v, q, values, &ret->items[i]) != 0)
+            return -1;
+    return 0;
+}

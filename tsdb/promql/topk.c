@@ -1,0 +1,161 @@
+/* A heap of the best so far, the worst of them on top: a value that is strictly better takes its
+ * place, so that of equals the earlier series stay. NaN is worse than anything. */
+#include "tsdb/promql/topk.h"
+
+#include "tsdb/promql/float_text.h"
+
+#include <math.h>
+
+struct entry {
+    double v;
+    uint32_t column;
+};
+
+struct ranking {
+    struct entry *entries;
+    size_t n;
+    bool is_bottom;
+};
+
+/* True when a is to be dropped before b. */
+static bool is_worse(const struct ranking *r, double a, double b)
+{
+    if (isnan(a))
+        return true;
+    return r->is_bottom ? a > b : a < b;
+}
+
+static void swap(struct entry *a, struct entry *b)
+{
+    struct entry c = *a;
+    *a = *b;
+    *b = c;
+}
+
+static void sift_up(struct ranking *r, size_t i)
+{
+    while (i > 0 && is_worse(r, r->entries[i].v, r->entries[(i - 1) / 2].v)) {
+        swap(&r->entries[i], &r->entries[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+}
+
+static void sift_down(struct ranking *r, size_t i)
+{
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= r->n)
+            break;
+        if (child + 1 < r->n && is_worse(r, r->entries[child + 1].v, r->entries[child].v))
+            child++;
+        if (!is_worse(r, r->entries[child].v, r->entries[i].v))
+            break;
+        swap(&r->entries[i], &r->entries[child]);
+        i = child;
+    }
+}
+
+static void offer(struct ranking *r, size_t k, struct entry entry)
+{
+    if (r->n < k) {
+        r->entries[r->n++] = entry;
+        sift_up(r, r->n - 1);
+    } else if (is_worse(r, r->entries[0].v, entry.v) && !isnan(entry.v)) {
+        r->entries[0] = entry;
+        sift_down(r, 0);
+    }
+}
+
+/* Best first, by insertion: k is small where order is asked for, and equals keep their places. */
+static void sort_best_first(struct ranking *r)
+{
+    for (size_t i = 1; i < r->n; i++)
+        for (size_t j = i; j > 0 && is_worse(r, r->entries[j - 1].v, r->entries[j].v) &&
+                           !(isnan(r->entries[j - 1].v) && isnan(r->entries[j].v));
+             j--)
+            swap(&r->entries[j], &r->entries[j - 1]);
+}
+
+/* The largest k of all steps; NaN only if there is nothing else. */
+static int check_k(struct eval *e, const double *k, double *ret_max)
+{
+    *ret_max = NAN;
+    for (size_t i = 0; i < e->steps.n; i++)
+        if (isnan(*ret_max) || k[i] > *ret_max)
+            *ret_max = k[i];
+    if (*ret_max < 0x1p63)
+        return 0;
+    char number[FLOAT_TEXT_MAX];
+    float_text_general(*ret_max, number);
+    return eval_fail(e, PROMQL_ERR_EXECUTION,
+                     region_printf(e->region, "Scalar value %s overflows int64", number));
+}
+
+/* Ranks one group at one step; entries are left in heap order. */
+static void rank(struct ranking *r, const struct group *g, const struct vector *v, size_t step,
+                 size_t k)
+{
+    r->n = 0;
+    for (uint32_t i = 0; i < g->n; i++) {
+        const struct column *c = &v->items[g->members[i]];
+        if (column_has(c, step))
+            offer(r, k, (struct entry){c->v[step], g->members[i]});
+    }
+}
+
+static size_t limit_k(double k, size_t n)
+{
+    return !(k >= 1) ? 0 : k >= (double)n ? n : (size_t)k;
+}
+
+/* One step: columns of the best in order. */
+static int eval_ordered(struct eval *e, const struct grouping *g, struct vector *v, double k,
+                        struct ranking *r, struct vector *ret)
+{
+    ret->items = eval_alloc(e, v->n, sizeof(*ret->items));
+    if (!ret->items)
+        return -1;
+    for (uint32_t i = 0; i < g->n; i++) {
+        rank(r, &g->groups[i], v, 0, limit_k(k, v->n));
+        sort_best_first(r);
+        for (size_t j = 0; j < r->n; j++)
+            ret->items[ret->n++] = v->items[r->entries[j].column];
+        if (eval_poll(e, g->groups[i].n) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
+              bool is_bottom, struct vector *ret)
+{
+    struct ranking r = {.is_bottom = is_bottom};
+    double max;
+    *ret = (struct vector){0};
+    if (v->n == 0)
+        return 0;
+    r.entries = eval_alloc(e, v->n, sizeof(*r.entries));
+    if (!r.entries || check_k(e, k, &max) != 0)
+        return -1;
+    if (max < 1)
+        return 0;
+    if (e->steps.n == 1)
+        return eval_ordered(e, g, v, k[0], &r, ret);
+    struct vector kept;
+    if (eval_new_vector(e, v->n, &kept) != 0)
+        return -1;
+    for (size_t i = 0; i < v->n; i++)
+        kept.items[i].labels = v->items[i].labels;
+    for (size_t step = 0; step < e->steps.n; step++) {
+        for (uint32_t i = 0; i < g->n && limit_k(k[step], v->n) > 0; i++) {
+            rank(&r, &g->groups[i], v, step, limit_k(k[step], v->n));
+            for (size_t j = 0; j < r.n; j++)
+                column_put(&kept.items[r.entries[j].column], step, r.entries[j].v);
+        }
+        if (eval_poll(e, v->n) != 0)
+            return -1;
+    }
+    *ret = kept;
+    vector_squeeze(ret, e->steps.n);
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* topk and bottomk: the k largest or smallest series of each group, at each step anew. Series keep
+ * their labels.
+ *
+ * Threads: belongs to the query's thread. */
+#ifndef HG_TSDB_PROMQL_TOPK_H
+#define HG_TSDB_PROMQL_TOPK_H
+
+#include "tsdb/promql/eval.h"
+#include "tsdb/promql/grouping.h"
+
+/* k has one value a step. The operand's columns are used up. With one step the result is in the
+ * order of values within each group, groups in their own order. */
+int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
+              bool is_bottom, struct vector *ret) WARN_UNUSED;
+
+#endif
