@@ -171,7 +171,7 @@ struct quantiles {
     uint32_t pos;           /* of the vector */
 };
 
-/* Prometheus knows the metric's name at the first step only. */
+/* Prometheus knows the metric's name at the histogram's first step only. */
 static void note_forced(struct eval *e, const struct label *name, uint32_t pos)
 {
     struct textbuf b;
@@ -186,7 +186,7 @@ static void note_forced(struct eval *e, const struct label *name, uint32_t pos)
 static int eval_histogram(struct eval *e, const struct quantiles *s, const struct group *g,
                           struct column *ret)
 {
-    bool is_noted = false;
+    bool is_noted = false, is_first = true;
     for (size_t i = 0; i < e->steps.n; i++) {
         size_t n = 0;
         for (uint32_t k = 0; k < g->n; k++)
@@ -197,9 +197,10 @@ static int eval_histogram(struct eval *e, const struct quantiles *s, const struc
             continue;
         bool was_forced;
         column_put(ret, i, bucket_quantile(s->q[i], s->buckets, n, &was_forced));
-        if (was_forced && (i == 0 || !is_noted))
-            note_forced(e, i == 0 ? labelset_name(&g->labels) : NULL, s->pos);
-        is_noted = is_noted || (was_forced && i > 0);
+        if (was_forced && !is_noted)
+            note_forced(e, is_first ? labelset_name(&g->labels) : NULL, s->pos);
+        is_noted = is_noted || (was_forced && !is_first);
+        is_first = false;
         if (eval_poll(e, g->n) != 0)
             return -1;
     }
