@@ -20,7 +20,7 @@
 struct dump_block {
     int64_t first_ms, last_ms;
     uint32_t n_samples;   /* 1 .. BLOCK_SAMPLES_MAX */
-    uint32_t n_bytes;     /* 1 .. SIZE_CLASS_BYTES_MAX */
+    uint32_t n_bytes;     /* 1 .. BLOCK_BYTES_MAX (block.h) */
     uint8_t encoding;     /* docs/chunk-format.md */
     const uint8_t *bytes; /* borrowed during the call */
 };
@@ -59,7 +59,7 @@ int restore_series(struct tsdb *db, const struct labels *ls, uint32_t *ret_serie
 /* Adds a block, or samples, behind what the series has. Everything is checked: ERR_CORRUPT when the
  * bytes do not decode to n_samples ascending times from first_ms to last_ms within one window, or
  * do not lie behind what is there; ERR_TOO_OLD when the window is no longer kept beside the newest
- * restored one; ERR_NO_MEMORY. */
+ * restored one; ERR_NO_MEMORY (of a tail, the samples before the failure stay). */
 int restore_block(struct tsdb *db, uint32_t series, const struct dump_block *block) WARN_UNUSED;
 int restore_tail(struct tsdb *db, uint32_t series, const struct sample *samples,
                  size_t n) WARN_UNUSED;
