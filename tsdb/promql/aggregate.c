@@ -170,7 +170,7 @@ int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
         return -1;
     switch (a->op) {
     case TOKEN_QUANTILE:
-        return quantile_eval(e, &g, &v, param.scalar, a->param->pos, ret);
+        return quantile_eval(e, &g, &v, param.scalar, node_argument_pos(a->param), ret);
     case TOKEN_TOPK:
     case TOKEN_BOTTOMK:
         return topk_eval(e, &g, &v, param.scalar, a->op == TOKEN_BOTTOMK, ret);

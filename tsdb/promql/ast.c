@@ -19,6 +19,12 @@ const struct node *node_unwrap(const struct node *n)
     return n;
 }
 
+uint32_t node_argument_pos(const struct node *n)
+{
+    n = node_unwrap(n);
+    return n->kind == NODE_SUBQUERY ? 0 : n->pos;
+}
+
 struct shift *node_shift(struct node *n)
 {
     switch (n->kind) {

@@ -124,6 +124,10 @@ struct node *node_new(struct region *r, enum node_kind kind, enum promql_type ty
 /* The node inside any parentheses. */
 const struct node *node_unwrap(const struct node *n);
 
+/* Where annotations about an argument point: inside its parentheses; for a subquery, like in
+ * Prometheus, at the start of the text. */
+uint32_t node_argument_pos(const struct node *n);
+
 /* The shift of a selector, of the selector of a range, or of a subquery; NULL for other kinds. */
 struct shift *node_shift(struct node *n);
 

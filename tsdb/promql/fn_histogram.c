@@ -221,10 +221,11 @@ int fn_histogram_quantile(struct eval *e, const struct node *call, struct value 
         return -1;
     for (size_t i = 0; i < e->steps.n; i++)
         quantile_check(e, q[i], q_node->pos);
-    if (take_bounds(e, &v, v_node->pos, &bounds) != 0 ||
+    if (take_bounds(e, &v, node_argument_pos(v_node), &bounds) != 0 ||
         grouping_init_named(e, &g, &le_only, &v) != 0 || eval_new_vector(e, g.n, &ret->vector) != 0)
         return -1;
-    struct quantiles s = {q, &v, bounds, eval_alloc(e, v.n, sizeof(*s.buckets)), v_node->pos};
+    struct quantiles s = {q, &v, bounds, eval_alloc(e, v.n, sizeof(*s.buckets)),
+                          node_argument_pos(v_node)};
     if (!s.buckets)
         return -1;
     for (uint32_t i = 0; i < g.n; i++)

@@ -211,7 +211,7 @@ static int eval_counter(struct eval *e, const struct node *call, range_fn fn, st
             last && name &&
             bytes_compare(last->value, last->value_len, name->value, name->value_len) == 0;
         if (name && !is_known && name->value_len > 0 && !has_counter_name(name))
-            note_name(e, name, range_fn_argument(call)->pos);
+            note_name(e, name, node_argument_pos(range_fn_argument(call)));
         last = name;
     }
     return eval_drop_names(e, &ret->vector, true);

@@ -25,7 +25,7 @@ static const int64_t FIRST_SECOND = INT64_C(-9223371966579724800);
 static struct date date_of(int64_t seconds)
 {
     struct date d = {.days = floor_div(seconds, SECONDS_PER_DAY)};
-    d.second = seconds - d.days * SECONDS_PER_DAY;
+    d.second = (seconds % SECONDS_PER_DAY + SECONDS_PER_DAY) % SECONDS_PER_DAY;
     if (seconds < FIRST_SECOND) {
         d.days = (int64_t)((uint64_t)seconds / SECONDS_PER_DAY);
         d.second = (int64_t)((uint64_t)seconds % SECONDS_PER_DAY);

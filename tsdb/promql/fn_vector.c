@@ -2,6 +2,7 @@
 #include "tsdb/promql/eval.h"
 #include "tsdb/promql/fn.h"
 #include "tsdb/promql/labelset.h"
+#include "tsdb/promql/range_fn.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -151,15 +152,22 @@ int fn_absent(struct eval *e, const struct node *call, struct value *ret)
     return put_absent(e, call->call.args[0], present, ret);
 }
 
+static bool window_is_present(const struct range_window *w, const double *params, double *ret)
+{
+    (void)w, (void)params;
+    *ret = 1;
+    return true;
+}
+
 int fn_absent_over_time(struct eval *e, const struct node *call, struct value *ret)
 {
-    struct value present_over_time;
+    struct vector v;
     size_t n_words = (e->steps.n + 63) / 64;
     uint64_t *present = eval_alloc(e, n_words, sizeof(*present));
-    if (!present || fn_present_over_time(e, call, &present_over_time) != 0)
+    if (!present || range_fn_eval_named(e, call, window_is_present, &v) != 0)
         return -1;
-    for (size_t k = 0; k < present_over_time.vector.n; k++)
+    for (size_t k = 0; k < v.n; k++)
         for (size_t w = 0; w < n_words; w++)
-            present[w] |= present_over_time.vector.items[k].present[w];
+            present[w] |= v.items[k].present[w];
     return put_absent(e, call->call.args[0], present, ret);
 }
