@@ -121,12 +121,14 @@ static bool check_call(struct checker *c, struct node *n)
     if (f->variadic > 0 && n_args > n_max)
         return fail(c, n->pos, "expected at most %d argument(s) in call to \"%s\", got %d", n_max,
                     f->name, n_args);
-    char context[ERROR_TEXT_BYTES];
-    snprintf(context, sizeof(context), "call to function \"%s\"", f->name);
     for (int i = 0; i < n_args; i++) {
-        int type = i < f->n_args ? i : f->n_args - 1;
-        if (!check_type(c, n->call.args[i], f->arg_types[type], context))
+        enum promql_type want = f->arg_types[i < f->n_args ? i : f->n_args - 1];
+        struct node *arg = n->call.args[i];
+        if (!check_node(c, arg))
             return false;
+        if (arg->type != want)
+            return fail(c, arg->pos, "expected type %s in call to function \"%s\", got %s",
+                        promql_type_text(want), f->name, promql_type_text(arg->type));
     }
     return true;
 }

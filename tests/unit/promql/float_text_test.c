@@ -57,6 +57,28 @@ Test(float_text, known_values)
     }
 }
 
+Test(float_text, general)
+{
+    static const struct {
+        double v;
+        const char *text;
+    } cases[] = {{1.5, "1.5"},
+                 {-0.9999, "-0.9999"},
+                 {100000, "100000"},
+                 {1e6, "1e+06"},
+                 {1234567, "1.234567e+06"},
+                 {-0.0001, "-0.0001"},
+                 {-0.00001234, "-1.234e-05"},
+                 {1e20, "1e+20"},
+                 {INFINITY, "+Inf"},
+                 {NAN, "NaN"}};
+    char text[FLOAT_TEXT_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cr_assert_eq(float_text_general(cases[i].v, text), strlen(cases[i].text));
+        cr_assert_str_eq(text, cases[i].text);
+    }
+}
+
 Test(float_text, the_longest_fits)
 {
     char text[FLOAT_TEXT_MAX];
