@@ -325,16 +325,16 @@ static struct node *finish_aggregate(struct parser *p, struct node *n, struct no
     uint32_t n_expected = aggregate_has_param(op) ? 2 : 1;
     if (n_args == 0) {
         parser_fail(p, n->pos, "no arguments for aggregate expression provided");
-    } else if (n_args != n_expected) {
-        parser_failf(p, n->pos,
-                     "wrong number of arguments for aggregate expression provided, expected %u, "
-                     "got %u",
-                     n_expected, n_args);
     } else if (op == TOKEN_LIMITK || op == TOKEN_LIMIT_RATIO) {
         parser_failf(p, n->pos,
                      "%s() is experimental and must be enabled with "
                      "--enable-feature=promql-experimental-functions",
                      token_spelling(op));
+    } else if (n_args != n_expected) {
+        parser_failf(p, n->pos,
+                     "wrong number of arguments for aggregate expression provided, expected %u, "
+                     "got %u",
+                     n_expected, n_args);
     } else {
         n->aggregate.inner = args[n_args - 1];
         n->aggregate.param = n_args == 2 ? args[0] : NULL;
