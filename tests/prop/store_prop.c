@@ -78,6 +78,8 @@ static void forget_old(struct world *w)
         size_t n = 0;
         while (n < s->n && !is_kept(w, s->samples[n].t_ms))
             n++;
+        if (n == 0)
+            continue;
         memmove(s->samples, s->samples + n, (s->n - n) * sizeof(*s->samples));
         s->n -= n;
     }
