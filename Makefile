@@ -127,7 +127,7 @@ $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/ob
 
 # --- what is needed, and running ------------------------------------------------------------------------------
 PACKAGES      := gcc g++ libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libre2-dev libxxhash-dev
-PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3
+PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3 chromium
 
 deps:
 	@tests/tools/deps.sh $(PACKAGES)
