@@ -11,6 +11,9 @@
  * - Its timeout restarts with each byte; watch.c keeps deadlines of our own.
  * - It does not look at a suspended connection: watch.c waits for the client to go away. And it
  *   aborts when it is stopped with one suspended: every worker's job ends in a resume first.
+ * - MHD_quiesce_daemon takes the listening socket out of the epoll sets of threads that may be
+ *   doing the same, and aborts when it comes second. So the socket stays open while requests
+ *   drain; who comes then hears 503 and is not waited for.
  * - An answer made of many pieces (iovec) aborts when the pieces' table does not fit the
  *   connection's memory; long answers are read out of their chain by a callback instead.
  * - Path and query are given to us still encoded (the unescape callback does nothing), because
@@ -45,6 +48,7 @@ struct exchange {
     struct watch_connection *connection;
     slot self;
     enum step step;
+    bool is_waited_for; /* it came before the stop: server_stop lets it finish */
     bool wants_body;
     size_t n_discarded;
     struct job job;
@@ -136,7 +140,9 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     region_init(&x->rq.region, &app->arena, app->owner_requests, 0);
     params_init(&x->rq.params, &x->rq.region);
     watch_deadline(x->connection, x->rq.arrived_boot_ns / 1000000 + s->o.read_deadline_ms);
-    atomic_fetch_add(&s->n_active, 1);
+    x->is_waited_for = app_phase(app) != APP_STOPPING;
+    if (x->is_waited_for)
+        atomic_fetch_add(&s->n_active, 1);
     return x;
 }
 
@@ -157,11 +163,13 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     watch_deadline(x->connection, now_ns / 1000000 + s->o.idle_deadline_ms);
     region_release(&rq->region);
     body_release(&s->bodies, &rq->body);
+    bool is_waited_for = x->is_waited_for;
     pthread_mutex_lock(&s->lock);
     pool_put(&s->o.app->arena, &s->exchanges, x->self);
     pthread_mutex_unlock(&s->lock);
     *context = NULL;
-    atomic_fetch_sub(&s->n_active, 1);
+    if (is_waited_for)
+        atomic_fetch_sub(&s->n_active, 1);
 }
 
 /* --- answering -------------------------------------------------------------------------------- */
@@ -419,7 +427,6 @@ static void release(struct server *s)
     pool_drop(&app->arena, &s->exchanges);
     pool_drop(&app->arena, &s->connections);
     pthread_mutex_destroy(&s->lock);
-    close(s->o.listen_fd);
 }
 
 bool server_start(struct server *s, const struct server_options *o)
@@ -454,6 +461,7 @@ fail_workers:
     watch_stop(&s->watch);
 fail:
     release(s);
+    close(s->o.listen_fd);
     return false;
 }
 
@@ -472,14 +480,13 @@ static bool drain(struct server *s)
 void server_stop(struct server *s)
 {
     assert(app_phase(s->o.app) == APP_STOPPING);
-    MHD_quiesce_daemon(s->daemon);
     if (!drain(s)) {
         watch_cancel_all(&s->watch);
         drain(s);
     }
     watch_cancel_all(&s->watch);
-    workers_stop(&s->workers); /* every suspended connection is resumed now */
-    MHD_stop_daemon(s->daemon);
+    workers_stop(&s->workers);  /* every suspended connection is resumed now */
+    MHD_stop_daemon(s->daemon); /* closes the listening socket as well */
     watch_stop(&s->watch);
     release(s);
 }

@@ -61,14 +61,14 @@ struct server {
     pthread_mutex_t lock;
     struct pool exchanges; /* guarded by lock: requests under way */
     struct pool connections;
-    atomic_int n_active; /* requests under way */
+    atomic_int n_active; /* requests under way that came before the stop */
 };
 
 /* False when the system refuses. s is set up in place and must not move. */
 bool server_start(struct server *s, const struct server_options *o) WARN_UNUSED;
 
-/* Stops accepting, lets requests finish, cancels those that take longer, ends all threads. The
- * app's phase must be APP_STOPPING. */
+/* Answers newcomers with 503, lets requests under way finish, cancels those that take longer, ends
+ * all threads. The app's phase must be APP_STOPPING. */
 void server_stop(struct server *s);
 
 #endif

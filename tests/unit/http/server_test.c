@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -492,4 +493,40 @@ Test(server, idle_connections_do_not_keep_it_from_stopping)
     cr_assert(is_closed_by_peer(fd));
     close(fd);
     close(half);
+}
+
+/* Connects, asks and goes away, until nobody listens any more. */
+static void *hammer(void *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(*(uint16_t *)port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    static const char text[] = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
+    bool is_open = true;
+    while (is_open) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        is_open = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+        if (is_open)
+            (void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+        close(fd);
+    }
+    return NULL;
+}
+
+/* The library's threads and the one that stops must not both take the listening socket out of an
+ * epoll set: with MHD_quiesce_daemon that aborted the process now and then. */
+Test(server, stopping_while_clients_come_is_clean_every_time)
+{
+    enum { ROUNDS = 100, CLIENTS = 3 };
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_t threads[CLIENTS];
+        start();
+        uint16_t port = (uint16_t)listening.port;
+        for (int k = 0; k < CLIENTS; k++)
+            cr_assert_eq(pthread_create(&threads[k], NULL, hammer, &port), 0);
+        wait_for(&app.metrics.connections, 1);
+        stop();
+        for (int k = 0; k < CLIENTS; k++)
+            pthread_join(threads[k], NULL);
+    }
 }
