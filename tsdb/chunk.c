@@ -557,6 +557,19 @@ size_t chunk_read(const struct arena *a, const struct chunk *c, int64_t min_ms, 
     return n;
 }
 
+void chunk_add_footprint(const struct arena *a, const struct chunk *c, struct chunk_footprint *io)
+{
+    io->payload_bytes += tail_payload(c);
+    io->slots[size_class_of(sizeof(*c)) - 1]++;
+    for (slot s = c->first_piece; s != 0; s = ((const struct piece *)slot_ptr(a, s))->next)
+        io->slots[size_class_of(sizeof(struct piece)) - 1]++;
+    for (slot s = c->first_block; s != 0; s = block_at(a, s)->next) {
+        size_t bytes = block_slot_bytes(block_at(a, s)->n_bytes);
+        io->payload_bytes += bytes;
+        io->slots[size_class_of(bytes) - 1]++;
+    }
+}
+
 bool chunk_check(const struct arena *a, slot chunk)
 {
     const struct chunk *c = chunk_at(a, chunk);

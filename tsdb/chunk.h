@@ -90,6 +90,15 @@ struct block chunk_block(const struct arena *a, slot at, slot *ret_next);
 size_t chunk_tail(const struct arena *a, const struct chunk *c,
                   struct sample ret[BLOCK_SAMPLES_MAX]);
 
+/* What a chunk occupies: bytes that are not slack, and slots of each class. */
+struct chunk_footprint {
+    uint64_t payload_bytes;
+    uint64_t slots[SIZE_CLASSES];
+};
+
+/* Adds a chunk's footprint, counted anew. */
+void chunk_add_footprint(const struct arena *a, const struct chunk *c, struct chunk_footprint *io);
+
 /* Recounts: times ascend, every block decodes, the counts are right. */
 bool chunk_check(const struct arena *a, slot chunk);
 

@@ -246,8 +246,17 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
     pthread_rwlock_unlock(&db->lock);
 }
 
+static bool has_footprint(const struct window *w, const struct chunk_footprint *f)
+{
+    for (unsigned c = 0; c < SIZE_CLASSES; c++)
+        if (w->classes[c].n_used != f->slots[c])
+            return false;
+    return w->payload_bytes == f->payload_bytes;
+}
+
 static bool check_window(struct tsdb *db, const struct window *w)
 {
+    struct chunk_footprint footprint = {0};
     uint64_t n_chunks = 0, n_samples = 0;
     for (slot c = w->first_chunk; c != 0; c = chunk_at(db->arena, c)->next_of_window) {
         const struct chunk *head = chunk_at(db->arena, c);
@@ -261,8 +270,9 @@ static bool check_window(struct tsdb *db, const struct window *w)
             return false;
         n_chunks++;
         n_samples += chunk_samples(head);
+        chunk_add_footprint(db->arena, head, &footprint);
     }
-    return n_chunks == w->n_chunks && n_samples == w->n_samples;
+    return n_chunks == w->n_chunks && n_samples == w->n_samples && has_footprint(w, &footprint);
 }
 
 bool tsdb_check(struct tsdb *db)

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 enum {
-    WINDOW_MS = 60 * 1000,
-    N_WINDOWS = 8,
+    WINDOW_MS = 200 * 1000, /* so that a chunk has a tail and blocks */
+    N_WINDOWS = 3,          /* so that some of them go */
     OUT_OF_ORDER_MS = 90 * 1000,
     STEP_MS = 1000,
     BATCH_MAX = 5,

@@ -255,6 +255,12 @@ Test(tsdb, check_sees_damage)
     w->n_chunks++;
     cr_assert_not(tsdb_check(s.db), "chunks of a window");
     w->n_chunks--;
+    w->payload_bytes++;
+    cr_assert_not(tsdb_check(s.db), "payload of a window");
+    w->payload_bytes--;
+    slot leaked = pool_get(&s.arena, &w->classes[1]);
+    cr_assert_not(tsdb_check(s.db), "a slot that no chunk has");
+    pool_put(&s.arena, &w->classes[1], leaked);
     s.db->series.n++;
     cr_assert_not(tsdb_check(s.db), "series");
     s.db->series.n--;
