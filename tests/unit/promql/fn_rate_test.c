@@ -46,6 +46,11 @@ static const struct {
     {"delta(gauge[1m])", 0, 120, 30, "{} 3.75@30 8@60 1.3333333333333333@90 NaN@120"},
     {"rate(late_total[5m])", 0, 600, 100,
      "{} 0.1438888888888889@400 0.2566666666666667@500 0.2683333333333333@600"},
+    /* the first sample 17.1, 16.5 and 16.4 s behind the start of the range: 1.1 of their mean
+       distance is 16.5 */
+    {"increase(late_total[1m2s100ms])", 360, 0, 0, "{} 24.5"},
+    {"increase(late_total[1m1s500ms])", 360, 0, 0, "{} 24.5"},
+    {"increase(late_total[1m1s400ms])", 360, 0, 0, "{} 28"},
     {"increase(near_zero_total[5m])", 300, 0, 0, "{} 2000"},
     {"increase(near_zero_total[5m])", 280, 0, 0, "{} 1867.6666666666663"},
     {"rate(one_total[5m])", 200, 0, 0, ""},
