@@ -2,11 +2,7 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"m{i=\"a\",k=\"x\"}", 15000, "1 2 3 4"},
     {"m{i=\"b\",k=\"x\"}", 15000, "10 NaN _ 4"},
     {"m{i=\"c\",k=\"y\"}", 15000, "0.1 Inf -1e17 1e17"},
@@ -17,12 +13,7 @@ static const struct {
     {"h{i=\"3\"}", 15000, "1.5e308 -1e16"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"sum(m)", 0, 45, 15, "{} 11.1@0 NaN@15 NaN@30 8@45"},
     {"sum by (k) (m)", 0, 45, 15,
      "{} 100000000000000000@30 -100000000000000000@45; {k=\"x\"} 11@0 NaN@15 NaN@30 8@45; "
@@ -95,16 +86,5 @@ static const struct {
 
 Test(aggregate, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

@@ -2,11 +2,7 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"hq_bucket{le=\"0.1\",x=\"1\"}", 15000, "0+1x9"},
     {"hq_bucket{le=\"1\",x=\"1\"}", 15000, "0+4x9"},
     {"hq_bucket{le=\"+Inf\",x=\"1\"}", 15000, "0+5x9"},
@@ -18,12 +14,7 @@ static const struct {
     {"hone_bucket{le=\"+Inf\"}", 15000, "3x9"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"histogram_quantile(0, hq_bucket)", 60, 0, 0, "{x=\"1\"} 0"},
     {"histogram_quantile(0.1, hq_bucket)", 60, 0, 0, "{x=\"1\"} 0.05"},
     {"histogram_quantile(0.2, hq_bucket)", 60, 0, 0, "{x=\"1\"} 0.1"},
@@ -67,16 +58,5 @@ static const struct {
 
 Test(fn_histogram, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

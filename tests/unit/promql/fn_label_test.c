@@ -2,22 +2,13 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"la{i=\"a1\",j=\"x\"}", 15000, "1"},
     {"la{i=\"b2\",j=\"x\"}", 15000, "2"},
     {"lb{i=\"a1\",j=\"x\"}", 15000, "3"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"label_replace(la, \"n\", \"$1-$2\", \"i\", \"(.)(.)\")", 0, 0, 0,
      "{__name__=\"la\", i=\"a1\", j=\"x\", n=\"a-1\"} 1; {__name__=\"la\", i=\"b2\", j=\"x\", "
      "n=\"b-2\"} 2"},
@@ -80,16 +71,5 @@ static const struct {
 
 Test(fn_label, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

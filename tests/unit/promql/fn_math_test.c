@@ -2,22 +2,13 @@
  * sure. Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"ma{k=\"a\"}", 15000, "1 -2.5 NaN Inf -0"},
     {"ma{k=\"b\"}", 15000, "0.5 4 -Inf 1e-9 100"},
     {"mb", 15000, "7x5"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"abs(ma)", 0, 60, 15,
      "{k=\"a\"} 1@0 2.5@15 NaN@30 +Inf@45 0@60; {k=\"b\"} 0.5@0 4@15 +Inf@30 1e-09@45 100@60"},
     {"ceil(ma)", 0, 60, 15,
@@ -87,16 +78,5 @@ static const struct {
 
 Test(fn_math, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

@@ -2,11 +2,7 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"v{k=\"a\"}", 15000, "1 -1 0.1 1e17 -1e17 3.14 -0 100 1e-9 NaN 5 Inf 2 -Inf 4"},
     {"v{k=\"b\"}", 15000, "0.1x30"},
     {"v{k=\"c\"}", 15000, "NaN NaN NaN _ 3"},
@@ -15,12 +11,7 @@ static const struct {
     {"w", 15000, "2 4 4 4 5 5 7 9"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"sum_over_time(v[1m])", 0, 220, 45,
      "{k=\"a\"} 1@0 100000000000000000@45 3.14@90 NaN@135 NaN@180; {k=\"b\"} 0.1@0 0.4@45 0.4@90 "
      "0.4@135 0.4@180; {k=\"c\"} NaN@0 NaN@45 3@90"},
@@ -94,16 +85,5 @@ static const struct {
 
 Test(fn_over_time, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

@@ -2,11 +2,7 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"req_total{i=\"a\"}", 15000, "0+10x40"},
     {"req_total{i=\"b\"}", 15000, "100+1.5x10 3+2x20"},
     {"gauge", 15000, "5 3 8 1 9 NaN 2 4x5"},
@@ -18,12 +14,7 @@ static const struct {
     {"twin_b", 15000, "0+1x40"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"rate(req_total[5m])", 600, 0, 0,
      "{i=\"a\"} 0.6666666666666666; {i=\"b\"} 0.07666666666666666"},
     {"rate(req_total[1m])", 45, 0, 0, "{i=\"a\"} 0.5; {i=\"b\"} 0.09999999999999999"},
@@ -89,16 +80,5 @@ static const struct {
 
 Test(fn_rate, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

@@ -2,22 +2,13 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"ta", 15000, "1x5"},
     {"tb", 15000, "0 951782400 4107542399 -1 -62135596800"},
     {"tc", 15000, "1e12 1e18 NaN Inf -1e18"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"minute()", 0, 60, 15, "{} 14@0 14@15 14@30 14@45 15@60"},
     {"minute(tb)", 0, 60, 15, "{} 0@0 0@15 59@30 59@45 0@60"},
     {"minute(tc)", 0, 60, 15, "{} 46@0 46@15 30@30 30@45 13@60"},
@@ -60,16 +51,5 @@ static const struct {
 
 Test(fn_time, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

@@ -2,23 +2,14 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"va{k=\"a\"}", 15000, "3 1 2"},
     {"va{k=\"b\"}", 15000, "1 NaN 2"},
     {"va{k=\"c\"}", 15000, "2 5"},
     {"vb", 15000, "_ 7"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"scalar(va)", 0, 0, 0, "{} NaN"},
     {"scalar(vb)", 0, 30, 15, "{} NaN@0 7@15 7@30"},
     {"scalar(nothing)", 0, 0, 0, "{} NaN"},
@@ -51,16 +42,5 @@ static const struct {
 
 Test(fn_vector, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

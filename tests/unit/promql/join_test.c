@@ -2,11 +2,7 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"l{i=\"a\",j=\"x\"}", 15000, "1+1x20"},     {"l{i=\"b\",j=\"x\"}", 15000, "10+10x20"},
     {"r{i=\"a\",j=\"x\"}", 15000, "2x20"},       {"r{i=\"b\",j=\"x\"}", 15000, "5 5 _ 5 5"},
     {"r{i=\"c\",j=\"x\"}", 15000, "7x20"},       {"o{j=\"x\",v=\"1\"}", 15000, "100x20"},
@@ -15,12 +11,7 @@ static const struct {
     {"nm{k=\"1\"}", 15000, "1x4 stale"},         {"nn{k=\"1\"}", 15000, "_x5 3x14"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"l + r", 15, 0, 0, "{i=\"a\", j=\"x\"} 4; {i=\"b\", j=\"x\"} 25"},
     {"l - r", 15, 0, 0, "{i=\"a\", j=\"x\"} 0; {i=\"b\", j=\"x\"} 15"},
     {"l * r", 15, 0, 0, "{i=\"a\", j=\"x\"} 4; {i=\"b\", j=\"x\"} 100"},
@@ -126,16 +117,5 @@ static const struct {
 
 Test(join, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

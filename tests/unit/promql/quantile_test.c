@@ -2,23 +2,14 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"qa{i=\"1\",k=\"x\"}", 15000, "1 5 NaN 3"},
     {"qa{i=\"2\",k=\"x\"}", 15000, "2 4 7 -Inf"},
     {"qa{i=\"3\",k=\"y\"}", 15000, "3 3 8 Inf"},
     {"qa{i=\"4\",k=\"y\"}", 15000, "10 2 9"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"quantile(0, qa)", 0, 45, 15, "{} 1@0 2@15 NaN@30 -Inf@45"},
     {"quantile by (k) (0, qa)", 0, 45, 15,
      "{k=\"x\"} 1@0 4@15 NaN@30 -Inf@45; {k=\"y\"} 3@0 2@15 8@30 NaN@45"},
@@ -64,16 +55,5 @@ static const struct {
 
 Test(quantile, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

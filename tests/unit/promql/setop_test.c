@@ -2,22 +2,13 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"sa{i=\"a\"}", 15000, "1+1x20"},        {"sa{i=\"b\"}", 15000, "10 _ 30 _ 50"},
     {"sb{i=\"a\"}", 15000, "1x20"},          {"sb{i=\"c\"}", 15000, "7 7 stale _ 8"},
     {"x1{k=\"1\"}", 15000, "1 2 stale _ 3"}, {"x2{k=\"1\"}", 15000, "10+10x10"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"sa and sb", 0, 60, 15, "{__name__=\"sa\", i=\"a\"} 1@0 2@15 3@30 4@45 5@60"},
     {"sa and on(i) sb", 0, 60, 15, "{__name__=\"sa\", i=\"a\"} 1@0 2@15 3@30 4@45 5@60"},
     {"sa and ignoring(i) sb", 0, 60, 15,
@@ -68,16 +59,5 @@ static const struct {
 
 Test(setop, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }

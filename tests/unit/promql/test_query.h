@@ -182,4 +182,35 @@ static inline const char *test_range(struct test_query *t, const char *text, dou
     return test_result_text(t, err);
 }
 
+/* The form of most tests here: series to load, then questions with the answers that are expected.
+ */
+struct test_series {
+    const char *series;
+    int64_t interval_ms;
+    const char *values;
+};
+
+struct test_case {
+    const char *query;
+    double start_s, end_s, step_s; /* step_s 0: an instant query at start_s */
+    const char *answer;
+};
+
+static inline void test_answers(const struct test_series *loads, size_t n_loads,
+                                const struct test_case *cases, size_t n_cases)
+{
+    struct test_query t;
+    test_query_init(&t);
+    for (size_t i = 0; i < n_loads; i++)
+        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
+    for (size_t i = 0; i < n_cases; i++) {
+        const struct test_case *c = &cases[i];
+        const char *answer = c->step_s > 0
+                                 ? test_range(&t, c->query, c->start_s, c->end_s, c->step_s)
+                                 : test_instant(&t, c->query, c->start_s);
+        cr_assert_str_eq(answer, c->answer, "%s: %s", c->query, answer);
+    }
+    test_query_release(&t);
+}
+
 #endif

@@ -2,11 +2,7 @@
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
 #include "tests/unit/promql/test_query.h"
 
-static const struct {
-    const char *series;
-    int64_t interval_ms;
-    const char *values;
-} loads[] = {
+static const struct test_series loads[] = {
     {"ka{i=\"1\",k=\"x\"}", 15000, "1 5 NaN 3"},
     {"ka{i=\"2\",k=\"x\"}", 15000, "2 5 NaN -Inf"},
     {"ka{i=\"3\",k=\"y\"}", 15000, "3 5 8 Inf"},
@@ -14,12 +10,7 @@ static const struct {
     {"kn", 15000, "1 2 3 0"},
 };
 
-/* step_s 0: an instant query at start_s. */
-static const struct {
-    const char *query;
-    double start_s, end_s, step_s;
-    const char *answer;
-} cases[] = {
+static const struct test_case cases[] = {
     {"topk(0, ka)", 0, 0, 0, ""},
     {"topk by (k) (0, ka)", 0, 0, 0, ""},
     {"topk(1, ka)", 0, 0, 0, "{__name__=\"ka\", i=\"4\", k=\"y\"} 10"},
@@ -110,16 +101,5 @@ static const struct {
 
 Test(topk, answers)
 {
-    struct test_query t;
-    test_query_init(&t);
-    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-        test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *answer =
-            cases[i].step_s > 0
-                ? test_range(&t, cases[i].query, cases[i].start_s, cases[i].end_s, cases[i].step_s)
-                : test_instant(&t, cases[i].query, cases[i].start_s);
-        cr_assert_str_eq(answer, cases[i].answer, "%s: %s", cases[i].query, answer);
-    }
-    test_query_release(&t);
+    test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
 }
