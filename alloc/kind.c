@@ -71,3 +71,8 @@ bool kind_check(const struct arena *a, const struct kind *k)
             return false;
     return true;
 }
+
+struct pool *kind_pool(struct kind *k, size_t bytes)
+{
+    return &k->pools[index_of(bytes)];
+}

@@ -33,4 +33,7 @@ size_t kind_used_bytes(const struct kind *k);
 size_t kind_free_bytes(const struct kind *k);
 bool kind_check(const struct arena *a, const struct kind *k);
 
+/* The pool of records of that size. */
+struct pool *kind_pool(struct kind *k, size_t bytes);
+
 #endif

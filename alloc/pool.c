@@ -177,3 +177,8 @@ bool pool_check(const struct arena *a, const struct pool *p)
            count_list(a, p, p->full, true, &pages, &used) && pages == p->n_pages &&
            used == p->n_used;
 }
+
+size_t pool_slot_bytes_at(const struct arena *a, slot s)
+{
+    return slab_of(a, s / UNITS_PER_PAGE)->slot_bytes;
+}

@@ -50,6 +50,8 @@ static inline size_t pool_free_slots(const struct pool *p)
     return (size_t)p->n_pages * p->slots_per_page - p->n_used;
 }
 
+size_t pool_slot_bytes_at(const struct arena *a, slot s);
+
 /* The address of a slot, valid until it is put. */
 static inline void *slot_ptr(const struct arena *a, slot s)
 {

@@ -10,7 +10,7 @@
 #define FRAME_MAGIC "\x89HGF" /* not text, and not the start of any UTF-8 string */
 
 enum {
-    FORMAT_VERSION = 1, /* what is written; everything up to it is read */
+    FORMAT_VERSION = 2, /* what is written; 1 was never released and is not read */
 
     FRAME_MAGIC_BYTES = 4,
     FRAME_HEADER_BYTES = 40,

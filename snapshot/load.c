@@ -41,6 +41,7 @@ struct load_memory {
 
 struct load {
     struct tsdb *db;
+    struct restore restore;
     struct io *io;
     struct snapshot_report *report;
     struct load_memory *memory;
@@ -107,7 +108,7 @@ static int load_series(struct load *l, const struct frame *f)
     struct labels ls;
     while (more >= 0 && (more = series_reader_next(r, &number, &ls)) > 0) {
         l->counted.n_series++;
-        int err = restore_series(l->db, &ls, &series);
+        int err = restore_series(&l->restore, &ls, &series);
         if (err == 0)
             err = number_map_add(&l->ids, number, series);
         if (err == ERR_NO_MEMORY)
@@ -123,25 +124,6 @@ static int load_series(struct load *l, const struct frame *f)
     return 0;
 }
 
-static int restore_record(struct load *l, uint32_t series, const struct window_record *record)
-{
-    if (record->is_tail)
-        return restore_tail(l->db, series, record->samples, record->n_samples);
-    return restore_block(l->db, series, &record->block);
-}
-
-/* True when every time of the record that the store will judge by lies in the frame's window. */
-static bool is_of_window(struct load *l, const struct window_record *record, int64_t window)
-{
-    int64_t first_ms = record->block.first_ms, last_ms = record->block.last_ms;
-    if (record->is_tail) {
-        first_ms = record->samples[0].t_ms;
-        last_ms = record->samples[record->n_samples - 1].t_ms;
-    }
-    return first_ms <= last_ms && tsdb_window_of(l->db, first_ms) == window &&
-           tsdb_window_of(l->db, last_ms) == window;
-}
-
 /* True when the store would not keep it beside the file's newest: it keeps n_windows, and one that
  * has been opened ahead of the clock. */
 static bool is_old_window(const struct load *l, int64_t window)
@@ -150,46 +132,79 @@ static bool is_old_window(const struct load *l, int64_t window)
            (uint64_t)l->newest_window - (uint64_t)window > tsdb_options(l->db)->n_windows;
 }
 
-static int load_record(struct load *l, const struct frame *f, const struct window_record *record)
+/* Counts a record of a window that the store does not keep. */
+static int pass_over(struct load *l, const struct window_record *record)
 {
-    uint32_t series;
+    l->report->old_blocks += record->kind != RECORD_TIMES;
+    return 0;
+}
+
+static int restore_record(struct load *l, const struct window_record *record, uint32_t series)
+{
+    switch (record->kind) {
+    case RECORD_TIMES:
+        return restore_times(&l->restore, &record->times);
+    case RECORD_TAIL:
+        return restore_tail(&l->restore, series, &record->tail);
+    default:
+        return restore_block(&l->restore, series, &record->block);
+    }
+}
+
+static void loaded(struct load *l, const struct window_record *record, uint32_t n_samples)
+{
     int64_t window = l->memory->window.window;
-    uint32_t n_samples = record->is_tail ? record->n_samples : record->block.n_samples;
-    l->counted.n_tails += record->is_tail;
-    l->counted.n_blocks += !record->is_tail;
-    l->counted.n_samples += n_samples;
-    if (is_old_window(l, window)) {
-        l->report->old_blocks++;
-        return 0;
-    }
-    int err = ERR_CORRUPT;
-    if (!number_map_find(&l->ids, record->number, &series)) {
-        l->report->lost_blocks++;
-        describe(l, "frame %" PRIu32 ": series %" PRIu32 " is not in the file", f->header.number,
-                 record->number);
-        return 0;
-    }
-    if (is_of_window(l, record, window))
-        err = restore_record(l, series, record);
-    if (err == ERR_NO_MEMORY)
-        return err;
-    if (err == ERR_TOO_OLD) {
-        l->report->old_blocks++;
-        return 0;
-    }
-    if (err < 0) {
-        l->report->lost_blocks++;
-        describe(l, "series %" PRIu32 " in frame %" PRIu32 " at byte %" PRIu64 ": %s",
-                 record->number, f->header.number, f->offset, tsdb_err_text(err));
-        return 0;
-    }
-    l->report->tails += record->is_tail;
-    l->report->blocks += !record->is_tail;
+    l->report->tails += record->kind == RECORD_TAIL;
+    l->report->blocks += record->kind == RECORD_BLOCK;
     l->report->samples += n_samples;
     if (!l->has_window || l->last_window != window)
         l->report->windows++;
     l->has_window = true;
     l->last_window = window;
+}
+
+static void lost_record(struct load *l, const struct frame *f, const struct window_record *record,
+                        const char *why)
+{
+    if (record->kind == RECORD_TIMES) {
+        describe(l, "times in frame %" PRIu32 " at byte %" PRIu64 ": %s", f->header.number,
+                 f->offset, why);
+        return;
+    }
+    l->report->lost_blocks++;
+    describe(l, "series %" PRIu32 " in frame %" PRIu32 " at byte %" PRIu64 ": %s", record->number,
+             f->header.number, f->offset, why);
+}
+
+static int load_record(struct load *l, const struct frame *f, const struct window_record *record)
+{
+    uint32_t series = 0, n_samples = 0;
+    int64_t window = l->memory->window.window;
+    bool is_of_series = record->kind != RECORD_TIMES;
+    if (record->kind == RECORD_TAIL)
+        n_samples = record->tail.n;
+    else if (record->kind == RECORD_BLOCK)
+        n_samples = record->block.n_samples;
+    l->counted.n_tails += record->kind == RECORD_TAIL;
+    l->counted.n_blocks += record->kind == RECORD_BLOCK;
+    l->counted.n_samples += n_samples;
+    if (is_old_window(l, window))
+        return pass_over(l, record);
+    if (is_of_series && !number_map_find(&l->ids, record->number, &series)) {
+        lost_record(l, f, record, "is not in the file");
+        return 0;
+    }
+    int err = restore_window(&l->restore, window);
+    if (err == 0)
+        err = restore_record(l, record, series);
+    if (err == ERR_NO_MEMORY)
+        return err;
+    if (err == ERR_TOO_OLD)
+        return pass_over(l, record);
+    if (err < 0)
+        lost_record(l, f, record, tsdb_err_text(err));
+    else if (is_of_series)
+        loaded(l, record, n_samples);
     return 0;
 }
 
@@ -312,11 +327,12 @@ static int load_file(struct load *l, int handle)
     }
     frame_reader_init(&l->frames, l->io, handle, l->memory->buffer);
     number_map_init(&l->ids, arena, owner);
+    restore_begin(&l->restore, l->db);
     int err = load_frames(l);
     int saved = errno;
     number_map_release(&l->ids);
     arena_span_put(arena, owner, l->memory, sizeof *l->memory);
-    restore_end(l->db);
+    restore_end(&l->restore);
     errno = saved;
     return err;
 }

@@ -42,6 +42,7 @@ struct save {
     struct series_writer series;
     struct window_writer window;
     uint64_t series_end; /* ids at and above came after the start */
+    uint32_t dump; /* dump.h */
     int64_t window_ms;
     struct head head;
 };
@@ -111,6 +112,13 @@ static int save_series(struct save *s)
     return 0;
 }
 
+static int visit_times(void *ctx, const struct dump_times *times)
+{
+    struct save *s = ctx;
+    window_writer_times(&s->window, times);
+    return window_writer_is_full(&s->window);
+}
+
 static int visit_block(void *ctx, uint32_t series, const struct dump_block *block)
 {
     struct save *s = ctx;
@@ -120,26 +128,27 @@ static int visit_block(void *ctx, uint32_t series, const struct dump_block *bloc
     return window_writer_is_full(&s->window);
 }
 
-static int visit_tail(void *ctx, uint32_t series, const struct sample *samples, size_t n)
+static int visit_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
 {
     struct save *s = ctx;
-    window_writer_tail(&s->window, series, samples, n);
+    window_writer_tail(&s->window, series, tail);
     s->report->tails++;
-    s->report->samples += n;
+    s->report->samples += tail->n;
     return window_writer_is_full(&s->window);
 }
 
 static int save_window(struct save *s, int64_t window)
 {
-    static const struct dump_visitor visitor = {.block = visit_block, .tail = visit_tail};
+    static const struct dump_visitor visitor = {
+        .times = visit_times, .block = visit_block, .tail = visit_tail};
     struct dump_cursor cursor = {0};
     int more;
     do {
         window_writer_init(&s->window, frame_writer_payload(&s->frames), s->window_ms, window);
-        more = dump_window(s->db, window, &cursor, s->series_end, &visitor, s);
+        more = dump_window(s->db, s->dump, window, &cursor, s->series_end, &visitor, s);
         if (more < 0)
             return more;
-        if (s->window.guess.has_record) {
+        if (s->window.has_record) {
             int err = put_frame(s, FRAME_WINDOW, s->window.out.n);
             if (err < 0)
                 return err;
@@ -214,6 +223,7 @@ int save_store(struct tsdb *db, struct io *io, const struct save_options *o,
         .memory = memory,
         .frames = {.io = io, .buffer = memory->buffer, .file_id = o->file_id},
         .series_end = dump_series_end(db),
+        .dump = dump_begin(db),
         .window_ms = tsdb_options(db)->window_ms,
     };
     int err = save_file(&s, o->created_ms);

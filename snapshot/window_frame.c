@@ -2,113 +2,160 @@
  *
  * The bytes of a block are copied, so what is left to save on is the dozen bytes around them, which
  * at 30 bytes a block count. Most can be told from the record before: blocks of one series follow
- * each other at the scrape interval, and the neighbour in id order comes from the same scrape, so
- * its first block begins at the same millisecond and is as long. What is written is the difference
- * to that guess, mostly one byte of zero:
+ * each other in their timeline, and the neighbour in id order comes from the same scrape, so its
+ * first block begins at the same place of the same timeline. What is written is the difference to
+ * that guess, mostly one byte of zero:
  *
- *     first sample   same series: last + gap        another series: start
- *     last - first   span of the block before
+ *     timeline   that of the record before
+ *     place      same series: `next`        another series: `start`
  *
- *     start  first time of the first record of the last record's series (at first: the window's
- *            start)
- *     last   last time of the last record
- *     gap    time between the last two records of one series, or between the last two samples of a
- *            tail
- *     span   last - first of the last block
+ * Times come in pieces of up to 128, when the first record needs them: the first, the distance to
+ * the second, and from there differences of distances.
  *
- * Tails are the samples themselves: times as differences of differences, beginning from gap; values
- * as the XOR with the one before, bytes reversed, as a varint. A double whose low bits are zero, as
- * those of all small integers are, then takes one to four bytes, an equal value one. That is not a
- * codec for data that stays: a tail lives until it is a block.
+ * Tails are the samples themselves: values as the XOR with the one before, bytes reversed, as a
+ * varint. A double whose low bits are zero, as those of all small integers are, then takes one to
+ * four bytes, an equal value one. That is not a codec for data that stays: a tail lives until it is
+ * a block.
  *
- * All sums wrap modulo 2^64: a reader must survive any bytes, and the store checks the times. */
+ * All sums wrap modulo 2^32 or 2^64: a reader must survive any bytes, and the store checks what
+ * they mean. */
 #include "snapshot/window_frame.h"
 
-static void guess_init(struct window_guess *g, int64_t window_ms, int64_t window)
-{
-    *g = (struct window_guess){.start = (uint64_t)window * (uint64_t)window_ms};
-}
+#include "tsdb/column.h"
 
-static bool is_same_series(const struct window_guess *g, uint32_t number)
-{
-    return g->has_record && g->number == number;
-}
-
-static uint64_t guess_first(const struct window_guess *g, uint32_t number)
-{
-    return is_same_series(g, number) ? g->last + g->gap : g->start;
-}
-
-static void guess_learn(struct window_guess *g, uint32_t number, uint64_t first, uint64_t last)
-{
-    if (is_same_series(g, number))
-        g->gap = first - g->last;
-    else
-        g->start = first;
-    g->last = last;
-    g->number = number;
-    g->has_record = true;
-}
+enum {
+    KIND_BITS = 2,
+    KIND_MASK = 3,
+    TIMES_SHIFT = 4,
+    TIMES_MASK = 3,
+    PART_SHIFT = 6,
+    ENCODING_MASK = 15,
+    DIFFERENCES_BYTES_MAX = 1024,
+};
 
 void window_writer_init(struct window_writer *w, uint8_t *payload, int64_t window_ms,
                         int64_t window)
 {
     assert(window_ms > 0);
     encoder_init(&w->out, payload, FRAME_PAYLOAD_MAX);
-    guess_init(&w->guess, window_ms, window);
+    w->guess = (struct window_guess){0};
+    w->has_record = false;
     encoder_varint(&w->out, (uint64_t)window_ms);
     encoder_zigzag(&w->out, (uint64_t)window);
-}
-
-static void put_key(struct window_writer *w, uint32_t number, bool is_tail)
-{
-    assert(!window_writer_is_full(w));
-    assert(!w->guess.has_record || number >= w->guess.number);
-    uint64_t delta = w->guess.has_record ? number - w->guess.number : number;
-    encoder_varint(&w->out, delta << 1 | (is_tail ? 1 : 0));
-}
-
-void window_writer_block(struct window_writer *w, uint32_t number, const struct dump_block *b)
-{
-    ENSURE(b->n_samples >= 1 && b->n_samples <= BLOCK_SAMPLES_MAX);
-    ENSURE(b->n_bytes >= 1 && b->n_bytes <= SIZE_CLASS_BYTES_MAX);
-    uint64_t first = (uint64_t)b->first_ms, last = (uint64_t)b->last_ms;
-    put_key(w, number, false);
-    encoder_zigzag(&w->out, first - guess_first(&w->guess, number));
-    encoder_zigzag(&w->out, last - first - w->guess.span);
-    encoder_u8(&w->out, b->encoding);
-    encoder_u8(&w->out, (uint8_t)(b->n_samples - 1));
-    encoder_varint(&w->out, b->n_bytes);
-    encoder_bytes(&w->out, b->bytes, b->n_bytes);
-    guess_learn(&w->guess, number, first, last);
-    w->guess.span = last - first;
-}
-
-void window_writer_tail(struct window_writer *w, uint32_t number, const struct sample *samples,
-                        size_t n)
-{
-    ENSURE(n >= 1 && n <= BLOCK_SAMPLES_MAX);
-    uint64_t first = (uint64_t)samples[0].t_ms, last = (uint64_t)samples[n - 1].t_ms;
-    put_key(w, number, true);
-    encoder_u8(&w->out, (uint8_t)(n - 1));
-    encoder_zigzag(&w->out, first - guess_first(&w->guess, number));
-    guess_learn(&w->guess, number, first, last);
-    for (size_t i = 1; i < n; i++) {
-        uint64_t gap = (uint64_t)samples[i].t_ms - (uint64_t)samples[i - 1].t_ms;
-        encoder_zigzag(&w->out, gap - w->guess.gap);
-        w->guess.gap = gap;
-    }
-    uint64_t before = 0;
-    for (size_t i = 0; i < n; i++) {
-        encoder_varint(&w->out, __builtin_bswap64(samples[i].value ^ before));
-        before = samples[i].value;
-    }
 }
 
 bool window_writer_is_full(const struct window_writer *w)
 {
     return w->out.n >= FRAME_FILL_BYTES;
 }
+
+/* ---- what the next record is told from ---- */
+
+static uint32_t guess_place(const struct window_guess *g, uint32_t number)
+{
+    return g->has_record && g->number == number ? g->next : g->start;
+}
+
+static void guess_learn(struct window_guess *g, uint32_t number, bool has_timeline,
+                        uint32_t timeline, uint32_t place, uint32_t n)
+{
+    bool is_same = g->has_record && g->number == number;
+    g->has_record = true;
+    g->number = number;
+    if (!has_timeline)
+        return;
+    g->timeline = timeline;
+    if (!is_same)
+        g->start = place;
+    g->next = place + n;
+}
+
+static void put_difference(struct encoder *e, uint32_t value, uint32_t guess)
+{
+    encoder_varint(e, zigzag((int32_t)(value - guess)));
+}
+
+static uint32_t get_difference(struct decoder *d, uint32_t guess)
+{
+    return guess + (uint32_t)unzigzag(decoder_varint_max(d, UINT32_MAX));
+}
+
+/* ---- out ---- */
+
+static void put_key(struct window_writer *w, uint32_t number, enum window_record_kind kind)
+{
+    assert(!window_writer_is_full(w));
+    assert(!w->guess.has_record || number >= w->guess.number);
+    uint64_t delta = w->guess.has_record ? number - w->guess.number : number;
+    encoder_varint(&w->out, delta << KIND_BITS | kind);
+    w->has_record = true;
+}
+
+static void put_place(struct window_writer *w, uint32_t number, uint32_t timeline, uint32_t place)
+{
+    put_difference(&w->out, timeline, w->guess.timeline);
+    put_difference(&w->out, place, guess_place(&w->guess, number));
+}
+
+void window_writer_times(struct window_writer *w, const struct dump_times *t)
+{
+    ENSURE(t->n >= 1 && t->n <= DUMP_TIMES_MAX);
+    put_key(w, w->guess.has_record ? w->guess.number : 0, RECORD_TIMES);
+    encoder_varint(&w->out, t->timeline);
+    encoder_varint(&w->out, t->from);
+    encoder_u8(&w->out, (uint8_t)(t->n - 1));
+    encoder_varint(&w->out, t->times[0]);
+    uint32_t distance = 0;
+    for (uint32_t i = 1; i < t->n; i++) {
+        uint32_t now = t->times[i] - t->times[i - 1];
+        put_difference(&w->out, now, distance);
+        distance = now;
+    }
+}
+
+void window_writer_block(struct window_writer *w, uint32_t number, const struct dump_block *b)
+{
+    ENSURE(b->n_samples >= 1 && b->n_values_bytes <= COLUMN_BYTES_MAX);
+    put_key(w, number, RECORD_BLOCK);
+    encoder_u8(&w->out, (uint8_t)(b->encoding | (unsigned)b->times << TIMES_SHIFT |
+                                  (unsigned)b->part << PART_SHIFT));
+    encoder_varint(&w->out, b->n_samples - 1);
+    if (b->times == DUMP_AT) {
+        put_place(w, number, b->timeline, b->first);
+    } else {
+        encoder_varint(&w->out, b->first);
+        encoder_varint(&w->out, b->times == DUMP_LINEAR ? b->step : b->n_times_bytes);
+        encoder_bytes(&w->out, b->times_bytes, b->n_times_bytes);
+    }
+    encoder_varint(&w->out, b->n_values_bytes);
+    encoder_bytes(&w->out, b->values, b->n_values_bytes);
+    guess_learn(&w->guess, number, b->times == DUMP_AT, b->timeline, b->first, b->n_samples);
+}
+
+void window_writer_tail(struct window_writer *w, uint32_t number, const struct dump_tail *t)
+{
+    ENSURE(t->n >= 1 && t->n <= BLOCK_SAMPLES_MAX);
+    put_key(w, number, RECORD_TAIL);
+    encoder_u8(&w->out, (uint8_t)(t->n - 1));
+    encoder_u8(&w->out, t->has_timeline);
+    if (t->has_timeline) {
+        put_place(w, number, t->timeline, t->places[0]);
+    } else {
+        uint32_t before = 0;
+        for (uint32_t i = 0; i < t->n; i++) {
+            encoder_varint(&w->out, t->places[i] - before);
+            before = t->places[i];
+        }
+    }
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < t->n; i++) {
+        encoder_varint(&w->out, __builtin_bswap64(t->values[i] ^ before));
+        before = t->values[i];
+    }
+    guess_learn(&w->guess, number, t->has_timeline, t->timeline, t->places[0], t->n);
+}
+
+/* ---- in ---- */
 
 int window_reader_init(struct window_reader *r, const uint8_t *payload, size_t n)
 {
@@ -118,50 +165,95 @@ int window_reader_init(struct window_reader *r, const uint8_t *payload, size_t n
     if (r->in.is_bad || window_ms == 0)
         return ERR_CORRUPT;
     r->window_ms = (int64_t)window_ms;
-    guess_init(&r->guess, r->window_ms, r->window);
+    r->guess = (struct window_guess){0};
     return 0;
 }
 
-static void read_block(struct window_reader *r, struct window_record *ret)
+static void read_times(struct window_reader *r, struct dump_times *t)
 {
-    struct window_guess *g = &r->guess;
-    struct dump_block *b = &ret->block;
-    uint64_t first = guess_first(g, ret->number) + decoder_zigzag(&r->in);
-    uint64_t span = g->span + decoder_zigzag(&r->in);
-    b->first_ms = (int64_t)first;
-    b->last_ms = (int64_t)(first + span);
-    b->encoding = decoder_u8(&r->in);
-    b->n_samples = decoder_u8(&r->in) + 1u;
-    b->n_bytes = (uint32_t)decoder_varint_max(&r->in, SIZE_CLASS_BYTES_MAX);
-    b->bytes = decoder_bytes(&r->in, b->n_bytes);
-    if (b->n_samples > BLOCK_SAMPLES_MAX || b->n_bytes == 0)
-        r->in.is_bad = true;
-    guess_learn(g, ret->number, first, first + span);
-    g->span = span;
-}
-
-static void read_tail(struct window_reader *r, struct window_record *ret)
-{
-    struct window_guess *g = &r->guess;
-    ret->n_samples = decoder_u8(&r->in) + 1u;
-    if (ret->n_samples > BLOCK_SAMPLES_MAX) {
+    t->timeline = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+    t->from = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+    t->n = decoder_u8(&r->in) + 1u;
+    if (t->n > DUMP_TIMES_MAX) {
         r->in.is_bad = true;
         return;
     }
-    uint64_t t = guess_first(g, ret->number) + decoder_zigzag(&r->in);
-    guess_learn(g, ret->number, t, t);
-    ret->samples[0].t_ms = (int64_t)t;
-    for (uint32_t i = 1; i < ret->n_samples; i++) {
-        g->gap += decoder_zigzag(&r->in);
-        t += g->gap;
-        ret->samples[i].t_ms = (int64_t)t;
+    t->times[0] = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+    uint32_t distance = 0;
+    for (uint32_t i = 1; i < t->n; i++) {
+        distance = get_difference(&r->in, distance);
+        t->times[i] = t->times[i - 1] + distance;
     }
-    g->last = t;
+}
+
+static void read_place(struct window_reader *r, uint32_t number, uint32_t *ret_timeline,
+                       uint32_t *ret_place)
+{
+    *ret_timeline = get_difference(&r->in, r->guess.timeline);
+    *ret_place = get_difference(&r->in, guess_place(&r->guess, number));
+}
+
+static void read_own_times(struct window_reader *r, struct dump_block *b)
+{
+    b->first = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+    if (b->times == DUMP_LINEAR) {
+        b->step = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+    } else {
+        b->n_times_bytes = (uint32_t)decoder_varint_max(&r->in, DIFFERENCES_BYTES_MAX);
+        b->times_bytes = decoder_bytes(&r->in, b->n_times_bytes);
+    }
+}
+
+static void read_block(struct window_reader *r, uint32_t number, struct dump_block *b)
+{
+    uint8_t head = decoder_u8(&r->in);
+    *b = (struct dump_block){.encoding = head & ENCODING_MASK,
+                             .times = head >> TIMES_SHIFT & TIMES_MASK,
+                             .part = head >> PART_SHIFT};
+    b->n_samples = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX - 1) + 1;
+    if (b->times == DUMP_AT)
+        read_place(r, number, &b->timeline, &b->first);
+    else if (b->times == DUMP_LINEAR || b->times == DUMP_PACKED)
+        read_own_times(r, b);
+    else
+        r->in.is_bad = true;
+    b->n_values_bytes = (uint32_t)decoder_varint_max(&r->in, COLUMN_BYTES_MAX);
+    b->values = decoder_bytes(&r->in, b->n_values_bytes);
+    if (b->part > DUMP_RUN || b->n_values_bytes == 0)
+        r->in.is_bad = true;
+    guess_learn(&r->guess, number, b->times == DUMP_AT, b->timeline, b->first, b->n_samples);
+}
+
+static void read_places(struct window_reader *r, uint32_t number, struct dump_tail *t)
+{
+    if (t->has_timeline) {
+        read_place(r, number, &t->timeline, &t->places[0]);
+        for (uint32_t i = 1; i < t->n; i++)
+            t->places[i] = t->places[0] + i;
+        return;
+    }
+    t->timeline = 0;
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < t->n; i++)
+        before = t->places[i] = before + (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+}
+
+static void read_tail(struct window_reader *r, uint32_t number, struct dump_tail *t)
+{
+    t->n = decoder_u8(&r->in) + 1u;
+    uint8_t has_timeline = decoder_u8(&r->in);
+    if (t->n > BLOCK_SAMPLES_MAX || has_timeline > 1) {
+        r->in.is_bad = true;
+        return;
+    }
+    t->has_timeline = has_timeline != 0;
+    read_places(r, number, t);
     uint64_t value = 0;
-    for (uint32_t i = 0; i < ret->n_samples; i++) {
+    for (uint32_t i = 0; i < t->n; i++) {
         value ^= __builtin_bswap64(decoder_varint(&r->in));
-        ret->samples[i].value = value;
+        t->values[i] = value;
     }
+    guess_learn(&r->guess, number, t->has_timeline, t->timeline, t->places[0], t->n);
 }
 
 int window_reader_next(struct window_reader *r, struct window_record *ret)
@@ -170,17 +262,26 @@ int window_reader_next(struct window_reader *r, struct window_record *ret)
         return ERR_CORRUPT;
     if (decoder_is_done(&r->in))
         return 0;
-    uint64_t key = decoder_varint_max(&r->in, (uint64_t)UINT32_MAX << 1 | 1);
-    uint64_t number = key >> 1;
+    uint64_t key = decoder_varint_max(&r->in, (uint64_t)UINT32_MAX << KIND_BITS | KIND_MASK);
+    uint64_t number = key >> KIND_BITS;
     if (r->guess.has_record)
         number += r->guess.number;
     if (number > UINT32_MAX)
         r->in.is_bad = true;
     ret->number = (uint32_t)number;
-    ret->is_tail = key & 1;
-    if (ret->is_tail)
-        read_tail(r, ret);
-    else
-        read_block(r, ret);
+    ret->kind = key & KIND_MASK;
+    switch (ret->kind) {
+    case RECORD_BLOCK:
+        read_block(r, ret->number, &ret->block);
+        break;
+    case RECORD_TAIL:
+        read_tail(r, ret->number, &ret->tail);
+        break;
+    case RECORD_TIMES:
+        read_times(r, &ret->times);
+        break;
+    default:
+        r->in.is_bad = true;
+    }
     return r->in.is_bad ? ERR_CORRUPT : 1;
 }

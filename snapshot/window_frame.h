@@ -1,6 +1,6 @@
-/* The payload of a window frame: blocks, as they stand in memory, and tails, as samples, of the
- * series that have some in that window, in the order of their numbers and, within a series, of
- * time.
+/* The payload of a window frame: the blocks and tails, as they stand in memory, of the series that
+ * have some in that window, in the order of their numbers and, within a series, of time; and before
+ * them the times that they refer to.
  *
  * Threads: one at a time; memory is the caller's. */
 #ifndef HG_SNAPSHOT_WINDOW_FRAME_H
@@ -11,17 +11,19 @@
 #include "snapshot/format.h"
 #include "tsdb/dump.h"
 
-/* What the times of the next record are told from; see window_frame.c. */
+/* What the next record is told from; see window_frame.c. */
 struct window_guess {
     bool has_record;
-    uint32_t number;           /* of the series of the last record */
-    uint64_t start, last, gap; /* ms; differences are modulo 2^64 */
-    uint64_t span;
+    uint32_t number;   /* of the series of the last record */
+    uint32_t timeline; /* of the last record that had one */
+    uint32_t start;    /* the place at which the last series began */
+    uint32_t next;     /* the place behind the last record of the same series */
 };
 
 struct window_writer {
     struct encoder out;
     struct window_guess guess;
+    bool has_record;
 };
 
 /* Starts a frame in payload (FRAME_PAYLOAD_MAX bytes, borrowed until the next start). */
@@ -29,9 +31,9 @@ void window_writer_init(struct window_writer *w, uint8_t *payload, int64_t windo
                         int64_t window);
 
 /* Numbers must not descend. */
+void window_writer_times(struct window_writer *w, const struct dump_times *times);
 void window_writer_block(struct window_writer *w, uint32_t number, const struct dump_block *b);
-void window_writer_tail(struct window_writer *w, uint32_t number, const struct sample *samples,
-                        size_t n);
+void window_writer_tail(struct window_writer *w, uint32_t number, const struct dump_tail *t);
 
 /* True when the frame must be written before another record is added. */
 bool window_writer_is_full(const struct window_writer *w);
@@ -42,12 +44,16 @@ struct window_reader {
     int64_t window_ms, window;
 };
 
+enum window_record_kind { RECORD_BLOCK = 0, RECORD_TAIL = 1, RECORD_TIMES = 2 };
+
 struct window_record {
-    uint32_t number;
-    bool is_tail;
-    struct dump_block block; /* when it is not; bytes lie in the payload */
-    uint32_t n_samples;      /* of the tail */
-    struct sample samples[BLOCK_SAMPLES_MAX];
+    enum window_record_kind kind;
+    uint32_t number; /* of the series, unless it is RECORD_TIMES */
+    union {
+        struct dump_block block; /* its bytes lie in the payload */
+        struct dump_tail tail;
+        struct dump_times times;
+    };
 };
 
 /* payload is borrowed until the next init. ERR_CORRUPT. */

@@ -6,62 +6,129 @@
  * duplicate or a contradiction, a time too far behind its newest sample is out of order. A repeat
  * of what is kept is success at any age, so that a sender that did not hear our answer can send
  * again.
+ *
+ * Locks. Nearly every sample goes to a series that is there, in a window that is there: the store's
+ * lock is held for reading, beside other batches and queries, and the series' version while its
+ * samples go in. A new series or window needs the lock for writing: the batch lets go, makes what
+ * is missing, takes the lock for reading again and looks the series up anew.
  */
 #include "tsdb/append.h"
 #include "tsdb/store.h"
 
 #include <string.h>
 
+enum { SLICE_SERIES = 512 }; /* series under one hold of the lock */
+
 /* The work on one series. */
 struct intake {
+    struct append *batch;
     struct tsdb *db;
     const struct labels *labels;
     uint64_t hash;
-    slot series; /* 0 until it is found or made */
-    int64_t begun_ms;
+    struct series *series; /* NULL until it is found or made */
     struct append_counts *counts;
 };
 
+/* ---- the batch ---- */
+
+static void enter(struct append *b)
+{
+    pthread_rwlock_rdlock(&b->db->lock);
+    b->place = slots_enter(&b->db->slots);
+    b->n_series = 0;
+}
+
+static void flush_tally(struct append *b)
+{
+    if (b->tally.n > 0)
+        window_count(b->tally.window, b->tally.n, b->tally.min_ms, b->tally.max_ms);
+    b->tally.n = 0;
+}
+
+static void leave(struct append *b)
+{
+    flush_tally(b);
+    slots_leave(&b->db->slots, b->place);
+    pthread_rwlock_unlock(&b->db->lock);
+}
+
+static bool is_turn_due(struct tsdb *db)
+{
+    return db->windows.n_live > 0 &&
+           clock_is_due(&db->clock, window_live(&db->windows, 0)->number);
+}
+
+/* Where samples are the clock, one may have pushed the oldest window out. */
+static bool must_turn(struct tsdb *db)
+{
+    return db->options.clock == CLOCK_SAMPLES && is_turn_due(db);
+}
+
+/* Turns the glass if it is time; the batch must be outside. */
+static void turn(struct tsdb *db)
+{
+    pthread_rwlock_wrlock(&db->lock);
+    store_turn_locked(db);
+    pthread_rwlock_unlock(&db->lock);
+}
+
+static void turn_inside(struct append *b)
+{
+    leave(b);
+    turn(b->db);
+    enter(b);
+}
+
 void append_begin(struct append *b, struct tsdb *db)
 {
+    memset(b, 0, sizeof(*b));
     b->db = db;
-    pthread_rwlock_wrlock(&db->lock);
     b->begun_ms = clock_now_ms(&db->clock);
-    store_turn_locked(db);
+    enter(b);
+    if (is_turn_due(db))
+        turn_inside(b);
 }
 
 void append_end(struct append *b)
 {
-    store_turn_locked(b->db);
-    (void)store_sweep_locked(b->db, EXPIRE_SLICE_SERIES);
-    pthread_rwlock_unlock(&b->db->lock);
+    struct tsdb *db = b->db;
+    leave(b);
+    for (unsigned i = 0; i < STORE_COUNTERS; i++)
+        if (b->counters[i] > 0)
+            store_count(db, i, b->counters[i]);
+    slots_drain(&db->slots);
+    if (atomic_load_explicit(&db->windows.n_expiring, memory_order_relaxed) > 0) {
+        pthread_rwlock_wrlock(&db->lock);
+        (void)store_sweep_locked(db, EXPIRE_SLICE_SERIES);
+        pthread_rwlock_unlock(&db->lock);
+    }
     b->db = NULL;
 }
 
 /* ---- refusals ---- */
 
-static uint64_t *refusal_counter(struct tsdb *db, int err)
+static enum store_counter refusal_counter(int err)
 {
     switch (err) {
     case ERR_TOO_OLD:
-        return &db->refused_too_old;
+        return N_REFUSED_TOO_OLD;
     case ERR_TOO_FAR_AHEAD:
-        return &db->refused_too_far_ahead;
+        return N_REFUSED_TOO_FAR_AHEAD;
     case ERR_OUT_OF_ORDER:
-        return &db->refused_out_of_order;
+        return N_REFUSED_OUT_OF_ORDER;
     case ERR_DUPLICATE:
-        return &db->refused_duplicate;
+        return N_REFUSED_DUPLICATE;
     case ERR_MAX_SERIES:
     case ERR_MAX_SERIES_METRIC:
-        return &db->refused_limit;
+        return N_REFUSED_LIMIT;
     default:
-        return &db->refused_memory;
+        return N_REFUSED_MEMORY;
     }
 }
 
 static int refuse(struct intake *in, int err, int64_t t_ms, int64_t bound_ms)
 {
-    ++*refusal_counter(in->db, err);
+    in->batch->counters[refusal_counter(err)]++;
     in->counts->refused++;
     in->counts->refused_memory += err == ERR_NO_MEMORY;
     if (in->counts->first_err == 0) {
@@ -79,20 +146,21 @@ static int check_time(const struct intake *in, int64_t t_ms, int64_t *ret_bound)
 {
     struct tsdb *db = in->db;
     const struct clock *c = &db->clock;
+    int64_t begun_ms = in->batch->begun_ms;
     bool is_wall = db->options.clock == CLOCK_WALL;
-    if (is_wall && t_ms > in->begun_ms + TSDB_AHEAD_MS) {
-        *ret_bound = in->begun_ms + TSDB_AHEAD_MS;
+    if (is_wall && t_ms > begun_ms + TSDB_AHEAD_MS) {
+        *ret_bound = begun_ms + TSDB_AHEAD_MS;
         return ERR_TOO_FAR_AHEAD;
     }
     int64_t number = clock_window_of(c, t_ms);
-    int64_t oldest = clock_oldest_window(c, is_wall ? in->begun_ms : clock_now_ms(c));
+    int64_t oldest = clock_oldest_window(c, is_wall ? begun_ms : clock_now_ms(c));
     if (number >= oldest || window_of_number(&db->windows, number) != NULL)
         return 0;
     *ret_bound = clock_window_start(c, oldest);
     return ERR_TOO_OLD;
 }
 
-static int check_limits(struct tsdb *db, const struct labels *ls)
+static int check_limits_locked(struct tsdb *db, const struct labels *ls)
 {
     const struct tsdb_options *o = &db->options;
     if (o->max_series != 0 && db->series.n >= o->max_series)
@@ -106,118 +174,221 @@ static int check_limits(struct tsdb *db, const struct labels *ls)
     return is_full ? ERR_MAX_SERIES_METRIC : 0;
 }
 
-static int have_series(struct intake *in)
-{
-    if (in->series != 0)
-        return 0;
-    int err = check_limits(in->db, in->labels);
-    if (err != 0)
-        return err;
-    struct tsdb *db = in->db;
-    in->series = series_new(db->arena, &db->series, &db->labels, in->labels, in->hash);
-    if (in->series == 0)
-        return ERR_NO_MEMORY;
-    db->series_created++;
-    return 0;
-}
-
 /* A sample that is not newer than all others of its series: a repeat, a contradiction, out of
- * order, or welcome. 1 = a repeat. */
-static int check_past(struct tsdb *db, const struct series *s, const struct sample *sample,
+ * order, or welcome. 1 = a repeat. The series' version is held. */
+static int check_past(struct intake *in, const struct window *w, const struct sample *sample,
                       int64_t *ret_bound)
 {
-    const struct window *w =
-        window_of_number(&db->windows, clock_window_of(&db->clock, sample->t_ms));
-    slot c = w != NULL ? series_chunk(db->arena, &db->windows, s, w) : 0;
+    struct tsdb *db = in->db;
+    const struct series *s = in->series;
+    struct chunk_view v;
     uint64_t value;
-    if (c != 0 && chunk_find(db->arena, c, sample->t_ms, &value)) {
+    if (series_own_view(db->arena, s, w->serial, &v) &&
+        chunk_find(db->arena, in->batch->times, &v, (uint32_t)(sample->t_ms - w->start_ms),
+                   &value)) {
         *ret_bound = sample->t_ms;
         return value == sample->value ? 1 : ERR_DUPLICATE;
     }
-    if ((uint64_t)s->newest_ms - (uint64_t)sample->t_ms > (uint64_t)db->options.out_of_order_ms) {
-        *ret_bound = (int64_t)((uint64_t)s->newest_ms - (uint64_t)db->options.out_of_order_ms);
+    int64_t newest_ms = s->state.newest_ms;
+    if ((uint64_t)newest_ms - (uint64_t)sample->t_ms > (uint64_t)db->options.out_of_order_ms) {
+        *ret_bound = (int64_t)((uint64_t)newest_ms - (uint64_t)db->options.out_of_order_ms);
         return ERR_OUT_OF_ORDER;
     }
     return 0;
 }
 
-static int store_sample(struct tsdb *db, struct series *s, const struct sample *sample)
-{
-    struct window *w = store_window_locked(db, clock_window_of(&db->clock, sample->t_ms));
-    if (w == NULL)
-        return ERR_NO_MEMORY;
-    slot c = store_chunk_locked(db, s, w);
-    if (c == 0)
-        return ERR_NO_MEMORY;
-    const struct chunk *head = chunk_at(db->arena, c);
-    bool is_last = chunk_samples(head) == 0 || sample->t_ms > chunk_last_ms(db->arena, head);
-    return is_last ? chunk_append(db->arena, w, c, sample) : chunk_insert(db->arena, w, c, sample);
-}
+/* ---- series and windows that are not there yet ---- */
 
-static void took(struct tsdb *db, struct series *s, const struct sample *sample, bool is_late)
-{
-    db->samples_appended++;
-    db->samples_late += is_late;
-    if (!is_late)
-        s->newest_ms = sample->t_ms;
-    clock_sample(&db->clock, sample->t_ms);
-    /* Where samples are the clock, this one may have pushed the oldest window out. */
-    if (db->options.clock == CLOCK_SAMPLES && !is_late)
-        store_turn_locked(db);
-}
-
-/* One sample: 0 = stored or a repeat, else why not. */
-static int take(struct intake *in, const struct sample *sample)
+static int make_series_locked(struct intake *in)
 {
     struct tsdb *db = in->db;
-    int64_t bound = 0;
-    if (!store_has_room_locked(db)) { /* this may remove the series that we have in hand */
-        store_make_room_locked(db);
-        in->series = series_find(db->arena, &db->series, in->labels, in->hash);
-    }
-    int err = check_time(in, sample->t_ms, &bound);
-    if (err == 0)
-        err = have_series(in);
-    if (err != 0)
-        return refuse(in, err, sample->t_ms, bound);
-    struct series *s = series_at(db->arena, in->series);
-    bool has_past = window_of_serial(&db->windows, s->newest_serial) != NULL;
-    bool is_late = has_past && sample->t_ms <= s->newest_ms;
-    if (is_late)
-        err = check_past(db, s, sample, &bound);
-    if (err > 0) {
-        in->counts->duplicate++;
-        db->samples_duplicate++;
+    if (series_find(db->arena, &db->series, in->labels, in->hash) != 0)
         return 0;
-    }
-    if (err == 0)
-        err = store_sample(db, s, sample);
+    int err = check_limits_locked(db, in->labels);
     if (err != 0)
-        return refuse(in, err, sample->t_ms, bound);
-    took(db, s, sample, is_late);
-    in->counts->stored++;
+        return err;
+    if (series_new(db->arena, &db->series, &db->labels, in->labels, in->hash) == 0)
+        return ERR_NO_MEMORY;
+    in->batch->counters[N_SERIES_CREATED]++;
     return 0;
 }
 
-/* A series made for samples that then found no memory must not stay. */
-static void drop_if_empty(struct tsdb *db, slot series)
+static void find_series(struct intake *in)
 {
-    if (series != 0 && series_at(db->arena, series)->newest_serial == 0)
-        store_remove_series_locked(db, series);
+    struct tsdb *db = in->db;
+    slot at = series_find(db->arena, &db->series, in->labels, in->hash);
+    in->series = at != 0 ? series_at(db->arena, at) : NULL;
+}
+
+/* Makes the window of a time and the series. Another thread may remove either before we are
+ * inside again, so the caller looks. */
+static int make(struct intake *in, int64_t t_ms)
+{
+    struct tsdb *db = in->db;
+    leave(in->batch);
+    pthread_rwlock_wrlock(&db->lock);
+    store_make_room_locked(db);
+    int err = make_series_locked(in);
+    if (err == 0 && store_window_locked(db, clock_window_of(&db->clock, t_ms)) == NULL)
+        err = ERR_NO_MEMORY;
+    pthread_rwlock_unlock(&db->lock);
+    enter(in->batch);
+    find_series(in);
+    return err;
+}
+
+/* ---- one series ---- */
+
+struct addition { /* ctx of add_sample */
+    struct intake *in;
+    uint32_t time;
+    uint64_t value;
+    bool is_late;
+};
+
+static int add_sample(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct addition *d = ctx;
+    const struct arena *a = d->in->db->arena;
+    bool is_later = !d->is_late;
+    if (d->is_late && chunk->serial == 0) {
+        is_later = true;
+    } else if (d->is_late && !w->is_open) {
+        struct chunk_view v;
+        uint32_t first, last;
+        v.c = *chunk;
+        if (v.c.kind == CHUNK_HEAD)
+            v.head = *chunk_head_at(a, v.c.at);
+        chunk_span(a, w->times, &v, &first, &last);
+        is_later = d->time > last;
+    }
+    return chunk_add(w, chunk, d->time, d->value, is_later);
+}
+
+static void took(struct intake *in, struct window *w, const struct sample *sample, bool is_late)
+{
+    struct append *b = in->batch;
+    b->counters[N_SAMPLES_APPENDED]++;
+    b->counters[N_SAMPLES_LATE] += is_late;
+    in->counts->stored++;
+    if (!is_late)
+        words_store(&in->series->state.newest_ms, &sample->t_ms, sizeof(sample->t_ms));
+    if (b->tally.window != w || b->tally.n == 0) {
+        flush_tally(b);
+        b->tally.window = w;
+        b->tally.min_ms = b->tally.max_ms = sample->t_ms;
+    }
+    b->tally.n++;
+    b->tally.min_ms = i64_min(b->tally.min_ms, sample->t_ms);
+    b->tally.max_ms = i64_max(b->tally.max_ms, sample->t_ms);
+    clock_sample(&in->db->clock, sample->t_ms);
+}
+
+/* One sample of a series that is there, in a window that is there; the version is held. 0 = stored
+ * or a repeat, else why not. */
+static int take(struct intake *in, struct window *w, const struct sample *sample)
+{
+    struct tsdb *db = in->db;
+    struct series *s = in->series;
+    int64_t bound = 0;
+    int err = 0;
+    bool has_past = window_of_serial(&db->windows, s->state.newest.serial) != NULL;
+    bool is_late = has_past && sample->t_ms <= s->state.newest_ms;
+    if (is_late)
+        err = check_past(in, w, sample, &bound);
+    if (err > 0) {
+        in->counts->duplicate++;
+        in->batch->counters[N_SAMPLES_DUPLICATE]++;
+        return 0;
+    }
+    if (err == 0) {
+        struct series_writer sw = store_writer(db, in->batch->times);
+        struct addition d = {in, (uint32_t)(sample->t_ms - w->start_ms), sample->value, is_late};
+        err = series_change_chunk(&sw, s, w, add_sample, &d);
+    }
+    if (err != 0)
+        return refuse(in, err, sample->t_ms, bound);
+    took(in, w, sample, is_late);
+    return 0;
+}
+
+/* Takes samples as long as their windows are there and the glass need not turn; returns how many
+ * were dealt with. */
+static size_t take_run(struct intake *in, const struct sample *samples, size_t n, int *io_first)
+{
+    struct tsdb *db = in->db;
+    size_t i = 0;
+    version_lock(&in->series->version);
+    while (i < n) {
+        int64_t bound = 0;
+        int err = check_time(in, samples[i].t_ms, &bound);
+        struct window *w =
+            window_of_number(&db->windows, clock_window_of(&db->clock, samples[i].t_ms));
+        if (err == 0 && w == NULL)
+            break;
+        err = err != 0 ? refuse(in, err, samples[i].t_ms, bound) : take(in, w, &samples[i]);
+        *io_first = *io_first != 0 ? *io_first : err;
+        i++;
+        if (must_turn(db))
+            break;
+    }
+    version_unlock(&in->series->version);
+    return i;
+}
+
+/* A series made for samples that then found no memory must not stay. */
+static void drop_if_empty(struct intake *in)
+{
+    struct tsdb *db = in->db;
+    leave(in->batch);
+    pthread_rwlock_wrlock(&db->lock);
+    slot at = series_find(db->arena, &db->series, in->labels, in->hash);
+    if (at != 0 && series_at(db->arena, at)->state.newest.serial == 0)
+        store_remove_series_locked(db, at);
+    pthread_rwlock_unlock(&db->lock);
+    enter(in->batch);
+}
+
+/* The first sample of the rest, whose series or window is missing; 1 = it is dealt with. */
+static int take_first(struct intake *in, const struct sample *sample, int *io_first)
+{
+    int64_t bound = 0;
+    int err = check_time(in, sample->t_ms, &bound);
+    if (err == 0)
+        err = make(in, sample->t_ms);
+    if (err == 0)
+        return 0;
+    err = refuse(in, err, sample->t_ms, bound);
+    *io_first = *io_first != 0 ? *io_first : err;
+    return 1;
 }
 
 int append_samples(struct append *b, const struct labels *ls, const struct sample *samples,
                    size_t n, struct append_counts *counts)
 {
-    struct tsdb *db = b->db;
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
     struct intake in = {
-        .db = db, .labels = ls, .hash = labels_hash(ls), .begun_ms = b->begun_ms, .counts = counts};
-    in.series = series_find(db->arena, &db->series, ls, in.hash);
+        .batch = b, .db = b->db, .labels = ls, .hash = labels_hash(ls), .counts = counts};
     int first = 0;
-    for (size_t i = 0; i < n; i++) {
-        int err = take(&in, &samples[i]);
-        first = first != 0 ? first : err;
+    times_cache_init(&times, items, TIMES_CACHE_WRITER);
+    b->times = &times;
+    if (b->n_series++ >= SLICE_SERIES) {
+        leave(b);
+        enter(b);
     }
-    drop_if_empty(db, in.series);
+    find_series(&in);
+    for (size_t i = 0; i < n;) {
+        size_t done = in.series != NULL ? take_run(&in, &samples[i], n - i, &first) : 0;
+        i += done;
+        if (must_turn(b->db)) {
+            turn_inside(b);
+            find_series(&in);
+        } else if (done == 0) {
+            i += (size_t)take_first(&in, &samples[i], &first);
+        }
+    }
+    if (in.series != NULL && in.series->state.newest.serial == 0)
+        drop_if_empty(&in);
     return first;
 }

@@ -1,4 +1,4 @@
-/* A sample's way in. A batch is one request: what it stores becomes visible to readers together.
+/* A sample's way in. A batch is one request.
  *
  *     struct append b;
  *     append_begin(&b, db);
@@ -11,8 +11,11 @@
  * nothing; another value at the same time is refused. What is good stays, whatever happens to the
  * rest.
  *
- * Threads: a batch holds the store's lock for writing from begin to end; keep it short and do no
- * I/O inside. */
+ * What becomes visible. The samples of one call for one series become visible to readers together
+ * (but where they open a window: then what lies before it, first).
+ *
+ * Threads: any number of batches at once; a batch belongs to one thread and holds the store's lock
+ * for reading in slices, so keep it short and do no I/O inside. */
 #ifndef HG_TSDB_APPEND_H
 #define HG_TSDB_APPEND_H
 
@@ -24,9 +27,23 @@ struct sample {
     uint64_t value; /* the bits of a double, kept as they are */
 };
 
+struct window;
+struct times_cache;
+
+enum { APPEND_COUNTERS = 16 };
+
 struct append {
     struct tsdb *db;
     int64_t begun_ms; /* the clock's time at the begin: one reading serves the whole batch */
+    unsigned place;   /* in the epoch */
+    unsigned n_series; /* of this slice */
+    struct {          /* samples not yet counted in their window */
+        struct window *window;
+        uint64_t n;
+        int64_t min_ms, max_ms;
+    } tally;
+    uint64_t counters[APPEND_COUNTERS]; /* not yet added to the store's */
+    struct times_cache *times;
 };
 
 /* What became of the samples of a request; adds up over calls. Zero it first. */

@@ -1,52 +1,89 @@
-/* A block: up to 128 samples in their final, columnar form, immutable. docs/chunk-format.md
- * specifies the bytes.
+/* A block: samples in their final, columnar form, immutable. docs/chunk-format.md specifies the
+ * bytes.
  *
- * A block names its encoding in one byte, low half for the times and high half for the values; the
- * first and the last time and the number of samples stand beside the bytes, not in them. The
- * smallest encoding that gives the same bits back is taken.
+ * Values are a column of up to 128 (column.h), or a run: any number of equal ones. Times are a
+ * place in a timeline (timeline.h) from which on they are taken, or the block's own.
  *
- * Threads: pure functions on the caller's memory. */
+ *     byte    low half: encoding of the values; bits 4 and 5: enum block_times
+ *     varint  samples - 1
+ *     varint  bytes of the values
+ *     times   BLOCK_FOLLOWS nothing | BLOCK_AT timeline (4 bytes, a handle), varint place |
+ *             BLOCK_LINEAR varint first, varint step | BLOCK_PACKED varint first, differences
+ *     values
+ *
+ * Threads: pure functions on the caller's memory; the times of a timeline are read inside the
+ * epoch. */
 #ifndef HG_TSDB_BLOCK_H
 #define HG_TSDB_BLOCK_H
 
-#include "tsdb/append.h"
+#include "tsdb/column.h"
+#include "tsdb/timeline.h"
 
 enum {
-    BLOCK_HEAD_BYTES = 24, /* what a slot holds beside the bytes: chunk.h */
-    BLOCK_BYTES_MAX = SIZE_CLASS_BYTES_MAX - BLOCK_HEAD_BYTES,
+    BLOCK_RUN = 15,                            /* the encoding of a run: the bytes of its value, the
+                                                  highest first, without the zeros at the end */
+    RUN_BYTES_MAX = 8,
+    BLOCK_RUN_MAX = TIMELINE_TIMES_MAX,        /* samples of a run */
+    BLOCK_TIMES_BYTES_MAX = 10 + 128 * 5,      /* of own times */
+    BLOCK_STORED_MAX = 16 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
 };
 
 enum block_times {
-    TIMES_LINEAR = 0, /* equal distances: no bytes at all */
-    TIMES_PACKED = 1, /* distances less their minimum, bit-packed */
-};
-
-enum block_values {
-    VALUES_CONSTANT = 0, /* 8 bytes */
-    VALUES_INTEGER = 1,  /* integers by differences less their minimum, bit-packed */
-    VALUES_XOR = 2,      /* each XORed with the one before, as in the Gorilla paper (Pelkonen et al.
-                            2015, 4.1.2) */
-    VALUES_RAW = 3,      /* 8 bytes each */
+    BLOCK_FOLLOWS = 0, /* where the block before ended; the first of a sheaf: where that says */
+    BLOCK_AT = 1,
+    BLOCK_LINEAR = 2, /* own, equidistant */
+    BLOCK_PACKED = 3, /* own */
 };
 
 struct block {
-    int64_t first_ms, last_ms;
+    uint8_t encoding; /* enum column_encoding, or BLOCK_RUN */
+    uint8_t times;    /* BLOCK_AT, BLOCK_LINEAR or BLOCK_PACKED */
     uint32_t n_samples;
-    uint32_t n_bytes;
-    uint8_t encoding; /* enum block_times | enum block_values << 4 */
-    const uint8_t *bytes;
+    slot timeline;  /* BLOCK_AT */
+    uint32_t first; /* BLOCK_AT: a place; else a time */
+    uint32_t step;  /* BLOCK_LINEAR; ms */
+    uint32_t n_times_bytes;
+    uint32_t n_values_bytes;
+    const uint8_t *times_bytes; /* BLOCK_PACKED: the differences */
+    const uint8_t *values;
 };
 
-/* Encodes n (1 .. BLOCK_SAMPLES_MAX) samples with ascending times into out. Returns false when they
- * need more than BLOCK_BYTES_MAX: the caller then makes two blocks of half as many (one of 32
- * samples always fits). ret->bytes is out. */
-bool block_encode(const struct sample *samples, uint32_t n, uint8_t out[BLOCK_BYTES_MAX],
-                  struct block *ret) WARN_UNUSED;
+/* The place in a timeline at which the next block is expected to begin; timeline 0 = none. */
+struct block_context {
+    slot timeline;
+    uint32_t place;
+};
 
-/* Decodes into two columns of BLOCK_SAMPLES_MAX. Reads no byte outside the block, whatever it
- * holds; false when it is not what block_encode makes: wrong length, unknown encoding, times that
- * do not ascend from first_ms to last_ms. */
-bool block_decode(const struct block *b, int64_t t_ms[BLOCK_SAMPLES_MAX],
-                  uint64_t values[BLOCK_SAMPLES_MAX]) WARN_UNUSED;
+/* Writes a block behind what the context says, which moves on. Returns its bytes. */
+size_t block_put(const struct block *b, struct block_context *io, uint8_t out[BLOCK_STORED_MAX]);
+
+/* Reads one from [*at, end) and moves *at behind it; its bytes are borrowed. Reads nothing outside;
+ * false when that is no block. Of a handle it is not checked that it names a timeline. */
+bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io, struct block *ret);
+
+/* Gives a block of n (1 .. BLOCK_SAMPLES_MAX) samples own times, which ascend. bytes is where
+ * differences go, if need be, and is borrowed by the block. */
+void block_own_times(struct block *b, const uint32_t *times, uint32_t n,
+                     uint8_t bytes[BLOCK_TIMES_BYTES_MAX]);
+
+/* Encodes n values (1 .. BLOCK_SAMPLES_MAX) into bytes, borrowed by the block. */
+void block_encode_values(struct block *b, const uint64_t *values, uint32_t n,
+                         uint8_t bytes[COLUMN_BYTES_MAX]);
+
+/* A run of n (1 .. BLOCK_RUN_MAX) equal values, from a place of a timeline, or (timeline 0, n = 1)
+ * at a time. */
+void block_of_run(struct block *b, slot timeline, uint32_t first, uint32_t n, uint64_t value,
+                  uint8_t bytes[RUN_BYTES_MAX]);
+
+/* Samples [from, from + n) of a block: n at most BLOCK_SAMPLES_MAX, and unless it is a run from = 0
+ * and n = n_samples. False when the bytes are not what block_encode_values and block_own_times
+ * make. */
+bool block_values(const struct block *b, uint32_t from, uint32_t n, uint64_t *ret);
+bool block_times(const struct arena *a, struct times_cache *t, const struct block *b, uint32_t from,
+                 uint32_t n, uint32_t *ret);
+
+/* The first and the last time of a block whose bytes are good. */
+void block_span(const struct arena *a, struct times_cache *t, const struct block *b,
+                uint32_t *ret_first, uint32_t *ret_last);
 
 #endif

@@ -1,105 +1,160 @@
-/* A chunk: one series' samples of one window, as a row of blocks and a tail.
+/* A chunk: one series' samples of one window.
  *
- *     head slot (128 B)          block slots (any class)            tail pieces (128 B each)
- *     +--------------------+     +------+   +------+   +------+     +---------+   +---------+
- *     | links | tail state | --> | b 1  |-->| b 2  |-->| b 3  |     | 124 B   |-->| 124 B   |
- *     | first 39 B of tail |     +------+   +------+   +------+     +---------+   +---------+
- *     +--------------------+ ------------------------------------------^
+ * Its 24 bytes lie in the series' record. A chunk whose value never changed, or ended in one stale
+ * marker, needs nothing else. Any other has its samples in blocks, gathered in sheaves, and while
+ * its series writes to it a head: the streaming tail and where the sheaves go on.
  *
- * All of it lies in the window's pools, in steps of 128 bytes. A tail grows piece by piece and is
- * never copied; when it is full its samples become a block (two or more if they do not fit one) and
- * its pieces are free again. A block is never changed: a late sample that falls into it makes a new
- * one in its place. A series that does not change costs its head slot and nothing else.
+ *     in the record        in the window's slots
+ *     +----------+         +----------------------+      sheaves
+ *     | CONSTANT |         | head: row -----------|--->  s1 s2 s3 ...    (directory: row.h)
+ *     | HEAD ----|-------->|       last sheaf ----|--->  b1 b2 b3 ...
+ *     | SHEAF ---|--+      |       tail, 24 bytes |--->  pieces of 128 B
+ *     +----------+  |      +----------------------+
+ *                   +---> the only sheaf of a chunk whose series has moved on
  *
- * Times ascend strictly over blocks and tail together.
+ * A full tail becomes a block at once; sealing makes a block of what is left and gives the head
+ * back. A late sample rewrites the tail, or one sheaf. Nothing that is published moves or changes
+ * in place but the 24 bytes and the head, which readers copy out under the series' version
+ * (series.h): what the copies refer to is immutable up to the lengths that they say.
  *
- * Threads: the store's lock guards chunks: writing for everything that takes a `struct window`,
- * reading for the rest. */
+ * Times in here are offsets in ms from the window's start.
+ *
+ * Threads: one writer a series (its version is the lock), any number of readers, all inside the
+ * epoch (slots.h). */
 #ifndef HG_TSDB_CHUNK_H
 #define HG_TSDB_CHUNK_H
 
-#include "tsdb/block.h"
+#include "tsdb/sheaf.h"
 #include "tsdb/tail.h"
-#include "tsdb/window.h"
 
-enum { CHUNK_INLINE_BYTES = 39 };
+enum chunk_kind { CHUNK_NONE = 0, CHUNK_CONSTANT, CHUNK_SHEAF, CHUNK_HEAD };
 
 struct chunk {
-    uint32_t series; /* id */
-    slot next_of_window;
-    slot prev; /* the series' chunk of the next older window; valid while prev_serial is live */
-    uint32_t prev_serial;
-    slot first_block, last_block;
-    uint32_t n_block_samples;
-    slot first_piece, last_piece;
-    uint32_t n_pieces;
+    uint32_t serial;    /* of its window; 0 = there is no chunk */
+    uint32_t n_samples; /* all of them */
+    slot timeline;      /* CONSTANT, SHEAF: where its first sample is, or 0 */
+    uint32_t place : 29;
+    uint32_t kind : 2;
+    uint32_t is_stale : 1; /* CONSTANT: the last sample is a stale marker, the others are not */
+    union {
+        uint64_t value; /* CONSTANT */
+        struct {
+            slot at;           /* HEAD: the head. SHEAF: its first slot */
+            uint16_t n_bytes;  /* SHEAF */
+            uint16_t n_blocks; /* SHEAF */
+        };
+    };
+};
+
+enum { CHUNK_INLINE_BYTES = 24 };
+
+struct chunk_head {
+    struct row sheaves; /* of struct sheaf: the closed ones */
+    struct sheaf last;  /* the one that grows */
+    struct sheaf_end end;
     struct tail tail;
-    uint8_t first_tail_max; /* samples at which its first tail ends: 65 .. 128, spread so that
-                               neighbours do not finish together */
+    slot first_piece, last_piece; /* of the tail's bytes behind the inline ones */
     uint8_t inline_bytes[CHUNK_INLINE_BYTES];
 };
 
-static inline struct chunk *chunk_at(const struct arena *a, slot chunk)
+/* A copy of a chunk to read from: series_view() makes one. head: of CHUNK_HEAD. */
+struct chunk_view {
+    struct chunk c;
+    struct chunk_head head;
+};
+
+static inline struct chunk_head *chunk_head_at(const struct arena *a, slot s)
 {
-    return slot_ptr(a, chunk);
+    return slot_ptr(a, s);
 }
 
-/* An empty chunk in a window, entered in the window's list. phase: any number that spreads series
- * (their hash). 0 without memory. */
-slot chunk_new(struct arena *a, struct window *w, uint32_t series, uint32_t phase) WARN_UNUSED;
+/* ---- out ---- */
 
-/* Takes an empty chunk back that chunk_new made last in its window. */
-void chunk_undo_new(struct arena *a, struct window *w, slot chunk);
+/* Visits all samples as blocks and the tail: first the blocks, oldest first, each with whether it
+ * begins a sheaf; runs of a constant and of a tail that is one run come as blocks too. Returns the
+ * first non-zero answer. */
+struct chunk_tail {
+    slot timeline; /* 0 = own times */
+    uint32_t n;
+    uint32_t places[BLOCK_SAMPLES_MAX];
+    uint64_t values[BLOCK_SAMPLES_MAX];
+};
+enum chunk_part { PART_BLOCK, PART_SHEAF, PART_RUN }; /* a block, one that begins a sheaf, a run that
+                                                         is not stored as a block */
+struct chunk_visitor {
+    int (*block)(void *ctx, enum chunk_part part, const struct block *b);
+    int (*tail)(void *ctx, const struct chunk_tail *t);
+    void *ctx;
+};
 
-/* Adds a sample later than all others. The first one of a chunk never fails. Errors: ERR_NO_MEMORY
- * (nothing changed). */
-int chunk_append(struct arena *a, struct window *w, slot chunk, const struct sample *s) WARN_UNUSED;
-
-/* Adds a sample whose time is not there yet, anywhere. Errors: ERR_NO_MEMORY (nothing changed). */
-int chunk_insert(struct arena *a, struct window *w, slot chunk, const struct sample *s) WARN_UNUSED;
-
-/* Adds a finished block later than all others, while the tail is empty. Errors: ERR_NO_MEMORY. */
-int chunk_append_block(struct arena *a, struct window *w, slot chunk,
-                       const struct block *b) WARN_UNUSED;
-
-/* Whether there is a sample at that time, and its value. */
-bool chunk_find(const struct arena *a, slot chunk, int64_t t_ms, uint64_t *ret_value);
-
-static inline size_t chunk_samples(const struct chunk *c)
-{
-    return (size_t)c->n_block_samples + c->tail.n_samples;
-}
-
-/* Of a chunk that is not empty. */
-int64_t chunk_first_ms(const struct arena *a, const struct chunk *c);
-int64_t chunk_last_ms(const struct arena *a, const struct chunk *c);
+/* min_time: sheaves that end before it may be left out. */
+int chunk_visit(const struct arena *a, const struct chunk_view *v, uint32_t min_time,
+                const struct chunk_visitor *visitor);
 
 /* At least as many samples as chunk_read would write. */
-size_t chunk_samples_between(const struct arena *a, const struct chunk *c, int64_t min_ms,
-                             int64_t max_ms);
+size_t chunk_room(const struct arena *a, const struct chunk_view *v, uint32_t min_time,
+                  uint32_t max_time);
 
-/* Writes the samples with min_ms <= t <= max_ms as two columns; returns how many. The columns need
- * room for chunk_samples_between. */
-size_t chunk_read(const struct arena *a, const struct chunk *c, int64_t min_ms, int64_t max_ms,
-                  int64_t *ret_t_ms, uint64_t *ret_values);
+/* Writes the samples with min_time <= t <= max_time as two columns, times as start_ms + offset;
+ * returns how many. The columns need room for chunk_room. */
+size_t chunk_read(const struct arena *a, struct times_cache *t, const struct chunk_view *v,
+                  uint32_t min_time, uint32_t max_time, int64_t start_ms, int64_t *ret_t_ms,
+                  uint64_t *ret_values);
 
-/* The block in a slot (its bytes are borrowed), and the slot after it in *ret_next. */
-struct block chunk_block(const struct arena *a, slot at, slot *ret_next);
+/* Whether there is a sample at that time, and its value. */
+bool chunk_find(const struct arena *a, struct times_cache *t, const struct chunk_view *v,
+                uint32_t time, uint64_t *ret_value);
 
-/* Writes the tail's samples; returns how many. */
-size_t chunk_tail(const struct arena *a, const struct chunk *c,
-                  struct sample ret[BLOCK_SAMPLES_MAX]);
+/* The first and the last time. */
+void chunk_span(const struct arena *a, struct times_cache *t, const struct chunk_view *v,
+                uint32_t *ret_first, uint32_t *ret_last);
 
-/* What a chunk occupies: bytes that are not slack, and slots of each class. */
+/* ---- in ---- */
+
+/* Timelines that grew lately, by their newest time: how a series finds the one of its scrape. */
+enum { RECENT_TIMELINES = 512 };
+struct recent_timelines {
+    _Atomic uint64_t items[RECENT_TIMELINES]; /* window's serial << 32 | timeline */
+};
+
+struct chunk_writer {
+    struct slots *slots;
+    struct window *window;
+    struct recent_timelines *recent;
+    struct times_cache *times;
+    uint32_t phase; /* any number that spreads series: first tails end after 65 .. 128 samples by it */
+    bool is_open;   /* the chunk is its series' newest: it may have a tail */
+};
+
+/* Adds a sample at a time that the chunk does not have, to the chunk in the series' record, and
+ * publishes it. is_later: it is later than all others of the chunk. chunk->serial 0 makes the
+ * chunk. Errors: ERR_NO_MEMORY (nothing changed). */
+int chunk_add(const struct chunk_writer *w, struct chunk *chunk, uint32_t time, uint64_t value,
+              bool is_later) WARN_UNUSED;
+
+/* Makes a block of the tail and gives the head back, if the directory does not need it. Errors:
+ * ERR_NO_MEMORY (nothing changed: the chunk stays as it is, which is only larger). */
+int chunk_seal(const struct chunk_writer *w, struct chunk *chunk);
+
+/* What a snapshot brings back, behind what is there; ERR_CORRUPT when that cannot be. A block:
+ * `part` as chunk_visit gave it. A tail of one sample or more ends the chunk. */
+int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum chunk_part part,
+                        const struct block *b) WARN_UNUSED;
+int chunk_restore_tail(const struct chunk_writer *w, struct chunk *chunk,
+                       const struct chunk_tail *t) WARN_UNUSED;
+
+/* ---- recounting ---- */
+
 struct chunk_footprint {
     uint64_t payload_bytes;
     uint64_t slots[SIZE_CLASSES];
 };
 
-/* Adds a chunk's footprint, counted anew. */
-void chunk_add_footprint(const struct arena *a, const struct chunk *c, struct chunk_footprint *io);
+void chunk_footprint_add(struct chunk_footprint *io, size_t slot_bytes, size_t payload_bytes);
+void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
+                         struct chunk_footprint *io);
 
-/* Recounts: times ascend, every block decodes, the counts are right. */
-bool chunk_check(const struct arena *a, slot chunk);
+/* Times ascend, everything decodes, the counts are right. */
+bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v);
 
 #endif

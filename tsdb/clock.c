@@ -23,7 +23,10 @@ static int64_t boot_ms(const struct clock *c)
 
 void clock_init(struct clock *c, const struct tsdb_options *o)
 {
-    *c = (struct clock){.options = o, .is_confirmed = true, .free_before = INT64_MIN};
+    *c = (struct clock){.options = o,
+                        .newest_ms = INT64_MIN,
+                        .is_confirmed = true,
+                        .free_before = INT64_MIN};
 }
 
 void clock_distrust(struct clock *c)
@@ -34,7 +37,10 @@ void clock_distrust(struct clock *c)
 
 int64_t clock_now_ms(const struct clock *c)
 {
-    return c->options->clock == CLOCK_SAMPLES ? c->newest_ms : wall_ms(c);
+    if (c->options->clock == CLOCK_WALL)
+        return wall_ms(c);
+    int64_t newest = c->newest_ms;
+    return newest != INT64_MIN ? newest : 0;
 }
 
 int64_t clock_window_of(const struct clock *c, int64_t t_ms)
@@ -50,30 +56,42 @@ int64_t clock_window_start(const struct clock *c, int64_t number)
 
 int64_t clock_oldest_window(const struct clock *c, int64_t now_ms)
 {
-    if (c->options->clock == CLOCK_SAMPLES && !c->has_newest)
+    if (c->options->clock == CLOCK_SAMPLES && c->newest_ms == INT64_MIN)
         return INT64_MIN;
     return clock_window_of(c, now_ms) - (int64_t)c->options->n_windows + 1;
 }
 
 static void confirm(struct clock *c)
 {
-    c->is_confirmed = true;
     c->free_before = clock_oldest_window(c, clock_now_ms(c));
+    c->is_confirmed = true;
 }
 
 void clock_sample(struct clock *c, int64_t t_ms)
 {
     if (c->options->clock == CLOCK_SAMPLES) {
-        c->newest_ms = c->has_newest ? i64_max(c->newest_ms, t_ms) : t_ms;
-        c->has_newest = true;
+        int64_t newest = c->newest_ms;
+        while (t_ms > newest && !atomic_compare_exchange_weak(&c->newest_ms, &newest, t_ms))
+            ;
     } else if (!c->is_confirmed && t_ms >= wall_ms(c) - CLOCK_CONFIRM_MS) {
         confirm(c);
     }
 }
 
+void clock_restored(struct clock *c, int64_t t_ms)
+{
+    if (c->options->clock == CLOCK_SAMPLES)
+        clock_sample(c, t_ms);
+}
+
+bool clock_is_due(const struct clock *c, int64_t number)
+{
+    return number < clock_oldest_window(c, clock_now_ms(c));
+}
+
 bool clock_may_drop(struct clock *c, int64_t number)
 {
-    if (number >= clock_oldest_window(c, clock_now_ms(c)))
+    if (!clock_is_due(c, number))
         return false;
     if (c->options->clock == CLOCK_SAMPLES)
         return true;

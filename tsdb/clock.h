@@ -6,20 +6,22 @@
  * restore none is dropped before an accepted sample from the last hour, or an hour of running, has
  * confirmed the time; then those that expired while the process was down go at once.
  *
- * Threads: the store's lock guards a clock (writing); clock_now_ms of CLOCK_WALL needs none. */
+ * Threads: clock_sample and the reading functions may be called by any thread that holds the store's
+ * lock for reading; the others need it for writing. */
 #ifndef HG_TSDB_CLOCK_H
 #define HG_TSDB_CLOCK_H
 
 #include "tsdb/tsdb.h"
 
+#include <stdatomic.h>
+
 enum { CLOCK_CONFIRM_MS = 60 * 60 * 1000 };
 
 struct clock {
     const struct tsdb_options *options; /* borrowed */
-    int64_t newest_ms;                  /* CLOCK_SAMPLES: of accepted samples */
-    bool has_newest;
-    bool is_confirmed;       /* the wall clock can be trusted to drop */
-    int64_t free_before;     /* windows below may be dropped without waiting */
+    _Atomic int64_t newest_ms; /* CLOCK_SAMPLES: of accepted samples; INT64_MIN = none yet */
+    _Atomic bool is_confirmed; /* the wall clock can be trusted to drop */
+    _Atomic int64_t free_before; /* windows below may be dropped without waiting */
     int64_t confirm_boot_ms; /* when running confirms by itself */
     int64_t dropped_boot_ms; /* when the last window was dropped at leisure */
     bool has_dropped;
@@ -42,6 +44,12 @@ int64_t clock_oldest_window(const struct clock *c, int64_t now_ms);
 
 /* Notes an accepted sample. */
 void clock_sample(struct clock *c, int64_t t_ms);
+
+/* Notes a restored sample: one that confirms nothing. */
+void clock_restored(struct clock *c, int64_t t_ms);
+
+/* Whether there is something to ask clock_may_drop about. */
+bool clock_is_due(const struct clock *c, int64_t number);
 
 /* Whether live window `number`, the oldest, is to be dropped now; says yes only once per
  * permission. */

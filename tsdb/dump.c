@@ -1,6 +1,8 @@
 #include "tsdb/dump.h"
 #include "tsdb/store.h"
 
+#include <string.h>
+
 enum { SLICE_ITEMS = 512 }; /* label sets, blocks or tails handed out under one hold of the lock */
 
 uint64_t dump_series_end(struct tsdb *db)
@@ -43,241 +45,183 @@ int dump_series(struct tsdb *db, struct dump_cursor *cursor, uint64_t end, dump_
 
 struct window_dump {
     struct tsdb *db;
+    uint32_t dump;
     const struct window *window;
+    struct times_cache *times;
     struct dump_cursor *cursor;
     const struct dump_visitor *visitor;
     void *ctx;
-    int n_left; /* of this slice */
+    uint32_t series; /* the one that is being visited */
+    int n_left;      /* of this slice */
 };
 
-static void next_series(struct dump_cursor *cursor)
+enum { SLICE_IS_OVER = INT32_MAX }; /* goes on after a breath */
+
+uint32_t dump_begin(struct tsdb *db)
 {
-    cursor->next_series++;
-    cursor->is_inside = false;
+    return atomic_fetch_add_explicit(&db->n_dumps, 1, memory_order_relaxed) + 1;
 }
 
-static int visit_blocks(struct window_dump *d, uint32_t id, const struct chunk *c)
+/* Hands out the timeline's times up to place `end`, if they were not yet. */
+static int visit_times(struct window_dump *d, slot timeline, uint32_t end)
 {
-    slot next;
-    for (slot at = c->first_block; at != 0; at = next) {
-        struct block b = chunk_block(d->db->arena, at, &next);
-        if (d->cursor->is_inside && b.first_ms <= d->cursor->after_ms)
-            continue;
-        if (d->n_left-- <= 0)
-            return 0;
-        struct dump_block out = {.first_ms = b.first_ms,
-                                 .last_ms = b.last_ms,
-                                 .n_samples = b.n_samples,
-                                 .n_bytes = b.n_bytes,
-                                 .encoding = b.encoding,
-                                 .bytes = b.bytes};
-        int rc = d->visitor->block(d->ctx, id, &out);
+    const struct arena *a = d->db->arena;
+    struct timeline *t = timeline_at(a, timeline);
+    uint64_t dumped = atomic_load_explicit(&t->dumped, memory_order_relaxed);
+    uint32_t done = dumped >> 32 == d->dump ? (uint32_t)dumped : 0;
+    while (done < end) {
+        struct dump_times out = {.timeline = t->number, .from = done};
+        out.n = (uint32_t)size_min(timeline_times(a, timeline) - done, DUMP_TIMES_MAX);
+        timeline_read(a, d->times, timeline, done, out.n, out.times);
+        int rc = d->visitor->times(d->ctx, &out);
         if (rc < 0)
             return rc;
-        d->cursor->is_inside = true;
-        d->cursor->after_ms = b.last_ms;
+        done += out.n;
+        atomic_store_explicit(&t->dumped, (uint64_t)d->dump << 32 | done, memory_order_relaxed);
         if (rc > 0)
             return rc;
     }
     return 0;
 }
 
-static int visit_tail(struct window_dump *d, uint32_t id, const struct chunk *c)
+static bool was_handed_out(const struct window_dump *d, uint32_t first_time)
 {
-    struct sample samples[BLOCK_SAMPLES_MAX];
-    size_t n = chunk_tail(d->db->arena, c, samples), from = 0;
-    while (d->cursor->is_inside && from < n && samples[from].t_ms <= d->cursor->after_ms)
+    return d->cursor->is_inside && first_time <= d->cursor->after_time;
+}
+
+static int visit_block(void *ctx, enum chunk_part part, const struct block *b)
+{
+    struct window_dump *d = ctx;
+    uint32_t first, last;
+    block_span(d->db->arena, d->times, b, &first, &last);
+    if (was_handed_out(d, first))
+        return 0;
+    if (d->n_left-- <= 0)
+        return SLICE_IS_OVER;
+    bool has_timeline = b->times == BLOCK_AT;
+    int rc = has_timeline ? visit_times(d, b->timeline, b->first + b->n_samples) : 0;
+    if (rc != 0)
+        return rc;
+    struct dump_block out = {
+        .part = (enum dump_part)part,
+        .times = (enum dump_place)b->times,
+        .encoding = b->encoding,
+        .timeline = has_timeline ? timeline_at(d->db->arena, b->timeline)->number : 0,
+        .first = b->first,
+        .step = b->step,
+        .n_samples = b->n_samples,
+        .n_times_bytes = b->n_times_bytes,
+        .n_values_bytes = b->n_values_bytes,
+        .times_bytes = b->times_bytes,
+        .values = b->values,
+    };
+    rc = d->visitor->block(d->ctx, d->series, &out);
+    if (rc >= 0) {
+        d->cursor->is_inside = true;
+        d->cursor->after_time = last;
+    }
+    return rc;
+}
+
+static int visit_tail(void *ctx, const struct chunk_tail *t)
+{
+    struct window_dump *d = ctx;
+    uint32_t times[BLOCK_SAMPLES_MAX], from = 0;
+    if (t->timeline != 0)
+        timeline_read(d->db->arena, d->times, t->timeline, t->places[0], t->n, times);
+    else
+        memcpy(times, t->places, t->n * sizeof(*times));
+    while (from < t->n && was_handed_out(d, times[from]))
         from++;
-    return from < n ? d->visitor->tail(d->ctx, id, &samples[from], n - from) : 0;
+    if (from == t->n)
+        return 0;
+    int rc = t->timeline != 0 ? visit_times(d, t->timeline, t->places[0] + t->n) : 0;
+    if (rc != 0)
+        return rc;
+    struct dump_tail out = {.has_timeline = t->timeline != 0, .n = t->n - from};
+    out.timeline = out.has_timeline ? timeline_at(d->db->arena, t->timeline)->number : 0;
+    memcpy(out.places, &t->places[from], out.n * sizeof(*out.places));
+    memcpy(out.values, &t->values[from], out.n * sizeof(*out.values));
+    rc = d->visitor->tail(d->ctx, d->series, &out);
+    if (rc >= 0) {
+        d->cursor->is_inside = true;
+        d->cursor->after_time = times[t->n - 1];
+    }
+    return rc;
 }
 
 static int visit_chunk(struct window_dump *d)
 {
-    uint32_t id = (uint32_t)d->cursor->next_series;
     struct tsdb *db = d->db;
-    slot series = series_of_id(db->arena, &db->series, id);
-    slot at = series != 0
-                  ? series_chunk(db->arena, &db->windows, series_at(db->arena, series), d->window)
-                  : 0;
-    if (at != 0) {
-        const struct chunk *c = chunk_at(db->arena, at);
-        int rc = visit_blocks(d, id, c);
-        if (rc != 0 || d->n_left < 0)
-            return rc;
-        rc = visit_tail(d, id, c);
-        if (rc < 0)
-            return rc;
-        next_series(d->cursor);
-        return rc;
+    struct chunk_view v;
+    slot at = series_of_id(db->arena, &db->series, d->series);
+    if (at == 0 || !series_view(db->arena, series_at(db->arena, at), d->window->serial, &v))
+        return 0;
+    const struct chunk_visitor visitor = {visit_block, visit_tail, d};
+    return chunk_visit(db->arena, &v, d->cursor->is_inside ? d->cursor->after_time : 0, &visitor);
+}
+
+/* Hands out what no chunk refers to (any more), so that a restart finds the same slots in use. */
+static int visit_timelines(struct window_dump *d)
+{
+    const struct arena *a = d->db->arena;
+    slot t = atomic_load_explicit(&d->window->last_timeline, memory_order_acquire);
+    int rc = 0;
+    for (; rc == 0 && t != 0; t = timeline_at(a, t)->before)
+        rc = visit_times(d, t, timeline_times(a, t));
+    return rc;
+}
+
+/* Visits members of the window as long as the slice lasts. */
+static int visit_slice(struct window_dump *d, uint64_t end)
+{
+    while (d->n_left > 0) {
+        uint64_t id =
+            window_next_member(d->db->arena, d->window, d->cursor->next_series, end);
+        if (id == UINT64_MAX) {
+            int rest = visit_timelines(d);
+            if (rest == 0)
+                d->cursor->next_series = end;
+            return rest;
+        }
+        if (id != d->cursor->next_series)
+            d->cursor->is_inside = false;
+        d->cursor->next_series = id;
+        d->series = (uint32_t)id;
+        int rc = visit_chunk(d);
+        if (rc != 0)
+            return rc == SLICE_IS_OVER ? 0 : rc;
+        d->cursor->next_series = id + 1;
+        d->cursor->is_inside = false;
+        d->n_left--;
     }
-    next_series(d->cursor);
     return 0;
 }
 
-int dump_window(struct tsdb *db, int64_t window, struct dump_cursor *cursor, uint64_t end,
-                const struct dump_visitor *v, void *ctx)
+int dump_window(struct tsdb *db, uint32_t dump, int64_t window, struct dump_cursor *cursor,
+                uint64_t end, const struct dump_visitor *v, void *ctx)
 {
     int rc = 0;
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
     while (rc == 0 && cursor->next_series < end) {
+        times_cache_init(&times, items, TIMES_CACHE_WRITER);
         pthread_rwlock_rdlock(&db->lock);
+        unsigned place = slots_enter(&db->slots);
         struct window_dump d = {.db = db,
+                                .dump = dump,
                                 .window = window_of_number(&db->windows, window),
+                                .times = &times,
                                 .cursor = cursor,
                                 .visitor = v,
                                 .ctx = ctx,
                                 .n_left = SLICE_ITEMS};
         if (d.window == NULL)
             cursor->next_series = end;
-        for (; rc == 0 && d.n_left > 0 && cursor->next_series < end; d.n_left--)
-            rc = visit_chunk(&d);
+        else
+            rc = visit_slice(&d, end);
+        slots_leave(&db->slots, place);
         pthread_rwlock_unlock(&db->lock);
     }
     return rc > 0 ? 1 : rc;
-}
-
-/* ---- in ---- */
-
-static bool is_normalised(const struct labels *ls)
-{
-    struct label items[LABELS_PER_SERIES_MAX];
-    if (ls->n > LABELS_PER_SERIES_MAX)
-        return false;
-    for (uint32_t i = 0; i < ls->n; i++)
-        items[i] = ls->items[i];
-    struct labels copy = {items, ls->n};
-    return labels_normalise(&copy, NULL) == 0 && copy.n == ls->n && labels_compare(&copy, ls) == 0;
-}
-
-int restore_series(struct tsdb *db, const struct labels *ls, uint32_t *ret_series)
-{
-    if (!is_normalised(ls))
-        return ERR_CORRUPT;
-    uint64_t hash = labels_hash(ls);
-    pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, ls, hash);
-    if (at == 0) {
-        at = series_new(db->arena, &db->series, &db->labels, ls, hash);
-        db->series_created += at != 0;
-    }
-    if (at != 0)
-        *ret_series = series_at(db->arena, at)->id;
-    pthread_rwlock_unlock(&db->lock);
-    return at != 0 ? 0 : ERR_NO_MEMORY;
-}
-
-struct place { /* where restored samples go */
-    struct series *series;
-    struct window *window;
-    slot chunk;
-};
-
-/* Finds the place for samples from first_ms to last_ms, behind all that the series has. */
-static int find_place(struct tsdb *db, uint32_t id, int64_t first_ms, int64_t last_ms,
-                      struct place *ret)
-{
-    store_make_room_locked(db);
-    slot at = series_of_id(db->arena, &db->series, id);
-    int64_t number = clock_window_of(&db->clock, first_ms);
-    if (at == 0 || clock_window_of(&db->clock, last_ms) != number)
-        return ERR_CORRUPT;
-    struct series *s = series_at(db->arena, at);
-    if (window_of_serial(&db->windows, s->newest_serial) != NULL && first_ms <= s->newest_ms)
-        return ERR_CORRUPT;
-    struct windows *ws = &db->windows;
-    int64_t newest = ws->n_live > 0 ? window_live(ws, ws->n_live - 1)->number : number;
-    if (newest - number >= (int64_t)db->options.n_windows + 1)
-        return ERR_TOO_OLD;
-    ret->series = s;
-    ret->window = store_window_locked(db, number);
-    ret->chunk = ret->window != NULL ? store_chunk_locked(db, s, ret->window) : 0;
-    return ret->chunk != 0 ? 0 : ERR_NO_MEMORY;
-}
-
-/* A chunk that was made for a block which then found no memory must not stay empty. It is the
- * newest of its series and window. */
-static void undo_place(struct tsdb *db, const struct place *p)
-{
-    const struct chunk *c = chunk_at(db->arena, p->chunk);
-    p->series->newest_chunk = c->prev;
-    p->series->newest_serial = c->prev_serial;
-    chunk_undo_new(db->arena, p->window, p->chunk);
-    db->chunks_created--;
-}
-
-static void restored(struct tsdb *db, struct series *s, int64_t last_ms)
-{
-    struct windows *ws = &db->windows;
-    s->newest_ms = last_ms;
-    if (db->options.clock == CLOCK_SAMPLES)
-        clock_sample(&db->clock, last_ms);
-    while (ws->n_live > 0 && window_live(ws, ws->n_live - 1)->number - window_live(ws, 0)->number >
-                                 (int64_t)db->options.n_windows)
-        window_expire(ws, window_live(ws, 0));
-}
-
-int restore_block(struct tsdb *db, uint32_t series, const struct dump_block *in)
-{
-    int64_t t_ms[BLOCK_SAMPLES_MAX];
-    uint64_t values[BLOCK_SAMPLES_MAX];
-    struct block b = {.first_ms = in->first_ms,
-                      .last_ms = in->last_ms,
-                      .n_samples = in->n_samples,
-                      .n_bytes = in->n_bytes,
-                      .encoding = in->encoding,
-                      .bytes = in->bytes};
-    if (!block_decode(&b, t_ms, values))
-        return ERR_CORRUPT;
-    struct place p;
-    pthread_rwlock_wrlock(&db->lock);
-    int err = find_place(db, series, b.first_ms, b.last_ms, &p);
-    if (err == 0 && chunk_at(db->arena, p.chunk)->tail.n_samples > 0)
-        err = ERR_CORRUPT;
-    if (err == 0) {
-        err = chunk_append_block(db->arena, p.window, p.chunk, &b);
-        if (err == 0)
-            restored(db, p.series, b.last_ms);
-        else if (chunk_samples(chunk_at(db->arena, p.chunk)) == 0)
-            undo_place(db, &p);
-    }
-    pthread_rwlock_unlock(&db->lock);
-    return err;
-}
-
-static bool is_ascending(const struct sample *samples, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        if (samples[i].t_ms <= samples[i - 1].t_ms)
-            return false;
-    return n >= 1 && n <= BLOCK_SAMPLES_MAX;
-}
-
-int restore_tail(struct tsdb *db, uint32_t series, const struct sample *samples, size_t n)
-{
-    struct place p;
-    if (!is_ascending(samples, n))
-        return ERR_CORRUPT;
-    pthread_rwlock_wrlock(&db->lock);
-    int err = find_place(db, series, samples[0].t_ms, samples[n - 1].t_ms, &p);
-    for (size_t i = 0; err == 0 && i < n; i++) {
-        err = chunk_append(db->arena, p.window, p.chunk, &samples[i]);
-        if (err == 0)
-            restored(db, p.series, samples[i].t_ms);
-    }
-    pthread_rwlock_unlock(&db->lock);
-    return err;
-}
-
-void restore_end(struct tsdb *db)
-{
-    pthread_rwlock_wrlock(&db->lock);
-    while (store_sweep_locked(db, EXPIRE_SLICE_SERIES))
-        ;
-    for (uint64_t id = 1; id < db->series.next_id; id++) {
-        slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
-        if (at != 0 && series_at(db->arena, at)->newest_serial == 0)
-            store_remove_series_locked(db, at);
-    }
-    if (db->windows.n_live > 0)
-        clock_distrust(&db->clock);
-    pthread_rwlock_unlock(&db->lock);
 }

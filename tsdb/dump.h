@@ -1,43 +1,75 @@
-/* A snapshot's way out and back in: series and encoded blocks in time order, through the same size
- * classes.
+/* A snapshot's way out and back in: series, timelines and chunks in time order, through the same
+ * size classes.
  *
  * Out: dump_series lists the label sets in id order; dump_window walks one window's chunks in id
- * order and hands out finished blocks as they stand and tails as samples. Both work in slices: a
- * visitor that returns a positive number stops the walk after that item (its buffer is full, say),
- * the cursor says where to go on, and the store's lock is held for one slice only. What is appended
- * between slices may or may not be seen; no sample is seen twice.
+ * order and hands out blocks as they stand and tails as samples, and before them whatever of their
+ * timelines was not handed out yet. Both work in slices: a visitor that returns a positive number
+ * stops the walk after that item (its buffer is full, say), the cursor says where to go on, and the
+ * store's lock is held for one slice only. What is appended between slices may or may not be seen;
+ * no sample is seen twice.
  *
- * In: restore_series in the same order, then window by window restore_block and restore_tail,
- * through the functions that ingest uses, so that the page map afterwards is that of the process
- * that wrote it.
+ * In: restore_series in the same order, then window by window restore_times, restore_block and
+ * restore_tail, through the functions that ingest uses, so that the page map afterwards is that of
+ * the process that wrote it.
  *
- * Threads: dump_* any; restore_* before anything else uses the store. */
+ * Times are offsets in ms from the window's start. A timeline is named by a number, which means
+ * something within its window and its snapshot only.
+ *
+ * Threads: dump_* any, one window's at a time; restore_* before anything else uses the store. */
 #ifndef HG_TSDB_DUMP_H
 #define HG_TSDB_DUMP_H
 
+#include "alloc/table.h"
 #include "tsdb/append.h"
 
+enum { DUMP_TIMES_MAX = 128 };
+
+struct dump_times { /* the next times of a timeline */
+    uint32_t timeline; /* its number */
+    uint32_t from;     /* the place of the first of them */
+    uint32_t n;        /* 1 .. DUMP_TIMES_MAX */
+    uint32_t times[DUMP_TIMES_MAX];
+};
+
+enum dump_part { DUMP_BLOCK, DUMP_SHEAF, DUMP_RUN }; /* a block, one that begins a sheaf, a run that
+                                                        is not stored as a block */
+enum dump_place { DUMP_AT = 1, DUMP_LINEAR = 2, DUMP_PACKED = 3 }; /* where the times are: in a
+                                                                      timeline, or own ones */
+
 struct dump_block {
-    int64_t first_ms, last_ms;
-    uint32_t n_samples;   /* 1 .. BLOCK_SAMPLES_MAX */
-    uint32_t n_bytes;     /* 1 .. BLOCK_BYTES_MAX (block.h) */
-    uint8_t encoding;     /* docs/chunk-format.md */
-    const uint8_t *bytes; /* borrowed during the call */
+    enum dump_part part;
+    enum dump_place times;
+    uint8_t encoding;    /* docs/chunk-format.md */
+    uint32_t timeline;   /* DUMP_AT: its number */
+    uint32_t first;      /* DUMP_AT: a place in it; else a time */
+    uint32_t step;       /* DUMP_LINEAR */
+    uint32_t n_samples;  /* 1 .. BLOCK_SAMPLES_MAX, of a run more */
+    uint32_t n_times_bytes;  /* DUMP_PACKED */
+    uint32_t n_values_bytes; /* 1 .. COLUMN_BYTES_MAX */
+    const uint8_t *times_bytes, *values; /* borrowed during the call */
+};
+
+struct dump_tail {
+    bool has_timeline;
+    uint32_t timeline; /* its number */
+    uint32_t n;        /* 1 .. BLOCK_SAMPLES_MAX */
+    uint32_t places[BLOCK_SAMPLES_MAX]; /* in the timeline, one after the other; or times */
+    uint64_t values[BLOCK_SAMPLES_MAX];
 };
 
 struct dump_cursor {      /* zero it to start */
     uint64_t next_series; /* id at which to go on */
-    bool is_inside;       /* within that series: go on after after_ms */
-    int64_t after_ms;
+    bool is_inside;       /* within that series: go on after after_time */
+    uint32_t after_time;
 };
 
 /* 0 = go on, > 0 = stop after this item, < 0 = an error that the walk returns. */
 typedef int (*dump_series_visit)(void *ctx, uint32_t series, const struct labels *ls);
 
 struct dump_visitor {
+    int (*times)(void *ctx, const struct dump_times *times);
     int (*block)(void *ctx, uint32_t series, const struct dump_block *block);
-    int (*tail)(void *ctx, uint32_t series, const struct sample *samples,
-                size_t n); /* n: 1 .. BLOCK_SAMPLES_MAX */
+    int (*tail)(void *ctx, uint32_t series, const struct dump_tail *tail);
 };
 
 /* Series with ids in [cursor->next_series, end). Returns 0 when all were visited, 1 when the
@@ -45,26 +77,44 @@ struct dump_visitor {
 int dump_series(struct tsdb *db, struct dump_cursor *cursor, uint64_t end, dump_series_visit visit,
                 void *ctx);
 
-/* The same for the chunks of one window. A window that has expired meanwhile has none. */
-int dump_window(struct tsdb *db, int64_t window, struct dump_cursor *cursor, uint64_t end,
-                const struct dump_visitor *v, void *ctx);
+/* The same for the chunks of one window. A window that has expired meanwhile has none. dump: a
+ * number that no other snapshot of this store has had, from 1. */
+int dump_window(struct tsdb *db, uint32_t dump, int64_t window, struct dump_cursor *cursor,
+                uint64_t end, const struct dump_visitor *v, void *ctx);
 
 /* The id that the next new series will get: the end of a snapshot's series. */
 uint64_t dump_series_end(struct tsdb *db);
 
+/* A number for dump_window. */
+uint32_t dump_begin(struct tsdb *db);
+
+/* ---- in ---- */
+
+struct restore { /* where a window's timelines are */
+    struct tsdb *db;
+    struct table timelines; /* of uint32_t: number -> slot */
+    int64_t window;
+    bool has_window;
+};
+
+void restore_begin(struct restore *r, struct tsdb *db);
+
 /* Makes a series (or finds it, when the label set is there already). Errors: ERR_NO_MEMORY,
  * ERR_CORRUPT (ls is not normalised). */
-int restore_series(struct tsdb *db, const struct labels *ls, uint32_t *ret_series) WARN_UNUSED;
+int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_series) WARN_UNUSED;
 
-/* Adds a block, or samples, behind what the series has. Everything is checked: ERR_CORRUPT when the
- * bytes do not decode to n_samples ascending times from first_ms to last_ms within one window, or
- * do not lie behind what is there; ERR_TOO_OLD when the window is no longer kept beside the newest
- * restored one; ERR_NO_MEMORY (of a tail, the samples before the failure stay). */
-int restore_block(struct tsdb *db, uint32_t series, const struct dump_block *block) WARN_UNUSED;
-int restore_tail(struct tsdb *db, uint32_t series, const struct sample *samples,
-                 size_t n) WARN_UNUSED;
+/* Makes the window that the next records are of, if it is not there. Errors: ERR_TOO_OLD when it is
+ * no longer kept beside the newest restored one; ERR_NO_MEMORY. */
+int restore_window(struct restore *r, int64_t window) WARN_UNUSED;
+
+/* Adds times, a block or samples behind what is there. Everything is checked: ERR_CORRUPT when the
+ * bytes do not decode to n_samples ascending times within the window, or do not lie behind what is
+ * there; ERR_NO_MEMORY. */
+int restore_times(struct restore *r, const struct dump_times *times) WARN_UNUSED;
+int restore_block(struct restore *r, uint32_t series, const struct dump_block *block) WARN_UNUSED;
+int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail) WARN_UNUSED;
 
 /* Ends a restore: series without samples leave. */
-void restore_end(struct tsdb *db);
+void restore_end(struct restore *r);
 
 #endif

@@ -2,9 +2,10 @@
  *
  * Ids are resolved against the index once, under one hold of the lock. Then a slice of series at a
  * time is looked up again by id (one that has gone in the meantime is skipped: ids are never
- * reused) and its labels and samples are copied to the caller's region. So a query over a hundred
- * thousand series makes a writer wait for one slice, and computes on memory that nobody else
- * touches.
+ * reused) and its labels are copied to the caller's region. Samples are unpacked without the lock,
+ * beside those who write: inside the epoch what was found stays where it is. So a query over a
+ * hundred thousand series makes nobody wait for more than the labels of one slice, and computes on
+ * memory that nobody else touches.
  */
 #include "tsdb/read.h"
 #include "tsdb/id_set.h"
@@ -51,35 +52,24 @@ static bool copy_labels(const struct tsdb *db, const struct series *s, struct re
     return true;
 }
 
-/* The series' chunks, oldest first; returns how many. */
-static uint32_t list_chunks(struct tsdb *db, const struct series *s, slot ret[WINDOW_SLOTS])
+uint32_t store_spans_locked(struct tsdb *db, int64_t min_ms, int64_t max_ms,
+                            struct window_span ret[WINDOW_SLOTS])
 {
     uint32_t n = 0;
-    struct window *w;
-    for (slot c = series_newest_chunk(&db->windows, s, &w); c != 0;
-         c = chunk_before(db->arena, &db->windows, c, &w))
-        ret[n++] = c;
-    for (uint32_t i = 0; i < n / 2; i++) {
-        slot swap = ret[i];
-        ret[i] = ret[n - 1 - i];
-        ret[n - 1 - i] = swap;
+    for (uint32_t i = 0; i < db->windows.n_live; i++) {
+        const struct window *w = window_live(&db->windows, i);
+        int64_t last_ms = w->start_ms + db->options.window_ms - 1;
+        if (last_ms < min_ms || w->start_ms > max_ms)
+            continue;
+        ret[n++] = (struct window_span){
+            .serial = w->serial,
+            .number = w->number,
+            .start_ms = w->start_ms,
+            .min_time = (uint32_t)(i64_max(min_ms, w->start_ms) - w->start_ms),
+            .max_time = (uint32_t)(i64_min(max_ms, last_ms) - w->start_ms),
+        };
     }
     return n;
-}
-
-bool store_series_overlaps_locked(struct tsdb *db, const struct series *s, int64_t min_ms,
-                                  int64_t max_ms)
-{
-    struct window *w;
-    for (slot at = series_newest_chunk(&db->windows, s, &w); at != 0;
-         at = chunk_before(db->arena, &db->windows, at, &w)) {
-        const struct chunk *c = chunk_at(db->arena, at);
-        if (chunk_last_ms(db->arena, c) < min_ms)
-            return false;
-        if (chunk_first_ms(db->arena, c) <= max_ms)
-            return true;
-    }
-    return false;
 }
 
 /* ---- samples ---- */
@@ -90,57 +80,135 @@ struct selection {
     struct region *region;
     struct read_set set;
     uint64_t n_samples;
+    struct times_cache times;
+    struct read_series scratch; /* columns that samples are unpacked into; n: their room */
 };
 
-static int copy_samples(struct selection *sel, const struct series *s, struct read_series *ret)
+struct walk_times { /* where overlaps() looks */
+    struct tsdb *db;
+    struct times_cache *times;
+    struct window_span spans[WINDOW_SLOTS];
+    uint32_t n_spans;
+};
+
+struct slice {
+    struct window_span spans[WINDOW_SLOTS];
+    uint32_t n_spans;
+    const struct series *series[SLICE_SERIES]; /* valid inside the epoch */
+    struct labels labels[SLICE_SERIES];
+    size_t n;
+};
+
+static int have_room(struct selection *sel, size_t n)
 {
-    const struct read_options *o = sel->options;
-    const struct arena *a = sel->db->arena;
-    slot chunks[WINDOW_SLOTS];
-    uint32_t n_chunks = list_chunks(sel->db, s, chunks);
-    size_t room = 0;
-    for (uint32_t i = 0; i < n_chunks; i++)
-        room += chunk_samples_between(a, chunk_at(a, chunks[i]), o->min_ms, o->max_ms);
-    ret->n = 0;
-    if (room == 0)
+    struct read_series *scratch = &sel->scratch;
+    if (n <= scratch->n)
         return 0;
-    ret->t_ms = region_alloc(sel->region, room * sizeof(*ret->t_ms));
-    ret->values = region_alloc(sel->region, room * sizeof(*ret->values));
-    if (ret->t_ms == NULL || ret->values == NULL)
+    n += n / 2; /* or every longer series would take new columns */
+    struct read_series more = {.n = n};
+    more.t_ms = region_alloc(sel->region, n * sizeof(*more.t_ms));
+    more.values = region_alloc(sel->region, n * sizeof(*more.values));
+    if (more.t_ms == NULL || more.values == NULL)
         return ERR_NO_MEMORY;
-    for (uint32_t i = 0; i < n_chunks; i++)
-        ret->n += chunk_read(a, chunk_at(a, chunks[i]), o->min_ms, o->max_ms, &ret->t_ms[ret->n],
-                             &ret->values[ret->n]);
-    sel->n_samples += ret->n;
-    if (o->max_samples != 0 && sel->n_samples > o->max_samples)
-        return ERR_TOO_MANY_SAMPLES;
+    if (scratch->n > 0) {
+        memcpy(more.t_ms, scratch->t_ms, scratch->n * sizeof(*more.t_ms));
+        memcpy(more.values, scratch->values, scratch->n * sizeof(*more.values));
+    }
+    *scratch = more;
     return 0;
 }
 
-static int copy_series(struct selection *sel, uint32_t id)
+/* Unpacks a series' samples into the scratch columns. */
+static int unpack_samples(struct selection *sel, const struct slice *slice, const struct series *s,
+                          size_t *ret_n)
 {
-    slot at = series_of_id(sel->db->arena, &sel->db->series, id);
-    if (at == 0)
-        return 0;
-    const struct series *s = series_at(sel->db->arena, at);
-    struct read_series *out = &sel->set.series[sel->set.n];
-    int err = copy_samples(sel, s, out);
-    if (err != 0 || out->n == 0)
-        return err;
-    if (!copy_labels(sel->db, s, sel->region, &out->labels))
+    const struct arena *a = sel->db->arena;
+    struct chunk_view v;
+    *ret_n = 0;
+    for (uint32_t i = 0; i < slice->n_spans; i++) {
+        const struct window_span *span = &slice->spans[i];
+        if (!series_view(a, s, span->serial, &v))
+            continue;
+        int err = have_room(sel, *ret_n + chunk_room(a, &v, span->min_time, span->max_time));
+        if (err != 0)
+            return err;
+        *ret_n += chunk_read(a, &sel->times, &v, span->min_time, span->max_time, span->start_ms,
+                             &sel->scratch.t_ms[*ret_n], &sel->scratch.values[*ret_n]);
+    }
+    return 0;
+}
+
+static int copy_samples(struct selection *sel, size_t n, struct read_series *ret)
+{
+    ret->n = n;
+    ret->t_ms = region_alloc(sel->region, n * sizeof(*ret->t_ms));
+    ret->values = region_alloc(sel->region, n * sizeof(*ret->values));
+    if (ret->t_ms == NULL || ret->values == NULL)
         return ERR_NO_MEMORY;
-    sel->set.n++;
+    memcpy(ret->t_ms, sel->scratch.t_ms, n * sizeof(*ret->t_ms));
+    memcpy(ret->values, sel->scratch.values, n * sizeof(*ret->values));
+    sel->n_samples += n;
+    const struct read_options *o = sel->options;
+    return o->max_samples != 0 && sel->n_samples > o->max_samples ? ERR_TOO_MANY_SAMPLES : 0;
+}
+
+/* Looks the series up. Their labels are copied for all, as it takes the lock: samples do not. */
+static int look_up_locked(struct selection *sel, const uint32_t *ids, size_t n, struct slice *ret)
+{
+    struct tsdb *db = sel->db;
+    ret->n = 0;
+    ret->n_spans =
+        store_spans_locked(db, sel->options->min_ms, sel->options->max_ms, ret->spans);
+    for (size_t i = 0; i < n; i++) {
+        slot at = series_of_id(db->arena, &db->series, ids[i]);
+        if (at == 0)
+            continue;
+        ret->series[ret->n] = series_at(db->arena, at);
+        if (!copy_labels(db, ret->series[ret->n], sel->region, &ret->labels[ret->n]))
+            return ERR_NO_MEMORY;
+        ret->n++;
+    }
     return 0;
 }
 
 static int copy_slice(struct selection *sel, const uint32_t *ids, size_t n)
 {
-    int err = 0;
+    struct slice slice;
     pthread_rwlock_rdlock(&sel->db->lock);
-    for (size_t i = 0; err == 0 && i < n; i++)
-        err = copy_series(sel, ids[i]);
+    unsigned place = slots_enter(&sel->db->slots);
+    int err = look_up_locked(sel, ids, n, &slice);
     pthread_rwlock_unlock(&sel->db->lock);
+    for (size_t i = 0; err == 0 && i < slice.n; i++) {
+        struct read_series *out = &sel->set.series[sel->set.n];
+        size_t n_samples;
+        err = unpack_samples(sel, &slice, slice.series[i], &n_samples);
+        if (err != 0 || n_samples == 0)
+            continue;
+        out->labels = slice.labels[i];
+        err = copy_samples(sel, n_samples, out);
+        sel->set.n++;
+    }
+    slots_leave(&sel->db->slots, place);
     return err;
+}
+
+/* Whether a series has a sample in the range. */
+static bool overlaps(const struct walk_times *t, const struct series *s)
+{
+    struct chunk_view v;
+    for (uint32_t i = t->n_spans; i-- > 0;) {
+        const struct window_span *span = &t->spans[i];
+        uint32_t first, last;
+        if (!series_view(t->db->arena, s, span->serial, &v))
+            continue;
+        bool is_whole = span->min_time == 0 && span->max_time == t->db->options.window_ms - 1;
+        if (is_whole)
+            return true;
+        chunk_span(t->db->arena, t->times, &v, &first, &last);
+        if (first <= span->max_time && last >= span->min_time)
+            return true;
+    }
+    return false;
 }
 
 int read_select(struct tsdb *db, const struct matcher_set *set, const struct read_options *o,
@@ -155,8 +223,10 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
     if (err != 0)
         return err;
     sel.set.series = region_alloc(r, n * sizeof(*sel.set.series));
-    if (sel.set.series == NULL)
+    struct times_item *items = region_alloc(r, TIMES_CACHE_READER * sizeof(*items));
+    if (sel.set.series == NULL || items == NULL)
         return ERR_NO_MEMORY;
+    times_cache_init(&sel.times, items, TIMES_CACHE_READER);
     for (size_t from = 0; err == 0 && from < n; from += SLICE_SERIES)
         err = is_canceled(o) ? ERR_CANCELED
                              : copy_slice(&sel, &ids[from], size_min(SLICE_SERIES, n - from));
@@ -206,15 +276,22 @@ static int list_ids(struct tsdb *db, const struct matcher_set *sets, size_t n_se
 static int walk_slice(struct walk *w, const uint32_t *ids, size_t n)
 {
     int err = 0;
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
+    struct walk_times t = {.db = w->db, .times = &times};
+    times_cache_init(&times, items, TIMES_CACHE_WRITER);
     pthread_rwlock_rdlock(&w->db->lock);
+    unsigned place = slots_enter(&w->db->slots);
+    t.n_spans = store_spans_locked(w->db, w->options->min_ms, w->options->max_ms, t.spans);
     for (size_t i = 0; err == 0 && i < n; i++) {
         slot at = series_of_id(w->db->arena, &w->db->series, ids[i]);
         if (at == 0)
             continue;
         const struct series *s = series_at(w->db->arena, at);
-        if (store_series_overlaps_locked(w->db, s, w->options->min_ms, w->options->max_ms))
+        if (overlaps(&t, s))
             err = w->visit(w, s);
     }
+    slots_leave(&w->db->slots, place);
     pthread_rwlock_unlock(&w->db->lock);
     return err;
 }

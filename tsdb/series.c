@@ -15,6 +15,7 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
     *x = (struct series_index){.next_id = 1};
     hash_init(&x->by_labels, owner_tables);
     kind_init(&x->records, owner_records);
+    kind_init(&x->histories, owner_records);
     table_init(&x->by_id, sizeof(slot), owner_tables);
     table_init(&x->live, sizeof(uint32_t), owner_tables);
 }
@@ -159,72 +160,231 @@ slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
     return made;
 }
 
-void series_remove(struct arena *a, struct series_index *x, struct label_index *li, slot series)
+static size_t history_bytes(uint32_t n)
 {
+    return sizeof(struct history) + n * sizeof(struct chunk);
+}
+
+/* Gives back a slot that readers may see; without memory to note it, waits for them. */
+static void retire(struct slots *sl, struct kind *k, slot at, size_t bytes)
+{
+    if (slots_promise(sl, 1)) {
+        slots_kind_retire(sl, k, at, bytes);
+        return;
+    }
+    slots_wait(sl);
+    slots_kind_put(sl, k, at, bytes);
+}
+
+void series_remove(struct slots *sl, struct series_index *x, struct label_index *li, slot series)
+{
+    struct arena *a = sl->arena;
     struct series *s = series_at(a, series);
     leave_postings(a, li, s, s->n_pairs);
     postings_remove(a, &li->pairs.postings, &x->all, s->id);
     leave_id(a, x, s->id);
     hash_remove(a, &x->by_labels, series);
     drop_pairs(a, li, s->pairs, s->n_pairs);
-    kind_put(a, &x->records, series, record_bytes(s->n_pairs));
+    slot history = s->state.history;
+    uint32_t n_history = s->state.n_history;
+    retire(sl, &x->records, series, record_bytes(s->n_pairs));
+    if (history != 0)
+        retire(sl, &x->histories, history, history_bytes(n_history));
     x->n--;
 }
 
-/* ---- chunks ---- */
+/* ---- chunks: reading ---- */
 
-slot series_newest_chunk(struct windows *ws, const struct series *s, struct window **ret)
+static struct history *history_at(const struct arena *a, slot s)
 {
-    *ret = window_of_serial(ws, s->newest_serial);
-    return *ret != NULL ? s->newest_chunk : 0;
+    return slot_ptr(a, s);
 }
 
-slot chunk_before(const struct arena *a, struct windows *ws, slot chunk, struct window **ret)
+uint32_t series_chunks(const struct arena *a, const struct series *s,
+                       struct chunk ret[SERIES_CHUNKS_MAX])
 {
-    const struct chunk *c = chunk_at(a, chunk);
-    *ret = window_of_serial(ws, c->prev_serial);
-    return *ret != NULL ? c->prev : 0;
+    struct series_state state;
+    for (;;) {
+        uint32_t begun = version_begin(&s->version), n = 0;
+        words_load(&state, &s->state, sizeof(state));
+        if (!version_is(&s->version, begun))
+            continue;
+        if (state.newest.serial != 0)
+            ret[n++] = state.newest;
+        for (uint32_t i = state.n_history; i-- > 0; n++)
+            words_load(&ret[n], &history_at(a, state.history)->items[i], sizeof(*ret));
+        if (version_is(&s->version, begun))
+            return n;
+    }
 }
 
-slot series_chunk(const struct arena *a, struct windows *ws, const struct series *s,
-                  const struct window *w)
+/* Loads the chunk of that serial; 1 = there, 0 = not there, -1 = somebody changed the series. */
+static int try_view(const struct arena *a, const struct series *s, uint32_t begun, uint32_t serial,
+                    struct chunk_view *ret)
 {
-    struct window *at;
-    for (slot c = series_newest_chunk(ws, s, &at); c != 0; c = chunk_before(a, ws, c, &at)) {
-        if (at == w)
-            return c;
-        if (at->number < w->number)
-            return 0;
-    }
-    return 0;
+    struct series_state state;
+    words_load(&state, &s->state, sizeof(state));
+    if (!version_is(&s->version, begun))
+        return -1;
+    ret->c = state.newest;
+    for (uint32_t i = state.n_history; ret->c.serial != serial && i-- > 0;)
+        words_load(&ret->c, &history_at(a, state.history)->items[i], sizeof(ret->c));
+    if (!version_is(&s->version, begun))
+        return -1;
+    if (ret->c.serial != serial)
+        return 0;
+    if (ret->c.kind == CHUNK_HEAD)
+        words_load(&ret->head, chunk_head_at(a, ret->c.at), sizeof(ret->head));
+    return version_is(&s->version, begun) ? 1 : -1;
 }
 
-void series_link_chunk(struct arena *a, struct windows *ws, struct series *s, slot chunk,
-                       const struct window *w)
+bool series_view(const struct arena *a, const struct series *s, uint32_t serial,
+                 struct chunk_view *ret)
 {
-    struct window *at;
-    slot newer = 0, older = series_newest_chunk(ws, s, &at);
-    while (older != 0 && at->number > w->number) {
-        newer = older;
-        older = chunk_before(a, ws, older, &at);
+    int rc;
+    do
+        rc = try_view(a, s, version_begin(&s->version), serial, ret);
+    while (rc < 0);
+    return rc > 0;
+}
+
+bool series_own_view(const struct arena *a, const struct series *s, uint32_t serial,
+                     struct chunk_view *ret)
+{
+    ret->c = s->state.newest;
+    for (uint32_t i = s->state.n_history; ret->c.serial != serial && i-- > 0;)
+        ret->c = history_at(a, s->state.history)->items[i];
+    if (ret->c.serial == serial && ret->c.kind == CHUNK_HEAD)
+        ret->head = *chunk_head_at(a, ret->c.at);
+    return ret->c.serial == serial;
+}
+
+/* ---- chunks: writing ---- */
+
+/* The state with one more chunk, and its history: what is live of the old one, in the order of the
+ * windows. */
+struct new_state {
+    struct series_state state;
+    struct chunk items[SERIES_CHUNKS_MAX];
+    uint32_t n;
+    bool is_newest;
+};
+
+static void plan_chunk(const struct series_writer *sw, const struct series *s,
+                       const struct window *w, struct new_state *ret)
+{
+    const struct arena *a = sw->chunk.slots->arena;
+    ret->state = s->state;
+    ret->n = 0;
+    ret->is_newest = true;
+    for (uint32_t i = 0; i <= s->state.n_history; i++) {
+        const struct chunk *c = i < s->state.n_history
+                                    ? &history_at(a, s->state.history)->items[i]
+                                    : &s->state.newest;
+        const struct window *of = window_of_serial(sw->windows, c->serial);
+        if (of == NULL)
+            continue;
+        if (of->number > w->number && ret->is_newest) {
+            ret->is_newest = false;
+            ret->items[ret->n++] = (struct chunk){0}; /* the new one's place */
+        }
+        ret->items[ret->n++] = *c;
     }
-    struct chunk *c = chunk_at(a, chunk);
-    c->prev = older;
-    c->prev_serial = older != 0 ? at->serial : 0;
-    if (newer != 0) {
-        chunk_at(a, newer)->prev = chunk;
-        chunk_at(a, newer)->prev_serial = w->serial;
-    } else {
-        s->newest_chunk = chunk;
-        s->newest_serial = w->serial;
+    if (ret->is_newest)
+        ret->items[ret->n++] = (struct chunk){0};
+}
+
+/* Makes the plan the truth; the new chunk is in it. history: a slot for n - 1 items, or 0 to use
+ * the one that is there. */
+static void enter_chunk(struct series_writer *sw, struct series *s, struct new_state *p,
+                        slot history)
+{
+    struct slots *sl = sw->chunk.slots;
+    uint32_t n = p->n - 1;
+    p->state.newest = p->items[n];
+    p->state.n_history = n;
+    bool is_moved = history != 0 || n == 0;
+    slot old = is_moved ? s->state.history : 0;
+    uint32_t n_old = s->state.n_history;
+    if (is_moved)
+        p->state.history = history;
+    if (history != 0) {
+        struct history *h = history_at(sl->arena, history);
+        *h = (struct history){.series = s->id};
+        memcpy(h->items, p->items, n * sizeof(p->items[0]));
+    } else if (n > 0) {
+        words_store(history_at(sl->arena, s->state.history)->items, p->items,
+                    n * sizeof(p->items[0]));
     }
+    words_store(&s->state, &p->state, sizeof(p->state));
+    if (old != 0)
+        slots_kind_retire(sl, sw->histories, old, history_bytes(n_old));
+}
+
+/* The chunks that the series had stay where they are until the new one is certain. */
+static int add_chunk(struct series_writer *sw, struct series *s, struct window *w,
+                     chunk_change change, void *ctx)
+{
+    struct slots *sl = sw->chunk.slots;
+    struct new_state p;
+    slot history = 0;
+    if (s->state.newest.serial != 0 &&
+        window_of_serial(sw->windows, s->state.newest.serial) != NULL &&
+        window_of_serial(sw->windows, s->state.newest.serial)->number < w->number) {
+        struct chunk_writer of_old = sw->chunk;
+        of_old.window = window_of_serial(sw->windows, s->state.newest.serial);
+        of_old.is_open = false;
+        (void)chunk_seal(&of_old, &s->state.newest); /* without memory it only stays larger */
+    }
+    plan_chunk(sw, s, w, &p);
+    if (!slots_add_member(sl, w, s->id))
+        return ERR_NO_MEMORY;
+    bool needs_new = p.n > 1 && p.n - 1 != s->state.n_history;
+    bool leaves_old = s->state.history != 0 && (needs_new || p.n == 1);
+    if (leaves_old && !slots_promise(sl, 1))
+        return ERR_NO_MEMORY;
+    if (needs_new)
+        history = slots_kind_get(sl, sw->histories, history_bytes(p.n - 1));
+    int err = needs_new && history == 0 ? ERR_NO_MEMORY : 0;
+    sw->chunk.is_open = p.is_newest;
+    for (uint32_t i = 0; err == 0 && i < p.n; i++)
+        if (p.items[i].serial == 0)
+            err = change(ctx, &sw->chunk, &p.items[i]);
+    if (err == 0) {
+        enter_chunk(sw, s, &p, history);
+        atomic_fetch_add_explicit(&w->n_chunks, 1, memory_order_relaxed);
+        return 0;
+    }
+    if (history != 0)
+        slots_kind_put(sl, sw->histories, history, history_bytes(p.n - 1));
+    if (leaves_old)
+        slots_unpromise(sl, 1);
+    return err;
+}
+
+int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,
+                        chunk_change change, void *ctx)
+{
+    const struct arena *a = sw->chunk.slots->arena;
+    sw->chunk.window = w;
+    sw->chunk.phase = s->node.hash;
+    sw->chunk.is_open = true;
+    if (s->state.newest.serial == w->serial)
+        return change(ctx, &sw->chunk, &s->state.newest);
+    for (uint32_t i = s->state.n_history; i-- > 0;) {
+        struct chunk *c = &history_at(a, s->state.history)->items[i];
+        sw->chunk.is_open = false;
+        if (c->serial == w->serial)
+            return change(ctx, &sw->chunk, c);
+    }
+    return add_chunk(sw, s, w, change, ctx);
 }
 
 bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li)
 {
     if (x->n != x->by_labels.n_items || x->n != x->all.n || !hash_check(a, &x->by_labels) ||
-        !kind_check(a, &x->records) || !postings_check(a, &x->all) || !pairs_check(a, &li->pairs) ||
+        !kind_check(a, &x->records) || !kind_check(a, &x->histories) || !postings_check(a, &x->all) || !pairs_check(a, &li->pairs) ||
         !symbols_check(a, &li->symbols))
         return false;
     uint32_t n = 0;

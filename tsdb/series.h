@@ -1,29 +1,49 @@
-/* Series: a label set as a row of pair handles, its newest chunk, and the ways to find it (by
- * labels, by id, through postings).
+/* Series: a label set as a row of pairs, its chunks, and the ways to find it (by labels, by id,
+ * through postings).
+ *
+ * The newest chunk lies in the record, older ones in an array beside it (`history`), so that a
+ * series that lives for one window needs no more than its record. A chunk of a window that has gone
+ * is found stale by its serial, and dropped when the series moves on to its next window.
  *
  * Ids are handed out ascending and never again in this process, so postings grow at their end and
  * an id that is remembered across a slice of a read either means the same series or none.
  *
- * Threads: the store's lock guards series. */
+ * Threads: the store's lock guards the indexes and the label row. The state (newest chunk, history)
+ * is guarded by the version, which is the lock of its writer: whoever changes it holds the store's
+ * lock at least for reading and the version; readers copy it inside the epoch and need no lock. */
 #ifndef HG_TSDB_SERIES_H
 #define HG_TSDB_SERIES_H
 
 #include "tsdb/chunk.h"
 #include "tsdb/pair.h"
 
+struct series_state {
+    int64_t newest_ms; /* of its samples; means nothing while newest is not of a live window */
+    slot history;      /* struct history, or 0 */
+    uint32_t n_history;
+    struct chunk newest; /* of the newest window that it has samples in */
+};
+
 struct series {
     struct hash_node node; /* first: hash.h */
     uint32_t id;
     uint32_t n_pairs;
-    int64_t newest_ms; /* of its samples; means nothing while newest_serial is not live */
-    slot newest_chunk; /* of the newest window it has samples in; older ones follow by chunk.prev */
-    uint32_t newest_serial; /* the window of newest_chunk; 0 = no chunk */
-    slot pairs[];           /* sorted by label name */
+    _Atomic uint32_t version;
+    uint32_t unused;
+    struct series_state state;
+    slot pairs[]; /* sorted by label name */
+};
+
+struct history {
+    uint32_t series; /* id: whose it is, for moving it */
+    uint32_t unused;
+    struct chunk items[]; /* n_history, the oldest window first */
 };
 
 struct series_index {
     struct hash by_labels;
     struct kind records;
+    struct kind histories;
     struct table by_id; /* of slot: id -> record, 0 = gone */
     struct table
         live; /* of uint32_t: series alive in each leaf of by_id, so that empty leaves return */
@@ -49,8 +69,8 @@ slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
                 const struct labels *ls, uint64_t hash) WARN_UNUSED;
 
 /* Takes a series out of every index; its pairs and symbols go with their last user. Its chunks are
- * not touched. */
-void series_remove(struct arena *a, struct series_index *x, struct label_index *li, slot series);
+ * not touched; its record waits for readers that see it. Not to be called inside the epoch. */
+void series_remove(struct slots *sl, struct series_index *x, struct label_index *li, slot series);
 
 /* The series of an id, or 0. */
 slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t id);
@@ -66,18 +86,34 @@ static inline struct label series_label(const struct arena *a, const struct seri
     return pair_label(a, s->pairs[i]);
 }
 
-/* The series' chunk in that window, or 0. */
-slot series_chunk(const struct arena *a, struct windows *ws, const struct series *s,
-                  const struct window *w);
+/* ---- chunks ---- */
 
-/* Its newest live chunk and that chunk's window, or 0; and the one before a chunk. */
-slot series_newest_chunk(struct windows *ws, const struct series *s, struct window **ret);
-slot chunk_before(const struct arena *a, struct windows *ws, slot chunk, struct window **ret);
+/* A consistent copy of the list of the series' chunks, the newest first, stale ones among them;
+ * returns how many (at most SERIES_CHUNKS_MAX). Inside the epoch. */
+enum { SERIES_CHUNKS_MAX = WINDOW_SLOTS };
+uint32_t series_chunks(const struct arena *a, const struct series *s,
+                       struct chunk ret[SERIES_CHUNKS_MAX]);
 
-/* Enters a new chunk of a window into the series' chain, which runs from the newest window to the
- * oldest. */
-void series_link_chunk(struct arena *a, struct windows *ws, struct series *s, slot chunk,
-                       const struct window *w);
+/* A consistent copy of its chunk in the window of that serial; false when it has none. Inside the
+ * epoch. */
+bool series_view(const struct arena *a, const struct series *s, uint32_t serial,
+                 struct chunk_view *ret);
+
+/* The same for the one who holds the version. */
+bool series_own_view(const struct arena *a, const struct series *s, uint32_t serial,
+                     struct chunk_view *ret);
+
+/* Changes the series' chunk in a window, which is made if there is none: calls change with the
+ * chunk's place (serial 0 = to be made) and what to write it with. The series' version is held by
+ * the caller. Returns change's answer, or ERR_NO_MEMORY; nothing has changed then. */
+struct series_writer {
+    struct windows *windows;
+    struct kind *histories;
+    struct chunk_writer chunk; /* window, phase and is_open are filled in */
+};
+typedef int (*chunk_change)(void *ctx, const struct chunk_writer *w, struct chunk *chunk);
+int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,
+                        chunk_change change, void *ctx) WARN_UNUSED;
 
 bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li);

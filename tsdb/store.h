@@ -1,15 +1,40 @@
 /* The store's inside: what its doors (tsdb.h, append.h, read.h, dump.h) share. Private to tsdb/.
  *
- * Threads: `lock` guards everything behind it. */
+ * Threads. `lock` guards the index (series, pairs, symbols, postings, which windows there are):
+ * looking something up needs it for reading, making or removing a series or a window for writing.
+ * What a series has in its windows is guarded by the series' version; who reads or changes that is
+ * inside the epoch of `slots`. Order: lock, epoch, version, a timeline's version, slots. A thread
+ * inside the epoch takes the lock only if it held it when it entered. */
 #ifndef HG_TSDB_STORE_H
 #define HG_TSDB_STORE_H
 
+#include "tsdb/append.h"
 #include "tsdb/clock.h"
 #include "tsdb/read.h"
 #include "tsdb/series.h"
 #include "tsdb/tsdb.h"
 
 #include <pthread.h>
+
+/* What happened since the start. */
+enum store_counter {
+    N_SERIES_CREATED,
+    N_SERIES_REMOVED,
+    N_CHUNKS_CREATED,
+    N_CHUNKS_REMOVED,
+    N_SAMPLES_APPENDED,
+    N_SAMPLES_LATE, /* of those: behind their series' newest */
+    N_SAMPLES_DUPLICATE,
+    N_REFUSED_TOO_OLD,
+    N_REFUSED_TOO_FAR_AHEAD,
+    N_REFUSED_OUT_OF_ORDER,
+    N_REFUSED_DUPLICATE,
+    N_REFUSED_LIMIT,
+    N_REFUSED_MEMORY,
+    STORE_COUNTERS
+};
+
+_Static_assert((int)STORE_COUNTERS <= (int)APPEND_COUNTERS, "a batch has room for all");
 
 struct tsdb {
     struct tsdb_options options;
@@ -22,11 +47,10 @@ struct tsdb {
     struct series_index series;
     struct label_index labels;
 
-    uint64_t series_created, series_removed;
-    uint64_t chunks_created, chunks_removed;
-    uint64_t samples_appended, samples_late, samples_duplicate;
-    uint64_t refused_too_old, refused_too_far_ahead, refused_out_of_order, refused_duplicate;
-    uint64_t refused_limit, refused_memory;
+    struct slots slots;
+    struct recent_timelines recent;
+    _Atomic uint32_t n_dumps;
+    _Atomic uint64_t counters[STORE_COUNTERS];
 };
 
 /* Sees to it that another window can be made. May sweep, and so remove series: look them up
@@ -42,13 +66,11 @@ static inline bool store_has_room_locked(const struct tsdb *db)
  * room for another. */
 struct window *store_window_locked(struct tsdb *db, int64_t number);
 
-/* The series' chunk in a window, made if there is none yet; 0 without memory. */
-slot store_chunk_locked(struct tsdb *db, struct series *s, struct window *w);
-
 /* Takes windows out of sight that the clock has left behind. */
 void store_turn_locked(struct tsdb *db);
 
-/* Works off expiring windows, at most n_max chunks of them; true while there is more to do. */
+/* Works off expiring windows, at most n_max series of them; true while there is more to do that
+ * need not wait for readers. Not to be called inside the epoch. */
 bool store_sweep_locked(struct tsdb *db, size_t n_max);
 
 /* Takes a series out. */
@@ -59,8 +81,23 @@ void store_remove_series_locked(struct tsdb *db, slot series);
 int store_select_locked(struct tsdb *db, const struct matcher_set *set, struct region *r,
                         uint32_t **ret, size_t *ret_n);
 
-/* Whether a series has a live chunk whose samples reach into the range. */
-bool store_series_overlaps_locked(struct tsdb *db, const struct series *s, int64_t min_ms,
-                                  int64_t max_ms);
+/* A copy of a live window, for readers without the lock. */
+struct window_span {
+    uint32_t serial;
+    int64_t number, start_ms;
+    uint32_t min_time, max_time; /* what a reader wants of it, from its start */
+};
+
+/* The live windows that overlap a range, ascending; returns how many. */
+uint32_t store_spans_locked(struct tsdb *db, int64_t min_ms, int64_t max_ms,
+                            struct window_span ret[WINDOW_SLOTS]);
+
+static inline void store_count(struct tsdb *db, enum store_counter counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(&db->counters[counter], n, memory_order_relaxed);
+}
+
+/* What changes a series' chunks; times is the caller's. */
+struct series_writer store_writer(struct tsdb *db, struct times_cache *times);
 
 #endif

@@ -2,15 +2,24 @@
 #ifndef HG_TSDB_STORE_LIMITS_H
 #define HG_TSDB_STORE_LIMITS_H
 
+#include <stdint.h>
+
+/* The value that Prometheus writes when a series has gone: a NaN of its own. */
+#define STALE_BITS UINT64_C(0x7ff0000000000002)
+
 enum {
     LABELS_PER_SERIES_MAX = 64,
     LABEL_NAME_BYTES_MAX = 1024,
     LABEL_VALUE_BYTES_MAX = 4096,
     BLOCK_SAMPLES_MAX = 128, /* of a finished block, and of a tail */
+    WINDOW_MS_MIN = 1000,
     WINDOWS_MIN = 2,
     WINDOWS_MAX = 64,
     TSDB_AHEAD_MS = 10 * 60 * 1000, /* how far ahead of the wall clock a sample may be */
     EXPIRE_SLICE_SERIES = 2000,     /* dead series removed under one hold of the lock */
 };
+
+/* Times within a window are 32 bits of milliseconds. */
+#define WINDOW_MS_MAX (INT64_C(30) * 24 * 3600 * 1000)
 
 #endif

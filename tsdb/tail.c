@@ -47,62 +47,68 @@ static uint8_t put_value(uint64_t before, uint64_t now, uint8_t *out, size_t *re
     return VALUE_XOR;
 }
 
-static void start(struct tail *t, int64_t t_ms, uint64_t value)
+void tail_start(struct tail *t, slot timeline, uint32_t place, uint64_t value)
 {
     *t = (struct tail){
-        .first_ms = t_ms,
-        .last_ms = t_ms,
         .first_value = value,
         .last_value = value,
+        .first = place,
+        .last = place,
+        .step = timeline != 0 ? 1 : 0,
         .n_samples = 1,
+        .timeline = timeline,
     };
 }
 
-size_t tail_step(struct tail *t, int64_t t_ms, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
+size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
 {
-    assert(t->n_samples < BLOCK_SAMPLES_MAX);
-    if (t->n_samples == 0) {
-        start(t, t_ms, value);
-        return 0;
-    }
-    assert(t_ms > t->last_ms);
-    int64_t step = (int64_t)((uint64_t)t_ms - (uint64_t)t->last_ms);
+    assert(t->n_samples > 0 && place > t->last);
+    uint32_t step = place - t->last;
     t->n_samples++;
-    t->last_ms = t_ms;
-    if (step == t->step_ms && value == t->last_value) {
+    t->last = place;
+    if (step == t->step && value == t->last_value) {
         t->run++;
         return 0;
     }
+    assert(t->n_samples <= BLOCK_SAMPLES_MAX);
     size_t n = 0;
     if (t->run > 0)
         out[n++] = (uint8_t)(t->run - 1);
     t->run = 0;
     uint8_t *op = &out[n++];
     *op = OP_SAMPLE;
-    if (step != t->step_ms) {
+    if (step != t->step) {
         *op |= OP_NEW_STEP;
-        n += varint_put(&out[n], zigzag((int64_t)((uint64_t)step - (uint64_t)t->step_ms)));
+        n += varint_put(&out[n], zigzag((int64_t)step - (int64_t)t->step));
     }
     size_t value_bytes;
     *op |= put_value(t->last_value, value, &out[n], &value_bytes);
     n += value_bytes;
-    t->step_ms = step;
+    t->step = step;
     t->last_value = value;
     t->n_bytes = (uint16_t)(t->n_bytes + n);
     return n;
 }
 
 struct decoder {
-    struct sample now;
-    uint64_t step;
-    struct sample *out;
+    uint32_t place, step;
+    uint64_t value;
+    uint32_t n;
+    uint32_t *places;
+    uint64_t *values;
 };
+
+static void put(struct decoder *d)
+{
+    d->places[d->n] = d->place;
+    d->values[d->n++] = d->value;
+}
 
 static void repeat(struct decoder *d, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        d->now.t_ms = (int64_t)((uint64_t)d->now.t_ms + d->step);
-        *d->out++ = d->now;
+        d->place += d->step;
+        put(d);
     }
 }
 
@@ -114,26 +120,32 @@ static void decode_sample(struct decoder *d, uint8_t op, const uint8_t **at, con
         bool is_whole_varint = varint_get(at, end, &v);
         assert(is_whole_varint);
         (void)is_whole_varint;
-        d->step += (uint64_t)unzigzag(v);
+        d->step += (uint32_t)unzigzag(v);
     }
     if ((op & OP_VALUE_MASK) == VALUE_WHOLE) {
-        bool is_good = varint_get(at, end, &v) && whole_of_bits(d->now.value, &whole);
+        bool is_good = varint_get(at, end, &v) && whole_of_bits(d->value, &whole);
         assert(is_good);
         (void)is_good;
-        d->now.value = bits_of_whole(whole + unzigzag(v));
+        d->value = bits_of_whole(whole + unzigzag(v));
     } else if ((op & OP_VALUE_MASK) == VALUE_XOR) {
-        d->now.value ^= get_xor(at);
+        d->value ^= get_xor(at);
     }
     repeat(d, 1);
 }
 
-void tail_decode(const struct tail *t, const uint8_t *bytes, struct sample *ret)
+void tail_decode(const struct tail *t, const uint8_t *bytes, uint32_t *ret_places,
+                 uint64_t *ret_values)
 {
     if (t->n_samples == 0)
         return;
-    struct decoder d = {.now = {t->first_ms, t->first_value}, .out = ret};
+    assert(t->n_samples <= BLOCK_SAMPLES_MAX);
+    struct decoder d = {.place = t->first,
+                        .step = t->timeline != 0 ? 1 : 0,
+                        .value = t->first_value,
+                        .places = ret_places,
+                        .values = ret_values};
     const uint8_t *at = bytes, *end = bytes + t->n_bytes;
-    *d.out++ = d.now;
+    put(&d);
     while (at < end) {
         uint8_t op = *at++;
         if (op < OP_SAMPLE)
@@ -142,5 +154,5 @@ void tail_decode(const struct tail *t, const uint8_t *bytes, struct sample *ret)
             decode_sample(&d, op, &at, end);
     }
     repeat(&d, t->run);
-    assert(d.out == ret + t->n_samples);
+    assert(d.n == t->n_samples);
 }

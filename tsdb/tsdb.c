@@ -12,7 +12,7 @@
 
 int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
 {
-    ENSURE(o->window_ms >= 1000 && o->n_windows >= WINDOWS_MIN && o->n_windows <= WINDOWS_MAX);
+    ENSURE(o->window_ms >= WINDOW_MS_MIN && o->window_ms <= WINDOW_MS_MAX && o->n_windows >= WINDOWS_MIN && o->n_windows <= WINDOWS_MAX);
     struct budget *b = a->budget;
     unsigned owner = budget_owner(b, "store");
     struct tsdb *db = arena_span_get(a, owner, sizeof(*db));
@@ -23,7 +23,8 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     db->arena = a;
     db->owner = owner;
     unsigned tables = budget_owner(b, "tables");
-    windows_init(&db->windows, budget_owner(b, "chunks"));
+    windows_init(&db->windows, o->window_ms, budget_owner(b, "chunks"), tables);
+    slots_init(&db->slots, a, budget_owner(b, "retired"));
     series_index_init(&db->series, budget_owner(b, "series"), tables);
     symbols_init(&db->labels.symbols, budget_owner(b, "symbols"), tables);
     pairs_init(&db->labels.pairs, budget_owner(b, "pairs"), budget_owner(b, "postings"), tables);
@@ -48,6 +49,7 @@ void tsdb_free(struct tsdb *db)
     if (db == NULL)
         return;
     struct arena *a = db->arena;
+    slots_release(&db->slots);
     while (db->windows.n_live > 0)
         window_expire(&db->windows, window_live(&db->windows, 0));
     for (struct window *w; (w = window_expiring(&db->windows)) != NULL;)
@@ -56,6 +58,7 @@ void tsdb_free(struct tsdb *db)
     table_release(a, &db->series.by_id);
     table_release(a, &db->series.live);
     drop_kind(a, &db->series.records);
+    drop_kind(a, &db->series.histories);
     hash_release(a, &db->labels.symbols.by_text);
     drop_kind(a, &db->labels.symbols.records);
     hash_release(a, &db->labels.pairs.by_symbols);
@@ -77,10 +80,7 @@ struct arena *tsdb_arena(const struct tsdb *db)
 
 int64_t tsdb_now_ms(struct tsdb *db)
 {
-    pthread_rwlock_rdlock(&db->lock);
-    int64_t now = clock_now_ms(&db->clock);
-    pthread_rwlock_unlock(&db->lock);
-    return now;
+    return clock_now_ms(&db->clock);
 }
 
 int64_t tsdb_window_of(const struct tsdb *db, int64_t t_ms)
@@ -92,8 +92,10 @@ int64_t tsdb_window_of(const struct tsdb *db, int64_t t_ms)
 
 void store_make_room_locked(struct tsdb *db)
 {
-    while (!store_has_room_locked(db))
+    while (!store_has_room_locked(db)) {
         (void)store_sweep_locked(db, SIZE_MAX);
+        slots_wait(&db->slots);
+    }
 }
 
 struct window *store_window_locked(struct tsdb *db, int64_t number)
@@ -111,17 +113,13 @@ struct window *store_window_locked(struct tsdb *db, int64_t number)
     return window_make(&db->windows, number);
 }
 
-slot store_chunk_locked(struct tsdb *db, struct series *s, struct window *w)
+struct series_writer store_writer(struct tsdb *db, struct times_cache *times)
 {
-    slot c = series_chunk(db->arena, &db->windows, s, w);
-    if (c != 0)
-        return c;
-    c = chunk_new(db->arena, w, s->id, s->node.hash);
-    if (c == 0)
-        return 0;
-    series_link_chunk(db->arena, &db->windows, s, c, w);
-    db->chunks_created++;
-    return c;
+    return (struct series_writer){
+        .windows = &db->windows,
+        .histories = &db->series.histories,
+        .chunk = {.slots = &db->slots, .recent = &db->recent, .times = times},
+    };
 }
 
 void store_turn_locked(struct tsdb *db)
@@ -136,8 +134,23 @@ void store_turn_locked(struct tsdb *db)
 
 void store_remove_series_locked(struct tsdb *db, slot series)
 {
-    series_remove(db->arena, &db->series, &db->labels, series);
-    db->series_removed++;
+    series_remove(&db->slots, &db->series, &db->labels, series);
+    store_count(db, N_SERIES_REMOVED, 1);
+}
+
+/* Removes what died with the window, n_max members at most; true when it is through. */
+static bool sweep_members(struct tsdb *db, struct window *w, size_t n_max)
+{
+    for (; n_max > 0; n_max--) {
+        uint64_t id = window_next_member(db->arena, w, w->next_member, db->series.next_id);
+        if (id == UINT64_MAX)
+            return true;
+        slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
+        if (at != 0 && series_at(db->arena, at)->state.newest.serial == w->serial)
+            store_remove_series_locked(db, at);
+        w->next_member = id + 1;
+    }
+    return false;
 }
 
 bool store_sweep_locked(struct tsdb *db, size_t n_max)
@@ -145,17 +158,17 @@ bool store_sweep_locked(struct tsdb *db, size_t n_max)
     struct window *w = window_expiring(&db->windows);
     if (w == NULL)
         return false;
-    for (; n_max > 0 && w->first_chunk != 0; n_max--) {
-        const struct chunk *c = chunk_at(db->arena, w->first_chunk);
-        slot at = series_of_id(db->arena, &db->series, c->series);
-        w->first_chunk = c->next_of_window;
-        if (at != 0 && series_at(db->arena, at)->newest_serial == w->serial)
-            store_remove_series_locked(db, at);
+    if (!w->is_swept) {
+        w->is_swept = sweep_members(db, w, n_max);
+        w->left_epoch = epoch_stamp(&db->slots.epoch);
+        if (!w->is_swept)
+            return true;
     }
-    if (w->first_chunk == 0) {
-        db->chunks_removed += w->n_chunks;
-        window_free(db->arena, &db->windows, w);
-    }
+    if (epoch_oldest(&db->slots.epoch) <= w->left_epoch)
+        return false; /* a reader may still see its chunks */
+    slots_drain(&db->slots);
+    store_count(db, N_CHUNKS_REMOVED, w->n_chunks);
+    window_free(db->arena, &db->windows, w);
     return db->windows.n_expiring > 0;
 }
 
@@ -167,6 +180,7 @@ void tsdb_tick(struct tsdb *db)
         store_turn_locked(db);
         has_more = store_sweep_locked(db, EXPIRE_SLICE_SERIES);
         pthread_rwlock_unlock(&db->lock);
+        slots_drain(&db->slots);
     }
 }
 
@@ -217,32 +231,44 @@ static void live_window_figures(struct tsdb *db, struct tsdb_stats *ret)
     }
 }
 
+static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
+{
+    uint64_t *const to[STORE_COUNTERS] = {
+        [N_SERIES_CREATED] = &ret->series_created,
+        [N_SERIES_REMOVED] = &ret->series_removed,
+        [N_CHUNKS_CREATED] = &ret->chunks_created,
+        [N_CHUNKS_REMOVED] = &ret->chunks_removed,
+        [N_SAMPLES_APPENDED] = &ret->samples_appended,
+        [N_SAMPLES_LATE] = &ret->samples_late,
+        [N_SAMPLES_DUPLICATE] = &ret->samples_duplicate,
+        [N_REFUSED_TOO_OLD] = &ret->refused_too_old,
+        [N_REFUSED_TOO_FAR_AHEAD] = &ret->refused_too_far_ahead,
+        [N_REFUSED_OUT_OF_ORDER] = &ret->refused_out_of_order,
+        [N_REFUSED_DUPLICATE] = &ret->refused_duplicate,
+        [N_REFUSED_LIMIT] = &ret->refused_limit,
+        [N_REFUSED_MEMORY] = &ret->refused_memory,
+    };
+    for (unsigned i = 0; i < STORE_COUNTERS; i++)
+        *to[i] = atomic_load_explicit(&db->counters[i], memory_order_relaxed);
+}
+
 void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->min_ms = INT64_MAX;
     ret->max_ms = INT64_MIN;
+    slots_drain(&db->slots);
     pthread_rwlock_rdlock(&db->lock);
+    pthread_mutex_lock(&db->slots.lock);
     live_window_figures(db, ret);
     ret->series = db->series.n;
-    ret->series_created = db->series_created;
-    ret->series_removed = db->series_removed;
-    ret->chunks_created = db->chunks_created;
-    ret->chunks_removed = db->chunks_removed;
-    ret->samples_appended = db->samples_appended;
-    ret->samples_late = db->samples_late;
-    ret->samples_duplicate = db->samples_duplicate;
-    ret->refused_too_old = db->refused_too_old;
-    ret->refused_too_far_ahead = db->refused_too_far_ahead;
-    ret->refused_out_of_order = db->refused_out_of_order;
-    ret->refused_duplicate = db->refused_duplicate;
-    ret->refused_limit = db->refused_limit;
-    ret->refused_memory = db->refused_memory;
+    counter_figures(db, ret);
     ret->symbols = db->labels.symbols.n;
     ret->pairs = db->labels.pairs.n;
     ret->free_slot_bytes +=
-        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->labels.symbols.records) +
+        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->series.histories) + kind_free_bytes(&db->labels.symbols.records) +
         kind_free_bytes(&db->labels.pairs.records) + kind_free_bytes(&db->labels.pairs.postings);
+    pthread_mutex_unlock(&db->slots.lock);
     pthread_rwlock_unlock(&db->lock);
 }
 
@@ -254,34 +280,79 @@ static bool has_footprint(const struct window *w, const struct chunk_footprint *
     return w->payload_bytes == f->payload_bytes;
 }
 
+/* One series' chunk in a window, recounted. */
+static bool check_chunk(struct tsdb *db, const struct window *w, const struct series *s,
+                        struct times_cache *times, struct chunk_footprint *io,
+                        uint64_t *io_samples)
+{
+    struct chunk_view v;
+    uint32_t first, last;
+    if (!series_view(db->arena, s, w->serial, &v) || !chunk_check(db->arena, times, &v))
+        return false;
+    chunk_span(db->arena, times, &v, &first, &last);
+    chunk_add_footprint(db->arena, &v, io);
+    *io_samples += v.c.n_samples;
+    return last < db->options.window_ms;
+}
+
 static bool check_window(struct tsdb *db, const struct window *w)
 {
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
     struct chunk_footprint footprint = {0};
     uint64_t n_chunks = 0, n_samples = 0;
-    for (slot c = w->first_chunk; c != 0; c = chunk_at(db->arena, c)->next_of_window) {
-        const struct chunk *head = chunk_at(db->arena, c);
-        slot s = series_of_id(db->arena, &db->series, head->series);
-        if (!chunk_check(db->arena, c) || s == 0 ||
-            series_chunk(db->arena, &db->windows, series_at(db->arena, s), w) != c)
+    times_cache_init(&times, items, TIMES_CACHE_WRITER);
+    for (uint64_t id = 0;; id++) {
+        id = window_next_member(db->arena, w, id, db->series.next_id);
+        if (id == UINT64_MAX)
+            break;
+        slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
+        if (at == 0)
             return false;
-        if (chunk_samples(head) > 0 &&
-            (clock_window_of(&db->clock, chunk_first_ms(db->arena, head)) != w->number ||
-             clock_window_of(&db->clock, chunk_last_ms(db->arena, head)) != w->number))
+        if (!check_chunk(db, w, series_at(db->arena, at), &times, &footprint, &n_samples))
             return false;
         n_chunks++;
-        n_samples += chunk_samples(head);
-        chunk_add_footprint(db->arena, head, &footprint);
     }
-    return n_chunks == w->n_chunks && n_samples == w->n_samples && has_footprint(w, &footprint);
+    uint32_t n_timelines = 0;
+    for (slot t = w->last_timeline; t != 0; t = timeline_at(db->arena, t)->before, n_timelines++) {
+        if (!timeline_check(db->arena, t))
+            return false;
+        timeline_add_footprint(db->arena, t, &footprint);
+    }
+    return n_chunks == w->n_chunks && n_samples == w->n_samples &&
+           n_timelines == w->n_timelines && has_footprint(w, &footprint);
+}
+
+/* Every chunk of a series is noted as one of a member, and in the order of the windows. */
+static bool check_series(struct tsdb *db, const struct series *s)
+{
+    struct chunk chunks[SERIES_CHUNKS_MAX];
+    uint32_t n = series_chunks(db->arena, s, chunks);
+    int64_t before = INT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct window *w = window_of_serial(&db->windows, chunks[i].serial);
+        if (w == NULL)
+            continue;
+        if (w->number >= before || window_next_member(db->arena, w, s->id, s->id + 1) != s->id)
+            return false;
+        before = w->number;
+    }
+    return true;
 }
 
 bool tsdb_check(struct tsdb *db)
 {
-    pthread_rwlock_rdlock(&db->lock);
-    bool is_good = windows_check(db->arena, &db->windows) &&
+    slots_drain(&db->slots);
+    pthread_rwlock_wrlock(&db->lock);
+    bool is_good = windows_check(db->arena, &db->windows) && limbo_is_empty(&db->slots.limbo) &&
+                   db->slots.n_promised == 0 &&
                    series_index_check(db->arena, &db->series, &db->labels);
     for (uint32_t i = 0; is_good && i < db->windows.n_live; i++)
         is_good = check_window(db, window_live(&db->windows, i));
+    for (uint64_t id = 1; is_good && id < db->series.next_id; id++) {
+        slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
+        is_good = at == 0 || check_series(db, series_at(db->arena, at));
+    }
     pthread_rwlock_unlock(&db->lock);
     return is_good;
 }

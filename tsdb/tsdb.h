@@ -6,8 +6,9 @@
  * themselves) the oldest is dropped with all its pages. A sample up to TSDB_AHEAD_MS ahead may open
  * the next window early; it is kept beside the others until the clock has caught up.
  *
- * Threads: every function may be called from any thread. One read-write lock guards the store:
- * append and tick hold it for writing, the others for reading and in slices, never across I/O. */
+ * Threads: every function may be called from any thread. Several append, many read, a snapshot is
+ * written and windows turn at the same time (docs/architecture.md); nobody waits for longer than a
+ * slice of somebody else's work, and nothing is held across I/O. */
 #ifndef HG_TSDB_TSDB_H
 #define HG_TSDB_TSDB_H
 
@@ -21,7 +22,7 @@ struct tsdb;
 enum tsdb_clock { CLOCK_WALL, CLOCK_SAMPLES };
 
 struct tsdb_options {
-    int64_t window_ms;       /* >= 1000 */
+    int64_t window_ms;       /* WINDOW_MS_MIN .. WINDOW_MS_MAX */
     uint32_t n_windows;      /* WINDOWS_MIN .. WINDOWS_MAX */
     int64_t out_of_order_ms; /* >= 0 */
     enum tsdb_clock clock;
@@ -86,7 +87,7 @@ struct tsdb_stats {
 
 void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret);
 
-/* Recounts every invariant of the store; for tests. Takes the lock for reading. */
+/* Recounts every invariant of the store; for tests: nobody else may be at work. */
 bool tsdb_check(struct tsdb *db);
 
 #endif

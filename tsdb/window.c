@@ -5,10 +5,14 @@
 _Static_assert(WINDOW_SLOTS >= WINDOWS_MAX + 2 && (WINDOW_SLOTS & (WINDOW_SLOTS - 1)) == 0,
                "room for every kept window, the next one and some that expire");
 
-void windows_init(struct windows *ws, unsigned owner)
+enum { MEMBER_BITS = 64 };
+
+void windows_init(struct windows *ws, int64_t window_ms, unsigned owner, unsigned owner_tables)
 {
     memset(ws, 0, sizeof(*ws));
+    ws->window_ms = window_ms;
     ws->owner = owner;
+    ws->owner_tables = owner_tables;
 }
 
 struct window *window_of_number(struct windows *ws, int64_t number)
@@ -42,13 +46,14 @@ struct window *window_make(struct windows *ws, int64_t number)
     if (place == WINDOW_SLOTS)
         return NULL;
     struct window *w = &ws->items[place];
-    *w = (struct window){
-        .number = number,
-        .serial = ++ws->generation * WINDOW_SLOTS + place,
-        .state = WINDOW_LIVE,
-        .min_ms = INT64_MAX,
-        .max_ms = INT64_MIN,
-    };
+    memset(w, 0, sizeof(*w));
+    w->number = number;
+    w->start_ms = (int64_t)((uint64_t)number * (uint64_t)ws->window_ms);
+    w->serial = ++ws->generation * WINDOW_SLOTS + place;
+    w->state = WINDOW_LIVE;
+    w->min_ms = INT64_MAX;
+    w->max_ms = INT64_MIN;
+    table_init(&w->members, sizeof(uint64_t), ws->owner_tables);
     for (unsigned c = 1; c <= SIZE_CLASSES; c++)
         pool_init(&w->classes[c - 1], size_class_bytes(c), ws->owner);
     uint32_t at = ws->n_live++;
@@ -75,8 +80,50 @@ void window_free(struct arena *a, struct windows *ws, struct window *w)
     assert(w->state == WINDOW_EXPIRING);
     for (unsigned c = 0; c < SIZE_CLASSES; c++)
         pool_drop(a, &w->classes[c]);
+    table_release(a, &w->members);
     w->state = WINDOW_FREE;
     ws->n_expiring--;
+}
+
+void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms)
+{
+    atomic_fetch_add_explicit(&w->n_samples, n, memory_order_relaxed);
+    int64_t was = atomic_load_explicit(&w->min_ms, memory_order_relaxed);
+    while (min_ms < was && !atomic_compare_exchange_weak(&w->min_ms, &was, min_ms))
+        ;
+    was = atomic_load_explicit(&w->max_ms, memory_order_relaxed);
+    while (max_ms > was && !atomic_compare_exchange_weak(&w->max_ms, &was, max_ms))
+        ;
+}
+
+bool window_add_member(struct arena *a, struct window *w, uint32_t series)
+{
+    uint64_t *bits = table_make(a, &w->members, series / MEMBER_BITS);
+    if (bits == NULL)
+        return false;
+    __atomic_fetch_or(bits, (uint64_t)1 << series % MEMBER_BITS, __ATOMIC_RELAXED);
+    return true;
+}
+
+uint64_t window_next_member(const struct arena *a, const struct window *w, uint64_t from,
+                            uint64_t end)
+{
+    for (uint64_t at = from / MEMBER_BITS; at * MEMBER_BITS < end;) {
+        const uint64_t *bits = table_at(a, &w->members, at);
+        if (bits == NULL) {
+            at = (at / w->members.per_leaf + 1) * w->members.per_leaf;
+            continue;
+        }
+        uint64_t rest = __atomic_load_n(bits, __ATOMIC_RELAXED);
+        if (at == from / MEMBER_BITS)
+            rest &= UINT64_MAX << from % MEMBER_BITS;
+        if (rest != 0) {
+            uint64_t found = at * MEMBER_BITS + (unsigned)__builtin_ctzll(rest);
+            return found < end ? found : UINT64_MAX;
+        }
+        at++;
+    }
+    return UINT64_MAX;
 }
 
 struct window *window_expiring(struct windows *ws)

@@ -7,16 +7,21 @@
  *
  *     free --window_make--> live --window_expire--> expiring --window_free--> free
  *
- * An expiring window is invisible; its chunks are still there, so that series which had nothing
- * newer can be found and removed in slices.
+ * An expiring window is invisible; its members are still noted, so that series which had nothing
+ * newer can be found and removed in slices, and its chunks are there for readers that came before.
  *
- * Threads: the store's lock guards windows. */
+ * Threads: the store's lock guards which windows there are (making, expiring and freeing need it
+ * for writing). Its pools and the table of members are guarded by the lock of slots.h; the figures
+ * are atomic. */
 #ifndef HG_TSDB_WINDOW_H
 #define HG_TSDB_WINDOW_H
 
 #include "alloc/pool.h"
 #include "alloc/size_class.h"
+#include "alloc/table.h"
 #include "tsdb/store_limits.h"
+
+#include <stdatomic.h>
 
 enum {
     WINDOW_SLOTS = 128
@@ -25,15 +30,20 @@ enum {
 enum window_state { WINDOW_FREE, WINDOW_LIVE, WINDOW_EXPIRING };
 
 struct window {
-    int64_t number;  /* floor(start / window_ms) */
+    int64_t number; /* floor(start / window_ms) */
+    int64_t start_ms;
     uint32_t serial; /* generation * WINDOW_SLOTS + place; 0 is never used */
     enum window_state state;
-    slot first_chunk; /* all its chunks, newest first: chunk.h. While expiring: those not yet swept
-                       */
-    uint64_t n_chunks;
-    uint64_t n_samples;
-    uint64_t payload_bytes; /* of its used slots, what is not slack */
-    int64_t min_ms, max_ms; /* of its samples; min > max when there are none */
+    struct table members; /* of uint64_t: a bit for each series with a chunk in it */
+    uint64_t next_member; /* while expiring: ids below were swept */
+    uint64_t left_epoch;  /* while expiring and swept: readers from before may still be inside */
+    bool is_swept;
+    _Atomic uint32_t n_timelines;
+    _Atomic uint32_t last_timeline; /* slot of the newest; the others follow: timeline.h */
+    _Atomic uint64_t n_chunks;
+    _Atomic uint64_t n_samples;
+    _Atomic uint64_t payload_bytes; /* of its used slots, what is not slack */
+    _Atomic int64_t min_ms, max_ms; /* of its samples; min > max when there are none */
     struct pool classes[SIZE_CLASSES];
 };
 
@@ -41,12 +51,13 @@ struct windows {
     struct window items[WINDOW_SLOTS];
     uint8_t live[WINDOW_SLOTS]; /* places of live windows, ascending by number */
     uint32_t n_live;
-    uint32_t n_expiring;
+    _Atomic uint32_t n_expiring;
     uint32_t generation;
-    unsigned owner;
+    unsigned owner, owner_tables;
+    int64_t window_ms;
 };
 
-void windows_init(struct windows *ws, unsigned owner);
+void windows_init(struct windows *ws, int64_t window_ms, unsigned owner, unsigned owner_tables);
 
 /* The live window of that number or serial, or NULL. Pointers stay valid until the window is freed.
  */
@@ -58,6 +69,16 @@ struct window *window_make(struct windows *ws, int64_t number);
 
 /* Takes a live window out of sight. */
 void window_expire(struct windows *ws, struct window *w);
+
+/* Notes n samples from min_ms to max_ms. */
+void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
+
+/* Notes that a series has a chunk in the window; false without memory. Under the lock of slots.h. */
+bool window_add_member(struct arena *a, struct window *w, uint32_t series) WARN_UNUSED;
+
+/* The first member at or after `from`, or UINT64_MAX. */
+uint64_t window_next_member(const struct arena *a, const struct window *w, uint64_t from,
+                            uint64_t end);
 
 /* Returns an expiring window's pages and its place. */
 void window_free(struct arena *a, struct windows *ws, struct window *w);

@@ -12,7 +12,6 @@
 #include "tsdb/promql/eval.h"
 #include "tsdb/read.h"
 
-#define STALE_BITS UINT64_C(0x7ff0000000000002)
 
 struct selection {
     struct read_set set;

@@ -1,0 +1,295 @@
+/* A snapshot's way in: see dump.h. Nothing that comes is believed; a block is decoded to see that it
+ * is one. */
+#include "tsdb/dump.h"
+#include "tsdb/store.h"
+
+#include <string.h>
+
+struct restored { /* a block or a tail on its way into a chunk */
+    struct restore *r;
+    const struct dump_block *block;
+    const struct dump_tail *tail;
+    struct block b; /* of block, with the timeline as a slot */
+    struct chunk_tail t;
+};
+
+void restore_begin(struct restore *r, struct tsdb *db)
+{
+    *r = (struct restore){.db = db};
+    table_init(&r->timelines, sizeof(uint32_t), db->owner);
+}
+
+/* ---- series ---- */
+
+static bool is_normalised(const struct labels *ls)
+{
+    struct label items[LABELS_PER_SERIES_MAX];
+    if (ls->n > LABELS_PER_SERIES_MAX)
+        return false;
+    for (uint32_t i = 0; i < ls->n; i++)
+        items[i] = ls->items[i];
+    struct labels copy = {items, ls->n};
+    return labels_normalise(&copy, NULL) == 0 && copy.n == ls->n && labels_compare(&copy, ls) == 0;
+}
+
+int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_series)
+{
+    struct tsdb *db = r->db;
+    if (!is_normalised(ls))
+        return ERR_CORRUPT;
+    uint64_t hash = labels_hash(ls);
+    pthread_rwlock_wrlock(&db->lock);
+    slot at = series_find(db->arena, &db->series, ls, hash);
+    if (at == 0) {
+        at = series_new(db->arena, &db->series, &db->labels, ls, hash);
+        store_count(db, N_SERIES_CREATED, at != 0);
+    }
+    if (at != 0)
+        *ret_series = series_at(db->arena, at)->id;
+    pthread_rwlock_unlock(&db->lock);
+    return at != 0 ? 0 : ERR_NO_MEMORY;
+}
+
+/* ---- windows ---- */
+
+static int make_window_locked(struct tsdb *db, int64_t number)
+{
+    struct windows *ws = &db->windows;
+    store_make_room_locked(db);
+    int64_t newest = ws->n_live > 0 ? window_live(ws, ws->n_live - 1)->number : number;
+    if (newest - number >= (int64_t)db->options.n_windows + 1)
+        return ERR_TOO_OLD;
+    if (store_window_locked(db, number) == NULL)
+        return ERR_NO_MEMORY;
+    while (window_live(ws, ws->n_live - 1)->number - window_live(ws, 0)->number >
+           (int64_t)db->options.n_windows)
+        window_expire(ws, window_live(ws, 0));
+    return 0;
+}
+
+int restore_window(struct restore *r, int64_t window)
+{
+    struct tsdb *db = r->db;
+    if (r->has_window && r->window == window)
+        return 0;
+    pthread_rwlock_wrlock(&db->lock);
+    int err = make_window_locked(db, window);
+    pthread_rwlock_unlock(&db->lock);
+    if (err == 0) {
+        table_release(db->arena, &r->timelines);
+        r->window = window;
+        r->has_window = true;
+    }
+    return err;
+}
+
+/* ---- timelines ---- */
+
+static int restore_timeline(struct restore *r, struct window *w, const struct dump_times *in)
+{
+    struct slots *sl = &r->db->slots;
+    uint32_t *entry = table_make(r->db->arena, &r->timelines, in->timeline);
+    if (entry == NULL)
+        return ERR_NO_MEMORY;
+    uint32_t i = 0;
+    if (*entry == 0 && in->from == 0) {
+        *entry = timeline_new(sl, w, in->times[0]);
+        if (*entry == 0)
+            return ERR_NO_MEMORY;
+        i = 1;
+    }
+    if (*entry == 0 || timeline_times(r->db->arena, *entry) != in->from + i)
+        return ERR_CORRUPT;
+    for (int err; i < in->n; i++)
+        if ((err = timeline_append(sl, w, *entry, in->times[i])) != 0)
+            return err;
+    return 0;
+}
+
+static bool are_times(const struct restore *r, const uint32_t *times, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (times[i] >= r->db->options.window_ms || (i > 0 && times[i] <= times[i - 1]))
+            return false;
+    return n >= 1 && n <= BLOCK_SAMPLES_MAX;
+}
+
+/* The window that records are for; everything is entered that writing needs. NULL = it has gone. */
+static struct window *enter(struct restore *r, unsigned *ret_place)
+{
+    pthread_rwlock_wrlock(&r->db->lock);
+    *ret_place = slots_enter(&r->db->slots);
+    return r->has_window ? window_of_number(&r->db->windows, r->window) : NULL;
+}
+
+static void leave(struct restore *r, unsigned place)
+{
+    slots_leave(&r->db->slots, place);
+    pthread_rwlock_unlock(&r->db->lock);
+    slots_drain(&r->db->slots);
+}
+
+int restore_times(struct restore *r, const struct dump_times *times)
+{
+    unsigned place;
+    if (!are_times(r, times->times, times->n))
+        return ERR_CORRUPT;
+    struct window *w = enter(r, &place);
+    int err = w != NULL ? restore_timeline(r, w, times) : ERR_TOO_OLD;
+    leave(r, place);
+    return err;
+}
+
+/* The timeline of that number if it has places [first, first + n), or 0. */
+static slot find_timeline(const struct restore *r, uint32_t number, uint32_t first, uint32_t n)
+{
+    const uint32_t *entry = table_at(r->db->arena, &r->timelines, number);
+    if (entry == NULL || *entry == 0)
+        return 0;
+    return (uint64_t)first + n <= timeline_times(r->db->arena, *entry) ? *entry : 0;
+}
+
+/* ---- chunks ---- */
+
+static int to_block(struct restore *r, const struct dump_block *in, struct times_cache *times,
+                    struct block *ret, uint32_t *ret_first, uint32_t *ret_last)
+{
+    uint32_t t[BLOCK_SAMPLES_MAX];
+    uint64_t values[BLOCK_SAMPLES_MAX];
+    uint32_t most = in->encoding == BLOCK_RUN ? (uint32_t)BLOCK_RUN_MAX : BLOCK_SAMPLES_MAX;
+    *ret = (struct block){.encoding = in->encoding,
+                          .times = (uint8_t)in->times,
+                          .n_samples = in->n_samples,
+                          .first = in->first,
+                          .step = in->step,
+                          .n_times_bytes = in->n_times_bytes,
+                          .n_values_bytes = in->n_values_bytes,
+                          .times_bytes = in->times_bytes,
+                          .values = in->values};
+    if (in->n_samples < 1 || in->n_samples > most ||
+        (in->part == DUMP_RUN && in->encoding != BLOCK_RUN))
+        return ERR_CORRUPT;
+    if (in->times == DUMP_AT)
+        ret->timeline = find_timeline(r, in->timeline, in->first, in->n_samples);
+    uint32_t n = (uint32_t)size_min(in->n_samples, BLOCK_SAMPLES_MAX);
+    bool is_known = in->times == DUMP_AT ? ret->timeline != 0
+                                         : in->times == DUMP_LINEAR || in->times == DUMP_PACKED;
+    if (!is_known || (in->times == DUMP_PACKED && in->n_samples < 2) ||
+        (in->part == DUMP_RUN && in->times != DUMP_AT && in->n_samples > 1) ||
+        !block_times(r->db->arena, times, ret, 0, n, t) || !block_values(ret, 0, n, values) ||
+        !are_times(r, t, n))
+        return ERR_CORRUPT;
+    block_span(r->db->arena, times, ret, ret_first, ret_last);
+    return *ret_last < r->db->options.window_ms ? 0 : ERR_CORRUPT;
+}
+
+static int change_block(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct restored *in = ctx;
+    return chunk_restore_block(w, chunk, (enum chunk_part)in->block->part, &in->b);
+}
+
+static int change_tail(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct restored *in = ctx;
+    return chunk_restore_tail(w, chunk, &in->t);
+}
+
+/* Adds samples from first to last, n of them, behind all that the series has. */
+static int change_chunk(struct restored *in, struct window *w, uint32_t id, uint32_t first,
+                        uint32_t last, uint32_t n, struct times_cache *times)
+{
+    struct tsdb *db = in->r->db;
+    slot at = series_of_id(db->arena, &db->series, id);
+    if (at == 0)
+        return ERR_CORRUPT;
+    struct series *s = series_at(db->arena, at);
+    int64_t first_ms = w->start_ms + first, last_ms = w->start_ms + last;
+    if (s->state.newest.serial != 0 && first_ms <= s->state.newest_ms)
+        return ERR_CORRUPT;
+    struct series_writer sw = store_writer(db, times);
+    version_lock(&s->version);
+    int err =
+        series_change_chunk(&sw, s, w, in->block != NULL ? change_block : change_tail, in);
+    if (err == 0) {
+        words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
+        window_count(w, n, first_ms, last_ms);
+        clock_restored(&db->clock, last_ms);
+    }
+    version_unlock(&s->version);
+    return err;
+}
+
+int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
+{
+    struct restored in = {.r = r, .block = block};
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
+    uint32_t first, last;
+    unsigned place;
+    times_cache_init(&times, items, TIMES_CACHE_WRITER);
+    struct window *w = enter(r, &place);
+    int err = w != NULL ? to_block(r, block, &times, &in.b, &first, &last) : ERR_TOO_OLD;
+    if (err == 0)
+        err = change_chunk(&in, w, series, first, last, block->n_samples, &times);
+    leave(r, place);
+    return err;
+}
+
+static int to_tail(struct restore *r, const struct dump_tail *in, struct times_cache *times,
+                   struct chunk_tail *ret, uint32_t *ret_first, uint32_t *ret_last)
+{
+    uint32_t t[BLOCK_SAMPLES_MAX];
+    if (in->n < 1 || in->n > BLOCK_SAMPLES_MAX)
+        return ERR_CORRUPT;
+    *ret = (struct chunk_tail){.n = in->n};
+    memcpy(ret->places, in->places, in->n * sizeof(*in->places));
+    memcpy(ret->values, in->values, in->n * sizeof(*in->values));
+    memcpy(t, in->places, in->n * sizeof(*t));
+    for (uint32_t i = 1; in->has_timeline && i < in->n; i++)
+        if (in->places[i] != in->places[0] + i)
+            return ERR_CORRUPT;
+    if (in->has_timeline) {
+        ret->timeline = find_timeline(r, in->timeline, in->places[0], in->n);
+        if (ret->timeline == 0)
+            return ERR_CORRUPT;
+        timeline_read(r->db->arena, times, ret->timeline, in->places[0], in->n, t);
+    }
+    *ret_first = t[0];
+    *ret_last = t[in->n - 1];
+    return are_times(r, t, in->n) ? 0 : ERR_CORRUPT;
+}
+
+int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
+{
+    struct restored in = {.r = r, .tail = tail};
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
+    uint32_t first, last;
+    unsigned place;
+    times_cache_init(&times, items, TIMES_CACHE_WRITER);
+    struct window *w = enter(r, &place);
+    int err = w != NULL ? to_tail(r, tail, &times, &in.t, &first, &last) : ERR_TOO_OLD;
+    if (err == 0)
+        err = change_chunk(&in, w, series, first, last, tail->n, &times);
+    leave(r, place);
+    return err;
+}
+
+void restore_end(struct restore *r)
+{
+    struct tsdb *db = r->db;
+    table_release(db->arena, &r->timelines);
+    pthread_rwlock_wrlock(&db->lock);
+    while (store_sweep_locked(db, EXPIRE_SLICE_SERIES))
+        ;
+    for (uint64_t id = 1; id < db->series.next_id; id++) {
+        slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
+        if (at != 0 && series_at(db->arena, at)->state.newest.serial == 0)
+            store_remove_series_locked(db, at);
+    }
+    if (db->windows.n_live > 0)
+        clock_distrust(&db->clock);
+    pthread_rwlock_unlock(&db->lock);
+    slots_drain(&db->slots);
+}

@@ -1,0 +1,158 @@
+#include "tsdb/slots.h"
+
+#include <sched.h>
+
+void slots_init(struct slots *s, struct arena *a, unsigned owner_limbo)
+{
+    s->arena = a;
+    pthread_mutex_init(&s->lock, NULL);
+    epoch_init(&s->epoch);
+    limbo_init(&s->limbo, a, &s->epoch, owner_limbo);
+}
+
+void slots_release(struct slots *s)
+{
+    limbo_drain(&s->limbo);
+    pthread_mutex_destroy(&s->lock);
+}
+
+void slots_drain(struct slots *s)
+{
+    pthread_mutex_lock(&s->lock);
+    limbo_drain(&s->limbo);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void change_init(struct change *c, struct slots *s, struct window *w)
+{
+    c->slots = s;
+    c->window = w;
+    c->n_taken = c->n_replaced = 0;
+    c->has_failed = false;
+    c->payload = 0;
+}
+
+static struct pool *pool_of(struct change *c, slot s)
+{
+    size_t bytes = pool_slot_bytes_at(c->slots->arena, s);
+    return &c->window->classes[size_class_of(bytes) - 1];
+}
+
+slot change_take(struct change *c, size_t bytes)
+{
+    slot made = 0;
+    if (!c->has_failed && c->n_taken < CHANGE_SLOTS_MAX) {
+        pthread_mutex_lock(&c->slots->lock);
+        made = pool_get(c->slots->arena, &c->window->classes[size_class_of(bytes) - 1]);
+        pthread_mutex_unlock(&c->slots->lock);
+    }
+    if (made == 0)
+        c->has_failed = true;
+    else
+        c->taken[c->n_taken++] = made;
+    return made;
+}
+
+void change_replace(struct change *c, slot s)
+{
+    if (c->n_replaced == CHANGE_SLOTS_MAX)
+        c->has_failed = true;
+    else
+        c->replaced[c->n_replaced++] = s;
+}
+
+void change_undo(struct change *c)
+{
+    if (c->n_taken == 0)
+        return;
+    pthread_mutex_lock(&c->slots->lock);
+    while (c->n_taken > 0) {
+        slot s = c->taken[--c->n_taken];
+        pool_put(c->slots->arena, pool_of(c, s), s);
+    }
+    pthread_mutex_unlock(&c->slots->lock);
+}
+
+static bool promise_locked(struct slots *s, size_t n)
+{
+    if (!limbo_reserve(&s->limbo, s->n_promised + n))
+        return false;
+    s->n_promised += n;
+    return true;
+}
+
+bool slots_promise(struct slots *s, size_t n)
+{
+    pthread_mutex_lock(&s->lock);
+    bool has_room = promise_locked(s, n);
+    pthread_mutex_unlock(&s->lock);
+    return has_room;
+}
+
+void slots_unpromise(struct slots *s, size_t n)
+{
+    pthread_mutex_lock(&s->lock);
+    s->n_promised -= n;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void slots_wait(struct slots *s)
+{
+    uint64_t stamp = epoch_stamp(&s->epoch);
+    while (epoch_oldest(&s->epoch) <= stamp)
+        sched_yield();
+}
+
+bool change_prepare(struct change *c)
+{
+    if (!c->has_failed && (c->n_replaced == 0 || slots_promise(c->slots, c->n_replaced)))
+        return true;
+    change_undo(c);
+    return false;
+}
+
+void change_finish(struct change *c)
+{
+    struct slots *s = c->slots;
+    if (c->n_replaced > 0) {
+        pthread_mutex_lock(&s->lock);
+        for (uint32_t i = 0; i < c->n_replaced; i++)
+            limbo_add(&s->limbo, pool_of(c, c->replaced[i]), c->replaced[i]);
+        s->n_promised -= c->n_replaced;
+        pthread_mutex_unlock(&s->lock);
+    }
+    if (c->payload != 0)
+        atomic_fetch_add_explicit(&c->window->payload_bytes, (uint64_t)c->payload,
+                                  memory_order_relaxed);
+}
+
+slot slots_kind_get(struct slots *s, struct kind *k, size_t bytes)
+{
+    pthread_mutex_lock(&s->lock);
+    slot made = kind_get(s->arena, k, bytes);
+    pthread_mutex_unlock(&s->lock);
+    return made;
+}
+
+void slots_kind_put(struct slots *s, struct kind *k, slot at, size_t bytes)
+{
+    pthread_mutex_lock(&s->lock);
+    kind_put(s->arena, k, at, bytes);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void slots_kind_retire(struct slots *s, struct kind *k, slot at, size_t bytes)
+{
+    pthread_mutex_lock(&s->lock);
+    limbo_add(&s->limbo, kind_pool(k, bytes), at);
+    s->n_promised--;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool slots_add_member(struct slots *s, struct window *w, uint32_t series)
+{
+    pthread_mutex_lock(&s->lock);
+    bool is_in = window_add_member(s->arena, w, series);
+    pthread_mutex_unlock(&s->lock);
+    return is_in;
+}

@@ -1,0 +1,93 @@
+/* Slots in the hands of several writers and readers.
+ *
+ * One lock guards all pools (a slot is taken or given once for dozens of samples). A slot that was
+ * never published is put back at once; one that readers may still see is retired and waits until
+ * they have left (alloc/limbo.h).
+ *
+ * A change to a chunk takes slots before it gives any back, so that it can fail without a trace:
+ * `struct change` notes both. It is prepared (from here on it cannot fail), then the caller
+ * publishes the new state, and then it is finished: what was replaced retires only when no reader
+ * that comes later can find it.
+ *
+ * Threads: any; who changes or reads chunks is inside the epoch (slots_enter). The lock is a leaf
+ * but for the arena's. */
+#ifndef HG_TSDB_SLOTS_H
+#define HG_TSDB_SLOTS_H
+
+#include "alloc/kind.h"
+#include "alloc/limbo.h"
+#include "tsdb/window.h"
+
+#include <pthread.h>
+
+struct slots {
+    struct arena *arena;
+    pthread_mutex_t lock;
+    struct epoch epoch;
+    struct limbo limbo;
+    size_t n_promised; /* entries of the limbo that prepared changes will add */
+};
+
+enum { CHANGE_SLOTS_MAX = 96 }; /* taken, and replaced, by one change at most */
+
+struct change {
+    struct slots *slots;
+    struct window *window;
+    uint32_t n_taken, n_replaced;
+    bool has_failed; /* no memory, or more than CHANGE_SLOTS_MAX */
+    int64_t payload; /* bytes that the window's payload will grow by */
+    slot taken[CHANGE_SLOTS_MAX];
+    slot replaced[CHANGE_SLOTS_MAX];
+};
+
+void slots_init(struct slots *s, struct arena *a, unsigned owner_limbo);
+void slots_release(struct slots *s);
+
+static inline unsigned slots_enter(struct slots *s)
+{
+    return epoch_enter(&s->epoch);
+}
+
+static inline void slots_leave(struct slots *s, unsigned place)
+{
+    epoch_leave(&s->epoch, place);
+}
+
+/* Puts back what nobody can see any more; to be called outside the epoch. */
+void slots_drain(struct slots *s);
+
+/* Waits until everybody who is inside has left. The caller must hold what they could wait for. */
+void slots_wait(struct slots *s);
+
+/* A slot of the smallest class that holds `bytes` (1 .. SIZE_CLASS_BYTES_MAX), or 0 and
+ * has_failed. */
+slot change_take(struct change *c, size_t bytes) WARN_UNUSED;
+
+/* Notes a slot that the change replaces. */
+void change_replace(struct change *c, slot s);
+
+void change_init(struct change *c, struct slots *s, struct window *w);
+
+/* Whether everything that the change needs is there. If not, what it took has gone back and nothing
+ * is to be published. */
+bool change_prepare(struct change *c) WARN_UNUSED;
+
+/* After publishing a prepared change. */
+void change_finish(struct change *c);
+
+/* Gives back what a change took that is not to be published. */
+void change_undo(struct change *c);
+
+/* window_add_member under the lock. */
+bool slots_add_member(struct slots *s, struct window *w, uint32_t series) WARN_UNUSED;
+
+/* Slots of a kind of record that readers see without the store's lock. */
+slot slots_kind_get(struct slots *s, struct kind *k, size_t bytes) WARN_UNUSED;
+void slots_kind_put(struct slots *s, struct kind *k, slot at, size_t bytes); /* never published */
+
+/* Room for n calls of slots_kind_retire (or so many slots of a change) that then cannot fail. */
+bool slots_promise(struct slots *s, size_t n) WARN_UNUSED;
+void slots_unpromise(struct slots *s, size_t n);
+void slots_kind_retire(struct slots *s, struct kind *k, slot at, size_t bytes);
+
+#endif
