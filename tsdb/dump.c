@@ -180,8 +180,8 @@ static int visit_slice(struct window_dump *d, uint64_t end)
             window_next_member(d->db->arena, d->window, d->cursor->next_series, end);
         if (id == UINT64_MAX) {
             int rest = visit_timelines(d);
-            if (rest == 0)
-                d->cursor->next_series = end;
+            d->cursor->next_series = end;
+            d->cursor->is_done = rest == 0;
             return rest;
         }
         if (id != d->cursor->next_series)
@@ -204,7 +204,7 @@ int dump_window(struct tsdb *db, uint32_t dump, int64_t window, struct dump_curs
     int rc = 0;
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache times;
-    while (rc == 0 && cursor->next_series < end) {
+    while (rc == 0 && !cursor->is_done) {
         times_cache_init(&times, items, TIMES_CACHE_WRITER);
         pthread_rwlock_rdlock(&db->lock);
         unsigned place = slots_enter(&db->slots);
@@ -217,7 +217,7 @@ int dump_window(struct tsdb *db, uint32_t dump, int64_t window, struct dump_curs
                                 .ctx = ctx,
                                 .n_left = SLICE_ITEMS};
         if (d.window == NULL)
-            cursor->next_series = end;
+            cursor->is_done = true;
         else
             rc = visit_slice(&d, end);
         slots_leave(&db->slots, place);

@@ -61,6 +61,7 @@ struct dump_cursor {      /* zero it to start */
     uint64_t next_series; /* id at which to go on */
     bool is_inside;       /* within that series: go on after after_time */
     uint32_t after_time;
+    bool is_done; /* of a window: its chunks and its timelines */
 };
 
 /* 0 = go on, > 0 = stop after this item, < 0 = an error that the walk returns. */
