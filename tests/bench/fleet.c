@@ -6,6 +6,7 @@
  *
  *   until N      writes scrapes (or bodies of --ticks) up to N, exclusive
  *                -> done {"scrapes":..,"samples":..,"requests":..,"max_ms":..,"p99_ms":..,..}
+ *   skip N       goes on at scrape N without writing those before it    -> ok
  *   copies N     from the next scrape on there are N hosts              -> ok
  *   reconnect    the server has been started anew                       -> ok
  *   sample N     what the newest scrape wrote to series N
@@ -153,6 +154,9 @@ static void obey(struct fleet *f, const char *line)
         write_until(f, n);
     } else if (sscanf(line, "sample %" SCNu64, &n) == 1) {
         print_sample(f, n);
+    } else if (sscanf(line, "skip %" SCNu64, &n) == 1 && n >= f->scrape) {
+        f->scrape = n;
+        puts("ok");
     } else if (sscanf(line, "copies %" SCNu64, &n) == 1 && n > 0 && n < 100000) {
         hosts_set_copies(&f->hosts, (uint32_t)n);
         puts("ok");

@@ -76,7 +76,7 @@ def write(path, targets, series, rows):
 
     head = b"".join(string(job) + string(port) for job, port in targets)
     for target, labels in series:
-        pairs = sorted(((name.encode(), value.encode()) for name, value in labels.items()))
+        pairs = sorted((name.encode(), value.encode()) for name, value in labels.items() if value)
         head += struct.pack("<HH", target, len(pairs))
         head += b"".join(struct.pack("<H", len(text)) + text for pair in pairs for text in pair)
     start = 8 + 16 + len(head)
