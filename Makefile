@@ -64,17 +64,19 @@ OBJ_tsdb     := $(call objects,$(call sources,tsdb))
 OBJ_promql   := $(call objects,$(call sources,tsdb/promql))
 OBJ_snapshot := $(call objects,$(call sources,snapshot))
 OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
+OBJ_fleet    := $(call objects,$(wildcard tests/bench/*.c))
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
 
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
 PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
+BENCH := $(BUILD)/tests/bench/fleet
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare lint format format-check clang-check test-programs clean
+        e2e e2e-tsan compare bench-memory lint format format-check clang-check test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -122,12 +124,12 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
 PACKAGES      := gcc g++ libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libre2-dev libxxhash-dev
-PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3 chromium
+PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3 chromium zstd
 
 deps:
 	@tests/tools/deps.sh $(PACKAGES)
@@ -164,7 +166,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(cal
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ $(EXT_http) -o $@
 
-test-programs: $(UNIT) $(PROP)
+test-programs: $(UNIT) $(PROP) $(BENCH)
 fuzz-programs: $(FUZZ)
 
 unit: $(UNIT)
@@ -205,6 +207,15 @@ e2e-tsan: peers
 # Five minutes of a real Prometheus beside us, then the same questions to both.
 compare: all peers
 	@DURATION=$${DURATION:-300} INTERVAL=$${INTERVAL:-5} VERBOSE=1 python3 -B tests/e2e/run.py test_real
+
+# Memory against the bars of docs/memory.md, end to end. ROWS="d1 churn" runs some, SCALE=0.05 is for a quick look,
+# DATA=file.tar.zst names the scrapes to replay.
+$(BENCH): $(OBJ_fleet)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ -o $@
+
+bench-memory: all $(BENCH)
+	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/memory.py
 
 test: deps-test
 	@$(MAKE) test-all

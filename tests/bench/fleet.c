@@ -1,0 +1,299 @@
+/*
+ * fleet: writes what many hosts would, as fast as the server takes it.
+ *
+ * A tool of memory.py, which tells it on stdin how far to go and looks at the server in between;
+ * with --scrapes it goes its way alone. One line a command, one line an answer:
+ *
+ *   until N      writes scrapes (or bodies of --ticks) up to N, exclusive
+ *                -> done {"scrapes":..,"samples":..,"requests":..,"max_ms":..,"p99_ms":..,..}
+ *   skip N       goes on at scrape N without writing those before it    -> ok
+ *   copies N     from the next scrape on there are N hosts              -> ok
+ *   reconnect    the server has been started anew                       -> ok
+ *   sample N     what the newest scrape wrote to series N
+ *                -> sample {"labels":[["name","value"],..],"at":ms,"bits":"hex"}
+ *
+ * While the server works on a body, the next one is patched. With more than one connection,
+ * requests take turns, and a latency may include the wait for the turn: measure latencies with one.
+ */
+#include "tests/bench/hosts.h"
+#include "tests/bench/latencies.h"
+#include "tests/bench/sender.h"
+#include "tests/bench/ticks.h"
+
+#include <err.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { CONNECTIONS_MAX = 16 };
+
+struct fleet {
+    struct recording recording;
+    struct hosts hosts;
+    struct ticks ticks;
+    bool is_ticks;
+    struct sender senders[CONNECTIONS_MAX];
+    uint32_t n_senders, turn;
+    struct latencies latencies;
+    uint64_t scrape; /* the next one */
+    uint64_t n_samples, n_requests, n_bytes;
+};
+
+static double cpu_seconds(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void receive(struct fleet *f, struct sender *s)
+{
+    if (s->is_waiting)
+        latencies_add(&f->latencies, sender_receive(s));
+}
+
+/* Bytes are ready: takes the next connection's turn. Its last answer is read here and not before,
+ * so that the body was made while the server worked. */
+static void post(struct fleet *f, const uint8_t *bytes, size_t n, uint32_t n_samples)
+{
+    struct sender *s = &f->senders[f->turn];
+    f->turn = (f->turn + 1) % f->n_senders;
+    receive(f, s);
+    sender_send(s, bytes, n);
+    f->n_samples += n_samples;
+    f->n_requests++;
+    f->n_bytes += n;
+}
+
+static void receive_all(struct fleet *f)
+{
+    for (uint32_t i = 0; i < f->n_senders; i++)
+        receive(f, &f->senders[i]);
+}
+
+static void write_until(struct fleet *f, uint64_t end)
+{
+    uint64_t from_requests = f->n_requests, from_samples = f->n_samples, from_bytes = f->n_bytes;
+    uint64_t from_ns = sender_now_ns();
+    struct latencies_summary l;
+    for (; f->scrape < end; f->scrape++) {
+        if (f->is_ticks) {
+            ticks_fill(&f->ticks, f->scrape);
+            post(f, f->ticks.bytes, f->ticks.n_bytes, f->ticks.batch);
+            continue;
+        }
+        /* packing anew takes long: not while a latency is being measured */
+        receive_all(f);
+        hosts_begin(&f->hosts, f->scrape);
+        for (uint32_t i = 0; i < f->hosts.n_bodies; i++) {
+            const struct body *b = hosts_body(&f->hosts, i);
+            post(f, b->packed, b->n_packed, b->n_samples);
+        }
+    }
+    receive_all(f);
+    l = latencies_take(&f->latencies);
+    printf("done {\"scrapes\":%" PRIu64 ",\"samples\":%" PRIu64 ",\"requests\":%" PRIu64
+           ",\"leg_samples\":%" PRIu64 ",\"leg_requests\":%" PRIu64 ",\"leg_bytes\":%" PRIu64
+           ",\"leg_s\":%.6f,\"max_ms\":%.3f,\"p99_ms\":%.3f,\"sum_ms\":%.3f,\"cpu_s\":%.3f}\n",
+           f->scrape, f->n_samples, f->n_requests, f->n_samples - from_samples,
+           f->n_requests - from_requests, f->n_bytes - from_bytes,
+           (double)(sender_now_ns() - from_ns) / 1e9, l.max_ms, l.p99_ms, l.sum_ms, cpu_seconds());
+}
+
+static void print_json_text(const struct recording_text *text)
+{
+    putchar('"');
+    for (uint32_t i = 0; i < text->len; i++) {
+        unsigned char byte = (unsigned char)text->at[i];
+        if (byte == '"' || byte == '\\')
+            printf("\\%c", byte);
+        else if (byte < 0x20)
+            printf("\\u%04x", byte);
+        else
+            putchar(byte);
+    }
+    putchar('"');
+}
+
+static void print_sample(struct fleet *f, uint64_t series)
+{
+    struct hosts_labels made;
+    uint32_t i = 0, j = 0;
+    int64_t at_ms;
+    uint64_t bits;
+    if (f->is_ticks) {
+        printf("sample "
+               "{\"labels\":[[\"__name__\",\"bench_ticks\"],[\"job\",\"ticks\"]],\"at\":%" PRId64
+               ",\"bits\":\"%016" PRIx64 "\"}\n",
+               f->ticks.last_ms, f->ticks.last_bits);
+        return;
+    }
+    if (series >= f->hosts.n_series || f->scrape == 0)
+        errx(1, "there is no sample of series %" PRIu64, series);
+    hosts_labels(&f->hosts, (uint32_t)series, &made);
+    hosts_sample(&f->hosts, (uint32_t)series, &at_ms, &bits);
+    printf("sample {\"labels\":[");
+    for (const struct recording_pair *p; (p = body_labels_next(&made.labels, &i, &j)) != NULL;) {
+        printf(i + j == 1 ? "[" : ",[");
+        print_json_text(&p->name);
+        putchar(',');
+        print_json_text(&p->value);
+        putchar(']');
+    }
+    printf("],\"at\":%" PRId64 ",\"bits\":\"%016" PRIx64 "\"}\n", at_ms, bits);
+}
+
+static void obey(struct fleet *f, const char *line)
+{
+    uint64_t n;
+    if (sscanf(line, "until %" SCNu64, &n) == 1) {
+        write_until(f, n);
+    } else if (sscanf(line, "sample %" SCNu64, &n) == 1) {
+        print_sample(f, n);
+    } else if (sscanf(line, "skip %" SCNu64, &n) == 1 && n >= f->scrape) {
+        f->scrape = n;
+        puts("ok");
+    } else if (sscanf(line, "copies %" SCNu64, &n) == 1 && n > 0 && n < 100000) {
+        hosts_set_copies(&f->hosts, (uint32_t)n);
+        puts("ok");
+    } else if (strcmp(line, "reconnect\n") == 0) {
+        for (uint32_t i = 0; i < f->n_senders; i++)
+            sender_reopen(&f->senders[i]);
+        puts("ok");
+    } else {
+        errx(1, "not a command: %s", line);
+    }
+    fflush(stdout);
+}
+
+struct options {
+    const char *recording;
+    uint64_t port, copies, connections, batch, scrapes, churn_every;
+    double churn_percent;
+    int64_t start_ms, step_ms;
+    bool is_ticks;
+};
+
+static const char usage[] =
+    "fleet --port=N (--recording=FILE | --ticks) [--copies=1] [--start=MS] [--step=15000 ms]\n"
+    "      [--batch=2000] [--connections=1] [--churn=PERCENT --churn-every=SCRAPES] [--scrapes=N]\n"
+    "Writes to 127.0.0.1:PORT; --scrapes writes so many and ends, without it commands come from\n"
+    "stdin (tests/bench/fleet.c). --ticks: one series, one sample a millisecond, --batch a body.\n";
+
+static uint64_t number_of(const char *text)
+{
+    char *end;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (*end != '\0' || end == text)
+        errx(2, "%s is not a number", text);
+    return n;
+}
+
+static void parse(struct options *o, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"port", 1, NULL, 'p'},        {"recording", 1, NULL, 'r'}, {"copies", 1, NULL, 'c'},
+        {"start", 1, NULL, 's'},       {"step", 1, NULL, 't'},      {"batch", 1, NULL, 'b'},
+        {"connections", 1, NULL, 'n'}, {"churn", 1, NULL, 'x'},     {"churn-every", 1, NULL, 'e'},
+        {"scrapes", 1, NULL, 'u'},     {"ticks", 0, NULL, 'm'},     {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (c) {
+        case 'p':
+            o->port = number_of(optarg);
+            break;
+        case 'r':
+            o->recording = optarg;
+            break;
+        case 'c':
+            o->copies = number_of(optarg);
+            break;
+        case 's':
+            o->start_ms = (int64_t)number_of(optarg);
+            break;
+        case 't':
+            o->step_ms = (int64_t)number_of(optarg);
+            break;
+        case 'b':
+            o->batch = number_of(optarg);
+            break;
+        case 'n':
+            o->connections = number_of(optarg);
+            break;
+        case 'x':
+            o->churn_percent = strtod(optarg, NULL);
+            break;
+        case 'e':
+            o->churn_every = number_of(optarg);
+            break;
+        case 'u':
+            o->scrapes = number_of(optarg);
+            break;
+        case 'm':
+            o->is_ticks = true;
+            break;
+        default:
+            fputs(usage, stderr);
+            exit(2);
+        }
+    }
+}
+
+static void check(const struct options *o)
+{
+    bool is_right = (o->recording != NULL) != o->is_ticks && o->port > 0 && o->port < 65536 &&
+                    o->copies > 0 && o->copies < 100000 && o->connections > 0 &&
+                    o->connections <= CONNECTIONS_MAX && o->batch > 0 && o->batch <= 100000 &&
+                    o->step_ms >= 12 && o->start_ms >= BODY_TIME_MIN_MS;
+    if (!is_right) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.copies = 1,
+                        .connections = 1,
+                        .batch = 2000,
+                        .start_ms = INT64_C(1759996800000),
+                        .step_ms = 15000};
+    static struct fleet f;
+    char line[256];
+    parse(&o, argc, argv);
+    check(&o);
+    f.is_ticks = o.is_ticks;
+    if (f.is_ticks) {
+        ticks_init(&f.ticks, o.start_ms, (uint32_t)o.batch);
+    } else {
+        struct hosts_options h = {.start_ms = o.start_ms,
+                                  .step_ms = o.step_ms,
+                                  .batch = (uint32_t)o.batch,
+                                  .churn_percent = o.churn_percent,
+                                  .churn_every = (uint32_t)o.churn_every};
+        recording_load(&f.recording, o.recording);
+        hosts_init(&f.hosts, &f.recording, &h);
+        hosts_set_copies(&f.hosts, (uint32_t)o.copies);
+    }
+    f.n_senders = (uint32_t)o.connections;
+    for (uint32_t i = 0; i < f.n_senders; i++)
+        sender_open(&f.senders[i], (uint16_t)o.port);
+    if (o.scrapes > 0)
+        write_until(&f, o.scrapes);
+    else
+        while (fgets(line, sizeof(line), stdin) != NULL)
+            obey(&f, line);
+    for (uint32_t i = 0; i < f.n_senders; i++)
+        sender_close(&f.senders[i]);
+    latencies_release(&f.latencies);
+    if (f.is_ticks) {
+        ticks_release(&f.ticks);
+    } else {
+        hosts_release(&f.hosts);
+        recording_release(&f.recording);
+    }
+    return 0;
+}
