@@ -343,7 +343,7 @@ static void drop_if_empty(struct intake *in)
     leave(in->batch);
     pthread_rwlock_wrlock(&db->lock);
     slot at = series_find(db->arena, &db->series, in->labels, in->hash);
-    if (at != 0 && series_at(db->arena, at)->state.newest.serial == 0)
+    if (at != 0 && series_is_empty(series_at(db->arena, at)))
         store_remove_series_locked(db, at);
     pthread_rwlock_unlock(&db->lock);
     enter(in->batch);
@@ -388,7 +388,7 @@ int append_samples(struct append *b, const struct labels *ls, const struct sampl
             i += (size_t)take_first(&in, &samples[i], &first);
         }
     }
-    if (in.series != NULL && in.series->state.newest.serial == 0)
+    if (in.series != NULL && series_is_empty(in.series))
         drop_if_empty(&in);
     return first;
 }

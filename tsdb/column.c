@@ -5,7 +5,7 @@
 size_t column_encode(const uint64_t *v, uint32_t n, uint8_t out[COLUMN_BYTES_MAX], uint8_t *e){
   bool same=true; for(uint32_t i=1;i<n;i++) same=same&&v[i]==v[0];
   if(same){*e=0;memcpy(out,v,8);return 8;}
-  int64_t d[128],f,b,w; bool whole=whole_of_bits(v[0],&f); b=f;
+  int64_t d[128],f=0,b,w=0; bool whole=whole_of_bits(v[0],&f); b=f;
   for(uint32_t i=1;whole&&i<n;i++){ whole=whole_of_bits(v[i],&w); d[i-1]=w-b;b=w;}
   if(whole){ size_t k=varint_put(out,zigzag(f)); size_t m=differences_put(out+k,1024-k,d,n-1); if(m){*e=1;return k+m;} }
   *e=3; memcpy(out,v,n*8); return n*8; }

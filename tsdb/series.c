@@ -218,6 +218,13 @@ uint32_t series_chunks(const struct arena *a, const struct series *s,
     }
 }
 
+bool series_is_empty(const struct series *s)
+{
+    struct chunk newest;
+    words_load(&newest, &s->state.newest, sizeof(newest));
+    return newest.serial == 0;
+}
+
 /* Loads the chunk of that serial; 1 = there, 0 = not there, -1 = somebody changed the series. */
 static int try_view(const struct arena *a, const struct series *s, uint32_t begun, uint32_t serial,
                     struct chunk_view *ret)

@@ -94,6 +94,9 @@ enum { SERIES_CHUNKS_MAX = WINDOW_SLOTS };
 uint32_t series_chunks(const struct arena *a, const struct series *s,
                        struct chunk ret[SERIES_CHUNKS_MAX]);
 
+/* Whether it never had a sample. */
+bool series_is_empty(const struct series *s);
+
 /* A consistent copy of its chunk in the window of that serial; false when it has none. Inside the
  * epoch. */
 bool series_view(const struct arena *a, const struct series *s, uint32_t serial,

@@ -47,56 +47,81 @@ static void set_up(enum tsdb_clock clock)
 
 /* ---- threads ---- */
 
-/* Each request carries one time and one value for all series of its writer: readers look for
- * requests that were seen in part. */
+/* A writer hands in groups of samples of one series: GROUP of them from a time on, all with that
+ * time as their value. Readers look for groups that were seen in part. Some series come and go, some
+ * are written by all writers, each at times of its own. */
+enum { GROUP = 3, SHARED = 8, OWN_TIMES = 5 };
+
+static void write_group(struct append *b, const char *series, int64_t t_ms,
+                        struct append_counts *counts)
+{
+    struct test_labels l;
+    struct sample samples[GROUP];
+    for (unsigned i = 0; i < GROUP; i++)
+        samples[i] = (struct sample){t_ms + i, test_bits((double)t_ms)};
+    (void)append_samples(b, test_labels(&l, series), samples, GROUP, counts);
+}
+
 static void write_request(unsigned writer, int64_t t_ms, uint64_t round)
 {
     struct append b;
     struct append_counts counts = {0};
-    struct test_labels l;
     char series[48];
-    struct sample sample = {t_ms, test_bits((double)t_ms)};
     append_begin(&b, w.store.db);
-    for (unsigned i = 0; i < SERIES; i++) { /* some series come and go */
+    for (unsigned i = 0; i < SERIES; i++) {
         snprintf(series, sizeof(series), "m%u{i=x%u,life=l%u}", writer, i,
                  (unsigned)(i < 5 ? round / 40 : 0));
-        (void)append_samples(&b, test_labels(&l, series), &sample, 1, &counts);
+        write_group(&b, series, t_ms, &counts);
+    }
+    for (unsigned i = 0; i < SHARED; i++) {
+        snprintf(series, sizeof(series), "shared{i=x1%u}", i);
+        write_group(&b, series, t_ms + writer * OWN_TIMES, &counts);
     }
     append_end(&b);
     atomic_fetch_add(&w.n_written, counts.stored);
 }
 
+/* Late by 30 ms and some tenths of a second: so no group has one foot on each side of the
+ * out-of-order window, or of a window's edge. */
 static void *writer(void *ctx)
 {
     unsigned number = *(const unsigned *)ctx;
     struct random r;
     random_init(&r, number);
     for (uint64_t round = 0; !atomic_load(&w.is_over); round++) {
-        int64_t late = random_below(&r, 8) == 0 ? (int64_t)random_below(&r, WINDOW_MS) : 0;
+        bool is_late = random_below(&r, 8) == 0;
+        int64_t late = is_late ? 30 + 100 * (int64_t)random_below(&r, WINDOW_MS / 100) : 0;
         int64_t now = w.store.db->options.clock == CLOCK_WALL
                           ? atomic_load(&w.wall_ms)
                           : TEST_START_MS + (int64_t)round * 250;
         write_request(number, now - late, round);
-        if (round % 16 == 15) /* the lock prefers writers: leave the others a turn */
+        if (round % 16 == 15) /* creating series prefers writers: leave the others a turn */
             nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
     }
     return NULL;
 }
 
-/* The series that never go have had each sample together. */
-static bool is_whole(const struct read_set *set)
+/* Every group that was seen was seen whole. */
+static bool is_whole(const struct read_series *s)
 {
-    size_t n_max = 0, n_min = SIZE_MAX;
-    for (size_t i = 0; i < set->n; i++) {
-        const struct read_series *s = &set->series[i];
-        for (size_t k = 0; k < s->n; k++)
-            if (s->values[k] != test_bits((double)s->t_ms[k]) ||
-                (k > 0 && s->t_ms[k] <= s->t_ms[k - 1]))
+    for (size_t k = 0; k < s->n; k++) {
+        double first = (double)s->t_ms[k];
+        if (k + GROUP > s->n)
+            return false;
+        for (unsigned i = 0; i < GROUP; i++, k++)
+            if (s->t_ms[k] != (int64_t)first + i || s->values[k] != test_bits(first))
                 return false;
-        n_max = size_max(n_max, s->n);
-        n_min = size_min(n_min, s->n);
+        k--;
     }
-    return set->n == 0 || n_max == n_min;
+    return true;
+}
+
+static bool are_whole(const struct read_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (!is_whole(&set->series[i]))
+            return false;
+    return true;
 }
 
 static bool read_once(struct region *r, const char *metric, struct random *random)
@@ -112,7 +137,7 @@ static bool read_once(struct region *r, const char *metric, struct random *rando
         test_matcher_add(&m, MATCH_REGEX, "i", "x[1-3][0-9]");
     else
         test_matcher_add(&m, MATCH_NOT_REGEX, "i", "x[0-9]");
-    bool is_good = read_select(w.store.db, &m.set, &o, r, &set) == 0 && is_whole(&set) &&
+    bool is_good = read_select(w.store.db, &m.set, &o, r, &set) == 0 && are_whole(&set) &&
                    read_label_values(w.store.db, "life", 4, NULL, 0, &o, r, &texts, &n) == 0;
     for (size_t i = 1; i < n; i++)
         is_good = is_good && strcmp(texts[i - 1].bytes, texts[i].bytes) < 0;
@@ -123,13 +148,14 @@ static bool read_once(struct region *r, const char *metric, struct random *rando
 
 static void *reader(void *ctx)
 {
+    static const char *const metrics[] = {"m0", "m1", "shared"};
     unsigned number = *(const unsigned *)ctx;
     struct random random;
     struct region r;
     random_init(&random, number);
     region_init(&r, &w.store.arena, budget_owner(&w.store.budget, "queries"), 0);
     while (!atomic_load(&w.is_over)) {
-        cr_assert(read_once(&r, number % 2 == 0 ? "m0" : "m1", &random));
+        cr_assert(read_once(&r, metrics[random_below(&random, ARRAY_LEN(metrics))], &random));
         atomic_fetch_add(&w.n_read, 1);
     }
     return NULL;
@@ -152,43 +178,54 @@ static void *ticker(void *ctx)
 
 struct dumped {
     uint32_t series;
-    int64_t last_ms;
     uint64_t n;
 };
 
-static int seen(struct dumped *d, uint32_t series, int64_t first_ms, int64_t last_ms)
+static int seen(struct dumped *d, uint32_t series)
 {
-    cr_assert(series > d->series || (series == d->series && first_ms > d->last_ms));
+    cr_assert_geq(series, d->series);
     d->series = series;
-    d->last_ms = last_ms;
     return ++d->n % 7 == 0; /* a slice ends */
+}
+
+static int see_times(void *ctx, const struct dump_times *t)
+{
+    struct dumped *d = ctx;
+    for (uint32_t i = 1; i < t->n; i++)
+        cr_assert_lt(t->times[i - 1], t->times[i]);
+    return ++d->n % 7 == 0;
 }
 
 static int see_block(void *ctx, uint32_t series, const struct dump_block *b)
 {
-    int64_t t_ms[BLOCK_SAMPLES_MAX];
     uint64_t values[BLOCK_SAMPLES_MAX];
-    struct block block = {b->first_ms, b->last_ms, b->n_samples, b->n_bytes, b->encoding, b->bytes};
-    cr_assert(block_decode(&block, t_ms, values));
-    return seen(ctx, series, b->first_ms, b->last_ms);
+    struct block block = {.encoding = b->encoding,
+                          .n_samples = b->n_samples,
+                          .n_values_bytes = b->n_values_bytes,
+                          .values = b->values};
+    cr_assert(block_values(&block, 0, (uint32_t)size_min(b->n_samples, BLOCK_SAMPLES_MAX), values));
+    return seen(ctx, series);
 }
 
-static int see_tail(void *ctx, uint32_t series, const struct sample *samples, size_t n)
+static int see_tail(void *ctx, uint32_t series, const struct dump_tail *t)
 {
-    return seen(ctx, series, samples[0].t_ms, samples[n - 1].t_ms);
+    for (uint32_t i = 1; i < t->n; i++)
+        cr_assert_lt(t->places[i - 1], t->places[i]);
+    return seen(ctx, series);
 }
 
 static void *dumper(void *ctx)
 {
     (void)ctx;
-    const struct dump_visitor v = {see_block, see_tail};
+    const struct dump_visitor v = {see_times, see_block, see_tail};
     while (!atomic_load(&w.is_over)) {
         struct tsdb_stats stats = test_stats(&w.store);
         uint64_t end = dump_series_end(w.store.db);
+        uint32_t dump = dump_begin(w.store.db);
         for (uint32_t i = 0; i < stats.n_windows; i++) {
             struct dump_cursor cursor = {0};
             struct dumped d = {0};
-            while (dump_window(w.store.db, stats.windows[i].number, &cursor, end, &v, &d) == 1)
+            while (dump_window(w.store.db, dump, stats.windows[i].number, &cursor, end, &v, &d) == 1)
                 ;
             atomic_fetch_add(&w.n_dumped, d.n);
         }
