@@ -12,13 +12,15 @@ void slots_init(struct slots *s, struct arena *a, unsigned owner_limbo)
 
 void slots_release(struct slots *s)
 {
-    limbo_drain(&s->limbo);
+    limbo_release(&s->limbo);
     pthread_mutex_destroy(&s->lock);
 }
 
 void slots_drain(struct slots *s)
 {
     pthread_mutex_lock(&s->lock);
+    if (s->n_promised == 0)
+        limbo_seal(&s->limbo);
     limbo_drain(&s->limbo);
     pthread_mutex_unlock(&s->lock);
 }
