@@ -6,9 +6,10 @@ samples. Rows share runs: `directory` fills D1 with a directory, restarts, and g
 the same without directory or restart and is the twin. The other runs belong to a row each.
 
 Environment: ROWS (names of rows, all by default), SCALE (a part of 1: shorter windows, smaller fleets; a quick look
-that is no result), DATA (scrapes as tar.zst; ../shared/data/scrapes.tar.zst if it is there, else a generated mix),
-CONNECTIONS. The table goes to stdout and build/bench/table.md, every look at the server to build/bench/RUN.csv, the
-picture to build/bench/memory-fill.svg. Exit code: 1 if a bar is passed or a row failed; for a part, if a row failed."""
+that is no result), DATA (scrapes as tar.zst, or `mix` for a generated mix; ../shared/data/scrapes.tar.zst if it is
+there, else the mix), CONNECTIONS (1). The table goes to stdout and build/bench/table.md, every look at the server to
+build/bench/RUN.csv, the picture to build/bench/memory-fill.svg. Exit code: 1 if a bar is passed or a row failed; for a
+part, if a row failed."""
 
 import dataclasses
 import os
@@ -303,7 +304,7 @@ def table(title, rows):
 def find_data():
     data = os.environ.get("DATA")
     if data:
-        return data
+        return None if data == "mix" else data
     beside = os.path.join(os.path.dirname(ROOT), "shared", "data", "scrapes.tar.zst")
     return beside if os.path.exists(beside) else None
 
