@@ -193,7 +193,7 @@ fuzz-replay:
 	+@$(FUZZ_MAKE)
 	@tests/tools/run-fuzz.sh fuzz-replay $(FUZZ:$(BUILD)/%=build/fuzz/%)
 
-e2e: all peers
+e2e: all peers $(BENCH)
 	@python3 -B tests/e2e/run.py $(E2E)
 
 # The same server built with ThreadSanitizer, asked by many at once; a report is a failure.

@@ -36,7 +36,8 @@ HANDLERS = """/ /-/healthy /-/ready /alerts /api/v1/alerts /api/v1/label/:name/v
 PATHS = """/api/v1/admin/tsdb/delete_series /api/v1/export /api/v1/import /api/v1/labels /api/v1/query
     /api/v1/query_range /api/v1/series /api/v1/status/tsdb /api/v1/write /datadog/api/v2/series /expand-with-exprs
     /federate /flags /graphite/tags /influx/write /internal/force_merge /metric-relabel-debug /metrics /newrelic
-    /opentelemetry/v1/metrics /prometheus/api/v1/write /snapshot/create /target-relabel-debug /targets /zabbix""".split()
+    /opentelemetry/v1/metrics /prometheus/api/v1/write /snapshot/create
+    /target-relabel-debug /targets /zabbix""".split()
 FORMATS = "csvimport datadog graphite influx native newrelic opentelemetry opentsdb promremotewrite vmimport".split()
 FLAGS = tuple(
     "".join(parts) for parts in itertools.product(("storage.", "search.", "http.", "remote."),

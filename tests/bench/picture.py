@@ -16,7 +16,8 @@ STYLE = """
   .grid { stroke: #d0d7de; stroke-width: 1; } .axis { stroke: #57606a; stroke-width: 1; }
   .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
   .rss { stroke: #0550ae; } .allocated { stroke: #bc4c00; } .live { stroke: #1a7f37; } .other { stroke: #8250df; }
-  text.rss { fill: #0550ae; } text.allocated { fill: #bc4c00; } text.live { fill: #1a7f37; } text.other { fill: #8250df; }
+  text.rss { fill: #0550ae; } text.allocated { fill: #bc4c00; } text.live { fill: #1a7f37; }
+  text.other { fill: #8250df; }
   text.rss, text.allocated, text.live, text.other { stroke: none; }
   .event { stroke: #57606a; stroke-dasharray: 3 3; }
   @media (prefers-color-scheme: dark) {
@@ -77,7 +78,7 @@ class Chart:
         for i in range(0, ticks + 1, every):
             at = i * self.window_hours
             self.rule(self.x(at), self.y(0), self.x(at), self.y(0) + 5, "axis")
-            self.text(self.x(at), self.y(0) + 20, f"{at:g}", "faint", "middle")
+            self.text(self.x(at), self.y(0) + 20, f"{at:.3g}", "faint", "middle")
         self.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "hours of samples (a mark a window)", "faint", "middle")
         self.text(LEFT - 8, TOP - 14, "MiB", "faint", "end")
 

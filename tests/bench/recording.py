@@ -93,7 +93,7 @@ def prepare(data, directory):
     """Path of the recording and what it is, made if it is not there yet. data: the tar.zst, or None."""
     os.makedirs(directory, exist_ok=True)
     if data is None:
-        path, what = os.path.join(directory, "mix.rec"), "generated mix (no recording was found)"
+        path, what = os.path.join(directory, "mix.rec"), "generated mix"
         source = mix.__file__
     else:
         stat = os.stat(data)

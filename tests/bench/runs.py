@@ -1,5 +1,6 @@
-"""A run: one hourglass, the fleet that writes to it, and what was seen on the way. Everything is read from outside:
-status/memory over HTTP, and the process' files under /proc. Sizes are bytes, times of samples are counted in scrapes."""
+"""A run: one hourglass, the fleet that writes to it, and what was seen on the way. Everything is read from
+outside: status/memory over HTTP, and the process' files under /proc. Sizes are bytes, times of samples are counted in
+scrapes."""
 
 import csv
 import dataclasses
@@ -132,10 +133,14 @@ class Run:
         self.began = time.monotonic()
 
     def __enter__(self):
-        self.server.start(30)
-        self.fleet = Fleet(self.server.port, *self.options)
-        time.sleep(SETTLE_S)
-        self.empty = self.look()
+        try:
+            self.server.start(30)
+            self.fleet = Fleet(self.server.port, *self.options)
+            time.sleep(SETTLE_S)
+            self.empty = self.look()
+        except BaseException:
+            self.server.kill()
+            raise
         return self
 
     def __exit__(self, *exc):
@@ -303,7 +308,8 @@ class Run:
         self.say(
             f"{samples / 1e6:.1f} M samples in {time.monotonic() - self.began:.0f} s; CPU a sample: server "
             f"{cpu_us:.2f} us, fleet {fleet_us:.3f} us; {wire:.1f} B a sample on the wire; request latency "
-            f"p99 {max(leg['p99_ms'] for leg in self.legs):.1f} ms, max {max(leg['max_ms'] for leg in self.legs):.1f} ms"
+            f"p99 {max(leg['p99_ms'] for leg in self.legs):.1f} ms, "
+            f"max {max(leg['max_ms'] for leg in self.legs):.1f} ms"
         )
 
     def write_csv(self):
