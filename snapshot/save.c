@@ -42,7 +42,7 @@ struct save {
     struct series_writer series;
     struct window_writer window;
     uint64_t series_end; /* ids at and above came after the start */
-    uint32_t dump; /* dump.h */
+    uint32_t dump;       /* dump.h */
     int64_t window_ms;
     struct head head;
 };

@@ -54,8 +54,7 @@ static void leave(struct append *b)
 
 static bool is_turn_due(struct tsdb *db)
 {
-    return db->windows.n_live > 0 &&
-           clock_is_due(&db->clock, window_live(&db->windows, 0)->number);
+    return db->windows.n_live > 0 && clock_is_due(&db->clock, window_live(&db->windows, 0)->number);
 }
 
 /* Where samples are the clock, one may have pushed the oldest window out. */

@@ -34,10 +34,10 @@ enum { APPEND_COUNTERS = 16 };
 
 struct append {
     struct tsdb *db;
-    int64_t begun_ms; /* the clock's time at the begin: one reading serves the whole batch */
-    unsigned place;   /* in the epoch */
+    int64_t begun_ms;  /* the clock's time at the begin: one reading serves the whole batch */
+    unsigned place;    /* in the epoch */
     unsigned n_series; /* of this slice */
-    struct {          /* samples not yet counted in their window */
+    struct {           /* samples not yet counted in their window */
         struct window *window;
         uint64_t n;
         int64_t min_ms, max_ms;

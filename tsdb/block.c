@@ -18,8 +18,7 @@ static void move_on(struct block_context *io, const struct block *b)
 
 size_t block_put(const struct block *b, struct block_context *io, uint8_t out[BLOCK_STORED_MAX])
 {
-    bool follows =
-        b->times == BLOCK_AT && b->timeline == io->timeline && b->first == io->place;
+    bool follows = b->times == BLOCK_AT && b->timeline == io->timeline && b->first == io->place;
     uint8_t *at = out;
     *at++ = (uint8_t)(b->encoding | (follows ? BLOCK_FOLLOWS : b->times) << TIMES_SHIFT);
     at += varint_put(at, b->n_samples - 1);
@@ -90,8 +89,8 @@ bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io,
     if (*at == end || **at >> (TIMES_SHIFT + 2) != 0)
         return false;
     uint8_t head = *(*at)++;
-    *ret = (struct block){.encoding = head & ENCODING_MASK,
-                          .times = head >> TIMES_SHIFT & TIMES_MASK};
+    *ret =
+        (struct block){.encoding = head & ENCODING_MASK, .times = head >> TIMES_SHIFT & TIMES_MASK};
     uint32_t most = ret->encoding == BLOCK_RUN ? BLOCK_RUN_MAX : BLOCK_SAMPLES_MAX;
     if (!get_u32(at, end, most - 1, &ret->n_samples) ||
         !get_u32(at, end, COLUMN_BYTES_MAX, &ret->n_values_bytes))

@@ -20,11 +20,11 @@
 #include "tsdb/timeline.h"
 
 enum {
-    BLOCK_RUN = 15,                            /* the encoding of a run: the bytes of its value, the
-                                                  highest first, without the zeros at the end */
+    BLOCK_RUN = 15, /* the encoding of a run: the bytes of its value, the
+                       highest first, without the zeros at the end */
     RUN_BYTES_MAX = 8,
-    BLOCK_RUN_MAX = TIMELINE_TIMES_MAX,        /* samples of a run */
-    BLOCK_TIMES_BYTES_MAX = 10 + 128 * 5,      /* of own times */
+    BLOCK_RUN_MAX = TIMELINE_TIMES_MAX,   /* samples of a run */
+    BLOCK_TIMES_BYTES_MAX = 10 + 128 * 5, /* of own times */
     BLOCK_STORED_MAX = 16 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
 };
 

@@ -1,8 +1,8 @@
 /* Reading chunks.
  *
  * Whatever form a chunk has, its samples come as blocks and at most one tail: a constant is a block
- * that is one run (and one more for its stale marker), and so is a tail that never changed. The rest
- * of this file, and the snapshot, see nothing else.
+ * that is one run (and one more for its stale marker), and so is a tail that never changed. The
+ * rest of this file, and the snapshot, see nothing else.
  */
 #include "tsdb/chunk.h"
 #include "tsdb/chunk_tail.h"
@@ -155,8 +155,8 @@ static int take_block(void *ctx, enum chunk_part part, const struct block *b)
         return PAST_THE_END;
     for (uint32_t from = 0; from < b->n_samples; from += BLOCK_SAMPLES_MAX) {
         uint32_t n = (uint32_t)size_min(BLOCK_SAMPLES_MAX, b->n_samples - from);
-        bool is_good = block_times(r->a, r->times, b, from, n, times) &&
-                       block_values(b, from, n, values);
+        bool is_good =
+            block_times(r->a, r->times, b, from, n, times) && block_values(b, from, n, values);
         ENSURE(is_good);
         int rc = take(r, times, values, n);
         if (rc != 0)
@@ -296,9 +296,8 @@ void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
     }
     if (v->c.kind != CHUNK_HEAD)
         return;
-    chunk_footprint_add(io, SIZE_CLASS_STEP_BYTES, chunk_tail_payload(h));
-    for (uint32_t i = 0; i < chunk_tail_pieces(&h->tail); i++)
-        chunk_footprint_add(io, SIZE_CLASS_STEP_BYTES, 0);
+    io->open_payload_bytes += chunk_tail_payload(h);
+    io->open_slots += 1 + chunk_tail_pieces(&h->tail);
     row_each_slot(a, &h->sheaves, sizeof(struct sheaf), count_slot, &f);
     io->payload_bytes += h->sheaves.n * sizeof(struct sheaf);
     for (uint32_t i = 0; i < h->sheaves.n; i++)

@@ -12,6 +12,8 @@
  *     +----------+  |      +----------------------+
  *                   +---> the only sheaf of a chunk whose series has moved on
  *
+ * Heads and tails lie in a pool of their own (slots.h), sheaves in those of the window.
+ *
  * A full tail becomes a block at once; sealing makes a block of what is left and gives the head
  * back. A late sample rewrites the tail, or one sheaf. Nothing that is published moves or changes
  * in place but the 24 bytes and the head, which readers copy out under the series' version
@@ -79,8 +81,12 @@ struct chunk_tail {
     uint32_t places[BLOCK_SAMPLES_MAX];
     uint64_t values[BLOCK_SAMPLES_MAX];
 };
-enum chunk_part { PART_BLOCK, PART_SHEAF, PART_RUN }; /* a block, one that begins a sheaf, a run that
-                                                         is not stored as a block */
+enum chunk_part {
+    PART_BLOCK,
+    PART_SHEAF,
+    PART_RUN
+}; /* a block, one that begins a sheaf, a run that
+      is not stored as a block */
 struct chunk_visitor {
     int (*block)(void *ctx, enum chunk_part part, const struct block *b);
     int (*tail)(void *ctx, const struct chunk_tail *t);
@@ -122,8 +128,9 @@ struct chunk_writer {
     struct window *window;
     struct recent_timelines *recent;
     struct times_cache *times;
-    uint32_t phase; /* any number that spreads series: first tails end after 65 .. 128 samples by it */
-    bool is_open;   /* the chunk is its series' newest: it may have a tail */
+    uint32_t
+        phase; /* any number that spreads series: first tails end after 65 .. 128 samples by it */
+    bool is_open; /* the chunk is its series' newest: it may have a tail */
 };
 
 /* Adds a sample at a time that the chunk does not have, to the chunk in the series' record, and
@@ -135,6 +142,11 @@ int chunk_add(const struct chunk_writer *w, struct chunk *chunk, uint32_t time, 
 /* Makes a block of the tail and gives the head back, if the directory does not need it. Errors:
  * ERR_NO_MEMORY (nothing changed: the chunk stays as it is, which is only larger). */
 int chunk_seal(const struct chunk_writer *w, struct chunk *chunk);
+
+/* The slots of the pool `open` that a head of a chunk and its tail are in; returns how many. */
+enum { CHUNK_OPEN_SLOTS_MAX = 32 };
+uint32_t chunk_open_slots(const struct arena *a, slot head, slot ret[CHUNK_OPEN_SLOTS_MAX]);
+size_t chunk_open_payload(const struct arena *a, slot head); /* their bytes that are not slack */
 
 /* What a snapshot brings back, behind what is there; ERR_CORRUPT when that cannot be. A block:
  * `part` as chunk_visit gave it. A tail of one sample or more ends the chunk. */
@@ -148,6 +160,7 @@ int chunk_restore_tail(const struct chunk_writer *w, struct chunk *chunk,
 struct chunk_footprint {
     uint64_t payload_bytes;
     uint64_t slots[SIZE_CLASSES];
+    uint64_t open_payload_bytes, open_slots; /* in the pool `open` */
 };
 
 void chunk_footprint_add(struct chunk_footprint *io, size_t slot_bytes, size_t payload_bytes);

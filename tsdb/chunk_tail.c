@@ -9,6 +9,8 @@ struct piece {
     uint8_t bytes[PIECE_BYTES];
 };
 
+_Static_assert(CHUNK_OPEN_SLOTS_MAX > (TAIL_BYTES_MAX + PIECE_BYTES - 1) / PIECE_BYTES,
+               "a head and the pieces of the longest tail");
 _Static_assert(sizeof(struct piece) == SIZE_CLASS_STEP_BYTES, "a piece fills its slot");
 
 static struct piece *piece_at(const struct arena *a, slot s)
@@ -46,9 +48,24 @@ void chunk_tail_decode(const struct arena *a, const struct chunk_head *h, uint32
     tail_decode(&h->tail, bytes, ret_places, ret_values);
 }
 
+uint32_t chunk_open_slots(const struct arena *a, slot at, slot ret[CHUNK_OPEN_SLOTS_MAX])
+{
+    const struct chunk_head *h = chunk_head_at(a, at);
+    uint32_t n_pieces = chunk_tail_pieces(&h->tail), n = 0;
+    ret[n++] = at;
+    for (slot s = h->first_piece; n <= n_pieces; s = piece_at(a, s)->next)
+        ret[n++] = s;
+    return n;
+}
+
+size_t chunk_open_payload(const struct arena *a, slot head)
+{
+    return chunk_tail_payload(chunk_head_at(a, head));
+}
+
 static bool add_piece(struct change *c, struct chunk_head *h)
 {
-    slot made = change_take(c, sizeof(struct piece));
+    slot made = change_take_open(c);
     if (made == 0)
         return false;
     if (h->first_piece == 0)
@@ -90,7 +107,7 @@ bool chunk_tail_step(struct change *c, struct chunk_head *h, uint32_t place, uin
     size_t n = tail_step(&h->tail, place, value, bytes);
     if (n == 0)
         return true;
-    c->payload += (int64_t)chunk_tail_payload(h) - (int64_t)payload;
+    c->open_payload += (int64_t)chunk_tail_payload(h) - (int64_t)payload;
     return write_bytes(c, h, before, bytes, n);
 }
 
@@ -100,12 +117,12 @@ void chunk_tail_drop(struct change *c, struct chunk_head *h)
     slot s = h->first_piece;
     for (uint32_t n = chunk_tail_pieces(&h->tail); n > 0; n--) {
         slot next = n > 1 ? piece_at(c->slots->arena, s)->next : 0;
-        change_replace(c, s);
+        change_replace_open(c, s);
         s = next;
     }
     h->first_piece = h->last_piece = 0;
     h->tail = (struct tail){0};
-    c->payload += (int64_t)chunk_tail_payload(h) - (int64_t)payload;
+    c->open_payload += (int64_t)chunk_tail_payload(h) - (int64_t)payload;
 }
 
 bool chunk_tail_rewrite(struct change *c, struct chunk_head *h, slot timeline,

@@ -1,8 +1,8 @@
 /* The tail of a chunk's head: where its bytes lie. Private to chunk*.c.
  *
- * The first CHUNK_INLINE_BYTES stand in the head, the others in a chain of slots of 128 bytes.
- * Bytes behind the published n_bytes may be written while others read those before; to write
- * anew what is published takes new slots.
+ * The first CHUNK_INLINE_BYTES stand in the head, the others in a chain of slots of 128 bytes, both
+ * in the pool `open` (slots.h). Bytes behind the published n_bytes may be written while others read
+ * those before; to write anew what is published takes new slots.
  *
  * Threads: as chunk.h. */
 #ifndef HG_TSDB_CHUNK_TAIL_H

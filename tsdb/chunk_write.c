@@ -27,8 +27,8 @@
 enum {
     FIRST_TAIL_MIN = 65,
     FIRST_TAIL_SPREAD = 64,
-    TAIL_CUT_MIN = 32, /* a tail so long is not worth keeping when its times leave the timeline */
-    RUN_MIN = 64,      /* a run so long is a block of its own when the value changes */
+    TAIL_CUT_MIN = 32,   /* a tail so long is not worth keeping when its times leave the timeline */
+    RUN_MIN = 64,        /* a run so long is a block of its own when the value changes */
     OWN_TIMES_SHARE = 8, /* own times are regular when they vary by less than an eighth of a step */
     STRETCH_MAX = BLOCK_SAMPLES_MAX + 1, /* a full block and one late sample */
 };
@@ -206,9 +206,8 @@ static bool has_blocks(const struct chunk_head *h)
 static bool tail_is_full(const struct work *k)
 {
     const struct tail *t = &k->h.tail;
-    uint32_t most = has_blocks(&k->h)
-                        ? (uint32_t)BLOCK_SAMPLES_MAX
-                        : FIRST_TAIL_MIN + k->w->phase % FIRST_TAIL_SPREAD;
+    uint32_t most = has_blocks(&k->h) ? (uint32_t)BLOCK_SAMPLES_MAX
+                                      : FIRST_TAIL_MIN + k->w->phase % FIRST_TAIL_SPREAD;
     return t->n_samples >= (t->n_bytes == 0 ? (uint32_t)BLOCK_RUN_MAX : most);
 }
 
@@ -283,13 +282,13 @@ static void append(struct work *k, uint32_t time, uint64_t value)
 /* The chunk gets a head; its samples are not in it yet. */
 static bool make_head(struct work *k)
 {
-    slot at = change_take(&k->change, sizeof(k->h));
+    slot at = change_take_open(&k->change);
     if (at == 0)
         return false;
     k->h = (struct chunk_head){0};
     /* words_store compares with what is there */
     memset(slot_ptr(arena_of(k), at), 0, sizeof(k->h));
-    k->change.payload += (int64_t)chunk_tail_payload(&k->h);
+    k->change.open_payload += (int64_t)chunk_tail_payload(&k->h);
     k->c.kind = CHUNK_HEAD;
     k->c.is_stale = 0;
     k->c.timeline = 0;
@@ -355,8 +354,8 @@ static void seal(struct work *k)
         finish_tail(k);
     if (!is_good(k) || h->sheaves.n > 0)
         return;
-    k->change.payload -= (int64_t)chunk_tail_payload(h);
-    change_replace(&k->change, k->c.at);
+    k->change.open_payload -= (int64_t)chunk_tail_payload(h);
+    change_replace_open(&k->change, k->c.at);
     k->c.kind = CHUNK_SHEAF;
     k->c.timeline = h->last.start.timeline;
     k->c.place = h->last.start.place & TIMELINE_TIMES_MAX;
@@ -428,8 +427,8 @@ static void put_into_block(struct work *k, struct rewrite *r, const struct block
 {
     uint32_t times[STRETCH_MAX], n = b->n_samples;
     uint64_t values[STRETCH_MAX];
-    bool is_whole = block_times(arena_of(k), k->w->times, b, 0, n, times) &&
-                    block_values(b, 0, n, values);
+    bool is_whole =
+        block_times(arena_of(k), k->w->times, b, 0, n, times) && block_values(b, 0, n, values);
     ENSURE(is_whole);
     put_in_order(times, values, n, time, value);
     n++;

@@ -23,10 +23,8 @@ static int64_t boot_ms(const struct clock *c)
 
 void clock_init(struct clock *c, const struct tsdb_options *o)
 {
-    *c = (struct clock){.options = o,
-                        .newest_ms = INT64_MIN,
-                        .is_confirmed = true,
-                        .free_before = INT64_MIN};
+    *c = (struct clock){
+        .options = o, .newest_ms = INT64_MIN, .is_confirmed = true, .free_before = INT64_MIN};
 }
 
 void clock_distrust(struct clock *c)

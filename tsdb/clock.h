@@ -6,8 +6,8 @@
  * restore none is dropped before an accepted sample from the last hour, or an hour of running, has
  * confirmed the time; then those that expired while the process was down go at once.
  *
- * Threads: clock_sample and the reading functions may be called by any thread that holds the store's
- * lock for reading; the others need it for writing. */
+ * Threads: clock_sample and the reading functions may be called by any thread that holds the
+ * store's lock for reading; the others need it for writing. */
 #ifndef HG_TSDB_CLOCK_H
 #define HG_TSDB_CLOCK_H
 
@@ -19,11 +19,11 @@ enum { CLOCK_CONFIRM_MS = 60 * 60 * 1000 };
 
 struct clock {
     const struct tsdb_options *options; /* borrowed */
-    _Atomic int64_t newest_ms; /* CLOCK_SAMPLES: of accepted samples; INT64_MIN = none yet */
-    _Atomic bool is_confirmed; /* the wall clock can be trusted to drop */
+    _Atomic int64_t newest_ms;   /* CLOCK_SAMPLES: of accepted samples; INT64_MIN = none yet */
+    _Atomic bool is_confirmed;   /* the wall clock can be trusted to drop */
     _Atomic int64_t free_before; /* windows below may be dropped without waiting */
-    int64_t confirm_boot_ms; /* when running confirms by itself */
-    int64_t dropped_boot_ms; /* when the last window was dropped at leisure */
+    int64_t confirm_boot_ms;     /* when running confirms by itself */
+    int64_t dropped_boot_ms;     /* when the last window was dropped at leisure */
     bool has_dropped;
 };
 

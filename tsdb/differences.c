@@ -48,6 +48,12 @@ static bool get_differences(const uint8_t **at, const uint8_t *end, int64_t *d, 
     return true;
 }
 
-
-size_t differences_put(uint8_t *out, size_t room, const int64_t *d, uint32_t n){ uint8_t *e=put_differences(out,out+room,d,n); return e?(size_t)(e-out):0; }
-bool differences_get(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n){ return get_differences(at,end,d,n); }
+size_t differences_put(uint8_t *out, size_t room, const int64_t *d, uint32_t n)
+{
+    uint8_t *e = put_differences(out, out + room, d, n);
+    return e ? (size_t)(e - out) : 0;
+}
+bool differences_get(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n)
+{
+    return get_differences(at, end, d, n);
+}

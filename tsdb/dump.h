@@ -24,35 +24,43 @@
 
 enum { DUMP_TIMES_MAX = 128 };
 
-struct dump_times { /* the next times of a timeline */
+struct dump_times {    /* the next times of a timeline */
     uint32_t timeline; /* its number */
     uint32_t from;     /* the place of the first of them */
     uint32_t n;        /* 1 .. DUMP_TIMES_MAX */
     uint32_t times[DUMP_TIMES_MAX];
 };
 
-enum dump_part { DUMP_BLOCK, DUMP_SHEAF, DUMP_RUN }; /* a block, one that begins a sheaf, a run that
-                                                        is not stored as a block */
-enum dump_place { DUMP_AT = 1, DUMP_LINEAR = 2, DUMP_PACKED = 3 }; /* where the times are: in a
-                                                                      timeline, or own ones */
+enum dump_part {
+    DUMP_BLOCK,
+    DUMP_SHEAF,
+    DUMP_RUN
+}; /* a block, one that begins a sheaf, a run that
+      is not stored as a block */
+enum dump_place {
+    DUMP_AT = 1,
+    DUMP_LINEAR = 2,
+    DUMP_PACKED = 3
+}; /* where the times are: in a
+      timeline, or own ones */
 
 struct dump_block {
     enum dump_part part;
     enum dump_place times;
-    uint8_t encoding;    /* docs/chunk-format.md */
-    uint32_t timeline;   /* DUMP_AT: its number */
-    uint32_t first;      /* DUMP_AT: a place in it; else a time */
-    uint32_t step;       /* DUMP_LINEAR */
-    uint32_t n_samples;  /* 1 .. BLOCK_SAMPLES_MAX, of a run more */
-    uint32_t n_times_bytes;  /* DUMP_PACKED */
-    uint32_t n_values_bytes; /* 1 .. COLUMN_BYTES_MAX */
+    uint8_t encoding;                    /* docs/chunk-format.md */
+    uint32_t timeline;                   /* DUMP_AT: its number */
+    uint32_t first;                      /* DUMP_AT: a place in it; else a time */
+    uint32_t step;                       /* DUMP_LINEAR */
+    uint32_t n_samples;                  /* 1 .. BLOCK_SAMPLES_MAX, of a run more */
+    uint32_t n_times_bytes;              /* DUMP_PACKED */
+    uint32_t n_values_bytes;             /* 1 .. COLUMN_BYTES_MAX */
     const uint8_t *times_bytes, *values; /* borrowed during the call */
 };
 
 struct dump_tail {
     bool has_timeline;
-    uint32_t timeline; /* its number */
-    uint32_t n;        /* 1 .. BLOCK_SAMPLES_MAX */
+    uint32_t timeline;                  /* its number */
+    uint32_t n;                         /* 1 .. BLOCK_SAMPLES_MAX */
     uint32_t places[BLOCK_SAMPLES_MAX]; /* in the timeline, one after the other; or times */
     uint64_t values[BLOCK_SAMPLES_MAX];
 };

@@ -157,8 +157,7 @@ static int look_up_locked(struct selection *sel, const uint32_t *ids, size_t n, 
 {
     struct tsdb *db = sel->db;
     ret->n = 0;
-    ret->n_spans =
-        store_spans_locked(db, sel->options->min_ms, sel->options->max_ms, ret->spans);
+    ret->n_spans = store_spans_locked(db, sel->options->min_ms, sel->options->max_ms, ret->spans);
     for (size_t i = 0; i < n; i++) {
         slot at = series_of_id(db->arena, &db->series, ids[i]);
         if (at == 0)

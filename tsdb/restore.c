@@ -1,5 +1,5 @@
-/* A snapshot's way in: see dump.h. Nothing that comes is believed; a block is decoded to see that it
- * is one. */
+/* A snapshot's way in: see dump.h. Nothing that comes is believed; a block is decoded to see that
+ * it is one. */
 #include "tsdb/dump.h"
 #include "tsdb/store.h"
 
@@ -209,8 +209,7 @@ static int change_chunk(struct restored *in, struct window *w, uint32_t id, uint
         return ERR_CORRUPT;
     struct series_writer sw = store_writer(db, times);
     version_lock(&s->version);
-    int err =
-        series_change_chunk(&sw, s, w, in->block != NULL ? change_block : change_tail, in);
+    int err = series_change_chunk(&sw, s, w, in->block != NULL ? change_block : change_tail, in);
     if (err == 0) {
         words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
         window_count(w, n, first_ms, last_ms);

@@ -160,6 +160,11 @@ slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
     return made;
 }
 
+static struct history *history_at(const struct arena *a, slot s)
+{
+    return slot_ptr(a, s);
+}
+
 static size_t history_bytes(uint32_t n)
 {
     return sizeof(struct history) + n * sizeof(struct chunk);
@@ -176,6 +181,22 @@ static void retire(struct slots *sl, struct kind *k, slot at, size_t bytes)
     slots_kind_put(sl, k, at, bytes);
 }
 
+/* Gives back the head and tail of a chunk. */
+static void retire_open(struct slots *sl, const struct chunk *c)
+{
+    slot items[CHUNK_OPEN_SLOTS_MAX];
+    if (c->serial == 0 || c->kind != CHUNK_HEAD)
+        return;
+    uint32_t n = chunk_open_slots(sl->arena, c->at, items);
+    size_t payload = chunk_open_payload(sl->arena, c->at);
+    if (!slots_promise(sl, n)) {
+        slots_wait(sl);
+        slots_open_put(sl, items, n, payload);
+        return;
+    }
+    slots_open_retire(sl, items, n, payload);
+}
+
 void series_remove(struct slots *sl, struct series_index *x, struct label_index *li, slot series)
 {
     struct arena *a = sl->arena;
@@ -187,6 +208,9 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
     drop_pairs(a, li, s->pairs, s->n_pairs);
     slot history = s->state.history;
     uint32_t n_history = s->state.n_history;
+    retire_open(sl, &s->state.newest);
+    for (uint32_t i = 0; i < n_history; i++)
+        retire_open(sl, &history_at(a, history)->items[i]);
     retire(sl, &x->records, series, record_bytes(s->n_pairs));
     if (history != 0)
         retire(sl, &x->histories, history, history_bytes(n_history));
@@ -194,11 +218,6 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
 }
 
 /* ---- chunks: reading ---- */
-
-static struct history *history_at(const struct arena *a, slot s)
-{
-    return slot_ptr(a, s);
-}
 
 uint32_t series_chunks(const struct arena *a, const struct series *s,
                        struct chunk ret[SERIES_CHUNKS_MAX])
@@ -275,6 +294,8 @@ struct new_state {
     struct chunk items[SERIES_CHUNKS_MAX];
     uint32_t n;
     bool is_newest;
+    slot stale_heads[SERIES_CHUNKS_MAX]; /* of chunks whose window has gone */
+    uint32_t n_stale_heads;
 };
 
 static void plan_chunk(const struct series_writer *sw, const struct series *s,
@@ -282,15 +303,17 @@ static void plan_chunk(const struct series_writer *sw, const struct series *s,
 {
     const struct arena *a = sw->chunk.slots->arena;
     ret->state = s->state;
-    ret->n = 0;
+    ret->n = ret->n_stale_heads = 0;
     ret->is_newest = true;
     for (uint32_t i = 0; i <= s->state.n_history; i++) {
-        const struct chunk *c = i < s->state.n_history
-                                    ? &history_at(a, s->state.history)->items[i]
-                                    : &s->state.newest;
+        const struct chunk *c =
+            i < s->state.n_history ? &history_at(a, s->state.history)->items[i] : &s->state.newest;
         const struct window *of = window_of_serial(sw->windows, c->serial);
-        if (of == NULL)
+        if (of == NULL) {
+            if (c->serial != 0 && c->kind == CHUNK_HEAD)
+                ret->stale_heads[ret->n_stale_heads++] = c->at;
             continue;
+        }
         if (of->number > w->number && ret->is_newest) {
             ret->is_newest = false;
             ret->items[ret->n++] = (struct chunk){0}; /* the new one's place */
@@ -326,6 +349,12 @@ static void enter_chunk(struct series_writer *sw, struct series *s, struct new_s
     words_store(&s->state, &p->state, sizeof(p->state));
     if (old != 0)
         slots_kind_retire(sl, sw->histories, old, history_bytes(n_old));
+    for (uint32_t i = 0; i < p->n_stale_heads; i++) {
+        slot items[CHUNK_OPEN_SLOTS_MAX];
+        uint32_t n_items = chunk_open_slots(sl->arena, p->stale_heads[i], items);
+        slots_open_retire(sl, items, n_items, chunk_open_payload(sl->arena, p->stale_heads[i]));
+        slots_unpromise(sl, CHUNK_OPEN_SLOTS_MAX - n_items);
+    }
 }
 
 /* The chunks that the series had stay where they are until the new one is certain. */
@@ -348,7 +377,8 @@ static int add_chunk(struct series_writer *sw, struct series *s, struct window *
         return ERR_NO_MEMORY;
     bool needs_new = p.n > 1 && p.n - 1 != s->state.n_history;
     bool leaves_old = s->state.history != 0 && (needs_new || p.n == 1);
-    if (leaves_old && !slots_promise(sl, 1))
+    uint32_t n_leaving = leaves_old + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX;
+    if (n_leaving > 0 && !slots_promise(sl, n_leaving))
         return ERR_NO_MEMORY;
     if (needs_new)
         history = slots_kind_get(sl, sw->histories, history_bytes(p.n - 1));
@@ -364,8 +394,8 @@ static int add_chunk(struct series_writer *sw, struct series *s, struct window *
     }
     if (history != 0)
         slots_kind_put(sl, sw->histories, history, history_bytes(p.n - 1));
-    if (leaves_old)
-        slots_unpromise(sl, 1);
+    if (n_leaving > 0)
+        slots_unpromise(sl, n_leaving);
     return err;
 }
 
@@ -391,7 +421,8 @@ bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li)
 {
     if (x->n != x->by_labels.n_items || x->n != x->all.n || !hash_check(a, &x->by_labels) ||
-        !kind_check(a, &x->records) || !kind_check(a, &x->histories) || !postings_check(a, &x->all) || !pairs_check(a, &li->pairs) ||
+        !kind_check(a, &x->records) || !kind_check(a, &x->histories) ||
+        !postings_check(a, &x->all) || !pairs_check(a, &li->pairs) ||
         !symbols_check(a, &li->symbols))
         return false;
     uint32_t n = 0;

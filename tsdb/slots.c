@@ -2,9 +2,10 @@
 
 #include <sched.h>
 
-void slots_init(struct slots *s, struct arena *a, unsigned owner_limbo)
+void slots_init(struct slots *s, struct arena *a, unsigned owner_open, unsigned owner_limbo)
 {
     s->arena = a;
+    pool_init(&s->open, SIZE_CLASS_STEP_BYTES, owner_open);
     pthread_mutex_init(&s->lock, NULL);
     epoch_init(&s->epoch);
     limbo_init(&s->limbo, a, &s->epoch, owner_limbo);
@@ -13,6 +14,7 @@ void slots_init(struct slots *s, struct arena *a, unsigned owner_limbo)
 void slots_release(struct slots *s)
 {
     limbo_release(&s->limbo);
+    pool_drop(s->arena, &s->open);
     pthread_mutex_destroy(&s->lock);
 }
 
@@ -31,36 +33,58 @@ void change_init(struct change *c, struct slots *s, struct window *w)
     c->window = w;
     c->n_taken = c->n_replaced = 0;
     c->has_failed = false;
-    c->payload = 0;
+    c->payload = c->open_payload = 0;
 }
 
-static struct pool *pool_of(struct change *c, slot s)
+static struct pool *pool_of(struct change *c, struct change_slot s)
 {
-    size_t bytes = pool_slot_bytes_at(c->slots->arena, s);
+    if (s.is_open)
+        return &c->slots->open;
+    size_t bytes = pool_slot_bytes_at(c->slots->arena, s.s);
     return &c->window->classes[size_class_of(bytes) - 1];
 }
 
-slot change_take(struct change *c, size_t bytes)
+static slot take(struct change *c, struct pool *p, bool is_open)
 {
     slot made = 0;
     if (!c->has_failed && c->n_taken < CHANGE_SLOTS_MAX) {
         pthread_mutex_lock(&c->slots->lock);
-        made = pool_get(c->slots->arena, &c->window->classes[size_class_of(bytes) - 1]);
+        made = pool_get(c->slots->arena, p);
         pthread_mutex_unlock(&c->slots->lock);
     }
     if (made == 0)
         c->has_failed = true;
     else
-        c->taken[c->n_taken++] = made;
+        c->taken[c->n_taken++] = (struct change_slot){made, is_open};
     return made;
 }
 
-void change_replace(struct change *c, slot s)
+slot change_take(struct change *c, size_t bytes)
+{
+    return take(c, &c->window->classes[size_class_of(bytes) - 1], false);
+}
+
+slot change_take_open(struct change *c)
+{
+    return take(c, &c->slots->open, true);
+}
+
+static void replace(struct change *c, slot s, bool is_open)
 {
     if (c->n_replaced == CHANGE_SLOTS_MAX)
         c->has_failed = true;
     else
-        c->replaced[c->n_replaced++] = s;
+        c->replaced[c->n_replaced++] = (struct change_slot){s, is_open};
+}
+
+void change_replace(struct change *c, slot s)
+{
+    replace(c, s, false);
+}
+
+void change_replace_open(struct change *c, slot s)
+{
+    replace(c, s, true);
 }
 
 void change_undo(struct change *c)
@@ -69,8 +93,8 @@ void change_undo(struct change *c)
         return;
     pthread_mutex_lock(&c->slots->lock);
     while (c->n_taken > 0) {
-        slot s = c->taken[--c->n_taken];
-        pool_put(c->slots->arena, pool_of(c, s), s);
+        struct change_slot s = c->taken[--c->n_taken];
+        pool_put(c->slots->arena, pool_of(c, s), s.s);
     }
     pthread_mutex_unlock(&c->slots->lock);
 }
@@ -119,13 +143,35 @@ void change_finish(struct change *c)
     if (c->n_replaced > 0) {
         pthread_mutex_lock(&s->lock);
         for (uint32_t i = 0; i < c->n_replaced; i++)
-            limbo_add(&s->limbo, pool_of(c, c->replaced[i]), c->replaced[i]);
+            limbo_add(&s->limbo, pool_of(c, c->replaced[i]), c->replaced[i].s);
         s->n_promised -= c->n_replaced;
         pthread_mutex_unlock(&s->lock);
     }
     if (c->payload != 0)
         atomic_fetch_add_explicit(&c->window->payload_bytes, (uint64_t)c->payload,
                                   memory_order_relaxed);
+    if (c->open_payload != 0)
+        atomic_fetch_add_explicit(&s->open_payload, (uint64_t)c->open_payload,
+                                  memory_order_relaxed);
+}
+
+void slots_open_retire(struct slots *s, const slot *items, uint32_t n, size_t payload)
+{
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < n; i++)
+        limbo_add(&s->limbo, &s->open, items[i]);
+    s->n_promised -= n;
+    pthread_mutex_unlock(&s->lock);
+    atomic_fetch_sub_explicit(&s->open_payload, payload, memory_order_relaxed);
+}
+
+void slots_open_put(struct slots *s, const slot *items, uint32_t n, size_t payload)
+{
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < n; i++)
+        pool_put(s->arena, &s->open, items[i]);
+    pthread_mutex_unlock(&s->lock);
+    atomic_fetch_sub_explicit(&s->open_payload, payload, memory_order_relaxed);
 }
 
 slot slots_kind_get(struct slots *s, struct kind *k, size_t bytes)

@@ -1,5 +1,10 @@
 /* Slots in the hands of several writers and readers.
  *
+ * What a chunk keeps lies in its window's pools. What it needs while its series writes to it, the
+ * head and the tail, lies in one pool of 128 B slots for all windows (`open`): when the glass
+ * turns, each series gives back the old ones as it takes the new ones, and the window behind it is
+ * left without holes.
+ *
  * One lock guards all pools (a slot is taken or given once for dozens of samples). A slot that was
  * never published is put back at once; one that readers may still see is retired and waits until
  * they have left (alloc/limbo.h).
@@ -25,22 +30,30 @@ struct slots {
     pthread_mutex_t lock;
     struct epoch epoch;
     struct limbo limbo;
-    size_t n_promised; /* entries of the limbo that prepared changes will add */
+    struct pool open;              /* heads and tails of open chunks, whatever their window */
+    _Atomic uint64_t open_payload; /* bytes of its used slots that are not slack */
+    size_t n_promised;             /* entries of the limbo that prepared changes will add */
 };
 
-enum { CHANGE_SLOTS_MAX = 96 }; /* taken, and replaced, by one change at most */
+enum { CHANGE_SLOTS_MAX = 1024 }; /* taken, and replaced, by one change at most */
+
+struct change_slot {
+    slot s;
+    bool is_open; /* of the pool `open` */
+};
 
 struct change {
     struct slots *slots;
     struct window *window;
     uint32_t n_taken, n_replaced;
-    bool has_failed; /* no memory, or more than CHANGE_SLOTS_MAX */
-    int64_t payload; /* bytes that the window's payload will grow by */
-    slot taken[CHANGE_SLOTS_MAX];
-    slot replaced[CHANGE_SLOTS_MAX];
+    bool has_failed;      /* no memory, or more than CHANGE_SLOTS_MAX */
+    int64_t payload;      /* bytes that the window's payload will grow by */
+    int64_t open_payload; /* and that of the open pool */
+    struct change_slot taken[CHANGE_SLOTS_MAX];
+    struct change_slot replaced[CHANGE_SLOTS_MAX];
 };
 
-void slots_init(struct slots *s, struct arena *a, unsigned owner_limbo);
+void slots_init(struct slots *s, struct arena *a, unsigned owner_open, unsigned owner_limbo);
 void slots_release(struct slots *s);
 
 static inline unsigned slots_enter(struct slots *s)
@@ -63,8 +76,12 @@ void slots_wait(struct slots *s);
  * has_failed. */
 slot change_take(struct change *c, size_t bytes) WARN_UNUSED;
 
+/* A slot of the pool `open`, or 0 and has_failed. */
+slot change_take_open(struct change *c) WARN_UNUSED;
+
 /* Notes a slot that the change replaces. */
 void change_replace(struct change *c, slot s);
+void change_replace_open(struct change *c, slot s);
 
 void change_init(struct change *c, struct slots *s, struct window *w);
 
@@ -84,6 +101,11 @@ bool slots_add_member(struct slots *s, struct window *w, uint32_t series) WARN_U
 /* Slots of a kind of record that readers see without the store's lock. */
 slot slots_kind_get(struct slots *s, struct kind *k, size_t bytes) WARN_UNUSED;
 void slots_kind_put(struct slots *s, struct kind *k, slot at, size_t bytes); /* never published */
+
+/* Retires slots of the pool `open`, with `payload` bytes in them; promised before. */
+void slots_open_retire(struct slots *s, const slot *items, uint32_t n, size_t payload);
+
+void slots_open_put(struct slots *s, const slot *items, uint32_t n, size_t payload); /* at once */
 
 /* Room for n calls of slots_kind_retire (or so many slots of a change) that then cannot fail. */
 bool slots_promise(struct slots *s, size_t n) WARN_UNUSED;

@@ -141,7 +141,8 @@ static bool is_plausible(const struct timeline_state *s, uint32_t time)
     return distance >= s->step / 2 && off <= s->step / PLAUSIBLE_SHARE + PLAUSIBLE_MS;
 }
 
-static int time_is(const struct arena *a, const struct timeline_state *s, uint32_t at, uint32_t time)
+static int time_is(const struct arena *a, const struct timeline_state *s, uint32_t at,
+                   uint32_t time)
 {
     uint32_t times[SEGMENT_TIMES];
     if (at >= packed_times(s))
@@ -150,8 +151,8 @@ static int time_is(const struct arena *a, const struct timeline_state *s, uint32
     return times[at % SEGMENT_TIMES] == time;
 }
 
-static int extend(struct slots *sl, struct window *w, struct timeline *t,
-                  struct timeline_state *s, uint32_t time)
+static int extend(struct slots *sl, struct window *w, struct timeline *t, struct timeline_state *s,
+                  uint32_t time)
 {
     if (time <= s->last || s->n >= TIMELINE_TIMES_MAX)
         return 0;

@@ -38,8 +38,8 @@ struct timeline_state {
 
 struct timeline {
     _Atomic uint32_t version;
-    uint32_t number;         /* among the window's, from 0 */
-    slot before;             /* the window's timeline made before this one, or 0 */
+    uint32_t number; /* among the window's, from 0 */
+    slot before;     /* the window's timeline made before this one, or 0 */
     uint32_t unused;
     _Atomic uint64_t dumped; /* the snapshot's business: dump.c */
     struct timeline_state state;
@@ -59,10 +59,10 @@ static inline struct timeline *timeline_at(const struct arena *a, slot s)
 /* A timeline of one time; 0 without memory. */
 slot timeline_new(struct slots *s, struct window *w, uint32_t time) WARN_UNUSED;
 
-/* Looks whether the time at place `at` is this one; at the timeline's end it is added, if it fits the
- * times that are there: about a multiple of their step later. (Otherwise a series that comes and
- * goes as it likes would lead astray all that share the timeline.) 1 = the time is there now, 0 =
- * another is, or none that fits, or ERR_NO_MEMORY. *ret_is_new: it was added. */
+/* Looks whether the time at place `at` is this one; at the timeline's end it is added, if it fits
+ * the times that are there: about a multiple of their step later. (Otherwise a series that comes
+ * and goes as it likes would lead astray all that share the timeline.) 1 = the time is there now, 0
+ * = another is, or none that fits, or ERR_NO_MEMORY. *ret_is_new: it was added. */
 int timeline_follow(struct slots *s, struct window *w, slot timeline, uint32_t at, uint32_t time,
                     bool *ret_is_new) WARN_UNUSED;
 

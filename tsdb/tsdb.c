@@ -12,7 +12,8 @@
 
 int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
 {
-    ENSURE(o->window_ms >= WINDOW_MS_MIN && o->window_ms <= WINDOW_MS_MAX && o->n_windows >= WINDOWS_MIN && o->n_windows <= WINDOWS_MAX);
+    ENSURE(o->window_ms >= WINDOW_MS_MIN && o->window_ms <= WINDOW_MS_MAX &&
+           o->n_windows >= WINDOWS_MIN && o->n_windows <= WINDOWS_MAX);
     struct budget *b = a->budget;
     unsigned owner = budget_owner(b, "store");
     struct tsdb *db = arena_span_get(a, owner, sizeof(*db));
@@ -24,7 +25,7 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     db->owner = owner;
     unsigned tables = budget_owner(b, "tables");
     windows_init(&db->windows, o->window_ms, budget_owner(b, "chunks"), tables);
-    slots_init(&db->slots, a, budget_owner(b, "retired"));
+    slots_init(&db->slots, a, budget_owner(b, "tails"), budget_owner(b, "retired"));
     series_index_init(&db->series, budget_owner(b, "series"), tables);
     symbols_init(&db->labels.symbols, budget_owner(b, "symbols"), tables);
     pairs_init(&db->labels.pairs, budget_owner(b, "pairs"), budget_owner(b, "postings"), tables);
@@ -231,6 +232,17 @@ static void live_window_figures(struct tsdb *db, struct tsdb_stats *ret)
     }
 }
 
+static void add_open_figures(const struct tsdb *db, struct tsdb_stats *ret)
+{
+    const struct pool *p = &db->slots.open;
+    ret->open.pages = p->n_pages;
+    ret->open.used = p->n_used;
+    ret->open_payload_bytes = atomic_load_explicit(&db->slots.open_payload, memory_order_relaxed);
+    uint64_t used_bytes = (uint64_t)p->n_used * p->slot_bytes;
+    ret->slack_bytes += used_bytes - ret->open_payload_bytes;
+    ret->free_slot_bytes += (uint64_t)p->n_pages * ARENA_PAGE_BYTES - used_bytes;
+}
+
 static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
 {
     uint64_t *const to[STORE_COUNTERS] = {
@@ -261,13 +273,15 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
     pthread_rwlock_rdlock(&db->lock);
     pthread_mutex_lock(&db->slots.lock);
     live_window_figures(db, ret);
+    add_open_figures(db, ret);
     ret->series = db->series.n;
     counter_figures(db, ret);
     ret->symbols = db->labels.symbols.n;
     ret->pairs = db->labels.pairs.n;
     ret->free_slot_bytes +=
-        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->series.histories) + kind_free_bytes(&db->labels.symbols.records) +
-        kind_free_bytes(&db->labels.pairs.records) + kind_free_bytes(&db->labels.pairs.postings);
+        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->series.histories) +
+        kind_free_bytes(&db->labels.symbols.records) + kind_free_bytes(&db->labels.pairs.records) +
+        kind_free_bytes(&db->labels.pairs.postings);
     pthread_mutex_unlock(&db->slots.lock);
     pthread_rwlock_unlock(&db->lock);
 }
@@ -282,8 +296,7 @@ static bool has_footprint(const struct window *w, const struct chunk_footprint *
 
 /* One series' chunk in a window, recounted. */
 static bool check_chunk(struct tsdb *db, const struct window *w, const struct series *s,
-                        struct times_cache *times, struct chunk_footprint *io,
-                        uint64_t *io_samples)
+                        struct times_cache *times, struct chunk_footprint *io, uint64_t *io_samples)
 {
     struct chunk_view v;
     uint32_t first, last;
@@ -295,7 +308,7 @@ static bool check_chunk(struct tsdb *db, const struct window *w, const struct se
     return last < db->options.window_ms;
 }
 
-static bool check_window(struct tsdb *db, const struct window *w)
+static bool check_window(struct tsdb *db, const struct window *w, struct chunk_footprint *io_open)
 {
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache times;
@@ -319,20 +332,29 @@ static bool check_window(struct tsdb *db, const struct window *w)
             return false;
         timeline_add_footprint(db->arena, t, &footprint);
     }
-    return n_chunks == w->n_chunks && n_samples == w->n_samples &&
-           n_timelines == w->n_timelines && has_footprint(w, &footprint);
+    io_open->open_slots += footprint.open_slots;
+    io_open->open_payload_bytes += footprint.open_payload_bytes;
+    return n_chunks == w->n_chunks && n_samples == w->n_samples && n_timelines == w->n_timelines &&
+           has_footprint(w, &footprint);
 }
 
-/* Every chunk of a series is noted as one of a member, and in the order of the windows. */
-static bool check_series(struct tsdb *db, const struct series *s)
+/* Every chunk of a series is noted as one of a member, and in the order of the windows. Adds the
+ * heads of those whose window has gone. */
+static bool check_series(struct tsdb *db, const struct series *s, struct chunk_footprint *io_open)
 {
     struct chunk chunks[SERIES_CHUNKS_MAX];
     uint32_t n = series_chunks(db->arena, s, chunks);
     int64_t before = INT64_MAX;
     for (uint32_t i = 0; i < n; i++) {
         const struct window *w = window_of_serial(&db->windows, chunks[i].serial);
-        if (w == NULL)
+        if (w == NULL) {
+            if (chunks[i].kind == CHUNK_HEAD) {
+                slot items[CHUNK_OPEN_SLOTS_MAX];
+                io_open->open_slots += chunk_open_slots(db->arena, chunks[i].at, items);
+                io_open->open_payload_bytes += chunk_open_payload(db->arena, chunks[i].at);
+            }
             continue;
+        }
         if (w->number >= before || window_next_member(db->arena, w, s->id, s->id + 1) != s->id)
             return false;
         before = w->number;
@@ -342,17 +364,21 @@ static bool check_series(struct tsdb *db, const struct series *s)
 
 bool tsdb_check(struct tsdb *db)
 {
+    struct chunk_footprint open = {0};
     slots_drain(&db->slots);
     pthread_rwlock_wrlock(&db->lock);
     bool is_good = windows_check(db->arena, &db->windows) && limbo_is_empty(&db->slots.limbo) &&
                    db->slots.n_promised == 0 &&
                    series_index_check(db->arena, &db->series, &db->labels);
     for (uint32_t i = 0; is_good && i < db->windows.n_live; i++)
-        is_good = check_window(db, window_live(&db->windows, i));
+        is_good = check_window(db, window_live(&db->windows, i), &open);
     for (uint64_t id = 1; is_good && id < db->series.next_id; id++) {
         slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
-        is_good = at == 0 || check_series(db, series_at(db->arena, at));
+        is_good = at == 0 || check_series(db, series_at(db->arena, at), &open);
     }
+    is_good = is_good && pool_check(db->arena, &db->slots.open) &&
+              open.open_slots == db->slots.open.n_used &&
+              open.open_payload_bytes == db->slots.open_payload;
     pthread_rwlock_unlock(&db->lock);
     return is_good;
 }

@@ -79,8 +79,12 @@ struct tsdb_stats {
     uint64_t refused_too_old, refused_too_far_ahead, refused_out_of_order, refused_duplicate,
         refused_limit, refused_memory;
     uint64_t symbols, pairs;
-    uint64_t slack_bytes;     /* inside used slots of chunks: slot size minus payload */
-    uint64_t free_slot_bytes; /* free slots in live pages, all pools */
+    struct {
+        uint32_t pages, used;    /* slots of 128 B */
+    } open;                      /* heads and tails of open chunks, of all windows */
+    uint64_t open_payload_bytes; /* encoded bytes inside them */
+    uint64_t slack_bytes;        /* inside used slots of chunks: slot size minus payload */
+    uint64_t free_slot_bytes;    /* free slots in live pages, all pools */
     uint32_t n_windows;
     struct tsdb_window_stats windows[WINDOWS_MAX + 2]; /* ascending; those that hold something */
 };

@@ -73,7 +73,8 @@ void window_expire(struct windows *ws, struct window *w);
 /* Notes n samples from min_ms to max_ms. */
 void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
 
-/* Notes that a series has a chunk in the window; false without memory. Under the lock of slots.h. */
+/* Notes that a series has a chunk in the window; false without memory. Under the lock of slots.h.
+ */
 bool window_add_member(struct arena *a, struct window *w, uint32_t series) WARN_UNUSED;
 
 /* The first member at or after `from`, or UINT64_MAX. */
