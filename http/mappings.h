@@ -4,8 +4,8 @@
  * The kinds come from <dir>/maps, and which pages of a mapping have memory from <dir>/pagemap, so
  * the arena, by far the largest, is passed over: about 0.1 ms whatever is stored, which is why
  * nothing is cached here. The resident size comes from <dir>/smaps_rollup, where the kernel counts
- * page by page: about 10 ms a GiB. (Full smaps, read where there is no pagemap, costs twice that.
- * statm costs nothing, but before Linux 6.16 it may be wrong by some pages a processor.)
+ * page by page: 10 to 20 ms a GiB. (Full smaps, read where there is no pagemap, costs that and
+ * more. statm costs nothing, but before Linux 6.16 it may be wrong by some pages a processor.)
  *
  * dir: "/proc/self" in life. Threads: any. */
 #ifndef HG_HTTP_MAPPINGS_H

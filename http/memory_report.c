@@ -6,7 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { PAUSE_NS = 500000 }; /* between two readings: a span of 4 MiB is committed in about 1 ms */
+/* Between two readings, doubled each time: a span of 4 MiB is committed in about 1 ms, in many when
+ * others have the cores. */
+enum { PAUSE_MIN_NS = 500000, PAUSE_MAX_NS = 8000000, STEADY_BYTES = 64 * 1024 };
 
 static void add_row(struct memory_report *m, const char *owner, uint64_t bytes)
 {
@@ -50,18 +52,32 @@ uint64_t memory_report_tolerance(uint64_t rss_bytes)
     return size_max(rss_bytes / 50, 2 * 1024 * 1024);
 }
 
+/* A leak: more is resident than owned, and stays so. (Less is what a span on its way looks like,
+ * and its thread may have to wait for a core, so that never counts as steady.) */
+static bool is_leak(const struct memory_report *last, const struct memory_report *now)
+{
+    int64_t moved = now->unaccounted_bytes - last->unaccounted_bytes;
+    return now->unaccounted_bytes > 0 && last->accounted_bytes == now->accounted_bytes &&
+           moved > -STEADY_BYTES && moved < STEADY_BYTES;
+}
+
 void memory_report_make(struct app *app, struct memory_report *ret)
 {
-    struct memory_report again;
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    struct memory_report last, now;
+    long pause_ns = PAUSE_MIN_NS;
+    bool is_done = false;
     read_once(app, ret);
-    for (int n = 1; n < MEMORY_READINGS_MAX; n++) {
+    last = *ret;
+    for (int n = 1; n < MEMORY_READINGS_MAX && !is_done; n++) {
         if (distance(ret) <= memory_report_tolerance(ret->rss_bytes))
             return;
-        nanosleep(&pause, NULL);
-        read_once(app, &again);
-        if (distance(&again) < distance(ret))
-            *ret = again;
+        nanosleep(&(struct timespec){.tv_nsec = pause_ns}, NULL);
+        read_once(app, &now);
+        if (distance(&now) < distance(ret))
+            *ret = now;
+        is_done = is_leak(&last, &now);
+        last = now;
+        pause_ns = pause_ns < PAUSE_MAX_NS ? pause_ns * 2 : PAUSE_MAX_NS;
     }
 }
 

@@ -7,12 +7,13 @@
  * memory that an owner counts and has not got.
  *
  * The rows and the resident size cannot be read in one moment: a query that takes a span of 4 MiB
- * between the two would show as a leak. So a reading that does not add up is taken again, up to
- * MEMORY_READINGS_MAX times, and the one with the least unaccounted counts: what comes and goes is
- * different each time, a leak stays in all of them.
+ * between the two would show as a leak. So a reading that does not add up is taken again until one
+ * does or a leak stands still, up to MEMORY_READINGS_MAX times within 50 ms, and the one with the
+ * least unaccounted counts: what comes and goes is different each time, a leak is in all of them.
+ * (The arena charges a span before it is committed, so what is on its way shows below zero.)
  *
- * Nothing is cached. A reading takes about 0.2 ms and 10 ms a GiB that is resident, in the kernel's
- * count of it (mappings.h).
+ * Nothing is cached. A reading takes about 0.2 ms and 10 to 20 ms a GiB that is resident, in the
+ * kernel's count of it (mappings.h).
  *
  * Threads: any. Takes the arena's lock for a moment, never the store's. */
 #ifndef HG_HTTP_MEMORY_REPORT_H
@@ -24,7 +25,7 @@
 struct app;
 struct tsdb_window_stats;
 
-enum { MEMORY_ROWS_MAX = BUDGET_OWNERS_MAX + 3, MEMORY_READINGS_MAX = 5 };
+enum { MEMORY_ROWS_MAX = BUDGET_OWNERS_MAX + 3, MEMORY_READINGS_MAX = 10 };
 
 struct memory_report {
     uint64_t rss_bytes;

@@ -2,6 +2,7 @@
 #include "http/memory_report.h"
 
 #include "http/app.h"
+#include "http/server.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -120,7 +121,7 @@ Test(memory_report, connections_are_taken_off_libcs_row)
     atomic_store(&app.metrics.connections, 4);
     memory_report_make(&app, &after);
     uint64_t less = after.rows[after.n_rows - 3].bytes;
-    expect_about((int64_t)(libc - less), 4 * 7760, "four connections");
+    expect_about((int64_t)(libc - less), 4 * SERVER_CONNECTION_BYTES, "four connections");
     cr_assert(libc == 0 || less < libc);
     atomic_store(&app.metrics.connections, 1 << 24); /* more than there can be */
     memory_report_make(&app, &after);
