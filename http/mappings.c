@@ -173,22 +173,29 @@ bool mappings_read(const char *dir, const void *skip, size_t skip_bytes, struct 
     return is_open;
 }
 
-uint64_t mappings_rss(const char *dir)
+static uint64_t rss_of_statm(const char *dir)
 {
-    struct reader r = {.fd = open_in(dir, "smaps_rollup")};
-    char line[512];
+    struct reader r = {.fd = open_in(dir, "statm")};
+    char line[256];
     uint64_t n = 0;
-    bool is_found = false;
-    while (!is_found && r.fd >= 0 && next_line(&r, line, sizeof(line)))
-        is_found = sscanf(line, "Rss: %" SCNu64 " kB", &n) == 1;
-    if (r.fd >= 0)
-        close(r.fd);
-    if (is_found)
-        return n * 1024;
-    r = (struct reader){.fd = open_in(dir, "statm")};
     if (r.fd < 0)
         return 0;
-    is_found = next_line(&r, line, sizeof(line)) && sscanf(line, "%*u %" SCNu64, &n) == 1;
+    bool is_found = next_line(&r, line, sizeof(line)) && sscanf(line, "%*u %" SCNu64, &n) == 1;
     close(r.fd);
     return is_found ? n * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+uint64_t mappings_rss(const char *dir, bool is_exact)
+{
+    uint64_t about = rss_of_statm(dir), kib = 0;
+    if (about > MAPPINGS_COUNTED_BYTES_MAX && !is_exact)
+        return about;
+    struct reader r = {.fd = open_in(dir, "smaps_rollup")};
+    char line[512];
+    bool is_found = false;
+    while (!is_found && r.fd >= 0 && next_line(&r, line, sizeof(line)))
+        is_found = sscanf(line, "Rss: %" SCNu64 " kB", &kib) == 1;
+    if (r.fd >= 0)
+        close(r.fd);
+    return is_found ? kib * 1024 : about;
 }

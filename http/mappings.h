@@ -5,13 +5,16 @@
  * the arena, by far the largest, is passed over: about 0.1 ms whatever is stored, which is why
  * nothing is cached here. The resident size comes from <dir>/smaps_rollup, where the kernel counts
  * page by page: 10 to 20 ms a GiB. (Full smaps, read where there is no pagemap, costs that and
- * more. statm costs nothing, but before Linux 6.16 it may be wrong by some pages a processor.)
+ * more.) So beyond MAPPINGS_COUNTED_BYTES_MAX <dir>/statm is asked, which costs nothing, but may be
+ * off by up to some 100 KiB a processor before Linux 6.16.
  *
  * dir: "/proc/self" in life. Threads: any. */
 #ifndef HG_HTTP_MAPPINGS_H
 #define HG_HTTP_MAPPINGS_H
 
 #include "alloc/base.h"
+
+#define MAPPINGS_COUNTED_BYTES_MAX ((uint64_t)256 << 20)
 
 struct mappings {
     uint64_t program_bytes; /* resident: the binary, shared libraries and their data */
@@ -24,8 +27,8 @@ struct mappings {
  * cannot be read; ret is then zero. */
 bool mappings_read(const char *dir, const void *skip, size_t skip_bytes, struct mappings *ret);
 
-/* Resident bytes of everything (Rss of smaps_rollup; of statm where there is none); 0 when neither
- * can be read. */
-uint64_t mappings_rss(const char *dir);
+/* Resident bytes of everything, 0 when nothing can be read. is_exact: count them however many there
+ * are (Rss of smaps_rollup; statm only where there is none). */
+uint64_t mappings_rss(const char *dir, bool is_exact);
 
 #endif

@@ -24,7 +24,7 @@ static uint64_t charged_heap_bytes(struct app *app)
     return (uint64_t)atomic_load(&app->metrics.connections) * SERVER_CONNECTION_BYTES;
 }
 
-static void read_once(struct app *app, struct memory_report *ret)
+static void read_once(struct app *app, bool is_exact, struct memory_report *ret)
 {
     struct mappings maps;
     memset(ret, 0, sizeof(*ret));
@@ -37,7 +37,7 @@ static void read_once(struct app *app, struct memory_report *ret)
     add_row(ret, "libc", heap - size_min(heap, charged_heap_bytes(app)));
     add_row(ret, "program", maps.program_bytes);
     add_row(ret, "stacks", maps.stacks_bytes);
-    ret->rss_bytes = mappings_rss("/proc/self");
+    ret->rss_bytes = mappings_rss("/proc/self", is_exact);
     ret->limit_bytes = app->config.storage_memory_limit_bytes;
     ret->unaccounted_bytes = (int64_t)ret->rss_bytes - (int64_t)ret->accounted_bytes;
 }
@@ -66,13 +66,13 @@ void memory_report_make(struct app *app, struct memory_report *ret)
     struct memory_report last, now;
     long pause_ns = PAUSE_MIN_NS;
     bool is_done = false;
-    read_once(app, ret);
+    read_once(app, false, ret);
     last = *ret;
     for (int n = 1; n < MEMORY_READINGS_MAX && !is_done; n++) {
         if (distance(ret) <= memory_report_tolerance(ret->rss_bytes))
             return;
         nanosleep(&(struct timespec){.tv_nsec = pause_ns}, NULL);
-        read_once(app, &now);
+        read_once(app, true, &now);
         if (distance(&now) < distance(ret))
             *ret = now;
         is_done = is_leak(&last, &now);

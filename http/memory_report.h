@@ -12,8 +12,8 @@
  * least unaccounted counts: what comes and goes is different each time, a leak is in all of them.
  * (The arena charges a span before it is committed, so what is on its way shows below zero.)
  *
- * Nothing is cached. A reading takes about 0.2 ms and 10 to 20 ms a GiB that is resident, in the
- * kernel's count of it (mappings.h).
+ * Nothing is cached. A reading takes about 0.5 ms, and up to 256 MiB as much again for the kernel's
+ * count of each 25 MiB; beyond, only what does not add up at first is counted (mappings.h).
  *
  * Threads: any. Takes the arena's lock for a moment, never the store's. */
 #ifndef HG_HTTP_MEMORY_REPORT_H

@@ -18,9 +18,9 @@ static void *leak_main(void *arg)
     char letter;
     (void)arg;
     while (read(fd, &letter, 1) == 1) {
-        void *p = letter == 'm' ? malloc(LEAK_BYTES)
-                                : mmap(NULL, LEAK_BYTES, PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *volatile p = letter == 'm' ? malloc(LEAK_BYTES)
+                                         : mmap(NULL, LEAK_BYTES, PROT_READ | PROT_WRITE,
+                                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         memset(p, 1, LEAK_BYTES);
         if (write(done_fd, &letter, 1) != 1)
             break;

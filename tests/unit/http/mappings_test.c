@@ -126,13 +126,21 @@ Test(mappings, without_a_pagemap_by_smaps)
     expect_kinds();
 }
 
-Test(mappings, resident_size_of_the_rollup_or_of_statm)
+Test(mappings, resident_size_is_counted_unless_it_is_large)
 {
+    static const char rollup[] = "10000-7ffffffff000 ---p 00000000 00:00 0   [rollup]\n"
+                                 "Rss:   1234 kB\nPss:    99 kB\n";
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    char statm[64];
     put("statm", "1000 321 20 3 0 80 0\n");
-    cr_assert_eq(mappings_rss(dir), 321 * (uint64_t)sysconf(_SC_PAGESIZE));
-    put("smaps_rollup", "10000-7ffffffff000 ---p 00000000 00:00 0   [rollup]\nRss:   1234 kB\n"
-                        "Pss:    99 kB\n");
-    cr_assert_eq(mappings_rss(dir), 1234 * 1024);
+    cr_assert_eq(mappings_rss(dir, true), 321 * page, "there is nothing better");
+    put("smaps_rollup", rollup);
+    cr_assert_eq(mappings_rss(dir, false), 1234 * 1024);
+    uint64_t large = MAPPINGS_COUNTED_BYTES_MAX / page + 1;
+    snprintf(statm, sizeof(statm), "999999999 %zu 20 3 0 80 0\n", (size_t)large);
+    put("statm", statm);
+    cr_assert_eq(mappings_rss(dir, false), large * page);
+    cr_assert_eq(mappings_rss(dir, true), 1234 * 1024);
 }
 
 Test(mappings, files_that_are_not_there)
@@ -140,14 +148,14 @@ Test(mappings, files_that_are_not_there)
     struct mappings m = {1, 1, 1};
     cr_assert_not(mappings_read(dir, NULL, 0, &m));
     cr_assert_eq(m.program_bytes + m.stacks_bytes + m.heap_holes_bytes, 0);
-    cr_assert_eq(mappings_rss(dir), 0);
+    cr_assert_eq(mappings_rss(dir, false), 0);
 }
 
 Test(mappings, of_this_process)
 {
     enum { N = 8 << 20 };
     struct mappings m;
-    uint64_t rss = mappings_rss("/proc/self");
+    uint64_t rss = mappings_rss("/proc/self", true);
     cr_assert(mappings_read("/proc/self", NULL, 0, &m));
     cr_assert_gt(m.program_bytes, 0);
     cr_assert_gt(m.stacks_bytes, 0);
@@ -155,7 +163,7 @@ Test(mappings, of_this_process)
     char *p = mmap(NULL, N, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq(p, MAP_FAILED);
     memset(p, 1, N);
-    uint64_t now = mappings_rss("/proc/self");
+    uint64_t now = mappings_rss("/proc/self", true);
     cr_assert(now >= rss + N && now < rss + N + (1 << 20), "%lu %lu", rss, now);
     munmap(p, N);
 }
