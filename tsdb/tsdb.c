@@ -203,17 +203,26 @@ static void window_figures(const struct tsdb *db, const struct window *w,
         ret->classes[c].pages = w->classes[c].n_pages;
         ret->classes[c].used = w->classes[c].n_used;
     }
+    for (unsigned c = 0; c < CRUMB_SIZES; c++) {
+        ret->crumbs[c].pages = w->crumbs[c].n_pages;
+        ret->crumbs[c].used = w->crumbs[c].n_used;
+    }
 }
 
-static void add_pool_waste(const struct window *w, struct tsdb_stats *ret)
+static uint64_t add_pool_waste(const struct pool *p, struct tsdb_stats *ret)
+{
+    uint64_t used_bytes = (uint64_t)p->n_used * p->slot_bytes;
+    ret->free_slot_bytes += (uint64_t)p->n_pages * ARENA_PAGE_BYTES - used_bytes;
+    return used_bytes;
+}
+
+static void add_window_waste(const struct window *w, struct tsdb_stats *ret)
 {
     uint64_t used_bytes = 0;
-    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
-        const struct pool *p = &w->classes[c];
-        used_bytes += (uint64_t)p->n_used * p->slot_bytes;
-        ret->free_slot_bytes +=
-            (uint64_t)p->n_pages * ARENA_PAGE_BYTES - (uint64_t)p->n_used * p->slot_bytes;
-    }
+    for (unsigned c = 0; c < SIZE_CLASSES; c++)
+        used_bytes += add_pool_waste(&w->classes[c], ret);
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        used_bytes += add_pool_waste(&w->crumbs[c], ret);
     ret->slack_bytes += used_bytes - w->payload_bytes;
 }
 
@@ -224,7 +233,7 @@ static void live_window_figures(struct tsdb *db, struct tsdb_stats *ret)
         if (w->n_chunks == 0)
             continue;
         window_figures(db, w, &ret->windows[ret->n_windows++]);
-        add_pool_waste(w, ret);
+        add_window_waste(w, ret);
         ret->samples += w->n_samples;
         ret->chunks += w->n_chunks;
         ret->min_ms = i64_min(ret->min_ms, w->min_ms);
@@ -238,9 +247,7 @@ static void add_open_figures(const struct tsdb *db, struct tsdb_stats *ret)
     ret->open.pages = p->n_pages;
     ret->open.used = p->n_used;
     ret->open_payload_bytes = atomic_load_explicit(&db->slots.open_payload, memory_order_relaxed);
-    uint64_t used_bytes = (uint64_t)p->n_used * p->slot_bytes;
-    ret->slack_bytes += used_bytes - ret->open_payload_bytes;
-    ret->free_slot_bytes += (uint64_t)p->n_pages * ARENA_PAGE_BYTES - used_bytes;
+    ret->slack_bytes += add_pool_waste(p, ret) - ret->open_payload_bytes;
 }
 
 static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
@@ -290,6 +297,9 @@ static bool has_footprint(const struct window *w, const struct chunk_footprint *
 {
     for (unsigned c = 0; c < SIZE_CLASSES; c++)
         if (w->classes[c].n_used != f->slots[c])
+            return false;
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        if (w->crumbs[c].n_used != f->crumbs[c])
             return false;
     return w->payload_bytes == f->payload_bytes;
 }

@@ -63,6 +63,9 @@ struct tsdb_window_stats {
         uint32_t pages;
         uint32_t used; /* slots */
     } classes[SIZE_CLASSES];
+    struct {
+        uint32_t pages, used;
+    } crumbs[CRUMB_SIZES]; /* of CRUMB_STEP_BYTES, twice and three times that */
 };
 
 struct tsdb_stats {
