@@ -113,21 +113,46 @@ bool hash_insert(struct arena *a, struct hash *h, slot record, uint32_t hash_val
     return true;
 }
 
-void hash_remove(struct arena *a, struct hash *h, slot record)
+/* The link that leads to a record of the table. */
+static slot *link_to(const struct arena *a, const struct hash *h, slot record, uint32_t hash_value)
 {
-    const struct hash_node *node = node_at(a, record);
-    slot *link = head_at(a, h, bucket_of(h, node->hash));
+    slot *link = head_at(a, h, bucket_of(h, hash_value));
     while (*link != record) {
         ENSURE(*link != 0);
         link = &node_at(a, *link)->next;
     }
-    *link = node->next;
+    return link;
+}
+
+void hash_remove(struct arena *a, struct hash *h, slot record)
+{
+    const struct hash_node *node = node_at(a, record);
+    *link_to(a, h, record, node->hash) = node->next;
     h->n_items--;
     if (h->n_items == 0)
         hash_release(a, h);
     /* the bound falls by 8/7 of a bucket: one merge a remove would never catch up with it */
     for (int i = 0; i < 2 && h->n_buckets > 1 && h->n_items < h->n_buckets - h->n_buckets / 8; i++)
         shrink(a, h);
+}
+
+void hash_replace(struct arena *a, struct hash *h, slot from, slot to)
+{
+    *link_to(a, h, from, node_at(a, to)->hash) = to;
+}
+
+slot hash_next(const struct arena *a, const struct hash *h, slot record)
+{
+    uint32_t bucket = 0;
+    if (record != 0) {
+        const struct hash_node *node = node_at(a, record);
+        if (node->next != 0)
+            return node->next;
+        bucket = bucket_of(h, node->hash) + 1;
+    }
+    while (bucket < h->n_buckets && *head_at(a, h, bucket) == 0)
+        bucket++;
+    return bucket < h->n_buckets ? *head_at(a, h, bucket) : 0;
 }
 
 bool hash_check(const struct arena *a, const struct hash *h)

@@ -167,3 +167,37 @@ Test(hash, check_sees_damage)
     node->hash ^= 1;
     cr_assert(hash_check(&t.arena, &h));
 }
+
+Test(hash, finds_records_where_they_were_moved)
+{
+    enum { N = 3000 };
+    static slot old[N];
+    for (uint64_t key = 0; key < N; key++)
+        old[key] = insert_hashed(key, hash_of(key) % 500); /* with chains */
+    for (uint64_t key = 0; key < N; key++) {
+        slot to = pool_get(&t.arena, &records);
+        *(struct record *)slot_ptr(&t.arena, to) = *(struct record *)slot_ptr(&t.arena, old[key]);
+        hash_replace(&t.arena, &h, old[key], to);
+        *(struct record *)slot_ptr(&t.arena, old[key]) = (struct record){{UINT32_MAX, 0}, key};
+        old[key] = to;
+    }
+    for (uint64_t key = 0; key < N; key++)
+        cr_assert_eq(hash_find(&t.arena, &h, hash_of(key) % 500, has_key, &key), old[key]);
+    cr_assert(hash_check(&t.arena, &h));
+}
+
+Test(hash, a_walk_meets_every_record_once)
+{
+    enum { N = 3000 };
+    static bool is_met[N];
+    cr_assert_eq(hash_next(&t.arena, &h, 0), 0);
+    for (uint64_t key = 0; key < N; key++)
+        insert_hashed(key, hash_of(key) % 500);
+    size_t n = 0;
+    for (slot at = 0; (at = hash_next(&t.arena, &h, at)) != 0; n++) {
+        const struct record *record = slot_ptr(&t.arena, at);
+        cr_assert_not(is_met[record->key]);
+        is_met[record->key] = true;
+    }
+    cr_assert_eq(n, N);
+}
