@@ -100,9 +100,9 @@ static int check_limits(struct tsdb *db, const struct labels *ls)
     if (o->max_series_per_metric == 0)
         return 0;
     const struct label *name = labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME));
-    slot pair = pair_find(db->arena, &db->labels.pairs, &db->labels.symbols, name->name,
-                          name->name_len, name->value, name->value_len);
-    bool is_full = pair != 0 && pair_at(db->arena, pair)->postings.n >= o->max_series_per_metric;
+    uint32_t pair = pair_find(db->arena, &db->labels.pairs, &db->labels.symbols, name->name,
+                              name->name_len, name->value, name->value_len);
+    bool is_full = pair != 0 && store_pair(db, pair)->postings.n >= o->max_series_per_metric;
     return is_full ? ERR_MAX_SERIES_METRIC : 0;
 }
 
@@ -173,7 +173,7 @@ static int take(struct intake *in, const struct sample *sample)
     int64_t bound = 0;
     if (!store_has_room_locked(db)) { /* this may remove the series that we have in hand */
         store_make_room_locked(db);
-        in->series = series_find(db->arena, &db->series, in->labels, in->hash);
+        in->series = series_find(db->arena, &db->series, &db->labels, in->labels, in->hash);
     }
     int err = check_time(in, sample->t_ms, &bound);
     if (err == 0)
@@ -212,7 +212,7 @@ int append_samples(struct append *b, const struct labels *ls, const struct sampl
     struct tsdb *db = b->db;
     struct intake in = {
         .db = db, .labels = ls, .hash = labels_hash(ls), .begun_ms = b->begun_ms, .counts = counts};
-    in.series = series_find(db->arena, &db->series, ls, in.hash);
+    in.series = series_find(db->arena, &db->series, &db->labels, ls, in.hash);
     int first = 0;
     for (size_t i = 0; i < n; i++) {
         int err = take(&in, &samples[i]);

@@ -21,7 +21,7 @@ static int visit_label_set(struct tsdb *db, uint32_t id, dump_series_visit visit
     const struct series *s = series_at(db->arena, at);
     struct label items[LABELS_PER_SERIES_MAX];
     for (uint32_t i = 0; i < s->n_pairs; i++)
-        items[i] = series_label(db->arena, s, i);
+        items[i] = series_label(db->arena, &db->labels, s, i);
     struct labels ls = {items, s->n_pairs};
     return visit(ctx, id, &ls);
 }
@@ -154,7 +154,7 @@ int restore_series(struct tsdb *db, const struct labels *ls, uint32_t *ret_serie
         return ERR_CORRUPT;
     uint64_t hash = labels_hash(ls);
     pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, ls, hash);
+    slot at = series_find(db->arena, &db->series, &db->labels, ls, hash);
     if (at == 0) {
         at = series_new(db->arena, &db->series, &db->labels, ls, hash);
         db->series_created += at != 0;

@@ -1,4 +1,4 @@
-/* Series: a label set as a row of pair handles, its newest chunk, and the ways to find it (by
+/* Series: a label set as a row of pair ids, its newest chunk, and the ways to find it (by
  * labels, by id, through postings).
  *
  * Ids are handed out ascending and never again in this process, so postings grow at their end and
@@ -9,7 +9,7 @@
 #define HG_TSDB_SERIES_H
 
 #include "tsdb/chunk.h"
-#include "tsdb/pair.h"
+#include "tsdb/label_index.h"
 
 struct series {
     struct hash_node node; /* first: hash.h */
@@ -18,7 +18,7 @@ struct series {
     int64_t newest_ms; /* of its samples; means nothing while newest_serial is not live */
     slot newest_chunk; /* of the newest window it has samples in; older ones follow by chunk.prev */
     uint32_t newest_serial; /* the window of newest_chunk; 0 = no chunk */
-    slot pairs[];           /* sorted by label name */
+    uint32_t pairs[];       /* ids of pairs, sorted by label name */
 };
 
 struct series_index {
@@ -27,21 +27,15 @@ struct series_index {
     struct table by_id; /* of slot: id -> record, 0 = gone */
     struct table
         live; /* of uint32_t: series alive in each leaf of by_id, so that empty leaves return */
-    struct postings all;
     uint64_t next_id;
     uint32_t n;
-};
-
-struct label_index { /* what a series' labels refer to */
-    struct symbols symbols;
-    struct pairs pairs;
 };
 
 void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables);
 
 /* The series of a normalised label set, or 0. hash: labels_hash(ls). */
-slot series_find(const struct arena *a, const struct series_index *x, const struct labels *ls,
-                 uint64_t hash);
+slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
+                 const struct labels *ls, uint64_t hash);
 
 /* Makes a series that is not there yet, entered in every index; 0 (nothing changed) without memory
  * or ids. */
@@ -61,9 +55,10 @@ static inline struct series *series_at(const struct arena *a, slot series)
 }
 
 /* Its i-th label, i < n_pairs; the bytes are borrowed from the symbols. */
-static inline struct label series_label(const struct arena *a, const struct series *s, uint32_t i)
+static inline struct label series_label(const struct arena *a, const struct label_index *li,
+                                        const struct series *s, uint32_t i)
 {
-    return pair_label(a, s->pairs[i]);
+    return label_index_label(a, li, s->pairs[i]);
 }
 
 /* The series' chunk in that window, or 0. */

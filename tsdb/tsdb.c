@@ -25,8 +25,11 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     unsigned tables = budget_owner(b, "tables");
     windows_init(&db->windows, budget_owner(b, "chunks"));
     series_index_init(&db->series, budget_owner(b, "series"), tables);
-    symbols_init(&db->labels.symbols, budget_owner(b, "symbols"), tables);
-    pairs_init(&db->labels.pairs, budget_owner(b, "pairs"), budget_owner(b, "postings"), tables);
+    const struct label_index_owners owners = {.symbols = budget_owner(b, "symbols"),
+                                              .pairs = budget_owner(b, "pairs"),
+                                              .postings = budget_owner(b, "postings"),
+                                              .tables = tables};
+    label_index_init(&db->labels, &owners);
     clock_init(&db->clock, &db->options);
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
@@ -56,11 +59,7 @@ void tsdb_free(struct tsdb *db)
     table_release(a, &db->series.by_id);
     table_release(a, &db->series.live);
     drop_kind(a, &db->series.records);
-    hash_release(a, &db->labels.symbols.by_text);
-    drop_kind(a, &db->labels.symbols.records);
-    hash_release(a, &db->labels.pairs.by_symbols);
-    drop_kind(a, &db->labels.pairs.records);
-    drop_kind(a, &db->labels.pairs.postings);
+    label_index_release(a, &db->labels);
     pthread_rwlock_destroy(&db->lock);
     arena_span_put(a, db->owner, db, sizeof(*db));
 }
@@ -241,8 +240,7 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
     ret->symbols = db->labels.symbols.n;
     ret->pairs = db->labels.pairs.n;
     ret->free_slot_bytes +=
-        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->labels.symbols.records) +
-        kind_free_bytes(&db->labels.pairs.records) + kind_free_bytes(&db->labels.pairs.postings);
+        kind_free_bytes(&db->series.records) + label_index_free_bytes(&db->labels);
     pthread_rwlock_unlock(&db->lock);
 }
 

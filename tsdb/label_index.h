@@ -1,0 +1,42 @@
+/* What the labels of series refer to: symbols, pairs, and the series that have them.
+ *
+ * All records are reached by ids or through hash tables, so they may move: compaction empties the
+ * pages that are used least, and returns them.
+ *
+ * Threads: the store's lock guards the index. Records are read under it only, so that a slot which
+ * was moved out of is free at once. */
+#ifndef HG_TSDB_LABEL_INDEX_H
+#define HG_TSDB_LABEL_INDEX_H
+
+#include "tsdb/pair.h"
+
+struct label_index {
+    struct symbols symbols;
+    struct pairs pairs;
+    struct postings all; /* all series */
+};
+
+/* owner_...: rows of the budget. release returns all memory, whatever is there. */
+struct label_index_owners {
+    unsigned symbols, pairs, postings, tables;
+};
+void label_index_init(struct label_index *x, const struct label_index_owners *owners);
+void label_index_release(struct arena *a, struct label_index *x);
+
+/* Of the slots in pages that have used ones, the bytes that are free. */
+size_t label_index_free_bytes(const struct label_index *x);
+
+/* Enters a series in, and takes it out of, the set of all. add: false (nothing changed) without
+ * memory. */
+bool label_index_add_series(struct arena *a, struct label_index *x, uint32_t series) WARN_UNUSED;
+void label_index_remove_series(struct arena *a, struct label_index *x, uint32_t series);
+
+static inline struct label label_index_label(const struct arena *a, const struct label_index *x,
+                                             uint32_t pair)
+{
+    return pair_label(a, &x->pairs, &x->symbols, pair);
+}
+
+bool label_index_check(const struct arena *a, const struct label_index *x);
+
+#endif
