@@ -30,6 +30,16 @@ void table_init(struct table *t, size_t item_bytes, unsigned owner);
  * Valid until the table is cleared there. */
 void *table_make(struct arena *a, struct table *t, uint64_t index) WARN_UNUSED;
 
+/* The page of leaf number `leaf` (index / per_leaf), which is known to be there. */
+static inline page_no table_leaf(const struct arena *a, const struct table *t, uint64_t leaf)
+{
+    page_no page = t->root;
+    for (unsigned shift = t->n_levels * (unsigned)TABLE_FANOUT_SHIFT; shift > 0;) {
+        shift -= TABLE_FANOUT_SHIFT;
+        page = ((const page_no *)arena_page(a, page))[leaf >> shift & (TABLE_FANOUT - 1)];
+    }
+    return page;
+}
 /* The item's address, or NULL when its page was never made (it then counts as zero). */
 static inline void *table_at(const struct arena *a, const struct table *t, uint64_t index)
 {

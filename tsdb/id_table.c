@@ -17,13 +17,14 @@ struct id_leaf {
 };
 
 enum {
-    LEAF_ENTRIES = ARENA_PAGE_BYTES / sizeof(slot),
+    LEAF_ENTRIES = ID_LEAF_ENTRIES,
     LEAF_HEAD = sizeof(struct id_leaf) / sizeof(slot),
     LEAF_IDS = LEAF_ENTRIES - LEAF_HEAD,
 };
 
 #define LEAVES_MAX (((uint64_t)UINT32_MAX + 1) / LEAF_ENTRIES)
 
+_Static_assert(LEAF_ENTRIES * sizeof(slot) == ARENA_PAGE_BYTES, "a leaf is a page");
 _Static_assert(sizeof(struct id_leaf) % sizeof(slot) == 0, "a leaf's head is whole entries");
 
 static struct id_leaf *leaf_at(const struct arena *a, const struct id_table *t, uint64_t leaf)

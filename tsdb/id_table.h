@@ -30,15 +30,24 @@ uint32_t id_table_get(struct arena *a, struct id_table *t, slot record) WARN_UNU
 /* Takes back an id that is in use. Needs no memory. */
 void id_table_put(struct arena *a, struct id_table *t, uint32_t id);
 
+enum { ID_LEAF_SHIFT = 12, ID_LEAF_ENTRIES = 1 << ID_LEAF_SHIFT };
+
+/* The entry of an id in use. */
+static inline slot *id_table_entry(const struct arena *a, const struct id_table *t, uint32_t id)
+{
+    page_no leaf = table_leaf(a, &t->slots, id >> ID_LEAF_SHIFT);
+    return (slot *)arena_page(a, leaf) + (id & (ID_LEAF_ENTRIES - 1));
+}
+
 /* Where the record of an id in use lies, and that it lies elsewhere now. */
 static inline slot id_table_at(const struct arena *a, const struct id_table *t, uint32_t id)
 {
-    return *(const slot *)table_at(a, &t->slots, id);
+    return *id_table_entry(a, t, id);
 }
 
 static inline void id_table_move(struct arena *a, struct id_table *t, uint32_t id, slot to)
 {
-    *(slot *)table_at(a, &t->slots, id) = to;
+    *id_table_entry(a, t, id) = to;
 }
 
 /* Recounts the table against the records of `records`, which have their id id_offset bytes from
