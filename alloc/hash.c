@@ -113,15 +113,27 @@ bool hash_insert(struct arena *a, struct hash *h, slot record, uint32_t hash_val
     return true;
 }
 
-void hash_remove(struct arena *a, struct hash *h, slot record)
+/* The head or the link that names a record of the table. */
+static slot *link_to(const struct arena *a, const struct hash *h, slot record)
 {
-    const struct hash_node *node = node_at(a, record);
-    slot *link = head_at(a, h, bucket_of(h, node->hash));
+    slot *link = head_at(a, h, bucket_of(h, node_at(a, record)->hash));
     while (*link != record) {
         ENSURE(*link != 0);
         link = &node_at(a, *link)->next;
     }
-    *link = node->next;
+    return link;
+}
+
+void hash_replace(struct arena *a, struct hash *h, slot from, slot to)
+{
+    assert(node_at(a, from)->next == node_at(a, to)->next &&
+           node_at(a, from)->hash == node_at(a, to)->hash);
+    *link_to(a, h, from) = to;
+}
+
+void hash_remove(struct arena *a, struct hash *h, slot record)
+{
+    *link_to(a, h, record) = node_at(a, record)->next;
     h->n_items--;
     if (h->n_items == 0)
         hash_release(a, h);

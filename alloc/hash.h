@@ -43,6 +43,10 @@ bool hash_insert(struct arena *a, struct hash *h, slot record, uint32_t hash_val
 /* Takes a record out that is in the table. */
 void hash_remove(struct arena *a, struct hash *h, slot record);
 
+/* Redirects the link to record `from`, which is in the table, to `to`: a copy of all its bytes.
+ * Takes no memory. */
+void hash_replace(struct arena *a, struct hash *h, slot from, slot to);
+
 bool hash_check(const struct arena *a, const struct hash *h);
 
 #endif
