@@ -113,10 +113,10 @@ bool hash_insert(struct arena *a, struct hash *h, slot record, uint32_t hash_val
     return true;
 }
 
-/* The link that leads to a record of the table. */
-static slot *link_to(const struct arena *a, const struct hash *h, slot record, uint32_t hash_value)
+/* The head or the link that names a record of the table. */
+static slot *link_to(const struct arena *a, const struct hash *h, slot record)
 {
-    slot *link = head_at(a, h, bucket_of(h, hash_value));
+    slot *link = head_at(a, h, bucket_of(h, node_at(a, record)->hash));
     while (*link != record) {
         ENSURE(*link != 0);
         link = &node_at(a, *link)->next;
@@ -124,21 +124,22 @@ static slot *link_to(const struct arena *a, const struct hash *h, slot record, u
     return link;
 }
 
+void hash_replace(struct arena *a, struct hash *h, slot from, slot to)
+{
+    assert(node_at(a, from)->next == node_at(a, to)->next &&
+           node_at(a, from)->hash == node_at(a, to)->hash);
+    *link_to(a, h, from) = to;
+}
+
 void hash_remove(struct arena *a, struct hash *h, slot record)
 {
-    const struct hash_node *node = node_at(a, record);
-    *link_to(a, h, record, node->hash) = node->next;
+    *link_to(a, h, record) = node_at(a, record)->next;
     h->n_items--;
     if (h->n_items == 0)
         hash_release(a, h);
     /* the bound falls by 8/7 of a bucket: one merge a remove would never catch up with it */
     for (int i = 0; i < 2 && h->n_buckets > 1 && h->n_items < h->n_buckets - h->n_buckets / 8; i++)
         shrink(a, h);
-}
-
-void hash_replace(struct arena *a, struct hash *h, slot from, slot to)
-{
-    *link_to(a, h, from, node_at(a, to)->hash) = to;
 }
 
 slot hash_next(const struct arena *a, const struct hash *h, slot record)

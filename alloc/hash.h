@@ -43,8 +43,8 @@ bool hash_insert(struct arena *a, struct hash *h, slot record, uint32_t hash_val
 /* Takes a record out that is in the table. */
 void hash_remove(struct arena *a, struct hash *h, slot record);
 
-/* A record's bytes, its node among them, were copied from one slot to another: redirects the link
- * of its chain. Takes no memory. */
+/* Redirects the link to record `from`, which is in the table, to `to`: a copy of all its bytes.
+ * Takes no memory. */
 void hash_replace(struct arena *a, struct hash *h, slot from, slot to);
 
 /* Walks all records, bucket by bucket: the one after `record` (0 = the first), or 0 after the last.
