@@ -30,6 +30,44 @@ void label_index_remove_series(struct arena *a, struct label_index *x, uint32_t 
     postings_remove(a, &x->pairs.postings, &x->all, series);
 }
 
+/* ---- moving ---- */
+
+struct place {
+    struct arena *arena;
+    struct label_index *index;
+};
+
+static struct postings *set_of(void *ctx, uint32_t owner)
+{
+    const struct place *p = ctx;
+    if (owner == POSTINGS_OF_ALL)
+        return &p->index->all;
+    return pair_postings_of(p->arena, &p->index->pairs, owner);
+}
+
+size_t label_index_compact(struct arena *a, struct label_index *x, size_t max_records)
+{
+    struct place place = {a, x};
+    struct symbol_mover symbols = {a, &x->symbols};
+    struct label_name_mover names = {a, &x->pairs.names};
+    struct pair_mover pairs = {a, &x->pairs};
+    struct postings_mover postings = {a, set_of, &place};
+    const struct {
+        struct kind *kind;
+        kind_move move;
+        void *ctx;
+    } jobs[] = {
+        {&x->pairs.postings, postings_move, &postings},
+        {&x->pairs.records, pair_move, &pairs},
+        {&x->symbols.records, symbol_move, &symbols},
+        {&x->pairs.names.records, label_name_move, &names},
+    };
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(jobs) && n < max_records; i++)
+        n += kind_compact(a, jobs[i].kind, NULL, jobs[i].move, jobs[i].ctx, max_records - n);
+    return n;
+}
+
 bool label_index_check(const struct arena *a, const struct label_index *x)
 {
     size_t all_bytes = 0;

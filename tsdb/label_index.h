@@ -37,6 +37,12 @@ static inline struct label label_index_label(const struct arena *a, const struct
     return pair_label(a, &x->pairs, &x->symbols, pair);
 }
 
+/* Moves records out of pages that are used least, until at most a tenth of each kind's bytes are
+ * free slots or nothing can be gained: at most max_records (> 0) of them, so that whoever holds the
+ * lock for writing can do it in slices. Returns how many it moved; 0 = nothing to gain now. Takes
+ * no memory. Ids stay, addresses do not. */
+size_t label_index_compact(struct arena *a, struct label_index *x, size_t max_records);
+
 bool label_index_check(const struct arena *a, const struct label_index *x);
 
 #endif

@@ -165,6 +165,8 @@ void tsdb_tick(struct tsdb *db)
         pthread_rwlock_wrlock(&db->lock);
         store_turn_locked(db);
         has_more = store_sweep_locked(db, EXPIRE_SLICE_SERIES);
+        if (label_index_compact(db->arena, &db->labels, COMPACT_SLICE_RECORDS) > 0)
+            has_more = true;
         pthread_rwlock_unlock(&db->lock);
     }
 }

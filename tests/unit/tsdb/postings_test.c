@@ -213,6 +213,25 @@ Test(postings, ids_may_lie_anywhere_up_to_the_last)
     cr_assert_not(postings_contains(&t.arena, &p, UINT32_MAX));
 }
 
+Test(postings, rows_come_and_go_with_their_ids)
+{
+    for (uint32_t i = 0; i < 200; i++)
+        far_insert(i * CONTAINER);
+    cr_assert_eq(kind_used_bytes(&k), 1792 + 200 * 16, "one row");
+    far_insert(ROW * 5);
+    far_compare();
+    cr_assert_eq(kind_used_bytes(&k), 1792 + 200 * 16 + 32 + 2 * 16, "two, and the one above");
+    far_remove(n_far - 1);
+    far_compare();
+    cr_assert_eq(kind_used_bytes(&k), 1792 + 200 * 16);
+    while (n_far > 3)
+        far_remove(0);
+    far_compare();
+    cr_assert_leq(kind_used_bytes(&k), 64 + 3 * 16, "a row shrinks");
+    while (n_far > 0)
+        far_remove(0);
+}
+
 Test(postings, agrees_with_a_sorted_list_of_ids_far_apart)
 {
     for (int round = 0; round < 6; round++) {
