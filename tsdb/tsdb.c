@@ -27,8 +27,11 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     windows_init(&db->windows, o->window_ms, budget_owner(b, "chunks"), tables);
     slots_init(&db->slots, a, budget_owner(b, "tails"), budget_owner(b, "retired"));
     series_index_init(&db->series, budget_owner(b, "series"), tables);
-    symbols_init(&db->labels.symbols, budget_owner(b, "symbols"), tables);
-    pairs_init(&db->labels.pairs, budget_owner(b, "pairs"), budget_owner(b, "postings"), tables);
+    const struct label_index_owners owners = {.symbols = budget_owner(b, "symbols"),
+                                              .pairs = budget_owner(b, "pairs"),
+                                              .postings = budget_owner(b, "postings"),
+                                              .tables = tables};
+    label_index_init(&db->labels, &owners);
     clock_init(&db->clock, &db->options);
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
@@ -60,11 +63,7 @@ void tsdb_free(struct tsdb *db)
     table_release(a, &db->series.live);
     drop_kind(a, &db->series.records);
     drop_kind(a, &db->series.histories);
-    hash_release(a, &db->labels.symbols.by_text);
-    drop_kind(a, &db->labels.symbols.records);
-    hash_release(a, &db->labels.pairs.by_symbols);
-    drop_kind(a, &db->labels.pairs.records);
-    drop_kind(a, &db->labels.pairs.postings);
+    label_index_release(a, &db->labels);
     pthread_rwlock_destroy(&db->lock);
     arena_span_put(a, db->owner, db, sizeof(*db));
 }
@@ -180,6 +179,10 @@ void tsdb_tick(struct tsdb *db)
         pthread_rwlock_wrlock(&db->lock);
         store_turn_locked(db);
         has_more = store_sweep_locked(db, EXPIRE_SLICE_SERIES);
+        if (label_index_compact(db->arena, &db->labels, COMPACT_SLICE_RECORDS) > 0)
+            has_more = true;
+        if (series_index_compact(&db->slots, &db->series, COMPACT_SLICE_RECORDS) > 0)
+            has_more = true;
         pthread_rwlock_unlock(&db->lock);
         slots_drain(&db->slots);
     }
@@ -285,10 +288,9 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
     counter_figures(db, ret);
     ret->symbols = db->labels.symbols.n;
     ret->pairs = db->labels.pairs.n;
-    ret->free_slot_bytes +=
-        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->series.histories) +
-        kind_free_bytes(&db->labels.symbols.records) + kind_free_bytes(&db->labels.pairs.records) +
-        kind_free_bytes(&db->labels.pairs.postings);
+    ret->free_slot_bytes += kind_free_bytes(&db->series.records) +
+                            kind_free_bytes(&db->series.histories) +
+                            label_index_free_bytes(&db->labels);
     pthread_mutex_unlock(&db->slots.lock);
     pthread_rwlock_unlock(&db->lock);
 }
