@@ -206,7 +206,7 @@ static int make_series_locked(struct intake *in)
     int err = check_limits_locked(db, in->labels);
     if (err != 0)
         return err;
-    if (series_new(db->arena, &db->series, &db->labels, in->labels, in->hash) == 0)
+    if (series_new(&db->slots, &db->series, &db->labels, in->labels, in->hash) == 0)
         return ERR_NO_MEMORY;
     in->batch->counters[N_SERIES_CREATED]++;
     return 0;

@@ -133,13 +133,14 @@ static void drop_pairs(struct arena *a, struct label_index *li, const uint32_t *
         pair_drop_if_unused(a, &li->pairs, &li->symbols, pairs[i]);
 }
 
-slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
+slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
                 const struct labels *ls, uint64_t hash)
 {
+    struct arena *a = sl->arena;
     assert(ls->n <= LABELS_PER_SERIES_MAX);
     if (x->next_id > POSTINGS_ID_MAX)
         return 0;
-    slot made = kind_get(a, &x->records, record_bytes(ls->n));
+    slot made = slots_kind_get(sl, &x->records, record_bytes(ls->n));
     if (made == 0)
         return 0;
     struct series *s = series_at(a, made);
@@ -152,7 +153,7 @@ slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
     }
     if (n < ls->n || !enter(a, x, li, made, hash)) {
         drop_pairs(a, li, s->pairs, n);
-        kind_put(a, &x->records, made, record_bytes(ls->n));
+        slots_kind_put(sl, &x->records, made, record_bytes(ls->n));
         return 0;
     }
     x->next_id++;
@@ -446,14 +447,20 @@ static bool move_history(void *ctx, slot from, slot to)
 size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max_records)
 {
     struct move m = {sl->arena, x};
-    if (!kind_wants_compaction(&x->records) && !kind_wants_compaction(&x->histories))
+    pthread_mutex_lock(&sl->lock);
+    bool is_wanted = kind_wants_compaction(&x->records) || kind_wants_compaction(&x->histories);
+    pthread_mutex_unlock(&sl->lock);
+    if (!is_wanted)
         return 0;
     /* A reader of a record that moved would not see what its writers do from then on. Nobody comes
      * in without the lock, so those inside are gone soon. */
     slots_wait(sl);
     slots_drain(sl);
+    pthread_mutex_lock(&sl->lock);
     size_t n = kind_compact(sl->arena, &x->records, NULL, move_record, &m, max_records);
-    return n + kind_compact(sl->arena, &x->histories, NULL, move_history, &m, max_records);
+    n += kind_compact(sl->arena, &x->histories, NULL, move_history, &m, max_records);
+    pthread_mutex_unlock(&sl->lock);
+    return n;
 }
 
 bool series_index_check(const struct arena *a, const struct series_index *x,

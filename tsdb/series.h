@@ -59,7 +59,7 @@ slot series_find(const struct arena *a, const struct series_index *x, const stru
 
 /* Makes a series that is not there yet, entered in every index; 0 (nothing changed) without memory
  * or ids. */
-slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
+slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
                 const struct labels *ls, uint64_t hash) WARN_UNUSED;
 
 /* Takes a series out of every index; its pairs and symbols go with their last user. Its chunks are
