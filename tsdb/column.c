@@ -35,11 +35,12 @@ enum { VALUE_BYTES = 8 };
 
 /* The scale byte: how the integers become values. */
 enum {
-    SCALE_NONE = 0,     /* never written: COLUMN_AS_WHOLE says it */
-    SCALE_TENTHS = 1,   /* 1 .. 18: divided by 10^scale */
-    SCALE_SHIFT = 64,   /* 64 + s, s = 1 .. 53: times 2^s */
-    SCALE_BITS = 128,   /* 128 + s, s = 0 .. 63: the bits of the double, shifted right by s */
+    SCALE_NONE = 0,   /* never written: COLUMN_AS_WHOLE says it */
+    SCALE_TENTHS = 1, /* 1 .. 18: divided by 10^scale */
+    SCALE_SHIFT = 64, /* 64 + s, s = 3 .. 53: times 2^s */
+    SCALE_BITS = 128, /* 128 + s, s = 0 .. 63: the bits of the double, shifted right by s */
     TENTHS_MAX = 18,
+    SHIFT_MIN = 3,
     SHIFT_MAX = 53,
 };
 
@@ -54,25 +55,27 @@ struct integers {
 
 /* ---- from values to integers ---- */
 
-/* Zeros at the low end of all n numbers; 64 when all are 0. */
+/* Zeros at the low end of all n numbers, of which one is not 0. */
 static unsigned common_zeros(const uint64_t *v, uint32_t n)
 {
     uint64_t any = 0;
     for (uint32_t i = 0; i < n; i++)
         any |= v[i];
-    return any == 0 ? 64 : (unsigned)__builtin_ctzll(any);
+    return (unsigned)__builtin_ctzll(any);
 }
 
-static bool whole_of_values(const uint64_t *values, uint32_t n, uint32_t n_changes,
-                            struct integers *ret)
+static bool whole_of_values(const uint64_t *values, uint32_t n, struct integers *ret)
 {
-    for (uint32_t i = 0; i < n; i++)
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < n; i++) {
         if (!whole_of_bits(values[i], &ret->x[i]))
             return false;
-    /* The shift costs a byte and saves its bits about once a change. */
-    unsigned shift = common_zeros((const uint64_t *)ret->x, n);
+        any |= (uint64_t)ret->x[i];
+    }
+    /* A shift costs a byte and saves its bits in the first number and about once a change. */
+    unsigned shift = (unsigned)__builtin_ctzll(any);
     ret->scale = SCALE_NONE;
-    if (shift * n_changes >= 16) {
+    if (shift >= SHIFT_MIN) {
         ret->scale = (uint8_t)(SCALE_SHIFT + shift);
         for (uint32_t i = 0; i < n; i++)
             ret->x[i] >>= shift;
@@ -135,8 +138,8 @@ static size_t put_constant(uint64_t value, uint8_t *out)
 
 /* Writes the scale if there is one, then the integers or, if that is shorter, the first and the
  * differences. Returns how many bytes, or 0 when they are not less than room. */
-static size_t put_integers(const struct integers *v, uint32_t n, uint32_t n_changes, uint8_t *out,
-                           size_t room, uint8_t *ret_encoding)
+static size_t put_integers(const struct integers *v, uint32_t n, uint8_t *out, size_t room,
+                           uint8_t *ret_encoding)
 {
     int64_t d[COLUMN_VALUES_MAX];
     struct differences_plan by_value, by_difference;
@@ -144,14 +147,17 @@ static size_t put_integers(const struct integers *v, uint32_t n, uint32_t n_chan
     size_t scale_bytes = v->scale != SCALE_NONE;
     *ret_encoding = v->scale == SCALE_NONE ? COLUMN_AS_WHOLE : COLUMN_AS_SCALED;
 
-    for (uint32_t i = 1; i < n; i++)
+    uint32_t n_changes = 0;
+    for (uint32_t i = 1; i < n; i++) {
         d[i - 1] = (int64_t)((uint64_t)v->x[i] - (uint64_t)v->x[i - 1]);
+        n_changes += d[i - 1] != 0;
+    }
     differences_plan(d, n - 1, &by_difference);
     size_t head_bytes = scale_bytes + varint_put(head + scale_bytes, zigzag(v->x[0]));
     size_t n_bytes = head_bytes + by_difference.n_bytes;
 
     /* Where values often stay, differences win without trying. */
-    if (n_changes * 3 > n) {
+    if (n_changes * 2 > n) {
         differences_plan(v->x, n, &by_value);
         if (scale_bytes + by_value.n_bytes < n_bytes) {
             n_bytes = scale_bytes + by_value.n_bytes;
@@ -170,14 +176,6 @@ static size_t put_integers(const struct integers *v, uint32_t n, uint32_t n_chan
     return n_bytes;
 }
 
-static uint32_t changes_of(const uint64_t *values, uint32_t n)
-{
-    uint32_t n_changes = 0;
-    for (uint32_t i = 1; i < n; i++)
-        n_changes += values[i] != values[i - 1];
-    return n_changes;
-}
-
 size_t column_encode(const uint64_t *values, uint32_t n, uint8_t out[COLUMN_BYTES_MAX],
                      uint8_t *ret_encoding)
 {
@@ -187,16 +185,15 @@ size_t column_encode(const uint64_t *values, uint32_t n, uint8_t out[COLUMN_BYTE
         flag = COLUMN_ENDS_STALE;
         n--;
     }
-    uint32_t n_changes = changes_of(values, n);
-    if (n_changes == 0) {
+    if (memcmp(values, values + 1, (n - 1) * sizeof(*values)) == 0) { /* all are equal */
         *ret_encoding = COLUMN_AS_CONSTANT | flag;
         return put_constant(values[0], out);
     }
     struct integers v;
-    if (!whole_of_values(values, n, n_changes, &v) && !tenths_of_values(values, n, &v))
+    if (!whole_of_values(values, n, &v) && !tenths_of_values(values, n, &v))
         bits_of_values(values, n, &v);
     size_t raw_bytes = (size_t)n * VALUE_BYTES;
-    size_t n_bytes = put_integers(&v, n, n_changes, out, raw_bytes, ret_encoding);
+    size_t n_bytes = put_integers(&v, n, out, raw_bytes, ret_encoding);
     if (n_bytes == 0) {
         memcpy(out, values, raw_bytes);
         *ret_encoding = COLUMN_AS_RAW;
@@ -263,7 +260,7 @@ static bool values_of_integers(const struct integers *v, uint32_t n, uint64_t *v
 {
     if (v->scale >= SCALE_BITS)
         return values_of_bits(v->x, n, v->scale - (unsigned)SCALE_BITS, values);
-    if (v->scale > SCALE_SHIFT)
+    if (v->scale >= SCALE_SHIFT + SHIFT_MIN)
         return v->scale <= SCALE_SHIFT + SHIFT_MAX &&
                values_of_whole(v->x, n, v->scale - (unsigned)SCALE_SHIFT, 0, values);
     return v->scale <= TENTHS_MAX && values_of_whole(v->x, n, 0, v->scale, values);

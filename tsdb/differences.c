@@ -1,13 +1,13 @@
 /* Packed differences.
  *
- * The problem: most numbers need few bits and a few need many, in three shapes. Counters that rarely
- * move are zeros with something in between; gauges lie around a middle; and anything jumps now and
- * then. One width for all pays for the jumps with every number.
+ * The problem: most numbers need few bits and a few need many, in three shapes. Counters that
+ * rarely move are zeros with something in between; gauges lie around a middle; and anything jumps
+ * now and then. One width for all pays for the jumps with every number.
  *
  * The idea (patched frame of reference; Zukowski et al., Super-Scalar RAM-CPU Cache Compression,
  * 2006): choose a base and a width that suit most, and keep what the width cuts off, the high half,
- * of the exceptions apart. The high half is signed, so an exception may lie below the base too and a
- * base need not be the least number. Where the exceptions are is a list or a bitmap, whichever is
+ * of the exceptions apart. The high half is signed, so an exception may lie below the base too and
+ * a base need not be the least number. Where the exceptions are is a list or a bitmap, whichever is
  * shorter; their high halves are numbers of the same kind and written by the same rule.
  *
  * Which base and width? For a given base a histogram of the numbers' widths tells for every width
@@ -28,7 +28,7 @@ enum { HAS_EXCEPTIONS = 0x80, WIDTH_MAX = 64, PLACE_BITS = 7 };
 
 static unsigned bit_width(uint64_t v)
 {
-    return v == 0 ? 0 : 64u - (unsigned)__builtin_clzll(v);
+    return 64u - (unsigned)__builtin_clzll(v | 1) - (v == 0);
 }
 
 static size_t varint_bytes(uint64_t v)
@@ -62,22 +62,27 @@ static size_t level_bytes(const struct differences_level *l, uint32_t n)
 
 /* ---- planning ---- */
 
-/* The widths that occur, ascending, and how many numbers are of at most that width. */
+/* How many numbers need how many bits, and from this the widths that occur, ascending, with how
+ * many numbers are of at most that width. The width 0 is always among them. */
 struct widths {
-    uint32_t n;
+    uint8_t n_of[WIDTH_MAX + 1];
     uint8_t width[WIDTH_MAX + 1];
     uint8_t n_within[WIDTH_MAX + 1];
+    uint32_t n;
 };
 
-static void widths_of(struct widths *w, const uint8_t n_of[WIDTH_MAX + 1])
+static void widths_sum(struct widths *w, uint32_t n)
 {
-    uint32_t n_within = 0;
-    w->n = 0;
-    for (unsigned i = 0; i <= WIDTH_MAX; i++) {
-        n_within += n_of[i];
+    uint32_t n_within = w->n_of[0];
+    w->width[0] = 0;
+    w->n_within[0] = (uint8_t)n_within;
+    w->n = 1;
+    for (unsigned i = 1; n_within < n; i++) {
+        if (w->n_of[i] == 0)
+            continue;
+        n_within += w->n_of[i];
         w->width[w->n] = (uint8_t)i;
-        w->n_within[w->n] = (uint8_t)n_within;
-        w->n += i == 0 || n_of[i] > 0;
+        w->n_within[w->n++] = (uint8_t)n_within;
     }
 }
 
@@ -102,22 +107,23 @@ static size_t high_bits_of(const struct widths *w, uint32_t low)
 struct guess {
     unsigned width;
     uint32_t n_exceptions;
-    size_t bits; /* all but the base */
+    size_t bits;
 };
 
-static struct guess guess_of(const struct widths *w, uint32_t n)
+static struct guess guess_of(struct widths *w, uint32_t n, int64_t base)
 {
     struct guess best = {.bits = SIZE_MAX};
+    size_t head_bits = (varint_bytes(zigzag(base)) + 1) * 8;
+    widths_sum(w, n);
     for (uint32_t i = 0; i < w->n; i++) {
-        unsigned width = w->width[i];
         uint32_t k = n - w->n_within[i];
-        size_t bits = packed_bytes(n, width) * 8 + 8;
+        size_t bits = head_bits + packed_bytes(n, w->width[i]) * 8;
         if (bits >= best.bits)
             break;
         if (k > 0)
             bits += 8 + places_bytes(n, k) * 8 + high_bits_of(w, i);
         if (bits < best.bits)
-            best = (struct guess){width, k, bits};
+            best = (struct guess){w->width[i], k, bits};
     }
     return best;
 }
@@ -127,12 +133,14 @@ static int64_t middle_of(int64_t a, int64_t b, int64_t c)
     return i64_max(i64_min(a, b), i64_min(i64_max(a, b), c));
 }
 
+/* The exceptions of a level: their high halves and places. Returns how many. */
 static uint32_t exceptions_of(const int64_t *d, uint32_t n, const struct differences_level *l,
-                              int64_t *high)
+                              int64_t *high, uint64_t *places)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n; i++) {
         high[k] = high_half(d[i], l);
+        places[k] = i;
         k += high[k] != 0;
     }
     return k;
@@ -142,56 +150,75 @@ static size_t plan_levels(const int64_t *d, uint32_t n, struct differences_level
                           unsigned n_levels);
 
 /* Works the guess out. Returns the bytes. */
-static size_t plan_exceptions(const int64_t *d, uint32_t n, int64_t base, const struct guess *guess,
-                              struct differences_level *l, unsigned n_levels)
+static size_t plan_exceptions(const int64_t *d, uint32_t n, uint64_t base,
+                              const struct guess *guess, struct differences_level *l,
+                              unsigned n_levels)
 {
     int64_t high[DIFFERENCES_MAX];
-    *l = (struct differences_level){base, (uint8_t)guess->width, (uint8_t)guess->n_exceptions};
+    uint64_t places[DIFFERENCES_MAX];
+    *l = (struct differences_level){(int64_t)base, (uint8_t)guess->width,
+                                    (uint8_t)guess->n_exceptions};
     if (guess->n_exceptions == 0)
         return level_bytes(l, n);
-    uint32_t k = exceptions_of(d, n, l, high);
+    uint32_t k = exceptions_of(d, n, l, high, places);
     assert(k == guess->n_exceptions);
     return level_bytes(l, n) + plan_levels(high, k, l + 1, n_levels - 1);
+}
+
+/* Those that are not the typical number, less it. */
+static uint32_t others_of(const int64_t *d, uint32_t n, int64_t typical, int64_t *others)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        others[k] = (int64_t)((uint64_t)d[i] - (uint64_t)typical);
+        k += others[k] != 0;
+    }
+    return k;
 }
 
 static size_t plan_levels(const int64_t *d, uint32_t n, struct differences_level *l,
                           unsigned n_levels)
 {
-    int64_t least = d[0], most = d[0];
-    for (uint32_t i = 1; i < n; i++) {
-        least = i64_min(least, d[i]);
-        most = i64_max(most, d[i]);
+    int64_t typical = middle_of(d[0], d[n / 2], d[n - 1]), least = typical, most = typical;
+    int64_t others[DIFFERENCES_MAX];
+    uint32_t n_others = others_of(d, n, typical, others);
+    for (uint32_t i = 0; i < n_others; i++) {
+        int64_t v = (int64_t)((uint64_t)others[i] + (uint64_t)typical);
+        least = i64_min(least, v);
+        most = i64_max(most, v);
     }
-    struct differences_level plain = {
+    uint64_t below = (uint64_t)typical - (uint64_t)least;
+    const struct differences_level plain = {
         least, (uint8_t)bit_width((uint64_t)most - (uint64_t)least), 0};
     *l = plain;
     size_t plain_bytes = level_bytes(l, n);
     if (n_levels == 1 || plain.width == 0)
         return plain_bytes;
 
-    uint8_t n_above[WIDTH_MAX + 1] = {0}, n_around[WIDTH_MAX + 1] = {0};
-    int64_t typical = middle_of(d[0], d[n / 2], d[n - 1]);
-    for (uint32_t i = 0; i < n; i++) {
-        n_above[bit_width((uint64_t)d[i] - (uint64_t)least)]++;
-        n_around[bit_width(zigzag((int64_t)((uint64_t)d[i] - (uint64_t)typical)))]++;
+    /* From the least number up; or, where numbers lie on both sides of a typical one, around that.
+     */
+    struct widths widths = {.n_of = {0}};
+    widths.n_of[bit_width(below)] = (uint8_t)(n - n_others);
+    for (uint32_t i = 0; i < n_others; i++)
+        widths.n_of[bit_width((uint64_t)others[i] + below)]++;
+    struct guess best = guess_of(&widths, n, least), around = {.bits = SIZE_MAX};
+    uint64_t base = (uint64_t)least;
+    if (below > 0) {
+        memset(&widths, 0, sizeof(widths));
+        widths.n_of[0] = (uint8_t)(n - n_others);
+        for (uint32_t i = 0; i < n_others; i++)
+            widths.n_of[bit_width(zigzag(others[i]))]++;
+        around = guess_of(&widths, n, typical);
     }
-    struct widths above, around;
-    widths_of(&above, n_above);
-    widths_of(&around, n_around);
-    struct guess from_least = guess_of(&above, n), from_typical = guess_of(&around, n);
-    size_t bytes;
-    if (from_least.bits + 8*varint_bytes(zigzag(least)) <= from_typical.bits + 8*varint_bytes(zigzag(typical)))
-        bytes = plan_exceptions(d, n, least, &from_least, l, n_levels);
-    else {
-        unsigned width = from_typical.width;
-        uint64_t half = width == 0 ? 0 : UINT64_C(1) << (width - 1);
-        bytes = plan_exceptions(d, n, (int64_t)((uint64_t)typical - half), &from_typical, l, n_levels);
+    if (around.bits < best.bits) {
+        best = around;
+        base = (uint64_t)typical - (best.width == 0 ? 0 : UINT64_C(1) << (best.width - 1));
     }
-    if (bytes >= plain_bytes) {
-        *l = plain;
-        return plain_bytes;
-    }
-    return bytes;
+    size_t bytes = plan_exceptions(d, n, base, &best, l, n_levels);
+    if (bytes < plain_bytes)
+        return bytes;
+    *l = plain;
+    return plain_bytes;
 }
 
 void differences_plan(const int64_t *d, uint32_t n, struct differences_plan *ret)
@@ -202,40 +229,38 @@ void differences_plan(const int64_t *d, uint32_t n, struct differences_plan *ret
 
 /* ---- writing ---- */
 
-static uint8_t *put_places(uint8_t *out, const int64_t *d, uint32_t n,
-                           const struct differences_level *l)
+static uint8_t *put_places(uint8_t *out, uint32_t n, const uint64_t *places, uint32_t n_exceptions)
 {
-    uint64_t places[DIFFERENCES_MAX], is_exception[DIFFERENCES_MAX];
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        is_exception[i] = high_half(d[i], l) != 0;
-        places[k] = i;
-        k += (uint32_t)is_exception[i];
-    }
-    *out++ = (uint8_t)(k - 1);
-    if (is_list(n, k))
-        packed_put(out, places, k, PLACE_BITS);
-    else
+    *out++ = (uint8_t)(n_exceptions - 1);
+    if (is_list(n, n_exceptions)) {
+        packed_put(out, places, n_exceptions, PLACE_BITS);
+    } else {
+        uint64_t is_exception[DIFFERENCES_MAX] = {0};
+        for (uint32_t i = 0; i < n_exceptions; i++)
+            is_exception[places[i]] = 1;
         packed_put(out, is_exception, n, 1);
-    return out + places_bytes(n, k);
+    }
+    return out + places_bytes(n, n_exceptions);
 }
 
 static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
                            const struct differences_level *l)
 {
-    uint64_t low[DIFFERENCES_MAX];
+    uint64_t low[DIFFERENCES_MAX], places[DIFFERENCES_MAX];
     int64_t high[DIFFERENCES_MAX];
     out += varint_put(out, zigzag(l->base));
     *out++ = (uint8_t)(l->width | (l->n_exceptions > 0 ? HAS_EXCEPTIONS : 0));
-    for (uint32_t i = 0; i < n; i++)
-        low[i] = (uint64_t)d[i] - (uint64_t)l->base;
-    packed_put(out, low, n, l->width);
-    out += packed_bytes(n, l->width);
+    if (l->width > 0) {
+        for (uint32_t i = 0; i < n; i++)
+            low[i] = (uint64_t)d[i] - (uint64_t)l->base;
+        packed_put(out, low, n, l->width);
+        out += packed_bytes(n, l->width);
+    }
     if (l->n_exceptions == 0)
         return out;
-    uint32_t k = exceptions_of(d, n, l, high);
+    uint32_t k = exceptions_of(d, n, l, high, places);
     assert(k == l->n_exceptions);
-    return put_levels(put_places(out, d, n, l), high, k, l + 1);
+    return put_levels(put_places(out, n, places, k), high, k, l + 1);
 }
 
 void differences_put_planned(uint8_t *out, const int64_t *d, uint32_t n,
@@ -296,17 +321,17 @@ static bool get_places(const uint8_t **at, const uint8_t *end, uint32_t n, uint3
 static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n,
                        unsigned n_levels)
 {
-    uint64_t base, places[DIFFERENCES_MAX + 1];
+    uint64_t base, low[DIFFERENCES_MAX], places[DIFFERENCES_MAX + 1];
     int64_t high[DIFFERENCES_MAX];
     if (!varint_get_shortest(at, end, &base) || *at == end)
         return false;
     base = (uint64_t)unzigzag(base);
     unsigned width = **at & ~(unsigned)HAS_EXCEPTIONS;
     bool has_exceptions = (*(*at)++ & HAS_EXCEPTIONS) != 0;
-    if (width > WIDTH_MAX || !get_packed(at, end, (uint64_t *)d, n, width))
+    if (width > WIDTH_MAX || (width > 0 && !get_packed(at, end, low, n, width)))
         return false;
     for (uint32_t i = 0; i < n; i++)
-        d[i] = (int64_t)((uint64_t)d[i] + base);
+        d[i] = (int64_t)(width > 0 ? low[i] + base : base);
     if (!has_exceptions)
         return true;
     if (n_levels == 1 || width == WIDTH_MAX || *at == end)
