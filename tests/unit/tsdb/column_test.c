@@ -287,6 +287,16 @@ Test(column, values_that_often_stay_but_are_few_go_by_value)
     cr_assert_eq(e.n_bytes, 2 + N_MAX / 8);
 }
 
+Test(column, values_around_a_middle_go_by_value_past_an_outlier)
+{
+    uint64_t values[N_MAX];
+    shape_values(values, NOISE, 1000, 1);
+    values[50] = bits_of(1e12);
+    struct encoded e = round_trip(values, N_MAX);
+    cr_assert_eq(e.encoding, COLUMN_AS_WHOLE);
+    cr_assert_leq(e.n_bytes, 3 + 48 + 2 + 8);
+}
+
 /* ---- damage ---- */
 
 Test(column, cut_off_or_longer_columns_are_refused)

@@ -150,10 +150,10 @@ Test(differences, bytes_that_no_writer_makes_are_refused)
     static const struct {
         const char *what;
         uint32_t n;
-        uint8_t n_bytes, bytes[12];
+        uint8_t n_bytes, bytes[14];
         bool is_good;
     } rows[] = {
-        {"as it should be", 3, 7, {2, 0x80, 0, 1, 10, 0}, false},
+        {"a byte behind the end", 3, 7, {2, 0x80, 0, 1, 10, 0}, false},
         {"an exception", 3, 6, {2, 0x80, 0, 1, 10, 0}, true},
         {"a base with zeros behind it", 3, 3, {0x82, 0x00, 0}, false},
         {"65 bits", 1, 12, {2, 65}, false},
@@ -167,7 +167,14 @@ Test(differences, bytes_that_no_writer_makes_are_refused)
         {"a bit behind the last number", 3, 6, {2, 0x80, 1, 0x0C, 10, 0}, false},
         {"places that descend", 128, 7, {2, 0x80, 1, 0x82, 0, 10, 0}, false},
         {"places that ascend", 128, 7, {2, 0x80, 1, 0x01, 1, 10, 0}, true},
-        {"four levels", 1, 11, {2, 0x80, 0, 0, 2, 0x80, 0, 0, 2, 0x80, 0}, false},
+        {"a high of 7 above 60 bits",
+         1,
+         14,
+         {2, 0x80 | 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 14},
+         true},
+        {"of 8", 1, 14, {2, 0x80 | 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16}, false},
+        {"three levels", 1, 10, {2, 0x80, 0, 0, 2, 0x80, 0, 0, 2, 0}, true},
+        {"four levels", 1, 14, {2, 0x80, 0, 0, 2, 0x80, 0, 0, 2, 0x80, 0, 0, 2, 0}, false},
     };
     int64_t d[N_MAX];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
