@@ -37,7 +37,7 @@ enum { VALUE_BYTES = 8 };
 enum {
     SCALE_NONE = 0,   /* never written: COLUMN_AS_WHOLE says it */
     SCALE_TENTHS = 1, /* 1 .. 18: divided by 10^scale */
-    SCALE_SHIFT = 64, /* 64 + s, s = 1 .. 53: times 2^s */
+    SCALE_SHIFT = 64, /* 64 + s, s = 3 .. 53: times 2^s */
     SCALE_BITS = 128, /* 128 + s, s = 0 .. 63: the bits of the double, shifted right by s */
     TENTHS_MAX = 18,
     SHIFT_MIN = 3,
@@ -156,8 +156,8 @@ static size_t put_integers(const struct integers *v, uint32_t n, uint8_t *out, s
     size_t head_bytes = scale_bytes + varint_put(head + scale_bytes, zigzag(v->x[0]));
     size_t n_bytes = head_bytes + by_difference.n_bytes;
 
-    /* Where values often stay, differences win without trying. */
-    if (n_changes * 2 > n) {
+    /* Where values often stay, differences win, unless the values are very few. */
+    if (n_changes * 2 > n || scale_bytes + differences_plain_bytes(v->x, n) < n_bytes) {
         differences_plan(v->x, n, &by_value);
         if (scale_bytes + by_value.n_bytes < n_bytes) {
             n_bytes = scale_bytes + by_value.n_bytes;
@@ -259,8 +259,9 @@ static bool values_of_bits(const int64_t *x, uint32_t n, unsigned shift, uint64_
 static bool values_of_integers(const struct integers *v, uint32_t n, uint64_t *values)
 {
     if (v->scale >= SCALE_BITS)
-        return values_of_bits(v->x, n, v->scale - (unsigned)SCALE_BITS, values);
-    if (v->scale > SCALE_SHIFT)
+        return v->scale <= SCALE_BITS + 63 &&
+               values_of_bits(v->x, n, v->scale - (unsigned)SCALE_BITS, values);
+    if (v->scale >= SCALE_SHIFT + SHIFT_MIN)
         return v->scale <= SCALE_SHIFT + SHIFT_MAX &&
                values_of_whole(v->x, n, v->scale - (unsigned)SCALE_SHIFT, 0, values);
     return v->scale <= TENTHS_MAX && values_of_whole(v->x, n, 0, v->scale, values);

@@ -221,6 +221,18 @@ static size_t plan_levels(const int64_t *d, uint32_t n, struct differences_level
     return plain_bytes;
 }
 
+size_t differences_plain_bytes(const int64_t *d, uint32_t n)
+{
+    int64_t least = d[0], most = d[0];
+    assert(n >= 1 && n <= DIFFERENCES_MAX);
+    for (uint32_t i = 1; i < n; i++) {
+        least = i64_min(least, d[i]);
+        most = i64_max(most, d[i]);
+    }
+    struct differences_level l = {least, (uint8_t)bit_width((uint64_t)most - (uint64_t)least), 0};
+    return level_bytes(&l, n);
+}
+
 void differences_plan(const int64_t *d, uint32_t n, struct differences_plan *ret)
 {
     assert(n >= 1 && n <= DIFFERENCES_MAX);
@@ -341,9 +353,10 @@ static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint3
         !get_levels(at, end, high, n_exceptions, n_levels - 1))
         return false;
     for (uint32_t i = 0; i < n_exceptions; i++) {
-        if (high[i] == 0)
+        uint64_t above = (uint64_t)high[i] << width;
+        if (high[i] == 0 || (int64_t)above >> width != high[i])
             return false;
-        d[places[i]] = (int64_t)((uint64_t)d[places[i]] + ((uint64_t)high[i] << width));
+        d[places[i]] = (int64_t)((uint64_t)d[places[i]] + above);
     }
     return true;
 }

@@ -32,8 +32,11 @@ struct differences_plan {
     size_t n_bytes;
 };
 
-/* Decides how to write n (1 .. DIFFERENCES_MAX) numbers; writes nothing. Never longer than with no
- * exceptions from the least number. */
+/* What n (1 .. DIFFERENCES_MAX) numbers take from the least one up with no exceptions: quick to
+ * know, and a plan never takes more. */
+size_t differences_plain_bytes(const int64_t *d, uint32_t n);
+
+/* Decides how to write n (1 .. DIFFERENCES_MAX) numbers; writes nothing. */
 void differences_plan(const int64_t *d, uint32_t n, struct differences_plan *ret);
 
 /* Writes the numbers that the plan was made for: plan->n_bytes. */

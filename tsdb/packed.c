@@ -57,6 +57,6 @@ bool packed_get(const uint8_t *in, uint64_t *v, uint32_t n, unsigned width)
     size_t from = n_bytes - size_min(n_bytes, TAIL_BYTES);
     memcpy(tail, in + from, n_bytes - from);
     for (; i < n; i++, bit += width)
-        v[i] = number_at(tail + bit / 8 - from, bit % 8, width) & mask;
+        v[i] = number_at(tail + (bit / 8 - from), bit % 8, width) & mask;
     return n_bits % 8 == 0 || in[n_bytes - 1] >> n_bits % 8 == 0;
 }
