@@ -108,22 +108,34 @@ static void put_pools(struct json *j, const struct tsdb_stats *s)
     json_key(j, "pools");
     json_array(j);
     for (uint32_t i = 0; i < s->n_windows; i++)
-        for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+        for (unsigned c = 0; c < TSDB_POOLS; c++) {
             const struct tsdb_window_stats *w = &s->windows[i];
             if (w->classes[c].pages == 0)
                 continue;
             json_object(j);
             json_key(j, "window");
             json_i64(j, w->number);
-            put_number(j, "size", size_class_bytes(c + 1));
+            put_number(j, "size", tsdb_pool_bytes(c));
             put_number(j, "pages", w->classes[c].pages);
             put_number(j, "used", w->classes[c].used);
             put_number(j, "freeSlotBytes",
                        (uint64_t)w->classes[c].pages * ARENA_PAGE_BYTES -
-                           (uint64_t)w->classes[c].used * size_class_bytes(c + 1));
+                           (uint64_t)w->classes[c].used * tsdb_pool_bytes(c));
             json_object_end(j);
         }
     json_array_end(j);
+}
+
+/* The pool of what is open, whatever its window. */
+static void put_open(struct json *j, const struct tsdb_stats *s)
+{
+    json_key(j, "open");
+    json_object(j);
+    put_number(j, "size", SIZE_CLASS_STEP_BYTES);
+    put_number(j, "pages", s->open.pages);
+    put_number(j, "used", s->open.used);
+    put_number(j, "payloadBytes", s->open_payload_bytes);
+    json_object_end(j);
 }
 
 /* What the pools of all windows hold, size by size. */
@@ -131,8 +143,8 @@ static void put_classes(struct json *j, const struct tsdb_stats *s)
 {
     json_key(j, "classes");
     json_array(j);
-    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
-        uint64_t pages = 0, used = 0, size = size_class_bytes(c + 1);
+    for (unsigned c = 0; c < TSDB_POOLS; c++) {
+        uint64_t pages = 0, used = 0, size = tsdb_pool_bytes(c);
         for (uint32_t i = 0; i < s->n_windows; i++) {
             pages += s->windows[i].classes[c].pages;
             used += s->windows[i].classes[c].used;
@@ -209,6 +221,7 @@ void api_memory(struct request *rq)
     put_waste(&j, &s, &m);
     put_pools(&j, &s);
     put_classes(&j, &s);
+    put_open(&j, &s);
     put_windows(&j, &s);
     json_object_end(&j);
     reply_end(rq, &j);

@@ -84,9 +84,9 @@ void memory_report_make(struct app *app, struct memory_report *ret)
 struct memory_window memory_window_waste(const struct tsdb_window_stats *w)
 {
     uint64_t pages_bytes = 0, used_bytes = 0;
-    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+    for (unsigned c = 0; c < TSDB_POOLS; c++) {
         pages_bytes += (uint64_t)w->classes[c].pages * ARENA_PAGE_BYTES;
-        used_bytes += (uint64_t)w->classes[c].used * size_class_bytes(c + 1);
+        used_bytes += (uint64_t)w->classes[c].used * tsdb_pool_bytes(c);
     }
     return (struct memory_window){
         .slack_bytes = used_bytes - size_min(used_bytes, w->payload_bytes),

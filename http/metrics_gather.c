@@ -262,14 +262,17 @@ static void gather_pools(const struct walk *w, const struct tsdb_stats *s, enum 
     const struct metric_label labels[] = {{"age", age_text}, {"size", size_text}};
     for (uint32_t age = 0; age < s->n_windows; age++) {
         const struct tsdb_window_stats *window = window_of_age(s, age, age_text);
-        for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+        for (unsigned c = 0; c < TSDB_POOLS; c++) {
             if (window->classes[c].pages == 0)
                 continue;
-            snprintf(size_text, sizeof(size_text), "%zu", size_class_bytes(c + 1));
+            snprintf(size_text, sizeof(size_text), "%zu", tsdb_pool_bytes(c));
             emit_with(w, f, "", labels, ARRAY_LEN(labels),
                       f == POOL_PAGES ? window->classes[c].pages : window->classes[c].used);
         }
     }
+    snprintf(age_text, sizeof(age_text), "open");
+    snprintf(size_text, sizeof(size_text), "%d", SIZE_CLASS_STEP_BYTES);
+    emit_with(w, f, "", labels, ARRAY_LEN(labels), f == POOL_PAGES ? s->open.pages : s->open.used);
 }
 
 static void gather_windows(const struct walk *w, const struct tsdb_stats *s)

@@ -207,8 +207,8 @@ static void window_figures(const struct tsdb *db, const struct window *w,
         ret->classes[c].used = w->classes[c].n_used;
     }
     for (unsigned c = 0; c < CRUMB_SIZES; c++) {
-        ret->crumbs[c].pages = w->crumbs[c].n_pages;
-        ret->crumbs[c].used = w->crumbs[c].n_used;
+        ret->classes[SIZE_CLASSES + c].pages = w->crumbs[c].n_pages;
+        ret->classes[SIZE_CLASSES + c].used = w->crumbs[c].n_used;
     }
 }
 
