@@ -348,13 +348,52 @@ static int check_tail(void *ctx, const struct chunk_tail *tail)
 {
     struct checker *k = ctx;
     uint32_t times[BLOCK_SAMPLES_MAX];
+    if (tail->timeline != 0 &&
+        (uint64_t)tail->places[0] + tail->n > timeline_times(k->a, tail->timeline))
+        return 1;
     chunk_tail_times(k->a, k->times, tail, times);
     return check_times(k, times, tail->n);
+}
+
+struct sheaf_sum {
+    struct checker *k;
+    struct sheaf s;
+};
+
+static int add_to_sum(void *ctx, enum chunk_part part, const struct block *b)
+{
+    struct sheaf_sum *sum = ctx;
+    uint32_t first, last;
+    block_span(sum->k->a, sum->k->times, b, &first, &last);
+    if (part == PART_SHEAF)
+        sum->s.first_time = first;
+    sum->s.n_blocks++;
+    sum->s.n_samples += b->n_samples;
+    return 0;
+}
+
+/* Whether a sheaf, whose blocks are good, is what it says. */
+static bool sheaf_is_good(struct checker *k, const struct sheaf *s)
+{
+    struct sheaf_sum sum = {.k = k};
+    const struct chunk_visitor visitor = {add_to_sum, NULL, &sum};
+    (void)visit_sheaf(k->a, s, &visitor);
+    return sum.s.first_time == s->first_time && sum.s.n_blocks == s->n_blocks &&
+           sum.s.n_samples == s->n_samples;
+}
+
+static bool sheaves_are_good(struct checker *k, const struct chunk_head *h)
+{
+    for (uint32_t i = 0; i < h->sheaves.n; i++)
+        if (!sheaf_is_good(k, row_at(k->a, &h->sheaves, sizeof(struct sheaf), i)))
+            return false;
+    return h->last.n_blocks == 0 ? h->sheaves.n == 0 : sheaf_is_good(k, &h->last);
 }
 
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v)
 {
     struct checker k = {.a = a, .times = t, .before = -1};
     const struct chunk_visitor visitor = {check_block, check_tail, &k};
-    return chunk_visit(a, v, 0, &visitor) == 0 && k.n == v->c.n_samples && k.n > 0;
+    return chunk_visit(a, v, 0, &visitor) == 0 && k.n == v->c.n_samples && k.n > 0 &&
+           (v->c.kind != CHUNK_HEAD || sheaves_are_good(&k, &v->head));
 }

@@ -168,7 +168,7 @@ void chunk_footprint_add(struct chunk_footprint *io, size_t slot_bytes, size_t p
 void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
                          struct chunk_footprint *io);
 
-/* Times ascend, everything decodes, the counts are right. */
+/* Times ascend, everything decodes, the counts are right, of each sheaf as well. */
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v);
 
 #endif
