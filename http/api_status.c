@@ -135,6 +135,9 @@ static void put_open(struct json *j, const struct tsdb_stats *s)
     put_number(j, "pages", s->open.pages);
     put_number(j, "used", s->open.used);
     put_number(j, "payloadBytes", s->open_payload_bytes);
+    put_number(j, "freeSlotBytes",
+               (uint64_t)s->open.pages * ARENA_PAGE_BYTES -
+                   (uint64_t)s->open.used * SIZE_CLASS_STEP_BYTES);
     json_object_end(j);
 }
 

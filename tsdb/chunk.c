@@ -373,11 +373,11 @@ static int add_to_sum(void *ctx, enum chunk_part part, const struct block *b)
 }
 
 /* Whether a sheaf, whose blocks are good, is what it says. */
-static bool sheaf_is_good(struct checker *k, const struct sheaf *s)
+static bool sheaf_is_good(struct checker *k, const struct sheaf *s, const struct sheaf_end *e)
 {
     struct sheaf_sum sum = {.k = k};
     const struct chunk_visitor visitor = {add_to_sum, NULL, &sum};
-    (void)visit_sheaf(k->a, s, &visitor);
+    (void)visit_sheaf(k->a, s, e, &visitor);
     return sum.s.first_time == s->first_time && sum.s.n_blocks == s->n_blocks &&
            sum.s.n_samples == s->n_samples;
 }
@@ -385,9 +385,9 @@ static bool sheaf_is_good(struct checker *k, const struct sheaf *s)
 static bool sheaves_are_good(struct checker *k, const struct chunk_head *h)
 {
     for (uint32_t i = 0; i < h->sheaves.n; i++)
-        if (!sheaf_is_good(k, row_at(k->a, &h->sheaves, sizeof(struct sheaf), i)))
+        if (!sheaf_is_good(k, row_at(k->a, &h->sheaves, sizeof(struct sheaf), i), NULL))
             return false;
-    return h->last.n_blocks == 0 ? h->sheaves.n == 0 : sheaf_is_good(k, &h->last);
+    return h->last.n_blocks == 0 ? h->sheaves.n == 0 : sheaf_is_good(k, &h->last, &h->end);
 }
 
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v)

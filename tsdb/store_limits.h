@@ -16,8 +16,9 @@ enum {
     WINDOWS_MIN = 2,
     WINDOWS_MAX = 64,
     TSDB_AHEAD_MS = 10 * 60 * 1000, /* how far ahead of the wall clock a sample may be */
-    EXPIRE_SLICE_SERIES = 2000,     /* dead series removed under one hold of the lock */
-    COMPACT_SLICE_RECORDS = 1000,   /* long-lived records moved under one hold of the lock */
+    EXPIRE_SLICE_SERIES =
+        256, /* members of an expired window looked at under one hold of the lock */
+    COMPACT_SLICE_RECORDS = 1000, /* long-lived records moved under one hold of the lock */
 };
 
 /* Beside the size classes: slots for what is left at the end of a sealed chunk, 32, 64 and 96
