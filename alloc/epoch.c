@@ -67,7 +67,6 @@ unsigned epoch_enter(struct epoch *e)
         place = (place + 1) % EPOCH_READERS_MAX;
         if (n_tried % EPOCH_READERS_MAX == 0)
             sched_yield();
-        announced = atomic_load(&e->now);
     }
     hint = place;
     uint64_t now = atomic_load(&e->now);

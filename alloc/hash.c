@@ -142,6 +142,20 @@ void hash_remove(struct arena *a, struct hash *h, slot record)
         shrink(a, h);
 }
 
+slot hash_next(const struct arena *a, const struct hash *h, slot record)
+{
+    uint32_t bucket = 0;
+    if (record != 0) {
+        const struct hash_node *node = node_at(a, record);
+        if (node->next != 0)
+            return node->next;
+        bucket = bucket_of(h, node->hash) + 1;
+    }
+    while (bucket < h->n_buckets && *head_at(a, h, bucket) == 0)
+        bucket++;
+    return bucket < h->n_buckets ? *head_at(a, h, bucket) : 0;
+}
+
 bool hash_check(const struct arena *a, const struct hash *h)
 {
     uint32_t n = 0;

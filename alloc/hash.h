@@ -47,6 +47,10 @@ void hash_remove(struct arena *a, struct hash *h, slot record);
  * Takes no memory. */
 void hash_replace(struct arena *a, struct hash *h, slot from, slot to);
 
+/* Walks all records, bucket by bucket: the one after `record` (0 = the first), or 0 after the last.
+ * The table must not change meanwhile. */
+slot hash_next(const struct arena *a, const struct hash *h, slot record);
+
 bool hash_check(const struct arena *a, const struct hash *h);
 
 #endif

@@ -135,8 +135,12 @@ bool kind_wants_compaction(const struct kind *k)
 
 static enum fate move_record(struct compaction *c, struct pool *p, slot from)
 {
-    if (p->partial == 0 || (c->limbo != NULL && !limbo_reserve(c->limbo, 1)))
+    if (p->partial == 0)
         return NO_ROOM;
+    if (c->limbo != NULL && !limbo_reserve(c->limbo, 1)) {
+        c->tries_left = 0;
+        return NO_ROOM;
+    }
     slot to = pool_get(c->arena, p);
     ENSURE(to != 0);
     memcpy(slot_ptr(c->arena, to), slot_ptr(c->arena, from), p->slot_bytes);
@@ -167,8 +171,6 @@ static void go_on_vacating(struct compaction *c, struct pool *p)
             return;
         c->tries_left--;
         enum fate fate = move_record(c, p, pool_slot_name(p, page, i));
-        if (fate == NO_ROOM)
-            c->tries_left = 0;
         if (fate != MOVED) {
             pool_readmit(c->arena, p, fate == STAYS);
             return;
@@ -182,7 +184,7 @@ static void compact_pool(struct compaction *c, struct pool *p)
 {
     while (c->tries_left > 0 && c->pages_left > 0) {
         if (!p->is_vacating) {
-            if (p->is_stuck || !pool_can_shrink(p) || !has_much_free(c->kind))
+            if (!pool_can_shrink(p) || !has_much_free(c->kind))
                 return;
             page_no page = pool_emptiest(c->arena, p);
             if (page == 0)

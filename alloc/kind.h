@@ -33,11 +33,11 @@ void kind_init(struct kind *k, unsigned owner);
 slot kind_get(struct arena *a, struct kind *k, size_t bytes) WARN_UNUSED;
 void kind_put(struct arena *a, struct kind *k, slot s, size_t bytes);
 
+/* The pool of records of `bytes`: for limbo_add, where readers may still see what is put. */
+struct pool *kind_pool(struct kind *k, size_t bytes);
+
 /* The bytes that a record of `bytes` occupies. */
 size_t kind_slot_bytes(size_t bytes);
-
-/* The pool of records of that size, for limbo_add. */
-struct pool *kind_pool(struct kind *k, size_t bytes);
 
 /* Sums over the pools. */
 size_t kind_pages(const struct kind *k);

@@ -2,112 +2,150 @@
 
 #include <string.h>
 
-enum { FANOUT = ARENA_PAGE_BYTES / sizeof(page_no) };
+_Static_assert(TABLE_FANOUT * sizeof(page_no) == ARENA_PAGE_BYTES, "a directory is a page");
 
 void table_init(struct table *t, size_t item_bytes, unsigned owner)
 {
     ENSURE(item_bytes >= 1 && item_bytes <= ARENA_PAGE_BYTES && ARENA_PAGE_BYTES % item_bytes == 0);
+    uint32_t per_leaf = (uint32_t)(ARENA_PAGE_BYTES / item_bytes);
     *t = (struct table){
-        .item_bytes = (uint32_t)item_bytes,
-        .per_leaf = (uint32_t)(ARENA_PAGE_BYTES / item_bytes),
-        .owner = owner,
+        .per_leaf = per_leaf,
+        .owner = (uint16_t)owner,
+        .leaf_shift = (uint8_t)__builtin_ctz(per_leaf),
+        .item_shift = (uint8_t)__builtin_ctz((unsigned)item_bytes),
     };
 }
 
-/* The page that *entry names, made and zeroed if it is missing; 0 when memory is exhausted. */
-static page_no make_page(struct arena *a, struct table *t, page_no *entry)
+/* A zeroed page; 0 when memory is exhausted. */
+static page_no get_page(struct arena *a, struct table *t)
 {
-    if (*entry == 0) {
-        *entry = arena_page_get(a, t->owner);
-        if (*entry == 0)
-            return 0;
-        memset(arena_page(a, *entry), 0, ARENA_PAGE_BYTES);
-        t->n_pages++;
-    }
-    return *entry;
+    page_no page = arena_page_get(a, t->owner);
+    if (page == 0)
+        return 0;
+    memset(arena_page(a, page), 0, ARENA_PAGE_BYTES);
+    t->n_pages++;
+    return page;
 }
 
-static void put_page(struct arena *a, struct table *t, page_no *entry)
+static void put_page(struct arena *a, struct table *t, page_no page)
 {
-    arena_page_put(a, t->owner, *entry);
-    *entry = 0;
+    arena_page_put(a, t->owner, page);
     t->n_pages--;
 }
 
-/* The entry of a directory page that leads to item `index`, on level 1 (root) or 2. */
-static page_no *entry_at(const struct arena *a, const struct table *t, page_no dir, int level,
-                         uint64_t index)
+/* Whether a leaf's number is within what `levels` of directories cover. */
+static bool covers(unsigned levels, uint64_t leaf)
 {
-    uint64_t leaf = index / t->per_leaf;
-    uint64_t at = level == 1 ? leaf / FANOUT : leaf % FANOUT;
-    assert(at < FANOUT);
-    return (page_no *)arena_page(a, dir) + at;
+    return leaf >> levels * TABLE_FANOUT_SHIFT == 0;
 }
 
-static bool is_empty(const struct arena *a, page_no dir)
+/* The entry of a directory on `level` (1 = just above the leaves) that leads to a leaf. */
+static page_no *entry_at(const struct arena *a, page_no dir, unsigned level, uint64_t leaf)
+{
+    uint64_t at = leaf >> (level - 1) * TABLE_FANOUT_SHIFT;
+    return (page_no *)arena_page(a, dir) + (at & (TABLE_FANOUT - 1));
+}
+
+/* How many entries of a directory lead somewhere; counts to 2 at most. */
+static unsigned count_entries(const struct arena *a, page_no dir)
 {
     const page_no *entries = arena_page(a, dir);
-    for (size_t i = 0; i < FANOUT; i++)
-        if (entries[i] != 0)
-            return false;
+    unsigned n = 0;
+    for (size_t i = 0; n < 2 && i < TABLE_FANOUT; i++)
+        n += entries[i] != 0;
+    return n;
+}
+
+/* Puts directories on top until they cover the leaf. */
+static bool grow(struct arena *a, struct table *t, uint64_t leaf)
+{
+    while (!covers(t->n_levels, leaf)) {
+        ENSURE(t->n_levels < TABLE_LEVELS_MAX);
+        if (t->root != 0) {
+            page_no top = get_page(a, t);
+            if (top == 0)
+                return false;
+            *entry_at(a, top, t->n_levels + 1u, 0) = t->root;
+            t->root = top;
+        }
+        t->n_levels++;
+    }
     return true;
 }
 
-/* Returns directories on the way to `index` that lead nowhere. */
-static void prune(struct arena *a, struct table *t, uint64_t index)
+/* Returns directories on the way to a leaf that lead nowhere, and those on top that lead to what is
+ * in front alone. */
+static void prune(struct arena *a, struct table *t, uint64_t leaf)
 {
-    page_no *mid = entry_at(a, t, t->root, 1, index);
-    if (*mid != 0 && is_empty(a, *mid))
-        put_page(a, t, mid);
-    if (is_empty(a, t->root))
-        put_page(a, t, &t->root);
+    if (t->root != 0 && t->n_levels == 2 && covers(2, leaf)) {
+        page_no *mid = entry_at(a, t->root, 2, leaf);
+        if (*mid != 0 && count_entries(a, *mid) == 0) {
+            put_page(a, t, *mid);
+            *mid = 0;
+        }
+    }
+    while (t->root != 0 && t->n_levels > 0) {
+        page_no front = *entry_at(a, t->root, t->n_levels, 0);
+        unsigned n = count_entries(a, t->root);
+        if (n > 1 || (n == 1 && front == 0))
+            break;
+        put_page(a, t, t->root);
+        t->root = front;
+        t->n_levels--;
+    }
+    if (t->root == 0)
+        t->n_levels = 0;
 }
 
 void *table_make(struct arena *a, struct table *t, uint64_t index)
 {
-    if (make_page(a, t, &t->root) == 0)
-        return NULL;
-    page_no *mid = entry_at(a, t, t->root, 1, index);
-    page_no *leaf = make_page(a, t, mid) != 0 ? entry_at(a, t, *mid, 2, index) : NULL;
-    if (leaf == NULL || make_page(a, t, leaf) == 0) {
-        prune(a, t, index);
-        return NULL;
+    uint64_t leaf = index >> t->leaf_shift;
+    page_no *entry = &t->root;
+    if (!grow(a, t, leaf))
+        goto fail;
+    for (unsigned level = t->n_levels;; level--) {
+        if (*entry == 0)
+            *entry = get_page(a, t);
+        if (*entry == 0)
+            goto fail;
+        if (level == 0)
+            break;
+        entry = entry_at(a, *entry, level, leaf);
     }
-    return (char *)arena_page(a, *leaf) + index % t->per_leaf * t->item_bytes;
-}
-
-void *table_at(const struct arena *a, const struct table *t, uint64_t index)
-{
-    if (t->root == 0 || index / t->per_leaf / FANOUT >= FANOUT)
-        return NULL;
-    page_no mid = *entry_at(a, t, t->root, 1, index);
-    page_no leaf = mid != 0 ? *entry_at(a, t, mid, 2, index) : 0;
-    if (leaf == 0)
-        return NULL;
-    return (char *)arena_page(a, leaf) + index % t->per_leaf * t->item_bytes;
+    return (char *)arena_page(a, *entry) + ((index & (t->per_leaf - 1u)) << t->item_shift);
+fail:
+    prune(a, t, leaf);
+    return NULL;
 }
 
 void table_clear_leaf(struct arena *a, struct table *t, uint64_t index)
 {
     if (table_at(a, t, index) == NULL)
         return;
-    page_no mid = *entry_at(a, t, t->root, 1, index);
-    put_page(a, t, entry_at(a, t, mid, 2, index));
-    prune(a, t, index);
+    uint64_t leaf = index >> t->leaf_shift;
+    page_no *entry = &t->root;
+    for (unsigned level = t->n_levels; level > 0; level--)
+        entry = entry_at(a, *entry, level, leaf);
+    put_page(a, t, *entry);
+    *entry = 0;
+    prune(a, t, leaf);
+}
+
+/* Returns a page and what is below it; at most TABLE_LEVELS_MAX levels. */
+static void release_below(struct arena *a, struct table *t, page_no page, unsigned level)
+{
+    for (size_t i = 0; level > 0 && i < TABLE_FANOUT; i++) {
+        page_no below = ((const page_no *)arena_page(a, page))[i];
+        if (below != 0)
+            release_below(a, t, below, level - 1);
+    }
+    put_page(a, t, page);
 }
 
 void table_release(struct arena *a, struct table *t)
 {
-    if (t->root == 0)
-        return;
-    page_no *mids = arena_page(a, t->root);
-    for (size_t i = 0; i < FANOUT; i++) {
-        page_no *leaves = mids[i] != 0 ? arena_page(a, mids[i]) : NULL;
-        for (size_t j = 0; leaves != NULL && j < FANOUT; j++)
-            if (leaves[j] != 0)
-                put_page(a, t, &leaves[j]);
-        if (leaves != NULL)
-            put_page(a, t, &mids[i]);
-    }
-    put_page(a, t, &t->root);
+    if (t->root != 0)
+        release_below(a, t, t->root, t->n_levels);
+    t->root = 0;
+    t->n_levels = 0;
 }

@@ -1,8 +1,9 @@
 /* An array of equal items that grows and shrinks a page at a time and never moves what it holds.
  *
- * Items live in leaf pages, found through two levels of directory pages, so growing costs at most
- * three pages and copies nothing: no doubling, no peak. A leaf that was never written, or whose
- * range was cleared, takes no memory and reads as zero.
+ * Items live in leaf pages. A table of one leaf is that page; a longer one finds its leaves through
+ * directory pages, one level for 4096 leaves and two for more, so growing costs at most four pages
+ * and copies nothing: no doubling, no peak. A leaf that was never written, or whose range was
+ * cleared, takes no memory and reads as zero; levels go when one leaf in front is left.
  *
  * Threads: the caller's lock guards a table. */
 #ifndef HG_ALLOC_TABLE_H
@@ -10,12 +11,16 @@
 
 #include "alloc/arena.h"
 
+enum { TABLE_FANOUT_SHIFT = 12, TABLE_FANOUT = 1 << TABLE_FANOUT_SHIFT, TABLE_LEVELS_MAX = 2 };
+
 struct table {
-    page_no root;        /* page of page numbers of directories, or 0 */
-    uint32_t item_bytes; /* divides ARENA_PAGE_BYTES */
-    uint32_t per_leaf;
+    page_no root;      /* the only leaf, or the directory at the top; 0 = no item */
+    uint32_t per_leaf; /* items, 1 << leaf_shift */
     uint32_t n_pages;
-    uint32_t owner;
+    uint16_t owner;
+    uint8_t n_levels; /* directories between root and leaf: 0 .. TABLE_LEVELS_MAX */
+    uint8_t leaf_shift;
+    uint8_t item_shift; /* an item has 1 << item_shift bytes */
 };
 
 /* item_bytes: a power of two, 1 .. ARENA_PAGE_BYTES. */
@@ -25,8 +30,30 @@ void table_init(struct table *t, size_t item_bytes, unsigned owner);
  * Valid until the table is cleared there. */
 void *table_make(struct arena *a, struct table *t, uint64_t index) WARN_UNUSED;
 
+/* The page of leaf number `leaf` (index / per_leaf), which is known to be there. */
+static inline page_no table_leaf(const struct arena *a, const struct table *t, uint64_t leaf)
+{
+    page_no page = t->root;
+    for (unsigned shift = t->n_levels * (unsigned)TABLE_FANOUT_SHIFT; shift > 0;) {
+        shift -= TABLE_FANOUT_SHIFT;
+        page = ((const page_no *)arena_page(a, page))[leaf >> shift & (TABLE_FANOUT - 1)];
+    }
+    return page;
+}
 /* The item's address, or NULL when its page was never made (it then counts as zero). */
-void *table_at(const struct arena *a, const struct table *t, uint64_t index);
+static inline void *table_at(const struct arena *a, const struct table *t, uint64_t index)
+{
+    uint64_t leaf = index >> t->leaf_shift;
+    unsigned shift = t->n_levels * (unsigned)TABLE_FANOUT_SHIFT;
+    page_no page = leaf >> shift == 0 ? t->root : 0;
+    while (shift > 0 && page != 0) {
+        shift -= TABLE_FANOUT_SHIFT;
+        page = ((const page_no *)arena_page(a, page))[leaf >> shift & (TABLE_FANOUT - 1)];
+    }
+    if (page == 0)
+        return NULL;
+    return (char *)arena_page(a, page) + ((index & (t->per_leaf - 1u)) << t->item_shift);
+}
 
 /* Returns the leaf that holds `index` to the arena: its items read as zero again. Returns
  * directories that become empty. */

@@ -108,18 +108,58 @@ static void put_pools(struct json *j, const struct tsdb_stats *s)
     json_key(j, "pools");
     json_array(j);
     for (uint32_t i = 0; i < s->n_windows; i++)
-        for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+        for (unsigned c = 0; c < TSDB_POOLS; c++) {
             const struct tsdb_window_stats *w = &s->windows[i];
             if (w->classes[c].pages == 0)
                 continue;
             json_object(j);
             json_key(j, "window");
             json_i64(j, w->number);
-            put_number(j, "size", size_class_bytes(c + 1));
+            put_number(j, "size", tsdb_pool_bytes(c));
             put_number(j, "pages", w->classes[c].pages);
             put_number(j, "used", w->classes[c].used);
+            put_number(j, "freeSlotBytes",
+                       (uint64_t)w->classes[c].pages * ARENA_PAGE_BYTES -
+                           (uint64_t)w->classes[c].used * tsdb_pool_bytes(c));
             json_object_end(j);
         }
+    json_array_end(j);
+}
+
+/* The pool of what is open, whatever its window. */
+static void put_open(struct json *j, const struct tsdb_stats *s)
+{
+    json_key(j, "open");
+    json_object(j);
+    put_number(j, "size", SIZE_CLASS_STEP_BYTES);
+    put_number(j, "pages", s->open.pages);
+    put_number(j, "used", s->open.used);
+    put_number(j, "payloadBytes", s->open_payload_bytes);
+    put_number(j, "freeSlotBytes",
+               (uint64_t)s->open.pages * ARENA_PAGE_BYTES -
+                   (uint64_t)s->open.used * SIZE_CLASS_STEP_BYTES);
+    json_object_end(j);
+}
+
+/* What the pools of all windows hold, size by size. */
+static void put_classes(struct json *j, const struct tsdb_stats *s)
+{
+    json_key(j, "classes");
+    json_array(j);
+    for (unsigned c = 0; c < TSDB_POOLS; c++) {
+        uint64_t pages = 0, used = 0, size = tsdb_pool_bytes(c);
+        for (uint32_t i = 0; i < s->n_windows; i++) {
+            pages += s->windows[i].classes[c].pages;
+            used += s->windows[i].classes[c].used;
+        }
+        json_object(j);
+        put_number(j, "size", size);
+        put_number(j, "pages", pages);
+        put_number(j, "used", used);
+        put_number(j, "bytes", pages * ARENA_PAGE_BYTES);
+        put_number(j, "freeSlotBytes", pages * ARENA_PAGE_BYTES - used * size);
+        json_object_end(j);
+    }
     json_array_end(j);
 }
 
@@ -129,7 +169,10 @@ static void put_windows(struct json *j, const struct tsdb_stats *s)
     json_array(j);
     for (uint32_t i = 0; i < s->n_windows; i++) {
         const struct tsdb_window_stats *w = &s->windows[i];
+        struct memory_window waste = memory_window_waste(w);
         json_object(j);
+        json_key(j, "number");
+        json_i64(j, w->number);
         json_key(j, "start");
         json_i64(j, w->start_ms);
         put_number(j, "series", w->series);
@@ -137,9 +180,26 @@ static void put_windows(struct json *j, const struct tsdb_stats *s)
         put_number(j, "samples", w->samples);
         put_number(j, "bytes", w->bytes);
         put_number(j, "payloadBytes", w->payload_bytes);
+        put_number(j, "slackBytes", waste.slack_bytes);
+        put_number(j, "freeSlotBytes", waste.free_slot_bytes);
         json_object_end(j);
     }
     json_array_end(j);
+}
+
+static void put_waste(struct json *j, const struct tsdb_stats *s, const struct memory_report *m)
+{
+    json_key(j, "waste");
+    json_object(j);
+    put_number(j, "slackBytes", s->slack_bytes);
+    put_number(j, "freeSlotBytes", s->free_slot_bytes);
+    put_number(j, "retainedBytes", m->arena.retained_bytes);
+    json_object_end(j);
+    json_key(j, "heap");
+    json_object(j);
+    put_number(j, "usedBytes", m->heap.used_bytes);
+    put_number(j, "freeBytes", m->heap.free_bytes);
+    json_object_end(j);
 }
 
 void api_memory(struct request *rq)
@@ -157,16 +217,14 @@ void api_memory(struct request *rq)
     put_number(&j, "accountedBytes", m.accounted_bytes);
     json_key(&j, "unaccountedBytes");
     json_i64(&j, m.unaccounted_bytes);
+    put_number(&j, "toleranceBytes", memory_report_tolerance(m.rss_bytes));
     put_number(&j, "series", s.series);
     put_number(&j, "samples", s.samples);
     put_owners(&j, &m);
-    json_key(&j, "waste");
-    json_object(&j);
-    put_number(&j, "slackBytes", s.slack_bytes);
-    put_number(&j, "freeSlotBytes", s.free_slot_bytes);
-    put_number(&j, "retainedBytes", m.arena.retained_bytes);
-    json_object_end(&j);
+    put_waste(&j, &s, &m);
     put_pools(&j, &s);
+    put_classes(&j, &s);
+    put_open(&j, &s);
     put_windows(&j, &s);
     json_object_end(&j);
     reply_end(rq, &j);

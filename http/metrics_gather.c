@@ -39,12 +39,16 @@ enum family {
     LABEL_PAIRS,
     WINDOW_SAMPLES,
     WINDOW_BYTES,
-    SLAB_PAGES,
-    SLAB_SLOTS_USED,
+    WINDOW_PAYLOAD,
+    POOL_PAGES,
+    POOL_SLOTS_USED,
     MEMORY_BYTES,
+    MEMORY_RESIDENT,
     MEMORY_LIMIT,
     MEMORY_UNACCOUNTED,
+    MEMORY_TOLERANCE,
     MEMORY_WASTE,
+    MEMORY_HEAP,
     MEMORY_REFUSED,
     SNAPSHOT_SUCCESS,
     SNAPSHOT_SECONDS,
@@ -118,18 +122,34 @@ static const struct metric_family families[] = {
                         METRIC_GAUGE},
     [WINDOW_BYTES] = {"hourglass_window_bytes", "Pages held by age of the window (0 = newest).",
                       METRIC_GAUGE},
-    [SLAB_PAGES] = {"hourglass_slab_pages", "Pages of chunk memory by slot size in bytes.",
+    [WINDOW_PAYLOAD] = {"hourglass_window_payload_bytes",
+                        "Encoded samples in those pages by age of the window (0 = newest).",
+                        METRIC_GAUGE},
+    [POOL_PAGES] = {"hourglass_pool_pages",
+                    "Pages of chunk memory by age of the window (0 = newest) and slot size.",
                     METRIC_GAUGE},
-    [SLAB_SLOTS_USED] = {"hourglass_slab_slots_used", "Used slots by slot size in bytes.",
+    [POOL_SLOTS_USED] = {"hourglass_pool_slots_used",
+                         "Used slots by age of the window (0 = newest) and slot size.",
                          METRIC_GAUGE},
-    [MEMORY_BYTES] = {"hourglass_memory_bytes", "Memory by owner.", METRIC_GAUGE},
+    [MEMORY_BYTES] = {"hourglass_memory_bytes", "Memory by owner, counted by the owner.",
+                      METRIC_GAUGE},
+    [MEMORY_RESIDENT] = {"hourglass_memory_resident_bytes",
+                         "Resident memory, read together with the owners' rows.", METRIC_GAUGE},
     [MEMORY_LIMIT] = {"hourglass_memory_limit_bytes", "--storage.memory-limit in bytes.",
                       METRIC_GAUGE},
     [MEMORY_UNACCOUNTED] = {"hourglass_memory_unaccounted_bytes",
-                            "Resident memory without the sum of all owners.", METRIC_GAUGE},
+                            "Resident memory without the sum of all owners: beyond the tolerance "
+                            "it is a leak that nobody owns, or memory counted and not there.",
+                            METRIC_GAUGE},
+    [MEMORY_TOLERANCE] = {"hourglass_memory_tolerance_bytes",
+                          "The most that may be unaccounted, in either direction: 2 % or 2 MiB.",
+                          METRIC_GAUGE},
     [MEMORY_WASTE] = {"hourglass_memory_waste_bytes",
                       "Held but not used: inside slots, in free slots, in free pages.",
                       METRIC_GAUGE},
+    [MEMORY_HEAP] = {"hourglass_memory_heap_bytes",
+                     "libc's heap with the connections: used, and free but resident.",
+                     METRIC_GAUGE},
     [MEMORY_REFUSED] = {"hourglass_memory_refused_total",
                         "Requests for memory that the limit refused.", METRIC_COUNTER},
     [SNAPSHOT_SUCCESS] = {"hourglass_snapshot_last_success_timestamp_seconds",
@@ -227,31 +247,45 @@ static void gather_store(const struct walk *w, const struct tsdb_stats *s)
     emit(w, LABEL_PAIRS, (double)s->pairs);
 }
 
+/* Windows by age, so that their turn makes no new series of metrics. */
+static const struct tsdb_window_stats *window_of_age(const struct tsdb_stats *s, uint32_t age,
+                                                     char text[24])
+{
+    snprintf(text, 24, "%u", age);
+    return &s->windows[s->n_windows - 1 - age];
+}
+
+/* One family for each pool that has pages. */
+static void gather_pools(const struct walk *w, const struct tsdb_stats *s, enum family f)
+{
+    char age_text[24], size_text[24];
+    const struct metric_label labels[] = {{"age", age_text}, {"size", size_text}};
+    for (uint32_t age = 0; age < s->n_windows; age++) {
+        const struct tsdb_window_stats *window = window_of_age(s, age, age_text);
+        for (unsigned c = 0; c < TSDB_POOLS; c++) {
+            if (window->classes[c].pages == 0)
+                continue;
+            snprintf(size_text, sizeof(size_text), "%zu", tsdb_pool_bytes(c));
+            emit_with(w, f, "", labels, ARRAY_LEN(labels),
+                      f == POOL_PAGES ? window->classes[c].pages : window->classes[c].used);
+        }
+    }
+    snprintf(age_text, sizeof(age_text), "open");
+    snprintf(size_text, sizeof(size_text), "%d", SIZE_CLASS_STEP_BYTES);
+    emit_with(w, f, "", labels, ARRAY_LEN(labels), f == POOL_PAGES ? s->open.pages : s->open.used);
+}
+
 static void gather_windows(const struct walk *w, const struct tsdb_stats *s)
 {
-    uint64_t pages[SIZE_CLASSES] = {0}, used[SIZE_CLASSES] = {0};
     char text[24];
-    for (uint32_t i = 0; i < s->n_windows; i++)
-        for (size_t c = 0; c < SIZE_CLASSES; c++) {
-            pages[c] += s->windows[i].classes[c].pages;
-            used[c] += s->windows[i].classes[c].used;
-        }
-    for (uint32_t age = 0; age < s->n_windows; age++) {
-        snprintf(text, sizeof(text), "%u", age);
-        emit_by(w, WINDOW_SAMPLES, "age", text, (double)s->windows[s->n_windows - 1 - age].samples);
-    }
-    for (uint32_t age = 0; age < s->n_windows; age++) {
-        snprintf(text, sizeof(text), "%u", age);
-        emit_by(w, WINDOW_BYTES, "age", text, (double)s->windows[s->n_windows - 1 - age].bytes);
-    }
-    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
-        snprintf(text, sizeof(text), "%zu", size_class_bytes(c + 1));
-        emit_by(w, SLAB_PAGES, "size", text, (double)pages[c]);
-    }
-    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
-        snprintf(text, sizeof(text), "%zu", size_class_bytes(c + 1));
-        emit_by(w, SLAB_SLOTS_USED, "size", text, (double)used[c]);
-    }
+    for (uint32_t age = 0; age < s->n_windows; age++)
+        emit_by(w, WINDOW_SAMPLES, "age", text, (double)window_of_age(s, age, text)->samples);
+    for (uint32_t age = 0; age < s->n_windows; age++)
+        emit_by(w, WINDOW_BYTES, "age", text, (double)window_of_age(s, age, text)->bytes);
+    for (uint32_t age = 0; age < s->n_windows; age++)
+        emit_by(w, WINDOW_PAYLOAD, "age", text, (double)window_of_age(s, age, text)->payload_bytes);
+    gather_pools(w, s, POOL_PAGES);
+    gather_pools(w, s, POOL_SLOTS_USED);
 }
 
 static void gather_memory(const struct walk *w, struct app *app, const struct tsdb_stats *s)
@@ -260,11 +294,15 @@ static void gather_memory(const struct walk *w, struct app *app, const struct ts
     memory_report_make(app, &m);
     for (size_t i = 0; i < m.n_rows; i++)
         emit_by(w, MEMORY_BYTES, "owner", m.rows[i].owner, (double)m.rows[i].bytes);
+    emit(w, MEMORY_RESIDENT, (double)m.rss_bytes);
     emit(w, MEMORY_LIMIT, (double)m.limit_bytes);
     emit(w, MEMORY_UNACCOUNTED, (double)m.unaccounted_bytes);
+    emit(w, MEMORY_TOLERANCE, (double)memory_report_tolerance(m.rss_bytes));
     emit_by(w, MEMORY_WASTE, "kind", "slack", (double)s->slack_bytes);
     emit_by(w, MEMORY_WASTE, "kind", "free_slots", (double)s->free_slot_bytes);
     emit_by(w, MEMORY_WASTE, "kind", "retained", (double)m.arena.retained_bytes);
+    emit_by(w, MEMORY_HEAP, "state", "used", (double)m.heap.used_bytes);
+    emit_by(w, MEMORY_HEAP, "state", "free", (double)m.heap.free_bytes);
     emit(w, MEMORY_REFUSED, (double)atomic_load(&app->budget.n_refused));
 }
 

@@ -45,9 +45,10 @@ static void *tick_main(void *arg)
             self_store(app);
             next_self_ms = i64_max(next_self_ms + self_ms, now_ms);
         }
-        heap_tick(&app->heap, now_ms >= next_trim_ms);
-        if (now_ms >= next_trim_ms)
+        if (now_ms >= next_trim_ms) {
+            heap_tick(&app->heap, app->arena.base, app->arena.reserved_bytes);
             next_trim_ms = now_ms + TRIM_INTERVAL_MS;
+        }
         int64_t step_ms = self_ms > 0 ? i64_min(self_ms, TICK_MS) : TICK_MS;
         at_ns = i64_max(at_ns + step_ms * 1000000, monotonic_ns());
     } while (!sleep_until(t, at_ns));

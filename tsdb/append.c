@@ -167,9 +167,9 @@ static int check_limits_locked(struct tsdb *db, const struct labels *ls)
     if (o->max_series_per_metric == 0)
         return 0;
     const struct label *name = labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME));
-    slot pair = pair_find(db->arena, &db->labels.pairs, &db->labels.symbols, name->name,
-                          name->name_len, name->value, name->value_len);
-    bool is_full = pair != 0 && pair_at(db->arena, pair)->postings.n >= o->max_series_per_metric;
+    uint32_t pair = pair_find(db->arena, &db->labels.pairs, &db->labels.symbols, name->name,
+                              name->name_len, name->value, name->value_len);
+    bool is_full = pair != 0 && store_pair(db, pair)->postings.n >= o->max_series_per_metric;
     return is_full ? ERR_MAX_SERIES_METRIC : 0;
 }
 
@@ -201,12 +201,12 @@ static int check_past(struct intake *in, const struct window *w, const struct sa
 static int make_series_locked(struct intake *in)
 {
     struct tsdb *db = in->db;
-    if (series_find(db->arena, &db->series, in->labels, in->hash) != 0)
+    if (series_find(db->arena, &db->series, &db->labels, in->labels, in->hash) != 0)
         return 0;
     int err = check_limits_locked(db, in->labels);
     if (err != 0)
         return err;
-    if (series_new(db->arena, &db->series, &db->labels, in->labels, in->hash) == 0)
+    if (series_new(&db->slots, &db->series, &db->labels, in->labels, in->hash) == 0)
         return ERR_NO_MEMORY;
     in->batch->counters[N_SERIES_CREATED]++;
     return 0;
@@ -215,7 +215,7 @@ static int make_series_locked(struct intake *in)
 static void find_series(struct intake *in)
 {
     struct tsdb *db = in->db;
-    slot at = series_find(db->arena, &db->series, in->labels, in->hash);
+    slot at = series_find(db->arena, &db->series, &db->labels, in->labels, in->hash);
     in->series = at != 0 ? series_at(db->arena, at) : NULL;
 }
 
@@ -341,7 +341,7 @@ static void drop_if_empty(struct intake *in)
     struct tsdb *db = in->db;
     leave(in->batch);
     pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, in->labels, in->hash);
+    slot at = series_find(db->arena, &db->series, &db->labels, in->labels, in->hash);
     if (at != 0 && series_is_empty(series_at(db->arena, at)))
         store_remove_series_locked(db, at);
     pthread_rwlock_unlock(&db->lock);

@@ -84,6 +84,12 @@ static bool get_times(const uint8_t **at, const uint8_t *end, const struct block
     }
 }
 
+/* Only a timeline gives a run of several samples its times: parts of a run are named by places. */
+static bool is_run_alone(const struct block *b)
+{
+    return b->encoding == BLOCK_RUN && b->times != BLOCK_AT && b->n_samples > 1;
+}
+
 bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io, struct block *ret)
 {
     if (*at == end || **at >> (TIMES_SHIFT + 2) != 0)
@@ -96,7 +102,8 @@ bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io,
         !get_u32(at, end, COLUMN_BYTES_MAX, &ret->n_values_bytes))
         return false;
     ret->n_samples++;
-    if (!get_times(at, end, io, ret) || end - *at < (ptrdiff_t)ret->n_values_bytes)
+    if (!get_times(at, end, io, ret) || is_run_alone(ret) ||
+        end - *at < (ptrdiff_t)ret->n_values_bytes)
         return false;
     ret->values = *at;
     *at += ret->n_values_bytes;
@@ -186,6 +193,8 @@ static bool own_times(const struct block *b, uint32_t *ret)
 bool block_times(const struct arena *a, struct times_cache *t, const struct block *b, uint32_t from,
                  uint32_t n, uint32_t *ret)
 {
+    if (is_run_alone(b))
+        return false;
     if (b->times == BLOCK_PACKED)
         return from == 0 && n == b->n_samples && own_times(b, ret);
     if (b->times == BLOCK_AT) {

@@ -37,14 +37,14 @@ static int visit_constant(const struct chunk *c, const struct chunk_visitor *vis
     return rc;
 }
 
-static int visit_sheaf(const struct arena *a, const struct sheaf *s,
+static int visit_sheaf(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
                        const struct chunk_visitor *visitor)
 {
     uint8_t bytes[SHEAF_BYTES_MAX];
     struct sheaf_reader r;
     struct block b;
     enum chunk_part part = PART_SHEAF;
-    sheaf_gather(a, s, bytes);
+    sheaf_gather(a, s, e, bytes);
     sheaf_reader_init(&r, s, bytes);
     for (int rc; sheaf_next(&r, &b); part = PART_BLOCK)
         if ((rc = visitor->block(visitor->ctx, part, &b)) != 0)
@@ -100,13 +100,13 @@ int chunk_visit(const struct arena *a, const struct chunk_view *v, uint32_t min_
         return visit_constant(&v->c, visitor);
     case CHUNK_SHEAF: {
         struct sheaf only = chunk_only_sheaf(&v->c);
-        return visit_sheaf(a, &only, visitor);
+        return visit_sheaf(a, &only, NULL, visitor);
     }
     case CHUNK_HEAD:
         for (uint32_t i = chunk_find_sheaf(a, h, min_time); rc == 0 && i < h->sheaves.n; i++)
-            rc = visit_sheaf(a, row_at(a, &h->sheaves, sizeof(struct sheaf), i), visitor);
+            rc = visit_sheaf(a, row_at(a, &h->sheaves, sizeof(struct sheaf), i), NULL, visitor);
         if (rc == 0 && h->last.n_blocks > 0)
-            rc = visit_sheaf(a, &h->last, visitor);
+            rc = visit_sheaf(a, &h->last, &h->end, visitor);
         return rc == 0 ? visit_tail(a, h, visitor) : rc;
     default:
         return 0;
@@ -264,7 +264,10 @@ void chunk_span(const struct arena *a, struct times_cache *t, const struct chunk
 
 void chunk_footprint_add(struct chunk_footprint *io, size_t slot_bytes, size_t payload_bytes)
 {
-    io->slots[size_class_of(slot_bytes) - 1]++;
+    if (slot_bytes <= CRUMB_BYTES_MAX)
+        io->crumbs[(slot_bytes - 1) / CRUMB_STEP_BYTES]++;
+    else
+        io->slots[size_class_of(slot_bytes) - 1]++;
     io->payload_bytes += payload_bytes;
 }
 
@@ -279,10 +282,10 @@ static void count_slot(void *ctx, slot s)
     chunk_footprint_add(f->io, pool_slot_bytes_at(f->a, s), 0);
 }
 
-static void add_sheaf(struct footprint_walk *f, const struct sheaf *s)
+static void add_sheaf(struct footprint_walk *f, const struct sheaf *s, const struct sheaf_end *e)
 {
-    sheaf_each_slot(f->a, s, count_slot, f);
-    f->io->payload_bytes += sheaf_payload(f->a, s);
+    sheaf_each_slot(f->a, s, e, count_slot, f);
+    f->io->payload_bytes += sheaf_payload(f->a, s, e);
 }
 
 void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
@@ -292,18 +295,18 @@ void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
     const struct chunk_head *h = &v->head;
     if (v->c.kind == CHUNK_SHEAF) {
         struct sheaf only = chunk_only_sheaf(&v->c);
-        add_sheaf(&f, &only);
+        add_sheaf(&f, &only, NULL);
     }
     if (v->c.kind != CHUNK_HEAD)
         return;
-    io->open_payload_bytes += chunk_tail_payload(h);
-    io->open_slots += 1 + chunk_tail_pieces(&h->tail);
+    io->open_payload_bytes += chunk_tail_payload(h) + h->end.n_rest;
+    io->open_slots += 1 + chunk_tail_pieces(&h->tail) + (h->end.rest != 0);
     row_each_slot(a, &h->sheaves, sizeof(struct sheaf), count_slot, &f);
     io->payload_bytes += h->sheaves.n * sizeof(struct sheaf);
     for (uint32_t i = 0; i < h->sheaves.n; i++)
-        add_sheaf(&f, row_at(a, &h->sheaves, sizeof(struct sheaf), i));
+        add_sheaf(&f, row_at(a, &h->sheaves, sizeof(struct sheaf), i), NULL);
     if (h->last.n_blocks > 0)
-        add_sheaf(&f, &h->last);
+        add_sheaf(&f, &h->last, &h->end);
 }
 
 struct checker {
@@ -345,13 +348,52 @@ static int check_tail(void *ctx, const struct chunk_tail *tail)
 {
     struct checker *k = ctx;
     uint32_t times[BLOCK_SAMPLES_MAX];
+    if (tail->timeline != 0 &&
+        (uint64_t)tail->places[0] + tail->n > timeline_times(k->a, tail->timeline))
+        return 1;
     chunk_tail_times(k->a, k->times, tail, times);
     return check_times(k, times, tail->n);
+}
+
+struct sheaf_sum {
+    struct checker *k;
+    struct sheaf s;
+};
+
+static int add_to_sum(void *ctx, enum chunk_part part, const struct block *b)
+{
+    struct sheaf_sum *sum = ctx;
+    uint32_t first, last;
+    block_span(sum->k->a, sum->k->times, b, &first, &last);
+    if (part == PART_SHEAF)
+        sum->s.first_time = first;
+    sum->s.n_blocks++;
+    sum->s.n_samples += b->n_samples;
+    return 0;
+}
+
+/* Whether a sheaf, whose blocks are good, is what it says. */
+static bool sheaf_is_good(struct checker *k, const struct sheaf *s, const struct sheaf_end *e)
+{
+    struct sheaf_sum sum = {.k = k};
+    const struct chunk_visitor visitor = {add_to_sum, NULL, &sum};
+    (void)visit_sheaf(k->a, s, e, &visitor);
+    return sum.s.first_time == s->first_time && sum.s.n_blocks == s->n_blocks &&
+           sum.s.n_samples == s->n_samples;
+}
+
+static bool sheaves_are_good(struct checker *k, const struct chunk_head *h)
+{
+    for (uint32_t i = 0; i < h->sheaves.n; i++)
+        if (!sheaf_is_good(k, row_at(k->a, &h->sheaves, sizeof(struct sheaf), i), NULL))
+            return false;
+    return h->last.n_blocks == 0 ? h->sheaves.n == 0 : sheaf_is_good(k, &h->last, &h->end);
 }
 
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v)
 {
     struct checker k = {.a = a, .times = t, .before = -1};
     const struct chunk_visitor visitor = {check_block, check_tail, &k};
-    return chunk_visit(a, v, 0, &visitor) == 0 && k.n == v->c.n_samples && k.n > 0;
+    return chunk_visit(a, v, 0, &visitor) == 0 && k.n == v->c.n_samples && k.n > 0 &&
+           (v->c.kind != CHUNK_HEAD || sheaves_are_good(&k, &v->head));
 }

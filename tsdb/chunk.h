@@ -8,7 +8,7 @@
  *     +----------+         +----------------------+      sheaves
  *     | CONSTANT |         | head: row -----------|--->  s1 s2 s3 ...    (directory: row.h)
  *     | HEAD ----|-------->|       last sheaf ----|--->  b1 b2 b3 ...
- *     | SHEAF ---|--+      |       tail, 24 bytes |--->  pieces of 128 B
+ *     | SHEAF ---|--+      |       tail, 20 bytes |--->  pieces of 128 B
  *     +----------+  |      +----------------------+
  *                   +---> the only sheaf of a chunk whose series has moved on
  *
@@ -48,14 +48,14 @@ struct chunk {
     };
 };
 
-enum { CHUNK_INLINE_BYTES = 24 };
+enum { CHUNK_INLINE_BYTES = 20 };
 
 struct chunk_head {
     struct row sheaves; /* of struct sheaf: the closed ones */
     struct sheaf last;  /* the one that grows */
-    struct sheaf_end end;
     struct tail tail;
     slot first_piece, last_piece; /* of the tail's bytes behind the inline ones */
+    struct sheaf_end end;         /* of last */
     uint8_t inline_bytes[CHUNK_INLINE_BYTES];
 };
 
@@ -143,7 +143,8 @@ int chunk_add(const struct chunk_writer *w, struct chunk *chunk, uint32_t time, 
  * ERR_NO_MEMORY (nothing changed: the chunk stays as it is, which is only larger). */
 int chunk_seal(const struct chunk_writer *w, struct chunk *chunk);
 
-/* The slots of the pool `open` that a head of a chunk and its tail are in; returns how many. */
+/* The slots of the pool `open` that a head of a chunk, the rest of its last sheaf and its tail are
+ * in; returns how many. */
 enum { CHUNK_OPEN_SLOTS_MAX = 32 };
 uint32_t chunk_open_slots(const struct arena *a, slot head, slot ret[CHUNK_OPEN_SLOTS_MAX]);
 size_t chunk_open_payload(const struct arena *a, slot head); /* their bytes that are not slack */
@@ -159,7 +160,7 @@ int chunk_restore_tail(const struct chunk_writer *w, struct chunk *chunk,
 
 struct chunk_footprint {
     uint64_t payload_bytes;
-    uint64_t slots[SIZE_CLASSES];
+    uint64_t slots[SIZE_CLASSES], crumbs[CRUMB_SIZES];
     uint64_t open_payload_bytes, open_slots; /* in the pool `open` */
 };
 
@@ -167,7 +168,7 @@ void chunk_footprint_add(struct chunk_footprint *io, size_t slot_bytes, size_t p
 void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
                          struct chunk_footprint *io);
 
-/* Times ascend, everything decodes, the counts are right. */
+/* Times ascend, everything decodes, the counts are right, of each sheaf as well. */
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v);
 
 #endif

@@ -9,8 +9,8 @@ struct piece {
     uint8_t bytes[PIECE_BYTES];
 };
 
-_Static_assert(CHUNK_OPEN_SLOTS_MAX > (TAIL_BYTES_MAX + PIECE_BYTES - 1) / PIECE_BYTES,
-               "a head and the pieces of the longest tail");
+_Static_assert(CHUNK_OPEN_SLOTS_MAX >= 2 + (TAIL_BYTES_MAX + PIECE_BYTES - 1) / PIECE_BYTES,
+               "a head, a rest and the pieces of the longest tail");
 _Static_assert(sizeof(struct piece) == SIZE_CLASS_STEP_BYTES, "a piece fills its slot");
 
 static struct piece *piece_at(const struct arena *a, slot s)
@@ -52,15 +52,20 @@ uint32_t chunk_open_slots(const struct arena *a, slot at, slot ret[CHUNK_OPEN_SL
 {
     const struct chunk_head *h = chunk_head_at(a, at);
     uint32_t n_pieces = chunk_tail_pieces(&h->tail), n = 0;
+    for (slot s = h->first_piece; n < n_pieces; n++) {
+        ret[n] = s;
+        s = n + 1 < n_pieces ? piece_at(a, s)->next : 0;
+    }
     ret[n++] = at;
-    for (slot s = h->first_piece; n <= n_pieces; s = piece_at(a, s)->next)
-        ret[n++] = s;
+    if (h->end.rest != 0)
+        ret[n++] = h->end.rest;
     return n;
 }
 
 size_t chunk_open_payload(const struct arena *a, slot head)
 {
-    return chunk_tail_payload(chunk_head_at(a, head));
+    const struct chunk_head *h = chunk_head_at(a, head);
+    return chunk_tail_payload(h) + h->end.n_rest;
 }
 
 static bool add_piece(struct change *c, struct chunk_head *h)

@@ -136,7 +136,8 @@ static void add_block(struct work *k, const struct block *b, uint32_t first_time
 {
     struct chunk_head *h = &k->h;
     if (h->last.n_blocks >= SHEAF_BLOCKS) {
-        if (!row_append(&k->change, &h->sheaves, sizeof(h->last), &h->last))
+        if (!sheaf_close(&k->change, &h->last, &h->end) ||
+            !row_append(&k->change, &h->sheaves, sizeof(h->last), &h->last))
             return;
         k->change.payload += (int64_t)sizeof(h->last);
         h->last.n_blocks = 0;
@@ -330,13 +331,12 @@ static void head_of_sheaf(struct work *k)
     uint32_t last;
     if (!make_head(k))
         return;
-    sheaf_gather(arena_of(k), &only, bytes);
+    sheaf_gather(arena_of(k), &only, NULL, bytes);
     sheaf_reader_init(&r, &only, bytes);
     bool is_block = sheaf_next(&r, &b);
     ENSURE(is_block);
     block_span(arena_of(k), k->w->times, &b, &only.first_time, &last);
     k->h.last = only;
-    sheaf_find_end(arena_of(k), &only, bytes, &k->h.end);
 }
 
 static void have_head(struct work *k)
@@ -352,7 +352,7 @@ static void seal(struct work *k)
     struct chunk_head *h = &k->h;
     if (h->tail.n_samples > 0)
         finish_tail(k);
-    if (!is_good(k) || h->sheaves.n > 0)
+    if (!is_good(k) || !sheaf_close(&k->change, &h->last, &h->end) || h->sheaves.n > 0)
         return;
     k->change.open_payload -= (int64_t)chunk_tail_payload(h);
     change_replace_open(&k->change, k->c.at);
@@ -440,15 +440,15 @@ static void put_into_block(struct work *k, struct rewrite *r, const struct block
     encode_part(r, 1, times + n / 2, values + n / 2, n - n / 2);
 }
 
-static void list_blocks(struct work *k, const struct sheaf *s, uint32_t time, uint64_t value,
-                        struct rewrite *r)
+static void list_blocks(struct work *k, const struct sheaf *s, const struct sheaf_end *e,
+                        uint32_t time, uint64_t value, struct rewrite *r)
 {
     struct sheaf_reader reader;
     struct block b;
     uint32_t first, last;
     bool is_in = false;
     r->n = 0;
-    sheaf_gather(arena_of(k), s, r->old_bytes);
+    sheaf_gather(arena_of(k), s, e, r->old_bytes);
     sheaf_reader_init(&reader, s, r->old_bytes);
     for (uint32_t left = s->n_blocks; sheaf_next(&reader, &b); left--) {
         block_span(arena_of(k), k->w->times, &b, &first, &last);
@@ -469,7 +469,7 @@ struct new_sheaf {
     struct sheaf_end end;
 };
 
-static void write_sheaf(struct work *k, const struct block *blocks, uint32_t n,
+static void write_sheaf(struct work *k, const struct block *blocks, uint32_t n, bool is_open,
                         struct new_sheaf *ret)
 {
     *ret = (struct new_sheaf){0};
@@ -479,6 +479,8 @@ static void write_sheaf(struct work *k, const struct block *blocks, uint32_t n,
         if (!sheaf_append(&k->change, &ret->s, &ret->end, &blocks[i], first))
             return;
     }
+    if (!is_open && !sheaf_close(&k->change, &ret->s, &ret->end))
+        k->change.has_failed = true;
 }
 
 /* The directory with item i replaced by two. */
@@ -531,18 +533,18 @@ static void insert_into_blocks(struct work *k, uint32_t time, uint64_t value)
     struct rewrite r;
     struct new_sheaf a, b = {0};
     uint32_t i = chunk_find_sheaf(arena_of(k), h, time);
+    bool is_last = i == h->sheaves.n;
     const struct sheaf old =
-        i < h->sheaves.n ? *(const struct sheaf *)row_at(arena_of(k), &h->sheaves, sizeof(old), i)
-                         : h->last;
-    list_blocks(k, &old, time, value, &r);
+        is_last ? h->last : *(const struct sheaf *)row_at(arena_of(k), &h->sheaves, sizeof(old), i);
+    const struct sheaf_end *old_end = is_last ? &h->end : NULL;
+    list_blocks(k, &old, old_end, time, value, &r);
     uint32_t n = r.n > SHEAF_BLOCKS_MAX ? r.n / 2 : r.n;
-    write_sheaf(k, r.blocks, n, &a);
+    write_sheaf(k, r.blocks, n, is_last && n == r.n, &a);
     if (n < r.n)
-        write_sheaf(k, &r.blocks[n], r.n - n, &b);
+        write_sheaf(k, &r.blocks[n], r.n - n, is_last, &b);
     if (k->change.has_failed)
         return;
-    k->change.payload -= (int64_t)sheaf_payload(arena_of(k), &old);
-    sheaf_each_slot(arena_of(k), &old, replace_slot, &k->change);
+    sheaf_replace(&k->change, &old, old_end);
     enter_sheaves(k, i, &a, &b);
 }
 
@@ -707,7 +709,8 @@ int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum 
         uint32_t first, last;
         block_span(arena_of(&k), w->times, b, &first, &last);
         if ((part == PART_SHEAF || k.h.last.n_blocks >= SHEAF_BLOCKS_MAX) && has_blocks(&k.h)) {
-            if (row_append(&k.change, &k.h.sheaves, sizeof(k.h.last), &k.h.last))
+            if (sheaf_close(&k.change, &k.h.last, &k.h.end) &&
+                row_append(&k.change, &k.h.sheaves, sizeof(k.h.last), &k.h.last))
                 k.change.payload += (int64_t)sizeof(k.h.last);
             k.h.last.n_blocks = 0;
         }

@@ -1,59 +1,368 @@
+/* Packed differences.
+ *
+ * The problem: most numbers need few bits and a few need many, in three shapes. Counters that
+ * rarely move are zeros with something in between; gauges lie around a middle; and anything jumps
+ * now and then. One width for all pays for the jumps with every number.
+ *
+ * The idea (patched frame of reference; Zukowski et al., Super-Scalar RAM-CPU Cache Compression,
+ * 2006): choose a base and a width that suit most, and keep what the width cuts off, the high half,
+ * of the exceptions apart. The high half is signed, so an exception may lie below the base too and
+ * a base need not be the least number. Where the exceptions are is a list or a bitmap, whichever is
+ * shorter; their high halves are numbers of the same kind and written by the same rule.
+ *
+ * Which base and width? For a given base a histogram of the numbers' widths tells for every width
+ * how many exceptions it has and how many bits these have beyond it, so all widths are judged from
+ * one pass. The bases tried are the least number, a typical one, and half a width below the typical
+ * one (numbers on both sides of it). Only the best guess is then worked out exactly. Trying every
+ * base by sorting would save 1 % more and cost several times as much.
+ */
 #include "tsdb/differences.h"
-#include "tsdb/bits.h"
+#include "tsdb/packed.h"
 #include "tsdb/varint.h"
+
 #include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
+
+enum { HAS_EXCEPTIONS = 0x80, WIDTH_MAX = 64, PLACE_BITS = 7 };
+
 static unsigned bit_width(uint64_t v)
 {
-    return v == 0 ? 0 : 64u - (unsigned)__builtin_clzll(v);
+    return 64u - (unsigned)__builtin_clzll(v | 1) - (v == 0);
 }
 
-/* Writes n differences as {varint minimum in zigzag, byte width, (d - minimum) in width bits each}.
- * All arithmetic wraps. Returns the end of what was written, or NULL when it does not fit. */
-static uint8_t *put_differences(uint8_t *at, uint8_t *end, const int64_t *d, uint32_t n)
+static size_t varint_bytes(uint64_t v)
 {
-    int64_t least = d[0];
-    for (uint32_t i = 1; i < n; i++)
+    return (bit_width(v | 1) + 6) / 7;
+}
+
+/* What is left of a number above the width; 0 when it is no exception. */
+static int64_t high_half(int64_t d, const struct differences_level *l)
+{
+    int64_t above = (int64_t)((uint64_t)d - (uint64_t)l->base);
+    return l->width == WIDTH_MAX ? 0 : above >> l->width;
+}
+
+static bool is_list(uint32_t n, uint32_t n_exceptions)
+{
+    return packed_bytes(n_exceptions, PLACE_BITS) <= packed_bytes(n, 1);
+}
+
+static size_t places_bytes(uint32_t n, uint32_t n_exceptions)
+{
+    return size_min(packed_bytes(n_exceptions, PLACE_BITS), packed_bytes(n, 1));
+}
+
+/* The level's own bytes, without the next level's. */
+static size_t level_bytes(const struct differences_level *l, uint32_t n)
+{
+    size_t bytes = varint_bytes(zigzag(l->base)) + 1 + packed_bytes(n, l->width);
+    return l->n_exceptions == 0 ? bytes : bytes + 1 + places_bytes(n, l->n_exceptions);
+}
+
+/* ---- planning ---- */
+
+/* How many numbers need how many bits, and from this the widths that occur, ascending, with how
+ * many numbers are of at most that width. The width 0 is always among them. */
+struct widths {
+    uint8_t n_of[WIDTH_MAX + 1];
+    uint8_t width[WIDTH_MAX + 1];
+    uint8_t n_within[WIDTH_MAX + 1];
+    uint32_t n;
+};
+
+static void widths_sum(struct widths *w, uint32_t n)
+{
+    uint32_t n_within = w->n_of[0];
+    w->width[0] = 0;
+    w->n_within[0] = (uint8_t)n_within;
+    w->n = 1;
+    for (unsigned i = 1; n_within < n; i++) {
+        if (w->n_of[i] == 0)
+            continue;
+        n_within += w->n_of[i];
+        w->width[w->n] = (uint8_t)i;
+        w->n_within[w->n++] = (uint8_t)n_within;
+    }
+}
+
+/* About how many bits the high halves take when numbers up to the width at place `low` are none. */
+static size_t high_bits_of(const struct widths *w, uint32_t low)
+{
+    unsigned most = w->width[w->n - 1];
+    uint32_t k = w->n_within[w->n - 1] - (uint32_t)w->n_within[low];
+    if (k == 1)
+        return 16 + (most - w->width[low]) / 7u * 8;
+    size_t best = SIZE_MAX;
+    for (uint32_t i = low + 1; i < w->n; i++) {
+        uint32_t k_high = w->n_within[w->n - 1] - (uint32_t)w->n_within[i];
+        size_t bits = k * (w->width[i] - (unsigned)w->width[low]);
+        if (k_high > 0)
+            bits += 24 + k_high * (most - w->width[i]) + places_bytes(k, k_high) * 8;
+        best = size_min(best, bits);
+    }
+    return best + 16;
+}
+
+struct guess {
+    unsigned width;
+    uint32_t n_exceptions;
+    size_t bits;
+};
+
+static struct guess guess_of(struct widths *w, uint32_t n, int64_t base)
+{
+    struct guess best = {.bits = SIZE_MAX};
+    size_t head_bits = (varint_bytes(zigzag(base)) + 1) * 8;
+    widths_sum(w, n);
+    for (uint32_t i = 0; i < w->n; i++) {
+        uint32_t k = n - w->n_within[i];
+        size_t bits = head_bits + packed_bytes(n, w->width[i]) * 8;
+        if (bits >= best.bits)
+            break;
+        if (k > 0)
+            bits += 8 + places_bytes(n, k) * 8 + high_bits_of(w, i);
+        if (bits < best.bits)
+            best = (struct guess){w->width[i], k, bits};
+    }
+    return best;
+}
+
+static int64_t middle_of(int64_t a, int64_t b, int64_t c)
+{
+    return i64_max(i64_min(a, b), i64_min(i64_max(a, b), c));
+}
+
+/* The exceptions of a level: their high halves and places. Returns how many. */
+static uint32_t exceptions_of(const int64_t *d, uint32_t n, const struct differences_level *l,
+                              int64_t *high, uint64_t *places)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        high[k] = high_half(d[i], l);
+        places[k] = i;
+        k += high[k] != 0;
+    }
+    return k;
+}
+
+static size_t plan_levels(const int64_t *d, uint32_t n, struct differences_level *l,
+                          unsigned n_levels);
+
+/* Works the guess out. Returns the bytes. */
+static size_t plan_exceptions(const int64_t *d, uint32_t n, uint64_t base,
+                              const struct guess *guess, struct differences_level *l,
+                              unsigned n_levels)
+{
+    int64_t high[DIFFERENCES_MAX];
+    uint64_t places[DIFFERENCES_MAX];
+    *l = (struct differences_level){(int64_t)base, (uint8_t)guess->width,
+                                    (uint8_t)guess->n_exceptions};
+    if (guess->n_exceptions == 0)
+        return level_bytes(l, n);
+    uint32_t k = exceptions_of(d, n, l, high, places);
+    assert(k == guess->n_exceptions);
+    return level_bytes(l, n) + plan_levels(high, k, l + 1, n_levels - 1);
+}
+
+/* Those that are not the typical number, less it. */
+static uint32_t others_of(const int64_t *d, uint32_t n, int64_t typical, int64_t *others)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        others[k] = (int64_t)((uint64_t)d[i] - (uint64_t)typical);
+        k += others[k] != 0;
+    }
+    return k;
+}
+
+static size_t plan_levels(const int64_t *d, uint32_t n, struct differences_level *l,
+                          unsigned n_levels)
+{
+    int64_t typical = middle_of(d[0], d[n / 2], d[n - 1]), least = typical, most = typical;
+    int64_t others[DIFFERENCES_MAX];
+    uint32_t n_others = others_of(d, n, typical, others);
+    for (uint32_t i = 0; i < n_others; i++) {
+        int64_t v = (int64_t)((uint64_t)others[i] + (uint64_t)typical);
+        least = i64_min(least, v);
+        most = i64_max(most, v);
+    }
+    uint64_t below = (uint64_t)typical - (uint64_t)least;
+    const struct differences_level plain = {
+        least, (uint8_t)bit_width((uint64_t)most - (uint64_t)least), 0};
+    *l = plain;
+    size_t plain_bytes = level_bytes(l, n);
+    if (n_levels == 1 || plain.width == 0)
+        return plain_bytes;
+
+    /* From the least number up; or, where numbers lie on both sides of a typical one, around that.
+     */
+    struct widths widths = {.n_of = {0}};
+    widths.n_of[bit_width(below)] = (uint8_t)(n - n_others);
+    for (uint32_t i = 0; i < n_others; i++)
+        widths.n_of[bit_width((uint64_t)others[i] + below)]++;
+    struct guess best = guess_of(&widths, n, least), around = {.bits = SIZE_MAX};
+    uint64_t base = (uint64_t)least;
+    if (below > 0) {
+        memset(&widths, 0, sizeof(widths));
+        widths.n_of[0] = (uint8_t)(n - n_others);
+        for (uint32_t i = 0; i < n_others; i++)
+            widths.n_of[bit_width(zigzag(others[i]))]++;
+        around = guess_of(&widths, n, typical);
+    }
+    if (around.bits < best.bits) {
+        best = around;
+        base = (uint64_t)typical - (best.width == 0 ? 0 : UINT64_C(1) << (best.width - 1));
+    }
+    size_t bytes = plan_exceptions(d, n, base, &best, l, n_levels);
+    if (bytes < plain_bytes)
+        return bytes;
+    *l = plain;
+    return plain_bytes;
+}
+
+size_t differences_plain_bytes(const int64_t *d, uint32_t n)
+{
+    int64_t least = d[0], most = d[0];
+    assert(n >= 1 && n <= DIFFERENCES_MAX);
+    for (uint32_t i = 1; i < n; i++) {
         least = i64_min(least, d[i]);
-    uint64_t spread = 0;
-    for (uint32_t i = 0; i < n; i++)
-        spread |= (uint64_t)d[i] - (uint64_t)least;
-    unsigned width = bit_width(spread);
-    uint8_t head[VARINT_BYTES_MAX + 1];
-    size_t head_bytes = varint_put(head, zigzag(least));
-    head[head_bytes++] = (uint8_t)width;
-    if ((size_t)(end - at) < head_bytes + ((size_t)n * width + 7) / 8)
-        return NULL;
-    memcpy(at, head, head_bytes);
-    struct bit_writer w = {.at = at + head_bytes, .end = end};
-    for (uint32_t i = 0; i < n; i++)
-        bits_put(&w, (uint64_t)d[i] - (uint64_t)least, width);
-    bits_flush(&w);
-    assert(!w.is_full);
-    return w.at;
+        most = i64_max(most, d[i]);
+    }
+    struct differences_level l = {least, (uint8_t)bit_width((uint64_t)most - (uint64_t)least), 0};
+    return level_bytes(&l, n);
 }
 
-static bool get_differences(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n)
+void differences_plan(const int64_t *d, uint32_t n, struct differences_plan *ret)
 {
-    uint64_t least_zigzag;
-    if (!varint_get(at, end, &least_zigzag) || *at == end)
-        return false;
-    unsigned width = *(*at)++;
-    uint64_t least = (uint64_t)unzigzag(least_zigzag);
-    if (width > 64 || (size_t)(end - *at) < ((size_t)n * width + 7) / 8)
-        return false;
-    struct bit_reader r = {.at = *at, .end = *at + ((size_t)n * width + 7) / 8};
-    for (uint32_t i = 0; i < n; i++)
-        d[i] = (int64_t)(least + bits_get(&r, width));
-    *at = r.end;
-    return true;
+    assert(n >= 1 && n <= DIFFERENCES_MAX);
+    ret->n_bytes = plan_levels(d, n, ret->levels, DIFFERENCES_LEVELS);
+}
+
+/* ---- writing ---- */
+
+static uint8_t *put_places(uint8_t *out, uint32_t n, const uint64_t *places, uint32_t n_exceptions)
+{
+    *out++ = (uint8_t)(n_exceptions - 1);
+    if (is_list(n, n_exceptions)) {
+        packed_put(out, places, n_exceptions, PLACE_BITS);
+    } else {
+        uint64_t is_exception[DIFFERENCES_MAX] = {0};
+        for (uint32_t i = 0; i < n_exceptions; i++)
+            is_exception[places[i]] = 1;
+        packed_put(out, is_exception, n, 1);
+    }
+    return out + places_bytes(n, n_exceptions);
+}
+
+static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
+                           const struct differences_level *l)
+{
+    uint64_t low[DIFFERENCES_MAX], places[DIFFERENCES_MAX];
+    int64_t high[DIFFERENCES_MAX];
+    out += varint_put(out, zigzag(l->base));
+    *out++ = (uint8_t)(l->width | (l->n_exceptions > 0 ? HAS_EXCEPTIONS : 0));
+    if (l->width > 0) {
+        for (uint32_t i = 0; i < n; i++)
+            low[i] = (uint64_t)d[i] - (uint64_t)l->base;
+        packed_put(out, low, n, l->width);
+        out += packed_bytes(n, l->width);
+    }
+    if (l->n_exceptions == 0)
+        return out;
+    uint32_t k = exceptions_of(d, n, l, high, places);
+    assert(k == l->n_exceptions);
+    return put_levels(put_places(out, n, places, k), high, k, l + 1);
+}
+
+void differences_put_planned(uint8_t *out, const int64_t *d, uint32_t n,
+                             const struct differences_plan *plan)
+{
+    uint8_t *end = put_levels(out, d, n, plan->levels);
+    assert((size_t)(end - out) == plan->n_bytes);
+    (void)end;
 }
 
 size_t differences_put(uint8_t *out, size_t room, const int64_t *d, uint32_t n)
 {
-    uint8_t *e = put_differences(out, out + room, d, n);
-    return e ? (size_t)(e - out) : 0;
+    struct differences_plan plan;
+    differences_plan(d, n, &plan);
+    if (plan.n_bytes > room)
+        return 0;
+    differences_put_planned(out, d, n, &plan);
+    return plan.n_bytes;
 }
+
+/* ---- reading ---- */
+
+static bool get_packed(const uint8_t **at, const uint8_t *end, uint64_t *v, uint32_t n,
+                       unsigned width)
+{
+    size_t n_bytes = packed_bytes(n, width);
+    if ((size_t)(end - *at) < n_bytes || !packed_get(*at, v, n, width))
+        return false;
+    *at += n_bytes;
+    return true;
+}
+
+/* The places of the exceptions, ascending. */
+static bool get_places(const uint8_t **at, const uint8_t *end, uint32_t n, uint32_t n_exceptions,
+                       uint64_t *places)
+{
+    uint64_t is_exception[DIFFERENCES_MAX];
+    if (is_list(n, n_exceptions)) {
+        if (!get_packed(at, end, places, n_exceptions, PLACE_BITS))
+            return false;
+        for (uint32_t i = 1; i < n_exceptions; i++)
+            if (places[i] <= places[i - 1])
+                return false;
+        return places[n_exceptions - 1] < n;
+    }
+    uint32_t k = 0;
+    if (!get_packed(at, end, is_exception, n, 1))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        places[k] = i;
+        k += (uint32_t)is_exception[i];
+        if (k > n_exceptions)
+            return false;
+    }
+    return k == n_exceptions;
+}
+
+static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n,
+                       unsigned n_levels)
+{
+    uint64_t base, low[DIFFERENCES_MAX], places[DIFFERENCES_MAX + 1];
+    int64_t high[DIFFERENCES_MAX];
+    if (!varint_get_shortest(at, end, &base) || *at == end)
+        return false;
+    base = (uint64_t)unzigzag(base);
+    unsigned width = **at & ~(unsigned)HAS_EXCEPTIONS;
+    bool has_exceptions = (*(*at)++ & HAS_EXCEPTIONS) != 0;
+    if (width > WIDTH_MAX || (width > 0 && !get_packed(at, end, low, n, width)))
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        d[i] = (int64_t)(width > 0 ? low[i] + base : base);
+    if (!has_exceptions)
+        return true;
+    if (n_levels == 1 || width == WIDTH_MAX || *at == end)
+        return false;
+    uint32_t n_exceptions = *(*at)++ + 1u;
+    if (n_exceptions > n || !get_places(at, end, n, n_exceptions, places) ||
+        !get_levels(at, end, high, n_exceptions, n_levels - 1))
+        return false;
+    for (uint32_t i = 0; i < n_exceptions; i++) {
+        uint64_t above = (uint64_t)high[i] << width;
+        if (high[i] == 0 || (int64_t)above >> width != high[i])
+            return false;
+        d[places[i]] = (int64_t)((uint64_t)d[places[i]] + above);
+    }
+    return true;
+}
+
 bool differences_get(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n)
 {
-    return get_differences(at, end, d, n);
+    assert(n >= 1 && n <= DIFFERENCES_MAX);
+    return get_levels(at, end, d, n, DIFFERENCES_LEVELS);
 }

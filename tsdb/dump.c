@@ -32,7 +32,7 @@ static int visit_label_set(struct tsdb *db, uint32_t id, dump_series_visit visit
     const struct series *s = series_at(db->arena, at);
     struct label items[LABELS_PER_SERIES_MAX];
     for (uint32_t i = 0; i < s->n_pairs; i++)
-        items[i] = series_label(db->arena, s, i);
+        items[i] = series_label(db->arena, &db->labels, s, i);
     struct labels ls = {items, s->n_pairs};
     return visit(ctx, id, &ls);
 }

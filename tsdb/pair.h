@@ -1,54 +1,84 @@
 /* Label pairs: a name symbol and a value symbol, kept once, owning the postings of the series that
  * have it.
  *
- * A pair exists as long as a series has it. All pairs of one name are linked from the name's
- * symbol, so that a regular expression visits the values of its label and nothing else.
+ * A pair exists as long as a series has it, and is named by an id; its record (32 bytes) may move.
+ * Ids are used again. Names know their pairs (label_name.h).
  *
  * Threads: the store's lock guards pairs. */
 #ifndef HG_TSDB_PAIR_H
 #define HG_TSDB_PAIR_H
 
+#include "tsdb/label_name.h"
 #include "tsdb/labels.h"
 #include "tsdb/postings.h"
 #include "tsdb/symbol.h"
 
 struct pair {
     struct hash_node node; /* first: hash.h */
-    slot name, value;      /* symbols; the pair holds a reference to each */
-    slot next, prev;       /* among the pairs of the same name */
+    uint32_t id;
+    uint32_t name, value; /* symbols; the pair holds a reference to each */
     struct postings postings;
 };
 
 struct pairs {
     struct hash by_symbols;
+    struct id_table ids;
+    struct label_names names;
     struct kind records;
-    struct kind postings; /* memory of all postings */
+    struct kind postings; /* memory of all sets: of pairs, of names, of all series */
     uint32_t n;
 };
 
+/* Owners of sets (postings.h): a pair's is its id, all series' is 0, a name's is its symbol and a
+ * bit, which is free in ids of records of 32 bytes or more: 64 GiB have room for no more. */
+enum { POSTINGS_OF_ALL = 0 };
+#define POSTINGS_OF_NAME (UINT32_C(1) << 31)
+
+/* release returns all memory, whatever is there. */
 void pairs_init(struct pairs *p, unsigned owner_records, unsigned owner_postings,
                 unsigned owner_tables);
+void pairs_release(struct arena *a, struct pairs *p);
 
 /* The pair of a label, made (with empty postings) if it is new; 0 without memory. A pair whose
  * postings stay empty must be given to pair_drop_if_unused. */
-slot pair_intern(struct arena *a, struct pairs *p, struct symbols *s,
-                 const struct label *l) WARN_UNUSED;
+uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s,
+                     const struct label *l) WARN_UNUSED;
 
 /* The pair of a label, or 0. */
-slot pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
-               const char *name, size_t name_len, const char *value, size_t value_len);
+uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
+                   const char *name, size_t name_len, const char *value, size_t value_len);
 
 /* Frees the pair when no series has it. */
-void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, slot pair);
+void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t pair);
 
-static inline struct pair *pair_at(const struct arena *a, slot pair)
+/* Its record, at this address until records are moved or the pair goes. */
+static inline struct pair *pair_at(const struct arena *a, const struct pairs *p, uint32_t pair)
 {
-    return slot_ptr(a, pair);
+    return slot_ptr(a, id_table_at(a, &p->ids, pair));
 }
 
-/* The pair as a label, whose bytes are borrowed from the symbols. */
-struct label pair_label(const struct arena *a, slot pair);
+/* Enters and takes out a series. add: false (nothing changed) without memory. */
+bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series) WARN_UNUSED;
+void pair_remove_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series);
 
-bool pairs_check(const struct arena *a, const struct pairs *p);
+/* The pair as a label, whose bytes are borrowed from the symbols. */
+struct label pair_label(const struct arena *a, const struct pairs *p, const struct symbols *s,
+                        uint32_t pair);
+
+/* A record was copied from one slot to another: redirects what leads to it. A kind_move whose ctx
+ * is a struct pair_mover. */
+struct pair_mover {
+    struct arena *arena;
+    struct pairs *pairs;
+};
+bool pair_move(void *mover, slot from, slot to);
+
+/* The set of an owner other than POSTINGS_OF_ALL. */
+struct postings *pair_postings_of(const struct arena *a, const struct pairs *p, uint32_t owner);
+
+/* Recounts all pairs, their names and sets. all_bytes: slots of `postings` that another set, that
+ * of all series, has. */
+bool pairs_check(const struct arena *a, const struct pairs *p, const struct symbols *s,
+                 size_t all_bytes);
 
 #endif

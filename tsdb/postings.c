@@ -1,38 +1,103 @@
+/* Sets of ids in containers that may be moved.
+ *
+ * Why rows. A chain of containers is linear in them, a hash of them costs 12 bytes a container more
+ * and loses the order; one growing array of 65,536 entries would be copied whole. Two levels of
+ * short arrays are searched in 16 steps at most and change 2 KiB at a time. Nearly every set has
+ * one row: the second level comes with ids that are more than 16.7 million apart and goes with
+ * them.
+ *
+ * Why 65,472 ids. A slot has at most 8 KiB, and 8 bytes of it say whose it is. The id space is the
+ * smaller for it by a thousandth.
+ *
+ * Rejected: containers of runs. Series of one scrape have ids in a row, so the pairs of one target
+ * would cost nothing; they cost 2 bytes a series now, which is under 2 % of what a series takes.
+ */
 #include "tsdb/postings.h"
 
 #include <string.h>
 
 enum {
-    ARRAY_MAX = 4096, /* members; beyond, the bitmap is not larger */
-    BITMAP_BYTES = 8192,
-    BITMAP_WORDS = BITMAP_BYTES / 8,
-    CAPACITY_BITMAP = UINT16_MAX,
-    KEY_SHIFT = 16,
+    HEAD_BYTES = 8,
+    BITMAP_WORDS = (KIND_BYTES_MAX - HEAD_BYTES) / 8,
+    CONTAINER_IDS = BITMAP_WORDS * 64,
+    ROW_SHIFT = 8, /* containers of a row, as a power of two */
+    ROW_MAX = 1 << ROW_SHIFT,
+    ARRAY_BYTES_MAX = 7168, /* the longest slot that is shorter than a bitmap (kind.h) */
+    ARRAY_MAX = (ARRAY_BYTES_MAX - HEAD_BYTES) / 2,
+    FORM_BITMAP = 0, /* other forms below FORM_ROW: an array with that capacity */
+    FORM_ROW = 0x8000,
+    FORM_ROWS = 0xc000, /* a row of rows */
+};
+
+/* What every slot of a set begins with. */
+struct head {
+    uint32_t owner;
+    uint16_t form; /* rows: FORM_ROW or FORM_ROWS, plus the capacity */
+    union {
+        uint16_t key; /* of a container: id / CONTAINER_IDS */
+        uint16_t n;   /* of a row: its entries */
+    };
 };
 
 struct container {
-    slot next;
-    slot data;
-    uint32_t n;        /* members, 1 .. 65,536 */
-    uint16_t key;      /* the upper half of its ids */
-    uint16_t capacity; /* of the array, or CAPACITY_BITMAP */
+    struct head head;
+    uint64_t words[]; /* of a bitmap; of an array they hold items, see items_of() */
 };
 
-_Static_assert(ARRAY_MAX * sizeof(uint16_t) <= (size_t)KIND_BYTES_MAX,
-               "the longest array fits a slot");
-_Static_assert((size_t)BITMAP_BYTES <= KIND_BYTES_MAX, "a bitmap fits a slot");
+struct entry {
+    slot at;
+    uint16_t key;      /* ascending in a row. In a row of rows: key / ROW_MAX of what is below */
+    uint16_t n_less_1; /* members of the container, less one */
+};
 
-static struct container *container_at(const struct arena *a, slot s)
+struct row {
+    struct head head;
+    struct entry entries[];
+};
+
+_Static_assert(sizeof(struct head) == HEAD_BYTES, "the constants above");
+_Static_assert(((uint64_t)POSTINGS_ID_MAX + 1) == (uint64_t)CONTAINER_IDS * (UINT16_MAX + 1),
+               "every key fits its field");
+
+static struct row *row_at(const struct arena *a, slot s)
 {
     return slot_ptr(a, s);
 }
 
-static size_t data_bytes(const struct container *c)
+static struct container *container_at(const struct arena *a, const struct entry *e)
 {
-    return c->capacity == CAPACITY_BITMAP ? BITMAP_BYTES : c->capacity * sizeof(uint16_t);
+    return slot_ptr(a, e->at);
+}
+
+static uint16_t *items_of(struct container *c)
+{
+    return (uint16_t *)c->words;
+}
+
+static uint16_t key_of(uint32_t id)
+{
+    return (uint16_t)(id / CONTAINER_IDS);
+}
+
+static uint16_t low_of(uint32_t id)
+{
+    return (uint16_t)(id % CONTAINER_IDS);
 }
 
 /* ---- one container ---- */
+
+static size_t form_bytes(uint16_t form)
+{
+    return HEAD_BYTES + (form == FORM_BITMAP ? BITMAP_WORDS * 8u : form * 2u);
+}
+
+/* Slots grow by a fifth or so (kind.h), so the array does. */
+static uint16_t form_for(uint32_t n)
+{
+    if (n > ARRAY_MAX)
+        return FORM_BITMAP;
+    return (uint16_t)((kind_slot_bytes(HEAD_BYTES + n * 2) - HEAD_BYTES) / 2);
+}
 
 /* The place of `low` in the array, or where it belongs. */
 static uint32_t array_place(const uint16_t *items, uint32_t n, uint16_t low)
@@ -50,287 +115,526 @@ static uint32_t array_place(const uint16_t *items, uint32_t n, uint16_t low)
     return from;
 }
 
-static bool container_contains(const struct arena *a, const struct container *c, uint16_t low)
+static slot container_new(struct arena *a, struct kind *k, struct head head)
 {
-    if (c->capacity == CAPACITY_BITMAP) {
-        const uint64_t *words = slot_ptr(a, c->data);
-        return (words[low / 64] >> low % 64 & 1) != 0;
-    }
-    const uint16_t *items = slot_ptr(a, c->data);
-    uint32_t at = array_place(items, c->n, low);
-    return at < c->n && items[at] == low;
-}
-
-/* Gives the container data of another form or length; the members stay. */
-static bool container_recast(struct arena *a, struct kind *k, struct container *c,
-                             uint16_t capacity)
-{
-    struct container now = *c;
-    now.capacity = capacity;
-    now.data = kind_get(a, k, data_bytes(&now));
-    if (now.data == 0)
-        return false;
-    const uint16_t *old_items = slot_ptr(a, c->data);
-    const uint64_t *old_words = slot_ptr(a, c->data);
-    uint16_t *items = slot_ptr(a, now.data);
-    uint64_t *words = slot_ptr(a, now.data);
-    if (c->capacity != CAPACITY_BITMAP && capacity != CAPACITY_BITMAP) {
-        memcpy(items, old_items, c->n * sizeof(*items));
-    } else if (capacity == CAPACITY_BITMAP) {
-        memset(words, 0, BITMAP_BYTES);
-        for (uint32_t i = 0; i < c->n; i++)
-            words[old_items[i] / 64] |= (uint64_t)1 << old_items[i] % 64;
-    } else {
-        uint32_t n = 0;
-        for (uint32_t w = 0; w < BITMAP_WORDS; w++)
-            for (uint64_t rest = old_words[w]; rest != 0; rest &= rest - 1)
-                items[n++] = (uint16_t)(w * 64 + (unsigned)__builtin_ctzll(rest));
-    }
-    kind_put(a, k, c->data, data_bytes(c));
-    *c = now;
-    return true;
-}
-
-/* Slots grow by a fifth or so (kind.h), so the array does. */
-static uint16_t capacity_for(uint32_t n)
-{
-    if (n > ARRAY_MAX)
-        return CAPACITY_BITMAP;
-    size_t bytes = kind_slot_bytes(n * sizeof(uint16_t));
-    return (uint16_t)size_min(bytes / sizeof(uint16_t), ARRAY_MAX);
-}
-
-static bool container_add(struct arena *a, struct kind *k, struct container *c, uint16_t low)
-{
-    if (c->capacity != CAPACITY_BITMAP && c->n == c->capacity)
-        if (!container_recast(a, k, c, capacity_for(c->n + 1)))
-            return false;
-    if (c->capacity == CAPACITY_BITMAP) {
-        uint64_t *words = slot_ptr(a, c->data);
-        words[low / 64] |= (uint64_t)1 << low % 64;
-    } else {
-        uint16_t *items = slot_ptr(a, c->data);
-        uint32_t at = array_place(items, c->n, low);
-        memmove(&items[at + 1], &items[at], (c->n - at) * sizeof(*items));
-        items[at] = low;
-    }
-    c->n++;
-    return true;
-}
-
-/* Shrinks data that has become much too large; without memory for the smaller copy it simply stays.
- */
-static void container_trim(struct arena *a, struct kind *k, struct container *c)
-{
-    bool is_bitmap = c->capacity == CAPACITY_BITMAP;
-    if (is_bitmap ? c->n <= ARRAY_MAX * 3 / 4 : c->n > 0 && c->n <= c->capacity / 2u)
-        if (capacity_for(c->n) != c->capacity)
-            (void)container_recast(a, k, c, capacity_for(c->n));
-}
-
-static void container_remove(struct arena *a, struct kind *k, struct container *c, uint16_t low)
-{
-    assert(container_contains(a, c, low));
-    if (c->capacity == CAPACITY_BITMAP) {
-        uint64_t *words = slot_ptr(a, c->data);
-        words[low / 64] &= ~((uint64_t)1 << low % 64);
-    } else {
-        uint16_t *items = slot_ptr(a, c->data);
-        uint32_t at = array_place(items, c->n, low);
-        memmove(&items[at], &items[at + 1], (c->n - at - 1) * sizeof(*items));
-    }
-    c->n--;
-    container_trim(a, k, c);
-}
-
-static void container_list(const struct arena *a, const struct container *c, uint32_t *ret_ids)
-{
-    uint32_t high = (uint32_t)c->key << KEY_SHIFT;
-    if (c->capacity != CAPACITY_BITMAP) {
-        const uint16_t *items = slot_ptr(a, c->data);
-        for (uint32_t i = 0; i < c->n; i++)
-            ret_ids[i] = high | items[i];
-        return;
-    }
-    const uint64_t *words = slot_ptr(a, c->data);
-    for (uint32_t w = 0; w < BITMAP_WORDS; w++)
-        for (uint64_t rest = words[w]; rest != 0; rest &= rest - 1)
-            *ret_ids++ = high | (w * 64 + (unsigned)__builtin_ctzll(rest));
-}
-
-/* ---- the chain of containers ---- */
-
-static slot container_new(struct arena *a, struct kind *k, uint32_t id, slot next)
-{
-    slot made = kind_get(a, k, sizeof(struct container));
-    if (made == 0)
-        return 0;
-    struct container *c = container_at(a, made);
-    *c = (struct container){
-        .next = next, .n = 1, .key = (uint16_t)(id >> KEY_SHIFT), .capacity = capacity_for(1)};
-    c->data = kind_get(a, k, data_bytes(c));
-    if (c->data == 0) {
-        kind_put(a, k, made, sizeof(struct container));
-        return 0;
-    }
-    *(uint16_t *)slot_ptr(a, c->data) = (uint16_t)id;
+    slot made = kind_get(a, k, form_bytes(head.form));
+    if (made != 0)
+        *(struct head *)slot_ptr(a, made) = head;
     return made;
 }
 
-static void container_free(struct arena *a, struct kind *k, slot s)
+static void bitmap_from_array(const uint16_t *items, uint32_t n, uint64_t *ret_words)
 {
-    struct container *c = container_at(a, s);
-    kind_put(a, k, c->data, data_bytes(c));
-    kind_put(a, k, s, sizeof(struct container));
+    memset(ret_words, 0, BITMAP_WORDS * 8);
+    for (uint32_t i = 0; i < n; i++)
+        ret_words[items[i] / 64] |= (uint64_t)1 << items[i] % 64;
 }
 
-/* The container of an id, or 0; *ret_before is the one before its place (0 = none). */
-static slot find_container(const struct arena *a, const struct postings *p, uint32_t id,
-                           slot *ret_before)
+static void array_from_bitmap(const uint64_t *words, uint16_t *ret_items)
 {
-    uint16_t key = (uint16_t)(id >> KEY_SHIFT);
-    *ret_before = 0;
-    if (p->last != 0 && container_at(a, p->last)->key < key) {
-        *ret_before = p->last;
-        return 0;
-    }
-    slot s = p->first;
-    while (s != 0 && container_at(a, s)->key < key) {
-        *ret_before = s;
-        s = container_at(a, s)->next;
-    }
-    return s != 0 && container_at(a, s)->key == key ? s : 0;
+    for (uint32_t w = 0; w < BITMAP_WORDS; w++)
+        for (uint64_t rest = words[w]; rest != 0; rest &= rest - 1)
+            *ret_items++ = (uint16_t)(w * 64 + (unsigned)__builtin_ctzll(rest));
 }
 
-static bool add_to_chain(struct arena *a, struct kind *k, struct postings *p, uint32_t id)
+/* Gives a container another form; its members stay. */
+static bool container_recast(struct arena *a, struct kind *k, struct entry *e, uint16_t form)
 {
-    slot before;
-    if (p->last != 0 && container_at(a, p->last)->key == id >> KEY_SHIFT)
-        return container_add(a, k, container_at(a, p->last), (uint16_t)id);
-    slot found = find_container(a, p, id, &before);
-    if (found != 0)
-        return container_add(a, k, container_at(a, found), (uint16_t)id);
-    slot next = before != 0 ? container_at(a, before)->next : p->first;
-    slot made = container_new(a, k, id, next);
+    struct container *old = container_at(a, e);
+    slot made = container_new(a, k, (struct head){old->head.owner, form, {old->head.key}});
     if (made == 0)
         return false;
-    if (before != 0)
-        container_at(a, before)->next = made;
+    struct container *c = slot_ptr(a, made);
+    if (form == FORM_BITMAP)
+        bitmap_from_array(items_of(old), e->n_less_1 + 1u, c->words);
+    else if (old->head.form == FORM_BITMAP)
+        array_from_bitmap(old->words, items_of(c));
     else
-        p->first = made;
-    if (next == 0)
-        p->last = made;
+        memcpy(items_of(c), items_of(old), (e->n_less_1 + 1u) * sizeof(uint16_t));
+    kind_put(a, k, e->at, form_bytes(old->head.form));
+    e->at = made;
     return true;
 }
 
-bool postings_add(struct arena *a, struct kind *k, struct postings *p, uint32_t id)
+static bool container_add(struct arena *a, struct kind *k, struct entry *e, uint16_t low)
 {
-    if (p->n == 0) {
-        *p = (struct postings){.n = 1, .only = id};
+    uint32_t n = e->n_less_1 + 1u;
+    uint16_t form = container_at(a, e)->head.form;
+    if (form != FORM_BITMAP && n == form && !container_recast(a, k, e, form_for(n + 1)))
+        return false;
+    struct container *c = container_at(a, e);
+    if (c->head.form == FORM_BITMAP) {
+        c->words[low / 64] |= (uint64_t)1 << low % 64;
+    } else {
+        uint32_t at = array_place(items_of(c), n, low);
+        memmove(&items_of(c)[at + 1], &items_of(c)[at], (n - at) * sizeof(uint16_t));
+        items_of(c)[at] = low;
+    }
+    e->n_less_1++;
+    return true;
+}
+
+static bool container_contains(const struct arena *a, const struct entry *e, uint16_t low)
+{
+    struct container *c = container_at(a, e);
+    if (c->head.form == FORM_BITMAP)
+        return (c->words[low / 64] >> low % 64 & 1) != 0;
+    uint32_t at = array_place(items_of(c), e->n_less_1 + 1u, low);
+    return at <= e->n_less_1 && items_of(c)[at] == low;
+}
+
+/* Takes out one of at least two members. A slot that has become much too large is exchanged;
+ * without memory for the smaller one it simply stays. */
+static void container_remove(struct arena *a, struct kind *k, struct entry *e, uint16_t low)
+{
+    assert(e->n_less_1 > 0 && container_contains(a, e, low));
+    struct container *c = container_at(a, e);
+    uint32_t n = e->n_less_1--; /* what is left */
+    uint16_t form = c->head.form;
+    if (form == FORM_BITMAP) {
+        c->words[low / 64] &= ~((uint64_t)1 << low % 64);
+    } else {
+        uint32_t at = array_place(items_of(c), n + 1, low);
+        memmove(&items_of(c)[at], &items_of(c)[at + 1], (n - at) * sizeof(uint16_t));
+    }
+    bool is_much_too_large = form == FORM_BITMAP ? n <= ARRAY_MAX * 3 / 4 : n <= form / 2u;
+    if (is_much_too_large && form_for(n) != form)
+        (void)container_recast(a, k, e, form_for(n));
+}
+
+static void container_list(const struct arena *a, const struct entry *e, uint32_t *ret_ids)
+{
+    struct container *c = container_at(a, e);
+    uint32_t first = (uint32_t)e->key * CONTAINER_IDS;
+    if (c->head.form != FORM_BITMAP) {
+        for (uint32_t i = 0; i <= e->n_less_1; i++)
+            ret_ids[i] = first + items_of(c)[i];
+        return;
+    }
+    for (uint32_t w = 0; w < BITMAP_WORDS; w++)
+        for (uint64_t rest = c->words[w]; rest != 0; rest &= rest - 1)
+            *ret_ids++ = first + w * 64 + (unsigned)__builtin_ctzll(rest);
+}
+
+/* ---- one row ---- */
+
+static uint16_t rank_of(const struct row *r)
+{
+    return r->head.form & FORM_ROWS;
+}
+
+static bool is_rows(const struct row *r)
+{
+    return rank_of(r) == FORM_ROWS;
+}
+
+static uint32_t row_capacity(const struct row *r)
+{
+    return r->head.form & ~(uint32_t)FORM_ROWS;
+}
+
+static size_t row_bytes(uint32_t capacity)
+{
+    return sizeof(struct row) + capacity * sizeof(struct entry);
+}
+
+static uint32_t row_capacity_for(uint32_t n)
+{
+    size_t room = kind_slot_bytes(row_bytes(n)) - sizeof(struct row);
+    return (uint32_t)size_min(room / sizeof(struct entry), ROW_MAX);
+}
+
+static slot row_new(struct arena *a, struct kind *k, uint32_t owner, uint16_t rank, uint32_t n)
+{
+    uint32_t capacity = row_capacity_for(n);
+    slot made = kind_get(a, k, row_bytes(capacity));
+    if (made != 0)
+        row_at(a, made)->head = (struct head){owner, (uint16_t)(rank | capacity), {0}};
+    return made;
+}
+
+static void row_put(struct arena *a, struct kind *k, slot s)
+{
+    kind_put(a, k, s, row_bytes(row_capacity(row_at(a, s))));
+}
+
+/* The place of a key in the row, or where it belongs. */
+static uint32_t row_place(const struct row *r, uint16_t key)
+{
+    uint32_t from = 0, to = r->head.n;
+    if (to > 0 && r->entries[to - 1].key < key)
+        return to;
+    while (from < to) {
+        uint32_t mid = (from + to) / 2;
+        if (r->entries[mid].key < key)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from;
+}
+
+static struct entry *row_find(struct row *r, uint16_t key)
+{
+    uint32_t at = row_place(r, key);
+    return at < r->head.n && r->entries[at].key == key ? &r->entries[at] : NULL;
+}
+
+/* Copies the row to a slot for n entries; *ref is what leads to it. */
+static bool row_resize(struct arena *a, struct kind *k, slot *ref, uint32_t n)
+{
+    const struct row *old = row_at(a, *ref);
+    slot made = row_new(a, k, old->head.owner, rank_of(old), n);
+    if (made == 0)
+        return false;
+    struct row *r = row_at(a, made);
+    r->head.n = old->head.n;
+    memcpy(r->entries, old->entries, old->head.n * sizeof(*r->entries));
+    row_put(a, k, *ref);
+    *ref = made;
+    return true;
+}
+
+static bool row_insert(struct arena *a, struct kind *k, slot *ref, struct entry e)
+{
+    uint32_t n = row_at(a, *ref)->head.n;
+    if (n == row_capacity(row_at(a, *ref)) && !row_resize(a, k, ref, n + 1))
+        return false;
+    struct row *r = row_at(a, *ref);
+    uint32_t at = row_place(r, e.key);
+    memmove(&r->entries[at + 1], &r->entries[at], (n - at) * sizeof(e));
+    r->entries[at] = e;
+    r->head.n++;
+    return true;
+}
+
+/* Takes an entry out; a row that loses its last one goes, and *ref becomes 0. */
+static void row_remove(struct arena *a, struct kind *k, slot *ref, uint16_t key)
+{
+    struct row *r = row_at(a, *ref);
+    uint32_t at = row_place(r, key), n = --r->head.n;
+    if (n == 0) {
+        row_put(a, k, *ref);
+        *ref = 0;
+        return;
+    }
+    memmove(&r->entries[at], &r->entries[at + 1], (n - at) * sizeof(*r->entries));
+    if (n <= row_capacity(r) / 2 && row_capacity_for(n) < row_capacity(r))
+        (void)row_resize(a, k, ref, n);
+}
+
+/* ---- the rows of a set ---- */
+
+/* What leads to the row that a key belongs to, or NULL when there is none. */
+static slot *find_row(const struct arena *a, struct postings *p, uint16_t key)
+{
+    if (p->row == 0)
+        return NULL;
+    struct row *r = row_at(a, p->row);
+    if (!is_rows(r))
+        return r->entries[0].key >> ROW_SHIFT == key >> ROW_SHIFT ? &p->row : NULL;
+    struct entry *e = row_find(r, key >> ROW_SHIFT);
+    return e != NULL ? &e->at : NULL;
+}
+
+static struct entry *find_entry(const struct arena *a, const struct postings *p, uint16_t key)
+{
+    struct postings copy = *p;
+    const slot *row = find_row(a, &copy, key);
+    return row != NULL ? row_find(row_at(a, *row), key) : NULL;
+}
+
+/* Enters a row beside others; the second one brings the row of rows. */
+static bool add_row(struct arena *a, struct kind *k, struct postings *p, uint32_t owner,
+                    struct entry e)
+{
+    if (is_rows(row_at(a, p->row)))
+        return row_insert(a, k, &p->row, e);
+    slot upper = row_new(a, k, owner, FORM_ROWS, 2);
+    if (upper == 0)
+        return false;
+    struct entry first = {.at = p->row, .key = row_at(a, p->row)->entries[0].key >> ROW_SHIFT};
+    bool is_in = row_insert(a, k, &upper, first) && row_insert(a, k, &upper, e);
+    ENSURE(is_in); /* it has room for two */
+    p->row = upper;
+    return true;
+}
+
+static bool add_container(struct arena *a, struct kind *k, struct postings *p, struct entry e)
+{
+    uint32_t owner = container_at(a, &e)->head.owner;
+    slot *row = find_row(a, p, e.key);
+    if (row != NULL)
+        return row_insert(a, k, row, e);
+    slot made = row_new(a, k, owner, FORM_ROW, 1);
+    if (made == 0)
+        return false;
+    struct row *r = row_at(a, made);
+    r->entries[0] = e;
+    r->head.n = 1;
+    if (p->row == 0) {
+        p->row = made;
         return true;
     }
-    if (p->n == 1) { /* the lone id moves into a container first */
-        struct postings chain = {0};
-        if (!add_to_chain(a, k, &chain, p->only))
-            return false;
-        if (!add_to_chain(a, k, &chain, id)) {
-            container_free(a, k, chain.first);
-            return false;
+    if (!add_row(a, k, p, owner, (struct entry){.at = made, .key = e.key >> ROW_SHIFT})) {
+        row_put(a, k, made);
+        return false;
+    }
+    return true;
+}
+
+/* p->row leads to the rows, or is 0 when this id is the first; p->n is left alone. */
+static bool add_to_rows(struct arena *a, struct kind *k, struct postings *p, uint32_t owner,
+                        uint32_t id)
+{
+    struct entry *found = find_entry(a, p, key_of(id));
+    if (found != NULL)
+        return container_add(a, k, found, low_of(id));
+    struct entry e = {.key = key_of(id)};
+    e.at = container_new(a, k, (struct head){owner, form_for(1), {e.key}});
+    if (e.at == 0)
+        return false;
+    items_of(container_at(a, &e))[0] = low_of(id);
+    if (!add_container(a, k, p, e)) {
+        kind_put(a, k, e.at, form_bytes(form_for(1)));
+        return false;
+    }
+    return true;
+}
+
+/* The i-th row of containers, ascending; 0 beyond the last. */
+static slot row_number(const struct arena *a, const struct postings *p, uint32_t i)
+{
+    const struct row *r = row_at(a, p->row);
+    if (!is_rows(r))
+        return i == 0 ? p->row : 0;
+    return i < r->head.n ? r->entries[i].at : 0;
+}
+
+static void list_rows(const struct arena *a, const struct postings *p, uint32_t *ret_ids)
+{
+    slot s;
+    for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
+        const struct row *r = row_at(a, s);
+        for (uint32_t j = 0; j < r->head.n; j++) {
+            container_list(a, &r->entries[j], ret_ids);
+            ret_ids += r->entries[j].n_less_1 + 1;
         }
-        chain.n = 2;
-        *p = chain;
+    }
+}
+
+static void free_rows(struct arena *a, struct kind *k, const struct postings *p)
+{
+    slot s;
+    for (uint32_t i = 0; p->row != 0 && (s = row_number(a, p, i)) != 0; i++) {
+        const struct row *r = row_at(a, s);
+        for (uint32_t j = 0; j < r->head.n; j++)
+            kind_put(a, k, r->entries[j].at,
+                     form_bytes(container_at(a, &r->entries[j])->head.form));
+        if (s != p->row)
+            row_put(a, k, s);
+    }
+    if (p->row != 0)
+        row_put(a, k, p->row);
+}
+
+static void remove_from_rows(struct arena *a, struct kind *k, struct postings *p, uint32_t id)
+{
+    uint16_t key = key_of(id);
+    slot *row = find_row(a, p, key);
+    struct entry *e = row != NULL ? row_find(row_at(a, *row), key) : NULL;
+    ENSURE(e != NULL);
+    if (e->n_less_1 > 0) {
+        container_remove(a, k, e, low_of(id));
+        return;
+    }
+    assert(container_contains(a, e, low_of(id)));
+    kind_put(a, k, e->at, form_bytes(container_at(a, e)->head.form));
+    row_remove(a, k, row, key);
+    if (*row != 0 || row == &p->row)
+        return;
+    row_remove(a, k, &p->row, key >> ROW_SHIFT);
+    const struct row *upper = row_at(a, p->row);
+    if (upper->head.n == 1) { /* a row alone needs none above it */
+        slot only = upper->entries[0].at;
+        row_put(a, k, p->row);
+        p->row = only;
+    }
+}
+
+/* ---- the set ---- */
+
+static bool add_to_few(struct arena *a, struct kind *k, struct postings *p, uint32_t owner,
+                       uint32_t id)
+{
+    if (p->n < POSTINGS_FEW) {
+        uint32_t at = p->n++;
+        for (; at > 0 && p->few[at - 1] > id; at--)
+            p->few[at] = p->few[at - 1];
+        p->few[at] = id;
         return true;
     }
-    if (!add_to_chain(a, k, p, id))
+    struct postings rows = {.n = p->n + 1};
+    bool is_good = add_to_rows(a, k, &rows, owner, id);
+    for (uint32_t i = 0; is_good && i < p->n; i++)
+        is_good = add_to_rows(a, k, &rows, owner, p->few[i]);
+    if (is_good)
+        *p = rows;
+    else
+        free_rows(a, k, &rows);
+    return is_good;
+}
+
+bool postings_add(struct arena *a, struct kind *k, struct postings *p, uint32_t owner, uint32_t id)
+{
+    assert(id <= POSTINGS_ID_MAX);
+    if (p->n <= POSTINGS_FEW)
+        return add_to_few(a, k, p, owner, id);
+    if (!add_to_rows(a, k, p, owner, id))
         return false;
     p->n++;
     return true;
 }
 
-static void unlink_container(struct arena *a, struct kind *k, struct postings *p, slot s,
-                             slot before)
-{
-    slot next = container_at(a, s)->next;
-    if (before != 0)
-        container_at(a, before)->next = next;
-    else
-        p->first = next;
-    if (p->last == s)
-        p->last = before;
-    container_free(a, k, s);
-}
-
 void postings_remove(struct arena *a, struct kind *k, struct postings *p, uint32_t id)
 {
-    assert(p->n > 0);
-    if (p->n == 1) {
-        assert(p->only == id);
-        *p = (struct postings){0};
+    if (p->n > POSTINGS_FEW) {
+        remove_from_rows(a, k, p, id);
+        if (--p->n == POSTINGS_FEW) {
+            struct postings few = {.n = POSTINGS_FEW};
+            list_rows(a, p, few.few);
+            free_rows(a, k, p);
+            *p = few;
+        }
         return;
     }
-    slot before;
-    slot s = find_container(a, p, id, &before);
-    ENSURE(s != 0);
-    if (container_at(a, s)->n == 1)
-        unlink_container(a, k, p, s, before);
-    else
-        container_remove(a, k, container_at(a, s), (uint16_t)id);
-    if (--p->n == 1) { /* back to the lone id */
-        uint32_t only;
-        container_list(a, container_at(a, p->first), &only);
-        container_free(a, k, p->first);
-        *p = (struct postings){.n = 1, .only = only};
-    }
+    uint32_t at = 0;
+    while (at < p->n && p->few[at] != id)
+        at++;
+    ENSURE(at < p->n);
+    for (p->n--; at < p->n; at++)
+        p->few[at] = p->few[at + 1];
+    for (; at < POSTINGS_FEW; at++)
+        p->few[at] = 0;
 }
 
 bool postings_contains(const struct arena *a, const struct postings *p, uint32_t id)
 {
-    if (p->n <= 1)
-        return p->n == 1 && p->only == id;
-    slot before;
-    slot s = find_container(a, p, id, &before);
-    return s != 0 && container_contains(a, container_at(a, s), (uint16_t)id);
+    if (p->n > POSTINGS_FEW) {
+        const struct entry *e = id <= POSTINGS_ID_MAX ? find_entry(a, p, key_of(id)) : NULL;
+        return e != NULL && container_contains(a, e, low_of(id));
+    }
+    for (uint32_t i = 0; i < p->n; i++)
+        if (p->few[i] == id)
+            return true;
+    return false;
 }
 
 void postings_list(const struct arena *a, const struct postings *p, uint32_t *ret_ids)
 {
-    if (p->n == 1)
-        ret_ids[0] = p->only;
-    for (slot s = p->first; s != 0; s = container_at(a, s)->next) {
-        container_list(a, container_at(a, s), ret_ids);
-        ret_ids += container_at(a, s)->n;
-    }
+    if (p->n > POSTINGS_FEW)
+        list_rows(a, p, ret_ids);
+    else
+        memcpy(ret_ids, p->few, p->n * sizeof(*ret_ids));
 }
 
-static uint32_t count_members(const struct arena *a, const struct container *c)
+bool postings_move(void *mover, slot from, slot to)
 {
-    if (c->capacity != CAPACITY_BITMAP) {
-        const uint16_t *items = slot_ptr(a, c->data);
-        for (uint32_t i = 1; i < c->n; i++)
+    const struct postings_mover *m = mover;
+    const struct head *head = slot_ptr(m->arena, to);
+    struct postings *p = m->set_of(m->ctx, head->owner);
+    ENSURE(p != NULL && p->n > POSTINGS_FEW);
+    slot *ref = &p->row;
+    if (head->form < FORM_ROW) {
+        struct entry *e = find_entry(m->arena, p, head->key);
+        ref = e != NULL ? &e->at : NULL;
+    } else if (p->row != from) {
+        ref = find_row(m->arena, p, ((const struct row *)head)->entries[0].key);
+    }
+    ENSURE(ref != NULL && *ref == from);
+    *ref = to;
+    return true;
+}
+
+/* ---- the check ---- */
+
+static bool container_is_good(const struct arena *a, const struct entry *e, uint32_t owner)
+{
+    struct container *c = container_at(a, e);
+    uint32_t n = e->n_less_1 + 1u, n_bits = 0;
+    if (c->head.owner != owner || c->head.key != e->key || c->head.form >= FORM_ROW)
+        return false;
+    if (c->head.form != FORM_BITMAP) {
+        const uint16_t *items = items_of(c);
+        for (uint32_t i = 1; i < n && i < c->head.form; i++)
             if (items[i - 1] >= items[i])
-                return 0;
-        return c->n <= c->capacity ? c->n : 0;
+                return false;
+        return n <= c->head.form && items[n - 1] < CONTAINER_IDS;
     }
-    const uint64_t *words = slot_ptr(a, c->data);
-    uint32_t n = 0;
     for (uint32_t w = 0; w < BITMAP_WORDS; w++)
-        n += (uint32_t)__builtin_popcountll(words[w]);
-    return n;
+        n_bits += (uint32_t)__builtin_popcountll(c->words[w]);
+    return n_bits == n;
 }
 
-bool postings_check(const struct arena *a, const struct postings *p)
+static bool row_is_good(const struct arena *a, const struct row *r, uint32_t owner, uint16_t rank)
 {
-    if (p->n <= 1)
-        return p->first == 0 && p->last == 0;
-    uint64_t n = 0;
-    slot last = 0;
-    for (slot s = p->first; s != 0; last = s, s = container_at(a, s)->next) {
-        const struct container *c = container_at(a, s);
-        if (last != 0 && container_at(a, last)->key >= c->key)
+    if (r->head.owner != owner || rank_of(r) != rank || r->head.n == 0 ||
+        r->head.n > row_capacity(r) || row_capacity(r) > ROW_MAX)
+        return false;
+    for (uint32_t i = 1; i < r->head.n; i++)
+        if (r->entries[i - 1].key >= r->entries[i].key)
             return false;
-        if (c->n == 0 || count_members(a, c) != c->n)
+    for (uint32_t i = 0; rank == FORM_ROW && i < r->head.n; i++)
+        if (r->entries[i].key >> ROW_SHIFT != r->entries[0].key >> ROW_SHIFT ||
+            !container_is_good(a, &r->entries[i], owner))
             return false;
-        n += c->n;
+    return true;
+}
+
+static size_t slot_bytes_of_row(const struct row *r)
+{
+    return kind_slot_bytes(row_bytes(row_capacity(r)));
+}
+
+static bool rows_are_good(const struct arena *a, const struct postings *p, uint32_t owner)
+{
+    const struct row *top = row_at(a, p->row);
+    if (is_rows(top) && (!row_is_good(a, top, owner, FORM_ROWS) || top->head.n < 2))
+        return false;
+    slot s;
+    for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
+        const struct row *r = row_at(a, s);
+        if (!row_is_good(a, r, owner, FORM_ROW))
+            return false;
+        if (is_rows(top) && top->entries[i].key != r->entries[0].key >> ROW_SHIFT)
+            return false;
     }
-    return n == p->n && last == p->last;
+    return true;
+}
+
+bool postings_check(const struct arena *a, const struct postings *p, uint32_t owner,
+                    size_t *sum_bytes)
+{
+    if (p->n <= POSTINGS_FEW) {
+        for (uint32_t i = 0; i < POSTINGS_FEW; i++)
+            if (i < p->n ? i > 0 && p->few[i - 1] >= p->few[i] : p->few[i] != 0)
+                return false;
+        return true;
+    }
+    if (!rows_are_good(a, p, owner))
+        return false;
+    const struct row *top = row_at(a, p->row);
+    uint64_t n = 0;
+    slot s;
+    *sum_bytes += is_rows(top) ? slot_bytes_of_row(top) : 0;
+    for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
+        const struct row *r = row_at(a, s);
+        *sum_bytes += slot_bytes_of_row(r);
+        for (uint32_t j = 0; j < r->head.n; j++) {
+            uint16_t form = container_at(a, &r->entries[j])->head.form;
+            *sum_bytes += kind_slot_bytes(form_bytes(form));
+            n += r->entries[j].n_less_1 + 1u;
+        }
+    }
+    return n == p->n;
 }

@@ -1,9 +1,21 @@
-/* A set of series ids, ascending: who has this label pair.
+/* A set of ids, ascending: the series that have a label pair, the pairs that have a label name.
  *
- * Ids are split by their upper 16 bits into containers of at most 65,536: a sorted array of u16
- * while it has at most 4096 members, a bitmap of 8 KiB beyond (the layout of Roaring bitmaps,
- * Chambi et al. 2016). Adding or removing touches one container, never the whole list. A set of one
- * id, the most common of all, is the id itself and takes no memory.
+ * One or two ids, the most common sets of all, are kept in place and take no memory. More are split
+ * into containers of 65,472 ids: a sorted array of u16, or a bitmap of 8 KiB where that is not
+ * larger (after the layout of Roaring bitmaps, Chambi et al. 2016). A row of 8 bytes a container
+ * leads to them; a row covers 256 containers, and beyond one row there is a row of rows.
+ *
+ *     n, row --> | owner | container, key, n | ... |      (beyond 16.7 million ids: row --> rows)
+ *                             |
+ *                             '--> | owner | key | u16 u16 u16 ... |  or  | owner | key | bits |
+ *
+ * Cost. Finding a container is two binary searches (at most 8 steps each), whatever the ids.
+ * Adding or removing moves at most the 7 KiB of one array and the 2 KiB of each of two rows; growth
+ * by slots (kind.h) copies them about once for a fifth more. Old ids leave from the front: an array
+ * is then moved once for each, 65,472 ids of a bitmap cost a bit each.
+ *
+ * A set of three or more may be moved: each of its slots names the owner of the set, a number that
+ * the caller gives and can find the set by.
  *
  * Threads: the store's lock guards postings. */
 #ifndef HG_TSDB_POSTINGS_H
@@ -11,15 +23,22 @@
 
 #include "alloc/kind.h"
 
+enum { POSTINGS_FEW = 2 };
+
+#define POSTINGS_ID_MAX UINT32_C(4290772991) /* 65,536 containers of 65,472 */
+
 struct postings {
     uint32_t n;
-    uint32_t only; /* n == 1: the id */
-    slot first;    /* n > 1: containers, ascending by key */
-    slot last;     /* the one that the next new id is added to */
+    union {
+        uint32_t few[POSTINGS_FEW]; /* n <= POSTINGS_FEW: the ids, ascending */
+        slot row;                   /* n > POSTINGS_FEW */
+    };
 };
 
-/* Adds an id that is not in the set. False (nothing changed) without memory. */
-bool postings_add(struct arena *a, struct kind *k, struct postings *p, uint32_t id) WARN_UNUSED;
+/* Adds an id (at most POSTINGS_ID_MAX) that is not in the set. owner: the same for all adds to one
+ * set. False (nothing changed) without memory. */
+bool postings_add(struct arena *a, struct kind *k, struct postings *p, uint32_t owner,
+                  uint32_t id) WARN_UNUSED;
 
 /* Takes an id out that is in the set. Never fails. */
 void postings_remove(struct arena *a, struct kind *k, struct postings *p, uint32_t id);
@@ -29,6 +48,17 @@ bool postings_contains(const struct arena *a, const struct postings *p, uint32_t
 /* Writes all p->n ids, ascending. */
 void postings_list(const struct arena *a, const struct postings *p, uint32_t *ret_ids);
 
-bool postings_check(const struct arena *a, const struct postings *p);
+/* A row or a container was copied from one slot to another: redirects what leads to it. A kind_move
+ * whose ctx is a struct postings_mover. */
+struct postings_mover {
+    struct arena *arena;
+    struct postings *(*set_of)(void *ctx, uint32_t owner);
+    void *ctx;
+};
+bool postings_move(void *mover, slot from, slot to);
+
+/* Recounts a set of that owner; adds the bytes of its slots to *sum_bytes. */
+bool postings_check(const struct arena *a, const struct postings *p, uint32_t owner,
+                    size_t *sum_bytes);
 
 #endif

@@ -44,7 +44,7 @@ static bool copy_labels(const struct tsdb *db, const struct series *s, struct re
     if (items == NULL)
         return false;
     for (uint32_t i = 0; i < s->n_pairs; i++) {
-        struct label l = series_label(db->arena, s, i);
+        struct label l = series_label(db->arena, &db->labels, s, i);
         if (!copy_label(r, &l, &items[i]))
             return false;
     }
@@ -403,8 +403,8 @@ static int visit_names(struct walk *w, const struct series *s)
 {
     int err = 0;
     for (uint32_t i = 0; err == 0 && i < s->n_pairs; i++) {
-        const struct pair *pair = pair_at(w->db->arena, s->pairs[i]);
-        err = text_set_add(w->texts, symbol_at(w->db->arena, pair->name));
+        const struct pair *pair = store_pair(w->db, s->pairs[i]);
+        err = text_set_add(w->texts, symbol_at(w->db->arena, &w->db->labels.symbols, pair->name));
     }
     return err;
 }
@@ -412,10 +412,11 @@ static int visit_names(struct walk *w, const struct series *s)
 static int visit_value(struct walk *w, const struct series *s)
 {
     for (uint32_t i = 0; i < s->n_pairs; i++) {
-        const struct pair *pair = pair_at(w->db->arena, s->pairs[i]);
-        const struct symbol *name = symbol_at(w->db->arena, pair->name);
+        const struct pair *pair = store_pair(w->db, s->pairs[i]);
+        const struct symbol *name = symbol_at(w->db->arena, &w->db->labels.symbols, pair->name);
         if (bytes_compare(name->bytes, name->n_bytes, w->name, w->name_len) == 0)
-            return text_set_add(w->texts, symbol_at(w->db->arena, pair->value));
+            return text_set_add(w->texts,
+                                symbol_at(w->db->arena, &w->db->labels.symbols, pair->value));
     }
     return 0;
 }

@@ -39,9 +39,9 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
         return ERR_CORRUPT;
     uint64_t hash = labels_hash(ls);
     pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, ls, hash);
+    slot at = series_find(db->arena, &db->series, &db->labels, ls, hash);
     if (at == 0) {
-        at = series_new(db->arena, &db->series, &db->labels, ls, hash);
+        at = series_new(&db->slots, &db->series, &db->labels, ls, hash);
         store_count(db, N_SERIES_CREATED, at != 0);
     }
     if (at != 0)

@@ -2,7 +2,7 @@
  *
  * One matcher gives the candidates: the = with the fewest series, else the first that a missing
  * label does not satisfy (the union of its values' postings), else all series. The others are asked
- * per candidate, on the row of its pairs: an = compares handles, the rest evaluate a value once and
+ * per candidate, on the row of its pairs: an = compares ids, the rest evaluate a value once and
  * remember the answer per pair. So a selective metric name makes a query cheap whatever else it
  * says, and an expression is run over distinct values, not over series.
  */
@@ -13,23 +13,24 @@ enum { MEMO_SLOTS = 256 }; /* as the hash in passes() has it */
 
 struct filter {
     const struct matcher *matcher;
-    slot name;          /* the name's symbol, or 0: no series has the label */
+    uint32_t name;      /* the name's symbol, or 0: no series has the label */
     bool takes_missing; /* the answer for series without the label */
     struct {
-        slot pair; /* 0 = empty */
+        uint32_t pair; /* 0 = empty */
         bool is_match;
     } memo[MEMO_SLOTS];
 };
 
-static slot matcher_pair(const struct tsdb *db, const struct matcher *m)
+static uint32_t matcher_pair(const struct tsdb *db, const struct matcher *m)
 {
     return pair_find(db->arena, &db->labels.pairs, &db->labels.symbols, m->name, m->name_len,
                      m->value, m->value_len);
 }
 
-static bool pair_matches(const struct tsdb *db, const struct matcher *m, slot pair)
+static bool pair_matches(const struct tsdb *db, const struct matcher *m, uint32_t pair)
 {
-    const struct symbol *value = symbol_at(db->arena, pair_at(db->arena, pair)->value);
+    const struct symbol *value =
+        symbol_at(db->arena, &db->labels.symbols, store_pair(db, pair)->value);
     return matcher_matches(m, value->bytes, value->n_bytes);
 }
 
@@ -44,7 +45,7 @@ struct base {
 
 static struct base choose_base(const struct tsdb *db, const struct matcher_set *set)
 {
-    struct base best = {.matcher = set->n, .postings = &db->series.all};
+    struct base best = {.matcher = set->n, .postings = &db->labels.all};
     for (size_t i = 0; i < set->n; i++) {
         const struct matcher *m = &set->items[i];
         if (matcher_matches_empty(m))
@@ -54,10 +55,10 @@ static struct base choose_base(const struct tsdb *db, const struct matcher_set *
                 best = (struct base){.matcher = i};
             continue;
         }
-        slot pair = matcher_pair(db, m);
+        uint32_t pair = matcher_pair(db, m);
         if (pair == 0)
             return (struct base){.is_nothing = true};
-        const struct postings *p = &pair_at(db->arena, pair)->postings;
+        const struct postings *p = &store_pair(db, pair)->postings;
         bool is_first_equal = best.matcher == set->n || best.postings == NULL;
         if (is_first_equal || p->n < best.postings->n)
             best = (struct base){.matcher = i, .postings = p};
@@ -75,6 +76,30 @@ static bool list_postings(const struct tsdb *db, const struct postings *p, struc
     return *ret != NULL;
 }
 
+static bool add_matching(const struct tsdb *db, const struct matcher *m,
+                         const struct label_name *name, struct region *r, struct id_set *ids)
+{
+    struct region_mark mark = region_mark(r);
+    uint32_t *pairs;
+    size_t n_pairs;
+    if (!list_postings(db, &name->pairs, r, &pairs, &n_pairs))
+        return false;
+    for (size_t k = 0; k < n_pairs; k++) {
+        struct region_mark mark_of_pair = region_mark(r);
+        uint32_t *some;
+        size_t n;
+        if (!pair_matches(db, m, pairs[k]))
+            continue;
+        if (!list_postings(db, &store_pair(db, pairs[k])->postings, r, &some, &n))
+            return false;
+        for (size_t i = 0; i < n; i++)
+            id_set_add(ids, some[i]);
+        region_rewind(r, mark_of_pair);
+    }
+    region_rewind(r, mark);
+    return true;
+}
+
 /* The series that have any of the values which match. */
 static bool list_union(const struct tsdb *db, const struct matcher *m, struct region *r,
                        uint32_t **ret, size_t *ret_n)
@@ -82,37 +107,28 @@ static bool list_union(const struct tsdb *db, const struct matcher *m, struct re
     struct id_set ids;
     if (!id_set_init(&ids, r, db->series.next_id))
         return false;
-    slot name = symbol_find(db->arena, &db->labels.symbols, m->name, m->name_len);
-    slot pair = name != 0 ? symbol_at(db->arena, name)->first_pair : 0;
-    for (; pair != 0; pair = pair_at(db->arena, pair)->next) {
-        struct region_mark mark = region_mark(r);
-        uint32_t *some;
-        size_t n;
-        if (!pair_matches(db, m, pair))
-            continue;
-        if (!list_postings(db, &pair_at(db->arena, pair)->postings, r, &some, &n))
-            return false;
-        for (size_t i = 0; i < n; i++)
-            id_set_add(&ids, some[i]);
-        region_rewind(r, mark);
-    }
+    uint32_t symbol = symbol_find(db->arena, &db->labels.symbols, m->name, m->name_len);
+    const struct label_name *name =
+        symbol != 0 ? label_name_find(db->arena, &db->labels.pairs.names, symbol) : NULL;
+    if (name != NULL && !add_matching(db, m, name, r, &ids))
+        return false;
     *ret_n = ids.n;
     return id_set_list(&ids, r, ret);
 }
 
 /* ---- filters ---- */
 
-static slot pair_of_name(const struct tsdb *db, const struct series *s, slot name)
+static uint32_t pair_of_name(const struct tsdb *db, const struct series *s, uint32_t name)
 {
     for (uint32_t i = 0; i < s->n_pairs; i++)
-        if (pair_at(db->arena, s->pairs[i])->name == name)
+        if (store_pair(db, s->pairs[i])->name == name)
             return s->pairs[i];
     return 0;
 }
 
 static bool passes(const struct tsdb *db, struct filter *f, const struct series *s)
 {
-    slot pair = f->name != 0 ? pair_of_name(db, s, f->name) : 0;
+    uint32_t pair = f->name != 0 ? pair_of_name(db, s, f->name) : 0;
     if (pair == 0)
         return f->takes_missing;
     size_t at = (pair * 2654435761u) >> 24; /* Knuth's multiplicative hash, 8 bits of it */

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct series) + LABELS_PER_SERIES_MAX * sizeof(slot) <= KIND_BYTES_MAX,
+_Static_assert(sizeof(struct series) + LABELS_PER_SERIES_MAX * sizeof(uint32_t) <= KIND_BYTES_MAX,
                "a series with all its labels fits a slot");
 
 static size_t record_bytes(uint32_t n_pairs)
 {
-    return sizeof(struct series) + n_pairs * sizeof(slot);
+    return sizeof(struct series) + n_pairs * sizeof(uint32_t);
 }
 
 void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables)
@@ -24,12 +24,13 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 
 struct labels_key {
     const struct arena *arena;
+    const struct label_index *index;
     const struct labels *labels;
 };
 
-static bool symbol_is(const struct arena *a, slot symbol, const char *text, uint32_t n)
+static bool symbol_is(const struct labels_key *key, uint32_t symbol, const char *text, uint32_t n)
 {
-    const struct symbol *s = symbol_at(a, symbol);
+    const struct symbol *s = symbol_at(key->arena, &key->index->symbols, symbol);
     return s->n_bytes == n && memcmp(s->bytes, text, n) == 0;
 }
 
@@ -41,18 +42,18 @@ static bool has_labels(const void *ctx, const struct hash_node *record)
         return false;
     for (uint32_t i = 0; i < s->n_pairs; i++) {
         const struct label *l = &key->labels->items[i];
-        const struct pair *pair = pair_at(key->arena, s->pairs[i]);
-        if (!symbol_is(key->arena, pair->value, l->value, l->value_len) ||
-            !symbol_is(key->arena, pair->name, l->name, l->name_len))
+        const struct pair *pair = pair_at(key->arena, &key->index->pairs, s->pairs[i]);
+        if (!symbol_is(key, pair->value, l->value, l->value_len) ||
+            !symbol_is(key, pair->name, l->name, l->name_len))
             return false;
     }
     return true;
 }
 
-slot series_find(const struct arena *a, const struct series_index *x, const struct labels *ls,
-                 uint64_t hash)
+slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
+                 const struct labels *ls, uint64_t hash)
 {
-    struct labels_key key = {a, ls};
+    struct labels_key key = {a, li, ls};
     return hash_find(a, &x->by_labels, (uint32_t)hash, has_labels, &key);
 }
 
@@ -90,14 +91,13 @@ static void leave_postings(struct arena *a, struct label_index *li, const struct
                            uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        postings_remove(a, &li->pairs.postings, &pair_at(a, s->pairs[i])->postings, s->id);
+        pair_remove_series(a, &li->pairs, s->pairs[i], s->id);
 }
 
 static bool enter_postings(struct arena *a, struct label_index *li, const struct series *s)
 {
     for (uint32_t i = 0; i < s->n_pairs; i++) {
-        struct postings *p = &pair_at(a, s->pairs[i])->postings;
-        if (!postings_add(a, &li->pairs.postings, p, s->id)) {
+        if (!pair_add_series(a, &li->pairs, s->pairs[i], s->id)) {
             leave_postings(a, li, s, i);
             return false;
         }
@@ -113,13 +113,13 @@ static bool enter(struct arena *a, struct series_index *x, struct label_index *l
         return false;
     if (!enter_id(a, x, made, s->id))
         goto leave_hash;
-    if (!postings_add(a, &li->pairs.postings, &x->all, s->id))
+    if (!label_index_add_series(a, li, s->id))
         goto leave_id;
     if (!enter_postings(a, li, s))
         goto leave_all;
     return true;
 leave_all:
-    postings_remove(a, &li->pairs.postings, &x->all, s->id);
+    label_index_remove_series(a, li, s->id);
 leave_id:
     leave_id(a, x, s->id);
 leave_hash:
@@ -127,19 +127,20 @@ leave_hash:
     return false;
 }
 
-static void drop_pairs(struct arena *a, struct label_index *li, const slot *pairs, uint32_t n)
+static void drop_pairs(struct arena *a, struct label_index *li, const uint32_t *pairs, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         pair_drop_if_unused(a, &li->pairs, &li->symbols, pairs[i]);
 }
 
-slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
+slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
                 const struct labels *ls, uint64_t hash)
 {
+    struct arena *a = sl->arena;
     assert(ls->n <= LABELS_PER_SERIES_MAX);
-    if (x->next_id > UINT32_MAX)
+    if (x->next_id > POSTINGS_ID_MAX)
         return 0;
-    slot made = kind_get(a, &x->records, record_bytes(ls->n));
+    slot made = slots_kind_get(sl, &x->records, record_bytes(ls->n));
     if (made == 0)
         return 0;
     struct series *s = series_at(a, made);
@@ -152,7 +153,7 @@ slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
     }
     if (n < ls->n || !enter(a, x, li, made, hash)) {
         drop_pairs(a, li, s->pairs, n);
-        kind_put(a, &x->records, made, record_bytes(ls->n));
+        slots_kind_put(sl, &x->records, made, record_bytes(ls->n));
         return 0;
     }
     x->next_id++;
@@ -202,7 +203,7 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
     struct arena *a = sl->arena;
     struct series *s = series_at(a, series);
     leave_postings(a, li, s, s->n_pairs);
-    postings_remove(a, &li->pairs.postings, &x->all, s->id);
+    label_index_remove_series(a, li, s->id);
     leave_id(a, x, s->id);
     hash_remove(a, &x->by_labels, series);
     drop_pairs(a, li, s->pairs, s->n_pairs);
@@ -417,13 +418,56 @@ int series_change_chunk(struct series_writer *sw, struct series *s, struct windo
     return add_chunk(sw, s, w, change, ctx);
 }
 
+/* ---- moving ---- */
+
+struct move {
+    struct arena *arena;
+    struct series_index *index;
+};
+
+static bool move_record(void *ctx, slot from, slot to)
+{
+    const struct move *m = ctx;
+    const struct series *s = series_at(m->arena, to);
+    *(slot *)table_at(m->arena, &m->index->by_id, s->id) = to;
+    hash_replace(m->arena, &m->index->by_labels, from, to);
+    return true;
+}
+
+static bool move_history(void *ctx, slot from, slot to)
+{
+    const struct move *m = ctx;
+    slot at = series_of_id(m->arena, m->index, history_at(m->arena, to)->series);
+    struct series *s = series_at(m->arena, at);
+    ENSURE(at != 0 && s->state.history == from);
+    s->state.history = to;
+    return true;
+}
+
+size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max_records)
+{
+    struct move m = {sl->arena, x};
+    pthread_mutex_lock(&sl->lock);
+    bool is_wanted = kind_wants_compaction(&x->records) || kind_wants_compaction(&x->histories);
+    pthread_mutex_unlock(&sl->lock);
+    if (!is_wanted)
+        return 0;
+    /* A reader of a record that moved would not see what its writers do from then on. Nobody comes
+     * in without the lock, so those inside are gone soon. */
+    slots_wait(sl);
+    slots_drain(sl);
+    pthread_mutex_lock(&sl->lock);
+    size_t n = kind_compact(sl->arena, &x->records, NULL, move_record, &m, max_records);
+    n += kind_compact(sl->arena, &x->histories, NULL, move_history, &m, max_records);
+    pthread_mutex_unlock(&sl->lock);
+    return n;
+}
+
 bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li)
 {
-    if (x->n != x->by_labels.n_items || x->n != x->all.n || !hash_check(a, &x->by_labels) ||
-        !kind_check(a, &x->records) || !kind_check(a, &x->histories) ||
-        !postings_check(a, &x->all) || !pairs_check(a, &li->pairs) ||
-        !symbols_check(a, &li->symbols))
+    if (x->n != x->by_labels.n_items || x->n != li->all.n || !hash_check(a, &x->by_labels) ||
+        !kind_check(a, &x->records) || !kind_check(a, &x->histories) || !label_index_check(a, li))
         return false;
     uint32_t n = 0;
     for (uint64_t id = 1; id < x->next_id; id++) {
@@ -431,10 +475,10 @@ bool series_index_check(const struct arena *a, const struct series_index *x,
         if (at == 0)
             continue;
         const struct series *s = series_at(a, at);
-        if (s->id != id || !postings_contains(a, &x->all, s->id))
+        if (s->id != id || !postings_contains(a, &li->all, s->id))
             return false;
         for (uint32_t i = 0; i < s->n_pairs; i++)
-            if (!postings_contains(a, &pair_at(a, s->pairs[i])->postings, s->id))
+            if (!postings_contains(a, &pair_at(a, &li->pairs, s->pairs[i])->postings, s->id))
                 return false;
         n++;
     }

@@ -1,4 +1,4 @@
-/* Series: a label set as a row of pairs, its chunks, and the ways to find it (by labels, by id,
+/* Series: a label set as a row of pair ids, its chunks, and the ways to find it (by labels, by id,
  * through postings).
  *
  * The newest chunk lies in the record, older ones in an array beside it (`history`), so that a
@@ -15,7 +15,7 @@
 #define HG_TSDB_SERIES_H
 
 #include "tsdb/chunk.h"
-#include "tsdb/pair.h"
+#include "tsdb/label_index.h"
 
 struct series_state {
     int64_t newest_ms; /* of its samples; means nothing while newest is not of a live window */
@@ -31,7 +31,7 @@ struct series {
     _Atomic uint32_t version;
     uint32_t unused;
     struct series_state state;
-    slot pairs[]; /* sorted by label name */
+    uint32_t pairs[]; /* ids of pairs, sorted by label name */
 };
 
 struct history {
@@ -47,25 +47,19 @@ struct series_index {
     struct table by_id; /* of slot: id -> record, 0 = gone */
     struct table
         live; /* of uint32_t: series alive in each leaf of by_id, so that empty leaves return */
-    struct postings all;
     uint64_t next_id;
     uint32_t n;
-};
-
-struct label_index { /* what a series' labels refer to */
-    struct symbols symbols;
-    struct pairs pairs;
 };
 
 void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables);
 
 /* The series of a normalised label set, or 0. hash: labels_hash(ls). */
-slot series_find(const struct arena *a, const struct series_index *x, const struct labels *ls,
-                 uint64_t hash);
+slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
+                 const struct labels *ls, uint64_t hash);
 
 /* Makes a series that is not there yet, entered in every index; 0 (nothing changed) without memory
  * or ids. */
-slot series_new(struct arena *a, struct series_index *x, struct label_index *li,
+slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
                 const struct labels *ls, uint64_t hash) WARN_UNUSED;
 
 /* Takes a series out of every index; its pairs and symbols go with their last user. Its chunks are
@@ -81,9 +75,10 @@ static inline struct series *series_at(const struct arena *a, slot series)
 }
 
 /* Its i-th label, i < n_pairs; the bytes are borrowed from the symbols. */
-static inline struct label series_label(const struct arena *a, const struct series *s, uint32_t i)
+static inline struct label series_label(const struct arena *a, const struct label_index *li,
+                                        const struct series *s, uint32_t i)
 {
-    return pair_label(a, s->pairs[i]);
+    return label_index_label(a, li, s->pairs[i]);
 }
 
 /* ---- chunks ---- */
@@ -117,6 +112,11 @@ struct series_writer {
 typedef int (*chunk_change)(void *ctx, const struct chunk_writer *w, struct chunk *chunk);
 int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,
                         chunk_change change, void *ctx) WARN_UNUSED;
+
+/* Moves records and histories together when a tenth of their bytes is free (alloc/kind.h), at most
+ * max_records of them; returns how many. The caller holds the store's lock for writing; whoever is
+ * inside the epoch is waited for. */
+size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max_records);
 
 bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li);

@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-enum { LINK_BYTES = sizeof(slot) };
+enum {
+    LINK_BYTES = sizeof(slot),
+    REST_MAX = SIZE_CLASS_STEP_BYTES - LINK_BYTES - 1, /* one more fills a slot */
+};
 
 static slot *link_of(const struct arena *a, slot piece)
 {
@@ -14,43 +17,75 @@ static uint8_t *bytes_of(const struct arena *a, slot piece)
     return (uint8_t *)slot_ptr(a, piece) + LINK_BYTES;
 }
 
-/* Room for `rest` more bytes, or a part of them, behind the last slot. */
-static bool add_piece(struct change *c, struct sheaf *s, struct sheaf_end *e, size_t rest)
+/* Writes n bytes into a slot behind the last one. Whoever reads an older copy of the sheaf goes
+ * from its last slot to the rest and does not see the link. */
+static void add_piece(struct change *c, struct sheaf *s, struct sheaf_end *e, slot made,
+                      const uint8_t *bytes, size_t n)
 {
-    slot made = change_take(c, size_min(rest + LINK_BYTES, SIZE_CLASS_BYTES_MAX));
-    if (made == 0)
-        return false;
-    *link_of(c->slots->arena, made) = 0;
+    const struct arena *a = c->slots->arena;
+    *link_of(a, made) = 0;
+    memcpy(bytes_of(a, made), bytes, n);
     if (e->piece != 0)
-        *link_of(c->slots->arena, e->piece) = made;
+        *link_of(a, e->piece) = made;
     else
         s->piece = made;
     e->piece = made;
-    e->n_used = LINK_BYTES;
-    c->payload += LINK_BYTES;
+    c->payload += (int64_t)(LINK_BYTES + n);
+}
+
+/* Writes the bytes that fill slots; returns how many, or -1 without memory. */
+static ptrdiff_t fill_pieces(struct change *c, struct sheaf *s, struct sheaf_end *e,
+                             const uint8_t *bytes, size_t n)
+{
+    size_t done = 0;
+    while (n - done > REST_MAX) {
+        size_t classes = (n - done + LINK_BYTES) / SIZE_CLASS_STEP_BYTES;
+        size_t slot_bytes = size_min(classes, SIZE_CLASSES) * SIZE_CLASS_STEP_BYTES;
+        slot made = change_take(c, slot_bytes);
+        if (made == 0)
+            return -1;
+        add_piece(c, s, e, made, bytes + done, slot_bytes - LINK_BYTES);
+        done += slot_bytes - LINK_BYTES;
+    }
+    return (ptrdiff_t)done;
+}
+
+static void drop_rest(struct change *c, struct sheaf_end *e)
+{
+    if (e->rest != 0)
+        change_replace_open(c, e->rest);
+    c->open_payload -= (int64_t)e->n_rest;
+    e->rest = 0;
+    e->n_rest = 0;
+}
+
+/* Behind what is published of the rest, or in a new slot. */
+static bool add_rest(struct change *c, struct sheaf_end *e, const uint8_t *bytes, size_t n)
+{
+    if (e->rest == 0 && n > 0 && (e->rest = change_take_open(c)) == 0)
+        return false;
+    memcpy((uint8_t *)slot_ptr(c->slots->arena, e->rest) + e->n_rest, bytes, n);
+    e->n_rest += (uint32_t)n;
+    c->open_payload += (int64_t)n;
     return true;
 }
 
 static bool append_bytes(struct change *c, struct sheaf *s, struct sheaf_end *e,
                          const uint8_t *bytes, size_t n)
 {
-    const struct arena *a = c->slots->arena;
-    c->payload += (int64_t)n;
+    uint8_t all[REST_MAX + BLOCK_STORED_MAX];
     s->n_bytes = (uint16_t)(s->n_bytes + n);
-    while (n > 0) {
-        size_t room = e->piece != 0 ? pool_slot_bytes_at(a, e->piece) - e->n_used : 0;
-        if (room == 0) {
-            if (!add_piece(c, s, e, n))
-                return false;
-            continue;
-        }
-        size_t part = size_min(n, room);
-        memcpy((uint8_t *)slot_ptr(a, e->piece) + e->n_used, bytes, part);
-        e->n_used += (uint32_t)part;
-        bytes += part;
-        n -= part;
-    }
-    return true;
+    if (e->n_rest + n <= REST_MAX)
+        return add_rest(c, e, bytes, n);
+    size_t n_all = e->n_rest + n;
+    if (e->n_rest > 0)
+        memcpy(all, slot_ptr(c->slots->arena, e->rest), e->n_rest);
+    memcpy(all + e->n_rest, bytes, n);
+    drop_rest(c, e);
+    ptrdiff_t done = fill_pieces(c, s, e, all, n_all);
+    if (done < 0)
+        return false;
+    return (size_t)done == n_all || add_rest(c, e, all + done, n_all - (size_t)done);
 }
 
 bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const struct block *b,
@@ -68,18 +103,34 @@ bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const 
     return append_bytes(c, s, e, bytes, block_put(b, &e->context, bytes));
 }
 
-void sheaf_gather(const struct arena *a, const struct sheaf *s, uint8_t out[SHEAF_BYTES_MAX])
+bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e)
 {
-    size_t n = s->n_bytes;
-    for (slot piece = s->piece;;) {
+    if (e->n_rest > 0) {
+        size_t bytes = LINK_BYTES + e->n_rest;
+        slot made = bytes <= CRUMB_BYTES_MAX ? change_take_crumb(c, bytes) : change_take(c, bytes);
+        if (made == 0)
+            return false;
+        add_piece(c, s, e, made, slot_ptr(c->slots->arena, e->rest), e->n_rest);
+    }
+    drop_rest(c, e);
+    *e = (struct sheaf_end){0};
+    return true;
+}
+
+void sheaf_gather(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
+                  uint8_t out[SHEAF_BYTES_MAX])
+{
+    size_t n_rest = e != NULL ? e->n_rest : 0, n = s->n_bytes - n_rest;
+    for (slot piece = s->piece; n > 0;) {
         size_t part = size_min(n, pool_slot_bytes_at(a, piece) - LINK_BYTES);
         memcpy(out, bytes_of(a, piece), part);
         out += part;
         n -= part;
-        if (n == 0)
-            return;
-        piece = *link_of(a, piece);
+        if (n > 0)
+            piece = *link_of(a, piece);
     }
+    if (n_rest > 0)
+        memcpy(out, slot_ptr(a, e->rest), n_rest);
 }
 
 void sheaf_reader_init(struct sheaf_reader *r, const struct sheaf *s, const uint8_t *bytes)
@@ -96,33 +147,12 @@ bool sheaf_next(struct sheaf_reader *r, struct block *ret)
     return true;
 }
 
-void sheaf_find_end(const struct arena *a, const struct sheaf *s, const uint8_t *bytes,
-                    struct sheaf_end *ret)
-{
-    struct sheaf_reader r;
-    struct block b;
-    sheaf_reader_init(&r, s, bytes);
-    while (sheaf_next(&r, &b))
-        ;
-    size_t n = s->n_bytes;
-    slot piece = s->piece;
-    for (;;) {
-        size_t room = pool_slot_bytes_at(a, piece) - LINK_BYTES;
-        if (n <= room)
-            break;
-        n -= room;
-        piece = *link_of(a, piece);
-    }
-    *ret = (struct sheaf_end){piece, (uint32_t)(LINK_BYTES + n), r.context};
-}
-
-uint32_t sheaf_each_slot(const struct arena *a, const struct sheaf *s,
+uint32_t sheaf_each_slot(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
                          void (*visit)(void *ctx, slot s), void *ctx)
 {
     uint32_t count = 0;
-    size_t n = s->n_bytes;
-    slot piece = s->piece;
-    while (n > 0) {
+    size_t n = s->n_bytes - (e != NULL ? e->n_rest : 0);
+    for (slot piece = s->piece; n > 0;) {
         size_t part = size_min(n, pool_slot_bytes_at(a, piece) - LINK_BYTES);
         n -= part;
         slot next = n > 0 ? *link_of(a, piece) : 0;
@@ -134,7 +164,23 @@ uint32_t sheaf_each_slot(const struct arena *a, const struct sheaf *s,
     return count;
 }
 
-size_t sheaf_payload(const struct arena *a, const struct sheaf *s)
+size_t sheaf_payload(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e)
 {
-    return s->n_bytes + sheaf_each_slot(a, s, NULL, NULL) * (size_t)LINK_BYTES;
+    return s->n_bytes - (e != NULL ? e->n_rest : 0) +
+           sheaf_each_slot(a, s, e, NULL, NULL) * (size_t)LINK_BYTES;
+}
+
+static void replace_slot(void *ctx, slot s)
+{
+    change_replace(ctx, s);
+}
+
+void sheaf_replace(struct change *c, const struct sheaf *s, const struct sheaf_end *e)
+{
+    c->payload -= (int64_t)sheaf_payload(c->slots->arena, s, e);
+    sheaf_each_slot(c->slots->arena, s, e, replace_slot, c);
+    if (e != NULL && e->rest != 0)
+        change_replace_open(c, e->rest);
+    if (e != NULL)
+        c->open_payload -= (int64_t)e->n_rest;
 }

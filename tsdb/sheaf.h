@@ -1,18 +1,21 @@
 /* A sheaf: some blocks of a chunk, one behind the other as one string of bytes that is cut into
  * slots without regard to where a block ends.
  *
- *     sheaf        128 B               256 B                           128 B
- *     +-------+    +-------------+    +---------------------------+    +-------------+
- *     | piece |--> | next |b1.b2 |--> | next | b2.. | b3 ........ |--> | b3.|  free  |
- *     +-------+    +-------------+    +---------------------------+    +-------------+
+ *     sheaf        256 B                128 B               its rest, while it is open
+ *     +-------+    +--------------+    +----------------+    +-------------+
+ *     | piece |--> | next | b1 b2.|--> | next | .b2 b3. |    | .b3 |  free |
+ *     +-------+    +--------------+    +----------------+    +-------------+
  *
- * A new block fills what is left of the last slot first; the rest goes into a new slot of the
- * smallest class that holds it. So slots are full but for the last one, and nothing that was
- * written moves. A sheaf is closed after SHEAF_BLOCKS blocks; the chunk's directory (row.h) has one
- * item a sheaf, and a late sample rewrites one sheaf at most.
+ * The window's slots are filled to the last byte, in the largest classes that the bytes at hand
+ * fill; what is left, less than the smallest class, is the rest, in a slot of the pool `open`
+ * (slots.h). When the sheaf is closed, the rest gets a slot of 32, 64, 96 or 128 bytes. So slack is
+ * at the end of closed sheaves only, and nothing that was written there moves.
  *
- * Threads: one writer; readers use copies of the struct (words.h) inside the epoch, and never look
- * behind the n_bytes of their copy. */
+ * A sheaf is closed after SHEAF_BLOCKS blocks, or when its chunk is sealed; the chunk's directory
+ * (row.h) has one item a sheaf, and a late sample rewrites one sheaf at most.
+ *
+ * Threads: one writer; readers use copies of the structs (words.h) inside the epoch, and never look
+ * behind the lengths in their copies. */
 #ifndef HG_TSDB_SHEAF_H
 #define HG_TSDB_SHEAF_H
 
@@ -35,9 +38,10 @@ struct sheaf {
     uint16_t n_blocks; /* 0 = there is no sheaf */
 };
 
-struct sheaf_end { /* what its writer needs to go on */
-    slot piece;    /* the last slot, and how many of its bytes are used, link included */
-    uint32_t n_used;
+struct sheaf_end { /* what an open sheaf is besides; all 0 of a closed one */
+    slot piece;    /* the last of its slots, or 0 */
+    slot rest;
+    uint32_t n_rest; /* bytes in it */
     struct block_context context;
 };
 
@@ -46,8 +50,12 @@ struct sheaf_end { /* what its writer needs to go on */
 bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const struct block *b,
                   uint32_t first_time) WARN_UNUSED;
 
-/* Copies the sheaf's bytes into one piece of memory. */
-void sheaf_gather(const struct arena *a, const struct sheaf *s, uint8_t out[SHEAF_BYTES_MAX]);
+/* Closes an open sheaf; does nothing with a closed one. False as above. */
+bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e) WARN_UNUSED;
+
+/* Copies the sheaf's bytes into one piece of memory. e: of an open one, else NULL. */
+void sheaf_gather(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
+                  uint8_t out[SHEAF_BYTES_MAX]);
 
 /* The blocks of gathered bytes, in turn; false after the last. */
 struct sheaf_reader {
@@ -57,15 +65,14 @@ struct sheaf_reader {
 void sheaf_reader_init(struct sheaf_reader *r, const struct sheaf *s, const uint8_t *bytes);
 bool sheaf_next(struct sheaf_reader *r, struct block *ret);
 
-/* The end of a sheaf that is to be continued. */
-void sheaf_find_end(const struct arena *a, const struct sheaf *s, const uint8_t *bytes,
-                    struct sheaf_end *ret);
-
-/* Visits the sheaf's slots; returns how many. visit may be NULL. */
-uint32_t sheaf_each_slot(const struct arena *a, const struct sheaf *s,
+/* Visits the sheaf's slots in the window; returns how many. visit may be NULL. */
+uint32_t sheaf_each_slot(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
                          void (*visit)(void *ctx, slot s), void *ctx);
 
-/* Bytes of the sheaf's slots that are not slack. */
-size_t sheaf_payload(const struct arena *a, const struct sheaf *s);
+/* Bytes of those slots that are not slack. */
+size_t sheaf_payload(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e);
+
+/* Gives all its slots back. */
+void sheaf_replace(struct change *c, const struct sheaf *s, const struct sheaf_end *e);
 
 #endif

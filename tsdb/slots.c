@@ -40,8 +40,7 @@ static struct pool *pool_of(struct change *c, struct change_slot s)
 {
     if (s.is_open)
         return &c->slots->open;
-    size_t bytes = pool_slot_bytes_at(c->slots->arena, s.s);
-    return &c->window->classes[size_class_of(bytes) - 1];
+    return window_pool(c->window, pool_slot_bytes_at(c->slots->arena, s.s));
 }
 
 static slot take(struct change *c, struct pool *p, bool is_open)
@@ -62,6 +61,12 @@ static slot take(struct change *c, struct pool *p, bool is_open)
 slot change_take(struct change *c, size_t bytes)
 {
     return take(c, &c->window->classes[size_class_of(bytes) - 1], false);
+}
+
+slot change_take_crumb(struct change *c, size_t bytes)
+{
+    assert(bytes <= CRUMB_BYTES_MAX);
+    return take(c, window_pool(c->window, bytes), false);
 }
 
 slot change_take_open(struct change *c)

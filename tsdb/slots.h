@@ -76,6 +76,9 @@ void slots_wait(struct slots *s);
  * has_failed. */
 slot change_take(struct change *c, size_t bytes) WARN_UNUSED;
 
+/* A slot for the end of a sealed chunk, of 1 .. CRUMB_BYTES_MAX bytes; or 0 and has_failed. */
+slot change_take_crumb(struct change *c, size_t bytes) WARN_UNUSED;
+
 /* A slot of the pool `open`, or 0 and has_failed. */
 slot change_take_open(struct change *c) WARN_UNUSED;
 

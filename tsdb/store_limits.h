@@ -16,8 +16,14 @@ enum {
     WINDOWS_MIN = 2,
     WINDOWS_MAX = 64,
     TSDB_AHEAD_MS = 10 * 60 * 1000, /* how far ahead of the wall clock a sample may be */
-    EXPIRE_SLICE_SERIES = 2000,     /* dead series removed under one hold of the lock */
+    EXPIRE_SLICE_SERIES =
+        256, /* members of an expired window looked at under one hold of the lock */
+    COMPACT_SLICE_RECORDS = 1000, /* long-lived records moved under one hold of the lock */
 };
+
+/* Beside the size classes: slots for what is left at the end of a sealed chunk, 32, 64 and 96
+ * bytes. Growth goes in steps of 128; this ends it. */
+enum { CRUMB_STEP_BYTES = 32, CRUMB_SIZES = 3, CRUMB_BYTES_MAX = CRUMB_STEP_BYTES * CRUMB_SIZES };
 
 /* Times within a window are 32 bits of milliseconds. */
 #define WINDOW_MS_MAX (INT64_C(30) * 24 * 3600 * 1000)

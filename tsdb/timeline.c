@@ -204,12 +204,14 @@ int timeline_append(struct slots *sl, struct window *w, slot timeline, uint32_t 
 bool timeline_find_recent(const struct arena *a, slot timeline, uint32_t time, uint32_t *ret_at)
 {
     struct timeline_state s;
+    uint32_t packed[SEGMENT_TIMES];
     load_state(timeline_at(a, timeline), &s);
-    uint32_t least = packed_times(&s);
-    if (s.n - least > TIMELINE_LOOK_BACK)
-        least = s.n - TIMELINE_LOOK_BACK;
+    uint32_t least = s.n > TIMELINE_LOOK_BACK ? s.n - TIMELINE_LOOK_BACK : 0;
+    uint32_t n_packed = packed_times(&s);
     for (uint32_t at = s.n; at-- > least;) {
-        uint32_t there = *open_place(a, &s, at);
+        if (at + 1 == n_packed) /* shortly after a segment was packed */
+            unpack_segment(a, &s, at / SEGMENT_TIMES, packed);
+        uint32_t there = at < n_packed ? packed[at % SEGMENT_TIMES] : *open_place(a, &s, at);
         if (there == time)
             *ret_at = at;
         if (there <= time)

@@ -27,8 +27,11 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     windows_init(&db->windows, o->window_ms, budget_owner(b, "chunks"), tables);
     slots_init(&db->slots, a, budget_owner(b, "tails"), budget_owner(b, "retired"));
     series_index_init(&db->series, budget_owner(b, "series"), tables);
-    symbols_init(&db->labels.symbols, budget_owner(b, "symbols"), tables);
-    pairs_init(&db->labels.pairs, budget_owner(b, "pairs"), budget_owner(b, "postings"), tables);
+    const struct label_index_owners owners = {.symbols = budget_owner(b, "symbols"),
+                                              .pairs = budget_owner(b, "pairs"),
+                                              .postings = budget_owner(b, "postings"),
+                                              .tables = tables};
+    label_index_init(&db->labels, &owners);
     clock_init(&db->clock, &db->options);
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
@@ -60,11 +63,7 @@ void tsdb_free(struct tsdb *db)
     table_release(a, &db->series.live);
     drop_kind(a, &db->series.records);
     drop_kind(a, &db->series.histories);
-    hash_release(a, &db->labels.symbols.by_text);
-    drop_kind(a, &db->labels.symbols.records);
-    hash_release(a, &db->labels.pairs.by_symbols);
-    drop_kind(a, &db->labels.pairs.records);
-    drop_kind(a, &db->labels.pairs.postings);
+    label_index_release(a, &db->labels);
     pthread_rwlock_destroy(&db->lock);
     arena_span_put(a, db->owner, db, sizeof(*db));
 }
@@ -180,6 +179,10 @@ void tsdb_tick(struct tsdb *db)
         pthread_rwlock_wrlock(&db->lock);
         store_turn_locked(db);
         has_more = store_sweep_locked(db, EXPIRE_SLICE_SERIES);
+        if (label_index_compact(db->arena, &db->labels, COMPACT_SLICE_RECORDS) > 0)
+            has_more = true;
+        if (series_index_compact(&db->slots, &db->series, COMPACT_SLICE_RECORDS) > 0)
+            has_more = true;
         pthread_rwlock_unlock(&db->lock);
         slots_drain(&db->slots);
     }
@@ -203,17 +206,26 @@ static void window_figures(const struct tsdb *db, const struct window *w,
         ret->classes[c].pages = w->classes[c].n_pages;
         ret->classes[c].used = w->classes[c].n_used;
     }
+    for (unsigned c = 0; c < CRUMB_SIZES; c++) {
+        ret->classes[SIZE_CLASSES + c].pages = w->crumbs[c].n_pages;
+        ret->classes[SIZE_CLASSES + c].used = w->crumbs[c].n_used;
+    }
 }
 
-static void add_pool_waste(const struct window *w, struct tsdb_stats *ret)
+static uint64_t add_pool_waste(const struct pool *p, struct tsdb_stats *ret)
+{
+    uint64_t used_bytes = (uint64_t)p->n_used * p->slot_bytes;
+    ret->free_slot_bytes += (uint64_t)p->n_pages * ARENA_PAGE_BYTES - used_bytes;
+    return used_bytes;
+}
+
+static void add_window_waste(const struct window *w, struct tsdb_stats *ret)
 {
     uint64_t used_bytes = 0;
-    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
-        const struct pool *p = &w->classes[c];
-        used_bytes += (uint64_t)p->n_used * p->slot_bytes;
-        ret->free_slot_bytes +=
-            (uint64_t)p->n_pages * ARENA_PAGE_BYTES - (uint64_t)p->n_used * p->slot_bytes;
-    }
+    for (unsigned c = 0; c < SIZE_CLASSES; c++)
+        used_bytes += add_pool_waste(&w->classes[c], ret);
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        used_bytes += add_pool_waste(&w->crumbs[c], ret);
     ret->slack_bytes += used_bytes - w->payload_bytes;
 }
 
@@ -224,7 +236,7 @@ static void live_window_figures(struct tsdb *db, struct tsdb_stats *ret)
         if (w->n_chunks == 0)
             continue;
         window_figures(db, w, &ret->windows[ret->n_windows++]);
-        add_pool_waste(w, ret);
+        add_window_waste(w, ret);
         ret->samples += w->n_samples;
         ret->chunks += w->n_chunks;
         ret->min_ms = i64_min(ret->min_ms, w->min_ms);
@@ -238,9 +250,7 @@ static void add_open_figures(const struct tsdb *db, struct tsdb_stats *ret)
     ret->open.pages = p->n_pages;
     ret->open.used = p->n_used;
     ret->open_payload_bytes = atomic_load_explicit(&db->slots.open_payload, memory_order_relaxed);
-    uint64_t used_bytes = (uint64_t)p->n_used * p->slot_bytes;
-    ret->slack_bytes += used_bytes - ret->open_payload_bytes;
-    ret->free_slot_bytes += (uint64_t)p->n_pages * ARENA_PAGE_BYTES - used_bytes;
+    ret->slack_bytes += add_pool_waste(p, ret) - ret->open_payload_bytes;
 }
 
 static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
@@ -278,10 +288,9 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
     counter_figures(db, ret);
     ret->symbols = db->labels.symbols.n;
     ret->pairs = db->labels.pairs.n;
-    ret->free_slot_bytes +=
-        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->series.histories) +
-        kind_free_bytes(&db->labels.symbols.records) + kind_free_bytes(&db->labels.pairs.records) +
-        kind_free_bytes(&db->labels.pairs.postings);
+    ret->free_slot_bytes += kind_free_bytes(&db->series.records) +
+                            kind_free_bytes(&db->series.histories) +
+                            label_index_free_bytes(&db->labels);
     pthread_mutex_unlock(&db->slots.lock);
     pthread_rwlock_unlock(&db->lock);
 }
@@ -290,6 +299,9 @@ static bool has_footprint(const struct window *w, const struct chunk_footprint *
 {
     for (unsigned c = 0; c < SIZE_CLASSES; c++)
         if (w->classes[c].n_used != f->slots[c])
+            return false;
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        if (w->crumbs[c].n_used != f->crumbs[c])
             return false;
     return w->payload_bytes == f->payload_bytes;
 }

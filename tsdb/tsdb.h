@@ -51,6 +51,16 @@ void tsdb_tick(struct tsdb *db);
 /* floor(t / window) for any t. */
 int64_t tsdb_window_of(const struct tsdb *db, int64_t t_ms);
 
+/* The pools of a window: the size classes, then those for the ends of sealed chunks. */
+enum { TSDB_POOLS = SIZE_CLASSES + CRUMB_SIZES };
+
+/* Slot size of pool i < TSDB_POOLS. */
+static inline size_t tsdb_pool_bytes(unsigned i)
+{
+    return i < SIZE_CLASSES ? size_class_bytes(i + 1)
+                            : (i - SIZE_CLASSES + 1) * (size_t)CRUMB_STEP_BYTES;
+}
+
 struct tsdb_window_stats {
     int64_t number; /* floor(start / window_ms) */
     int64_t start_ms;
@@ -62,7 +72,7 @@ struct tsdb_window_stats {
     struct {
         uint32_t pages;
         uint32_t used; /* slots */
-    } classes[SIZE_CLASSES];
+    } classes[TSDB_POOLS]; /* see tsdb_pool_bytes */
 };
 
 struct tsdb_stats {

@@ -52,4 +52,11 @@ static inline bool varint_get(const uint8_t **at, const uint8_t *end, uint64_t *
     return false;
 }
 
+/* As varint_get, but false as well for zeros at the end that varint_put does not write. */
+static inline bool varint_get_shortest(const uint8_t **at, const uint8_t *end, uint64_t *ret)
+{
+    const uint8_t *begin = *at;
+    return varint_get(at, end, ret) && (*at - begin == 1 || (*at)[-1] != 0);
+}
+
 #endif

@@ -56,6 +56,8 @@ struct window *window_make(struct windows *ws, int64_t number)
     table_init(&w->members, sizeof(uint64_t), ws->owner_tables);
     for (unsigned c = 1; c <= SIZE_CLASSES; c++)
         pool_init(&w->classes[c - 1], size_class_bytes(c), ws->owner);
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        pool_init(&w->crumbs[c], (c + 1) * (size_t)CRUMB_STEP_BYTES, ws->owner);
     uint32_t at = ws->n_live++;
     for (; at > 0 && window_live(ws, at - 1)->number > number; at--)
         ws->live[at] = ws->live[at - 1];
@@ -80,6 +82,8 @@ void window_free(struct arena *a, struct windows *ws, struct window *w)
     assert(w->state == WINDOW_EXPIRING);
     for (unsigned c = 0; c < SIZE_CLASSES; c++)
         pool_drop(a, &w->classes[c]);
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        pool_drop(a, &w->crumbs[c]);
     table_release(a, &w->members);
     w->state = WINDOW_FREE;
     ws->n_expiring--;
@@ -134,11 +138,20 @@ struct window *window_expiring(struct windows *ws)
     return NULL;
 }
 
+struct pool *window_pool(struct window *w, size_t slot_bytes)
+{
+    if (slot_bytes <= CRUMB_BYTES_MAX)
+        return &w->crumbs[(slot_bytes - 1) / CRUMB_STEP_BYTES];
+    return &w->classes[size_class_of(slot_bytes) - 1];
+}
+
 uint64_t window_page_bytes(const struct window *w)
 {
     uint64_t pages = 0;
     for (unsigned c = 0; c < SIZE_CLASSES; c++)
         pages += w->classes[c].n_pages;
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        pages += w->crumbs[c].n_pages;
     return pages * ARENA_PAGE_BYTES;
 }
 
@@ -150,6 +163,9 @@ bool windows_check(const struct arena *a, struct windows *ws)
         n[w->state]++;
         for (unsigned c = 0; c < SIZE_CLASSES && w->state != WINDOW_FREE; c++)
             if (!pool_check(a, &w->classes[c]))
+                return false;
+        for (unsigned c = 0; c < CRUMB_SIZES && w->state != WINDOW_FREE; c++)
+            if (!pool_check(a, &w->crumbs[c]))
                 return false;
     }
     for (uint32_t i = 1; i < ws->n_live; i++)

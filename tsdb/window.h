@@ -45,6 +45,7 @@ struct window {
     _Atomic uint64_t payload_bytes; /* of its used slots, what is not slack */
     _Atomic int64_t min_ms, max_ms; /* of its samples; min > max when there are none */
     struct pool classes[SIZE_CLASSES];
+    struct pool crumbs[CRUMB_SIZES];
 };
 
 struct windows {
@@ -92,6 +93,9 @@ static inline struct window *window_live(struct windows *ws, uint32_t i)
 
 /* Any expiring window, or NULL. */
 struct window *window_expiring(struct windows *ws);
+
+/* The pool that slots of that size come from. */
+struct pool *window_pool(struct window *w, size_t slot_bytes);
 
 /* Pages held by a window's chunks, in bytes. */
 uint64_t window_page_bytes(const struct window *w);

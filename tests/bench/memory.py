@@ -13,6 +13,7 @@ part, if a row failed."""
 
 import dataclasses
 import os
+import signal
 import statistics
 import sys
 import time
@@ -140,7 +141,10 @@ class Bench:
         found = self.with_directory()
         before, after = found["full"], found["restarted"]
         keys = before.pools.keys() | after.pools.keys()
-        differing = [key for key in keys if before.pools.get(key) != after.pools.get(key)]
+        differing = [f"{key}: {before.pools.get(key)} -> {after.pools.get(key)}" for key in sorted(keys)
+                     if before.pools.get(key) != after.pools.get(key)]
+        for text in differing:
+            print(f"  restart      (window, size): (pages, used) {text}", file=sys.stderr)
         yield Row("restart: pages and used slots by window and class", "equal",
                   f"{len(differing)} of {len(keys)} differ" if differing else f"{len(keys)} equal",
                   0.0 if not differing else float("inf"))
@@ -322,6 +326,7 @@ def main():
     unknown = [name for name in chosen if name not in ROWS]
     if unknown:
         sys.exit(f"no row is called {' '.join(unknown)}; there are {' '.join(ROWS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is not left behind
     scale = Scale(float(os.environ.get("SCALE") or 1))
     if not os.access(hg.BINARY, os.X_OK):
         sys.exit(f"{hg.BINARY} is not there: run make first")

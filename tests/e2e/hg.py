@@ -141,6 +141,7 @@ class Server:
     def __init__(self):
         self.port = free_port()
         self.process = None
+        self.environment = {}           # added to ours
         self.directory = tempfile.mkdtemp(prefix=f"hg-e2e-{self.name}-")
         self.log_path = os.path.join(self.directory, "log")
 
@@ -157,7 +158,8 @@ class Server:
 
     def spawn(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory,
+                                            env={**os.environ, **self.environment})
 
     def start(self, seconds=15.0):
         self.spawn()

@@ -44,4 +44,4 @@ def test_page_shows_the_series_of_a_query():
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, text=True).stdout
             assert 'tree="north"' in dom, f"tab {tab}: {dom[-3000:]}"
             assert "<b>south</b>" not in dom and "&lt;b&gt;south&lt;/b&gt;" in dom, "labels are text, never markup"
-            assert "accounted" in dom, "the memory panel"
+            assert "unaccounted" in dom and "Pools: pages" in dom and "slack inside slots" in dom, "the memory panel"

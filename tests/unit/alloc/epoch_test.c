@@ -83,6 +83,13 @@ Test(epoch, places_of_a_thread_stay_the_same_while_they_are_free)
         cr_assert_eq(again, place, "the line is in this core's cache");
         epoch_leave(&e, again);
     }
+    place = epoch_enter(&e);
+    unsigned second = epoch_enter(&e);
+    epoch_leave(&e, place);
+    epoch_leave(&e, second);
+    unsigned again = epoch_enter(&e);
+    cr_assert_eq(again, second, "the last one counts");
+    epoch_leave(&e, again);
 }
 
 static atomic_uint latecomer_place;

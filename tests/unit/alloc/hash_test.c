@@ -232,3 +232,19 @@ Test(hash, check_sees_damage)
     node->hash ^= 1;
     cr_assert(hash_check(&t.arena, &h));
 }
+
+Test(hash, a_walk_meets_every_record_once)
+{
+    enum { N = 3000 };
+    static bool is_met[N];
+    cr_assert_eq(hash_next(&t.arena, &h, 0), 0);
+    for (uint64_t key = 0; key < N; key++)
+        insert_hashed(key, hash_of(key) % 500);
+    size_t n = 0;
+    for (slot at = 0; (at = hash_next(&t.arena, &h, at)) != 0; n++) {
+        const struct record *record = slot_ptr(&t.arena, at);
+        cr_assert_not(is_met[record->key]);
+        is_met[record->key] = true;
+    }
+    cr_assert_eq(n, N);
+}

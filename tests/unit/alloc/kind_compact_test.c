@@ -74,10 +74,7 @@ static void drop(uint32_t number, struct limbo *limbo)
         return;
     }
     cr_assert(limbo_reserve(limbo, 1));
-    for (unsigned i = 0; i < KIND_POOLS; i++) {
-        if (k.pools[i].slot_bytes == pool_slot_bytes_at(&t.arena, s))
-            limbo_add(limbo, &k.pools[i], s);
-    }
+    limbo_add(limbo, kind_pool(&k, bytes), s);
     limbo_seal(limbo);
 }
 
@@ -238,6 +235,25 @@ Test(kind_compact, a_half_emptied_page_is_not_forgotten)
     all_are_intact();
 }
 
+Test(kind_compact, a_page_that_is_given_up_does_not_keep_other_sizes_from_their_turn)
+{
+    enum { PER_PAGE = ARENA_PAGE_BYTES / 1024 };
+    fill(1024, 2 * PER_PAGE);
+    for (uint32_t r = 0; r < 2 * PER_PAGE; r += 2)
+        drop(r, NULL);
+    cr_assert_eq(kind_compact(&t.arena, &k, NULL, move, NULL, 1), 1);
+    for (uint32_t i = 0; i < PER_PAGE / 2 - 1; i++)
+        make(RECORDS - 1 - i, 1024);
+    for (uint32_t r = 1000; r < 1020; r++)
+        make(r, 4096);
+    for (uint32_t r = 1000; r < 1020; r++)
+        if (r % 4 != 0)
+            drop(r, NULL);
+    cr_assert_eq(kind_compact(&t.arena, &k, NULL, move, NULL, 100), 3);
+    cr_assert_eq(kind_pool(&k, 4096)->n_pages, 2);
+    all_are_intact();
+}
+
 Test(kind_compact, a_record_that_stays_keeps_its_page_for_the_round)
 {
     enum { PER_PAGE = ARENA_PAGE_BYTES / 256 };
@@ -329,6 +345,7 @@ Test(kind_compact, waits_when_too_many_wait)
         n_moved += n;
     limbo_seal(&l);
     cr_assert_geq(limbo_waiting(&l), KIND_WAITING_MAX);
+    cr_assert_eq(limbo_waiting(&l), n_moved);
     cr_assert_lt(limbo_waiting(&l), KIND_WAITING_MAX + 100);
     cr_assert(kind_wants_compaction(&k), "it has more to do");
     epoch_leave(&e, place);
@@ -348,8 +365,10 @@ Test(kind_compact, without_memory_the_page_goes_back_to_allocation)
     arena_trim(&t.arena);
     t.arena.retain_pages = 0;
     size_t n_moved = 0;
+    int n_calls = 0;
     for (long nth = 1; kind_wants_compaction(&k); nth++) {
         unsigned place = epoch_enter(&e);
+        page_no emptiest = pool_emptiest(&t.arena, &k.pools[3]);
         budget_fail_nth(&t.budget, nth);
         size_t n = kind_compact(&t.arena, &k, &l, move, NULL, RECORDS);
         budget_fail_nth(&t.budget, 0);
@@ -357,6 +376,9 @@ Test(kind_compact, without_memory_the_page_goes_back_to_allocation)
         if (kind_wants_compaction(&k))
             cr_assert_eq(n, (size_t)(nth - 1) * LIMBO_PER_PAGE, "the limbo asked for a page");
         cr_assert_not(k.pools[3].is_vacating);
+        if (nth == 1)
+            cr_assert_eq(pool_emptiest(&t.arena, &k.pools[3]), emptiest, "no refusal");
+        n_calls++;
         cr_assert(limbo_check(&l));
         all_are_intact();
         epoch_leave(&e, place);
@@ -365,10 +387,42 @@ Test(kind_compact, without_memory_the_page_goes_back_to_allocation)
         cr_assert(limbo_is_empty(&l));
         cr_assert_eq(k.pools[3].n_leaving, 0);
     }
-    cr_assert_gt(n_moved, 2 * LIMBO_PER_PAGE, "more than one call failed");
+    cr_assert_gt(n_calls, 2, "several failed");
     cr_assert_eq(n_moved, n_asked);
     cr_assert(share_is_small());
     all_are_intact();
+}
+
+/* Slots that wait look used, so the share is taken of what stays. */
+Test(kind_compact, pages_that_leave_count_in_neither_side_of_the_share)
+{
+    enum { PER_PAGE = ARENA_PAGE_BYTES / 512 };
+    struct pool *p = &k.pools[15];
+    fill(512, 20 * PER_PAGE);
+    for (uint32_t i = 0; i < 10; i++) {
+        page_no page = pool_slot_page(records[i * PER_PAGE].at);
+        drop(i * PER_PAGE, NULL);
+        pool_vacate(&t.arena, p, page);
+        pool_vacated(p);
+    }
+    for (uint32_t r = 10 * PER_PAGE; r < 20 * PER_PAGE; r += 8)
+        drop(r, NULL);
+    cr_assert_leq((size_t)free_slot_bytes() * 100, 20 * ARENA_PAGE_BYTES * KIND_FREE_SHARE_MAX);
+    cr_assert(kind_wants_compaction(&k), "an eighth of the ten pages that stay");
+}
+
+Test(kind_compact, a_call_visits_a_bounded_number_of_pages)
+{
+    enum { PER_PAGE = ARENA_PAGE_BYTES / 512, PAGES = 20 };
+    fill(512, PAGES * PER_PAGE);
+    unsigned place = epoch_enter(&e);
+    for (uint32_t r = 0; r < PAGES * PER_PAGE; r++)
+        drop(r, r % 2 == 0 ? NULL : &l);
+    cr_assert_eq(kind_compact(&t.arena, &k, &l, move, NULL, 3), 0, "all wait, none is to move");
+    cr_assert_eq(k.pools[15].n_leaving, 3);
+    epoch_leave(&e, place);
+    limbo_drain(&l);
+    cr_assert_eq(kind_pages(&k), 0);
 }
 
 static void random_phase(struct random *random, struct limbo *limbo, uint64_t percent_makes)

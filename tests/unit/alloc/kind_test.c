@@ -61,6 +61,12 @@ Test(kind, gives_slots_that_hold_what_was_asked)
     cr_assert(kind_check(&t.arena, &k));
 }
 
+Test(kind, names_the_pool_of_each_size)
+{
+    for (size_t n = 1; n <= KIND_BYTES_MAX; n++)
+        cr_assert_eq(kind_pool(&k, n)->slot_bytes, kind_slot_bytes(n));
+}
+
 Test(kind, sums_over_its_pools)
 {
     slot a = kind_get(&t.arena, &k, 10), b = kind_get(&t.arena, &k, 5000);

@@ -96,6 +96,10 @@ Test(pool_vacate, chooses_the_emptiest_of_the_slabs_it_looks_at)
     fill_pages(5);
     cr_assert_eq(pool_emptiest(&t.arena, &p), 0, "all are full");
     cr_assert(p.is_stuck);
+    slot fresh = pool_get(&t.arena, &p);
+    cr_assert_not(p.is_stuck, "a page was added");
+    pool_put(&t.arena, &p, fresh);
+    cr_assert_eq(pool_emptiest(&t.arena, &p), 0);
     thin_out(1, 5);
     cr_assert_not(p.is_stuck);
     thin_out(3, 2);

@@ -42,14 +42,44 @@ Test(table, takes_no_memory_before_its_first_item)
     cr_assert_eq(test_arena_held(&t), 0);
 }
 
-Test(table, costs_three_pages_for_the_first_and_one_for_the_next_leaf)
+Test(table, has_no_more_levels_than_its_leaves_need)
 {
-    put(0, 1);
-    cr_assert_eq(table.n_pages, 3);
+    const uint64_t leaf = table.per_leaf, directory = leaf * 4096;
     put(1, 2);
-    cr_assert_eq(table.n_pages, 3);
-    put(table.per_leaf, 3);
+    cr_assert_eq(table.n_pages, 1, "a leaf alone");
+    put(leaf, 3);
+    cr_assert_eq(table.n_pages, 3, "a directory and two leaves");
+    put(directory - 1, 4);
     cr_assert_eq(table.n_pages, 4);
+    put(directory, 5);
+    cr_assert_eq(table.n_pages, 7, "a directory of directories, another one and its leaf");
+    cr_assert(value_at(1) == 2 && value_at(leaf) == 3);
+    cr_assert(value_at(directory - 1) == 4 && value_at(directory) == 5);
+    cr_assert_null(table_at(&t.arena, &table, directory * 4096), "beyond what it can have");
+    cr_assert_null(table_at(&t.arena, &table, UINT64_MAX));
+
+    table_clear_leaf(&t.arena, &table, directory);
+    cr_assert_eq(table.n_pages, 4);
+    table_clear_leaf(&t.arena, &table, directory - 1);
+    table_clear_leaf(&t.arena, &table, leaf);
+    cr_assert_eq(table.n_pages, 1);
+    cr_assert_eq(value_at(1), 2);
+}
+
+Test(table, may_begin_and_end_anywhere)
+{
+    const uint64_t far_away = (uint64_t)table.per_leaf * 4096 * 4095;
+    put(far_away, 1);
+    cr_assert_eq(table.n_pages, 3);
+    put(0, 2);
+    cr_assert_eq(table.n_pages, 5);
+    table_clear_leaf(&t.arena, &table, 0);
+    cr_assert_eq(table.n_pages, 3);
+    cr_assert_eq(value_at(far_away), 1);
+    table_clear_leaf(&t.arena, &table, far_away);
+    cr_assert_eq(table.n_pages, 0);
+    put(5, 3);
+    cr_assert_eq(table.n_pages, 1);
 }
 
 Test(table, new_items_read_as_zero)
@@ -94,7 +124,7 @@ Test(table, clearing_returns_leaves_and_directories)
     cr_assert_eq(table.n_pages, 5);
 
     table_clear_leaf(&t.arena, &table, far_away);
-    cr_assert_eq(table.n_pages, 3);
+    cr_assert_eq(table.n_pages, 2);
     table_clear_leaf(&t.arena, &table, table.per_leaf);
     cr_assert_eq(table.n_pages, 0);
     cr_assert_eq(table.root, 0);
@@ -102,14 +132,23 @@ Test(table, clearing_returns_leaves_and_directories)
 
 Test(table, without_memory_nothing_is_left_behind)
 {
-    for (long nth = 1; nth <= 3; nth++) { /* root, directory, leaf */
+    t.arena.retain_pages = 0;             /* retained pages would not ask the budget again */
+    for (long nth = 1; nth <= 2; nth++) { /* directory, leaf */
         budget_fail_nth(&t.budget, nth);
         cr_assert_null(table_make(&t.arena, &table, 12345));
         cr_assert_eq(table.n_pages, 0);
-        arena_trim(&t.arena); /* retained pages would not ask the budget again */
     }
     budget_fail_nth(&t.budget, 0);
-    put(12345, 1);
+    put(1, 7);
+    for (long nth = 1; nth <= 4; nth++) { /* two on top, a directory, a leaf */
+        budget_fail_nth(&t.budget, nth);
+        cr_assert_null(table_make(&t.arena, &table, (uint64_t)table.per_leaf * 5000));
+        cr_assert_eq(table.n_pages, 1);
+        cr_assert_eq(value_at(1), 7);
+    }
+    budget_fail_nth(&t.budget, 0);
+    put((uint64_t)table.per_leaf * 5000, 8);
+    cr_assert_eq(value_at(1), 7);
 }
 
 Test(table, agrees_with_a_plain_array)

@@ -1,438 +1,488 @@
-#include "tests/unit/alloc/test_arena.h"
-#include "tests/unit/tsdb/test_samples.h"
-#include "tsdb/chunk.h"
+/* Chunks whose samples come in order. Late ones: chunk_late_test.c. */
+#include "tests/unit/tsdb/test_model.h"
 
-#include <criterion/criterion.h>
+#include <pthread.h>
 
-enum { N_MAX = 2000 };
-
-static struct test_arena t;
-static struct windows ws;
-static struct window *w;
+static struct test_window x;
 static struct random random_state;
 
 static void set_up(void)
 {
-    test_arena_init(&t, 64 << 20);
-    windows_init(&ws, t.owner);
-    w = window_make(&ws, 7);
+    test_window_init(&x);
     random_init(&random_state, random_seed());
 }
 
 static void tear_down(void)
 {
-    cr_assert(windows_check(&t.arena, &ws));
-    while (ws.n_live > 0)
-        window_expire(&ws, window_live(&ws, 0));
-    for (struct window *gone; (gone = window_expiring(&ws)) != NULL;)
-        window_free(&t.arena, &ws, gone);
-    test_arena_release(&t);
+    test_window_release(&x);
 }
 
 TestSuite(chunk, .init = set_up, .fini = tear_down);
 
-/* ---- a chunk and the sorted array that it must equal ---- */
+static struct test_model m;
 
-struct model {
-    slot chunk;
-    struct sample samples[N_MAX];
-    size_t n;
-};
-
-static void model_init(struct model *m, uint32_t phase)
+static uint64_t below(uint64_t n)
 {
-    m->n = 0;
-    m->chunk = chunk_new(&t.arena, w, 1, phase);
-    cr_assert_neq(m->chunk, 0);
+    return random_below(&random_state, n);
 }
 
-static const struct chunk *head(const struct model *m)
+static void add(uint32_t time, uint64_t value)
 {
-    return chunk_at(&t.arena, m->chunk);
+    test_model_add(&x, &m, time, value);
 }
 
-static void model_put(struct model *m, const struct sample *s)
+static void expect_whole(void)
 {
-    size_t at = m->n++;
-    for (; at > 0 && m->samples[at - 1].t_ms > s->t_ms; at--)
-        m->samples[at] = m->samples[at - 1];
-    m->samples[at] = *s;
+    test_model_whole(&x, &m);
+    test_models_footprint(&x, &m, 1);
+    test_model_spot(&x, &m, &random_state);
 }
 
-static bool has_time(const struct model *m, int64_t t_ms)
+static void add_column(enum test_column kind, uint32_t step, uint32_t n)
 {
-    for (size_t i = 0; i < m->n; i++)
-        if (m->samples[i].t_ms == t_ms)
-            return true;
-    return false;
-}
-
-static void append(struct model *m, int64_t t_ms, uint64_t value)
-{
-    struct sample s = {t_ms, value};
-    cr_assert_eq(chunk_append(&t.arena, w, m->chunk, &s), 0);
-    model_put(m, &s);
-}
-
-static void insert(struct model *m, int64_t t_ms, uint64_t value)
-{
-    struct sample s = {t_ms, value};
-    cr_assert_eq(chunk_insert(&t.arena, w, m->chunk, &s), 0);
-    model_put(m, &s);
-}
-
-static void compare_range(const struct model *m, int64_t min_ms, int64_t max_ms)
-{
-    static int64_t t_ms[N_MAX];
-    static uint64_t values[N_MAX];
-    size_t room = chunk_samples_between(&t.arena, head(m), min_ms, max_ms), k = 0;
-    size_t n = chunk_read(&t.arena, head(m), min_ms, max_ms, t_ms, values);
-    cr_assert_leq(n, room);
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->samples[i].t_ms < min_ms || m->samples[i].t_ms > max_ms)
-            continue;
-        cr_assert_lt(k, n);
-        cr_assert_eq(t_ms[k], m->samples[i].t_ms);
-        cr_assert_eq(values[k], m->samples[i].value);
-        k++;
-    }
-    cr_assert_eq(k, n);
-}
-
-static void compare(const struct model *m)
-{
-    cr_assert(chunk_check(&t.arena, m->chunk));
-    cr_assert_eq(chunk_samples(head(m)), m->n);
-    compare_range(m, INT64_MIN, INT64_MAX);
-    if (m->n == 0)
-        return;
-    cr_assert_eq(chunk_first_ms(&t.arena, head(m)), m->samples[0].t_ms);
-    cr_assert_eq(chunk_last_ms(&t.arena, head(m)), m->samples[m->n - 1].t_ms);
-}
-
-static void append_column(struct model *m, enum test_column kind, uint32_t n)
-{
-    static struct sample s[N_MAX];
-    test_column(&random_state, kind, TEST_START_MS, 1000, 5, s, n);
+    uint32_t time = m.n > 0 ? m.times[m.n - 1] : 0;
     for (uint32_t i = 0; i < n; i++)
-        append(m, s[i].t_ms, s[i].value);
+        add(time += step, test_value(&random_state, kind, m.n));
 }
 
-/* Payload, samples and bounds of the window, recounted for one chunk. */
-static void compare_window(const struct model *m)
+/* ---- forms ---- */
+
+Test(chunk, a_constant_takes_no_slot)
 {
-    size_t payload = sizeof(struct chunk) - CHUNK_INLINE_BYTES + head(m)->tail.n_bytes +
-                     head(m)->n_pieces * sizeof(slot);
-    slot next;
-    for (slot s = head(m)->first_block; s != 0; s = next)
-        payload += BLOCK_HEAD_BYTES + chunk_block(&t.arena, s, &next).n_bytes;
-    cr_assert_eq(w->payload_bytes, payload);
-    cr_assert_eq(w->n_chunks, 1);
-    cr_assert_eq(w->n_samples, m->n);
-    cr_assert_eq(w->min_ms, m->samples[0].t_ms);
-    cr_assert_eq(w->max_ms, m->samples[m->n - 1].t_ms);
+    test_model_init(&m, 0);
+    for (uint32_t i = 0; i < 5000; i++) {
+        add(i * 15000, test_bits(42.5));
+        if (i % 100 == 0)
+            expect_whole();
+    }
+    cr_assert_eq(m.c.kind, CHUNK_CONSTANT);
+    cr_assert_eq(x.slots.open.n_used, 0);
+    struct chunk_view v = test_view(&x, &m.c);
+    struct chunk_footprint own = {0}, nothing = {0};
+    chunk_add_footprint(&x.t.arena, &v, &own);
+    test_same_footprint(&own, &nothing, "a constant");
 }
 
-/* ---- tests ---- */
-
-static struct model m;
-
-Test(chunk, a_new_one_is_empty_and_can_be_taken_back)
+Test(chunk, a_constant_that_ends_in_one_stale_marker_is_one)
 {
-    size_t held = test_arena_held(&t);
-    model_init(&m, 0);
-    compare(&m);
-    cr_assert_eq(chunk_samples_between(&t.arena, head(&m), INT64_MIN, INT64_MAX), 0);
-    chunk_undo_new(&t.arena, w, m.chunk);
-    cr_assert_eq(w->n_chunks, 0);
-    cr_assert_eq(w->first_chunk, 0);
-    cr_assert_eq(w->payload_bytes, 0);
-    cr_assert_geq(test_arena_held(&t), held);
+    test_model_init(&m, 0);
+    add_column(COLUMN_CONSTANT, 1000, 50);
+    add(51000, STALE_BITS);
+    cr_assert_eq(m.c.kind, CHUNK_CONSTANT);
+    cr_assert_eq(m.c.is_stale, 1);
+    expect_whole();
+    add(52000, STALE_BITS);
+    cr_assert_eq(m.c.kind, CHUNK_HEAD);
+    expect_whole();
+
+    for (uint32_t n = 1; n < 200; n++) { /* it came back */
+        test_model_init(&m, n);
+        for (uint32_t i = 0; i < n; i++)
+            add(1 + i * 1000, test_bits(1));
+        add(1 + n * 1000, STALE_BITS);
+        cr_assert_eq(m.c.kind, CHUNK_CONSTANT);
+        test_model_whole(&x, &m);
+        test_model_spot(&x, &m, &random_state);
+        add(1 + (n + 1) * 1000, test_bits(n % 2 == 0 ? 1 : 2));
+        cr_assert_eq(m.c.kind, CHUNK_HEAD);
+        test_model_whole(&x, &m);
+        add_column(COLUMN_COUNTER, 1000, 150);
+        test_model_whole(&x, &m);
+    }
 }
 
-Test(chunk, appends_every_kind_of_column)
+Test(chunk, one_stale_marker_alone_and_many)
+{
+    test_model_init(&m, 0);
+    for (uint32_t i = 0; i < 300; i++)
+        add(i * 1000, STALE_BITS);
+    cr_assert_eq(m.c.kind, CHUNK_CONSTANT);
+    cr_assert_eq(m.c.is_stale, 0);
+    add(300000, 5);
+    expect_whole();
+}
+
+Test(chunk, a_run_of_any_length_before_a_change)
+{
+    static const uint32_t lengths[] = {1, 2, 31, 32, 33, 62, 63, 64, 65, 66, 127, 128, 129, 1000};
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++)
+        for (size_t k = 0; k < ARRAY_LEN(lengths); k++) {
+            test_model_init(&m, (uint32_t)(i * k));
+            uint32_t time = 0;
+            for (uint32_t j = 0; j < lengths[i]; j++)
+                add(time += 1000, test_bits(1));
+            for (uint32_t j = 0; j < lengths[k]; j++)
+                add(time += 1000, test_bits(2));
+            for (uint32_t j = 0; j < lengths[i]; j++)
+                add(time += 1000, test_bits(3.5));
+            test_model_whole(&x, &m);
+            test_model_spot(&x, &m, &random_state);
+            test_model_seal(&x, &m);
+            test_model_whole(&x, &m);
+            test_model_spot(&x, &m, &random_state);
+        }
+}
+
+Test(chunk, every_kind_of_column)
 {
     for (int kind = 0; kind < COLUMN_KINDS; kind++) {
-        model_init(&m, (uint32_t)random_next(&random_state));
-        append_column(&m, (enum test_column)kind, 1000);
-        compare(&m);
+        test_model_init(&m, (uint32_t)random_next(&random_state));
+        add_column((enum test_column)kind, 15000, 3000);
+        test_model_whole(&x, &m);
+        for (int i = 0; i < 100; i++)
+            test_model_spot(&x, &m, &random_state);
+        test_window_renew(&x);
     }
 }
 
 Test(chunk, is_right_after_each_sample)
 {
-    model_init(&m, 3);
-    for (uint32_t i = 0; i < 600; i++) {
-        append(&m, TEST_START_MS + i * 15000, test_value(&random_state, COLUMN_ODD, i));
-        compare(&m);
-        compare_window(&m);
+    static const enum test_column kinds[] = {COLUMN_ODD, COLUMN_MOSTLY_SAME, COLUMN_COUNTER};
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        test_model_init(&m, (uint32_t)random_next(&random_state));
+        for (uint32_t i = 0; i < 1500; i++) {
+            add(i * 1000 + 3, test_value(&random_state, kinds[k], i));
+            expect_whole();
+        }
+        test_window_renew(&x);
     }
 }
 
 Test(chunk, the_first_tail_ends_after_65_to_128_samples)
 {
-    for (uint32_t phase = 0; phase < 200; phase++) {
-        model_init(&m, phase);
+    for (uint32_t phase = 0; phase < 130; phase++) {
         uint32_t n = 0;
-        for (; head(&m)->first_block == 0; n++)
-            append(&m, TEST_START_MS + n * 1000, 5);
+        test_model_init(&m, phase);
+        for (bool has_block = false; !has_block; n++) {
+            add(n * 1000, test_value(&random_state, COLUMN_COUNTER, n));
+            struct chunk_view v = test_view(&x, &m.c);
+            has_block = m.c.kind == CHUNK_HEAD && v.head.last.n_blocks > 0;
+        }
         cr_assert_eq(n, 65 + phase % 64);
-        cr_assert_eq(head(&m)->tail.n_samples, 0);
-        for (uint32_t i = 0; i < 127; i++)
-            append(&m, TEST_START_MS + (n + i) * 1000, 5);
-        cr_assert_eq(head(&m)->tail.n_samples, 127);
-        append(&m, TEST_START_MS + (n + 127) * 1000, 5);
-        cr_assert_eq(head(&m)->tail.n_samples, 0, "later ones after 128");
+        add_column(COLUMN_COUNTER, 1000, 127);
+        cr_assert_eq(test_view(&x, &m.c).head.tail.n_samples, 127);
+        add_column(COLUMN_COUNTER, 1000, 1);
+        cr_assert_eq(test_view(&x, &m.c).head.tail.n_samples, 0, "later ones after 128");
     }
 }
 
-Test(chunk, a_constant_costs_no_tail_piece)
+/* ---- times ---- */
+
+Test(chunk, series_of_a_scrape_share_their_times)
 {
-    model_init(&m, 0);
-    for (uint32_t i = 0; i < 64; i++)
-        append(&m, TEST_START_MS + i * 15000, test_bits(1));
-    cr_assert_eq(head(&m)->n_pieces, 0);
-    cr_assert_eq(w->classes[0].n_used, 1, "its head slot and nothing else");
+    enum { SERIES = 30, SCRAPES = 1000 };
+    static struct test_model several[SERIES];
+    for (uint32_t i = 0; i < SERIES; i++)
+        test_model_init(&several[i], i * 7);
+    for (uint32_t k = 0; k < SCRAPES; k++)
+        for (uint32_t i = 0; i < SERIES; i++)
+            test_model_add(&x, &several[i], k * 15000 + k % 5,
+                           test_value(&random_state, (enum test_column)(i % COLUMN_KINDS), k));
+    cr_assert_eq(x.w->n_timelines, 1);
+    for (uint32_t i = 0; i < SERIES; i++)
+        test_model_whole(&x, &several[i]);
+    test_models_footprint(&x, several, SERIES);
 }
 
-Test(chunk, gives_its_pieces_back_when_the_tail_becomes_a_block)
+Test(chunk, a_series_that_misses_scrapes_goes_on_in_the_same_timeline)
 {
-    model_init(&m, 63);
-    append_column(&m, COLUMN_BITS, 127);
-    cr_assert_gt(head(&m)->n_pieces, 5);
-    append(&m, TEST_START_MS + 10000000, 1);
-    cr_assert_eq(head(&m)->n_pieces, 0);
-    uint32_t n_used = 0;
-    for (unsigned c = 0; c < SIZE_CLASSES; c++)
-        n_used += w->classes[c].n_used;
-    cr_assert_eq(n_used, 3, "the head, and two blocks for what one cannot hold");
-    compare(&m);
-    compare_window(&m);
+    static struct test_model several[2];
+    test_model_init(&several[0], 0);
+    test_model_init(&several[1], 1);
+    for (uint32_t k = 0; k < 2000; k++) {
+        test_model_add(&x, &several[0], k * 15000, test_value(&random_state, COLUMN_COUNTER, k));
+        if (k % 400 < 200)
+            test_model_add(&x, &several[1], k * 15000, test_value(&random_state, COLUMN_GAUGE, k));
+    }
+    cr_assert_eq(x.w->n_timelines, 1);
+    for (uint32_t i = 0; i < 2; i++)
+        test_model_whole(&x, &several[i]);
+    test_models_footprint(&x, several, 2);
 }
 
-Test(chunk, inserts_at_every_place)
+Test(chunk, a_series_that_comes_as_it_likes_does_not_lead_others_astray)
 {
-    for (int kind = 0; kind < COLUMN_KINDS; kind += 3) {
-        model_init(&m, 20);
-        for (uint32_t i = 0; i < 300; i++)
-            append(&m, TEST_START_MS + i * 10,
-                   test_value(&random_state, (enum test_column)kind, i));
-        for (uint32_t i = 0; i <= 300; i++) { /* before the first, between all, behind the last */
-            insert(&m, TEST_START_MS + i * 10 - 5, test_value(&random_state, COLUMN_ODD, i));
-            if (i % 20 == 0)
-                compare(&m);
+    enum { SERIES = 5 };
+    static struct test_model several[SERIES];
+    for (uint32_t i = 0; i < SERIES; i++)
+        test_model_init(&several[i], i * 13);
+    uint32_t now[SERIES] = {0};
+    for (uint32_t k = 0; k < 3000; k++)
+        for (uint32_t i = 0; i < SERIES; i++) {
+            uint32_t time = i < 2 ? k * 15000 : (now[i] += 1 + (uint32_t)below(30000));
+            test_model_add(&x, &several[i], time, test_value(&random_state, COLUMN_GAUGE, k));
         }
-        compare(&m);
+    for (uint32_t i = 0; i < SERIES; i++)
+        test_model_whole(&x, &several[i]);
+    test_models_footprint(&x, several, SERIES);
+    cr_assert_lt(x.w->n_timelines, 60);
+}
+
+Test(chunk, times_of_every_kind)
+{
+    for (int kind = 0; kind < 6; kind++) {
+        uint32_t time = 0;
+        test_model_init(&m, (uint32_t)random_next(&random_state));
+        for (uint32_t i = 0; i < 2500; i++) {
+            static const uint32_t steps[] = {1, 15000, 1000, 1000, 1, 100};
+            time += steps[kind];
+            if (kind == 2)
+                time += (uint32_t)below(20); /* jitter */
+            if (kind == 3 && i % 90 == 40)
+                time += 77777; /* gaps */
+            if (kind == 4)
+                time += (uint32_t)below(100000); /* as it likes */
+            if (kind == 5 && below(20) == 0)
+                time += (uint32_t)below(150); /* falls out of its step */
+            add(time, test_value(&random_state, COLUMN_MOSTLY_SAME, i));
+            if (i % 50 == 0)
+                expect_whole();
+        }
+        expect_whole();
+        test_model_seal(&x, &m);
+        expect_whole();
+        test_window_renew(&x);
     }
 }
 
-Test(chunk, inserts_into_a_tail_alone)
+Test(chunk, times_up_to_the_last_of_the_longest_window)
 {
-    model_init(&m, 63);
-    append(&m, 1000, 1);
-    for (int64_t i = 1; i < 128; i++) { /* backwards, until it is full */
-        insert(&m, 1000 - i, (uint64_t)i);
-        compare(&m);
-        compare_window(&m);
-    }
-    cr_assert_neq(head(&m)->first_block, 0);
-    cr_assert_eq(head(&m)->tail.n_samples, 0);
+    test_model_init(&m, 0);
+    add(0, 1);
+    add(UINT32_MAX - 1, 2);
+    add(UINT32_MAX, 3);
+    expect_whole();
+    test_model_seal(&x, &m);
+    expect_whole();
 }
 
-Test(chunk, agrees_with_a_sorted_array_under_random_inserts)
+/* ---- sealing ---- */
+
+Test(chunk, sealing_gives_the_head_back_at_any_length)
 {
-    for (int round = 0; round < 20; round++) {
-        model_init(&m, (uint32_t)random_next(&random_state));
-        int64_t now = TEST_START_MS;
-        enum test_column kind = (enum test_column)random_below(&random_state, COLUMN_KINDS);
-        for (uint32_t i = 0; i < 700; i++) {
-            bool is_late = m.n > 0 && random_below(&random_state, 4) == 0;
-            int64_t at = is_late ? now - (int64_t)random_below(&random_state, 60000) : now;
-            uint64_t value = test_value(&random_state, kind, i);
-            now += 1 + (int64_t)random_below(&random_state, 3) * 500;
-            if (!has_time(&m, at))
-                insert(&m, at, value);
-        }
-        compare(&m);
-        for (int i = 0; i < 200; i++) {
-            int64_t from = TEST_START_MS - 70000 + (int64_t)random_below(&random_state, 1000000);
-            compare_range(&m, from, from + (int64_t)random_below(&random_state, 200000));
-        }
+    for (uint32_t n = 1; n < 300; n++) {
+        test_model_init(&m, n);
+        add_column(n % 2 == 0 ? COLUMN_COUNTER : COLUMN_MOSTLY_SAME, 1000, n);
+        test_model_seal(&x, &m);
+        cr_assert_neq(m.c.kind, CHUNK_HEAD);
+        test_model_whole(&x, &m);
+        test_model_spot(&x, &m, &random_state);
+        test_model_seal(&x, &m); /* twice is once */
+        m.is_open = n % 3 == 0;
+        add_column(COLUMN_COUNTER, 1000, 1 + n % 5);
+        test_model_whole(&x, &m);
+        test_model_spot(&x, &m, &random_state);
     }
+    slots_drain(&x.slots);
 }
+
+Test(chunk, one_that_is_long_keeps_its_head)
+{
+    test_model_init(&m, 0);
+    add_column(COLUMN_COUNTER, 1000, 3000);
+    cr_assert_gt(test_view(&x, &m.c).head.sheaves.n, 0);
+    test_model_seal(&x, &m);
+    cr_assert_eq(m.c.kind, CHUNK_HEAD);
+    cr_assert_eq(test_view(&x, &m.c).head.tail.n_samples, 0);
+    expect_whole();
+    m.is_open = false;
+    add_column(COLUMN_COUNTER, 1000, 300);
+    expect_whole();
+}
+
+Test(chunk, samples_in_order_after_sealing)
+{
+    test_model_init(&m, 5);
+    m.is_open = false;
+    for (uint32_t i = 0; i < 1200; i++) {
+        add(i * 1000, test_value(&random_state, COLUMN_MOSTLY_SAME, i));
+        cr_assert(m.c.kind != CHUNK_HEAD || test_view(&x, &m.c).head.tail.n_samples == 0);
+        if (i % 10 == 0)
+            expect_whole();
+    }
+    expect_whole();
+}
+
+/* ---- ranges ---- */
 
 Test(chunk, reads_ranges_with_both_ends)
 {
-    model_init(&m, 7);
-    append_column(&m, COLUMN_COUNTER, 500);
-    for (size_t i = 0; i < m.n; i += 7) {
-        int64_t at = m.samples[i].t_ms;
-        compare_range(&m, at, at);
-        compare_range(&m, at + 1, at);
-        compare_range(&m, at - 1, at + 1);
-        compare_range(&m, INT64_MIN, at);
-        compare_range(&m, at, INT64_MAX);
-        compare_range(&m, at + 1, INT64_MAX);
+    test_model_init(&m, 7);
+    add_column(COLUMN_COUNTER, 1000, 2500);
+    for (uint32_t i = 0; i < m.n; i += 7) {
+        uint32_t at = m.times[i];
+        test_model_range(&x, &m, at, at);
+        test_model_range(&x, &m, at + 1, at);
+        test_model_range(&x, &m, at - 1, at + 1);
+        test_model_range(&x, &m, at + 1, at + 130000);
     }
-    compare_range(&m, INT64_MIN, TEST_START_MS - 1);
-    compare_range(&m, m.samples[m.n - 1].t_ms + 1, INT64_MAX);
+    test_model_range(&x, &m, 0, m.times[0] - 1);
+    test_model_range(&x, &m, m.times[m.n - 1] + 1, UINT32_MAX);
 }
 
-Test(chunk, finds_every_sample_and_nothing_between)
+Test(chunk, one_that_is_not_there_has_nothing)
 {
-    model_init(&m, 7);
-    append_column(&m, COLUMN_ODD, 400);
-    for (size_t i = 0; i < m.n; i++) {
-        uint64_t value;
-        cr_assert(chunk_find(&t.arena, m.chunk, m.samples[i].t_ms, &value));
-        cr_assert_eq(value, m.samples[i].value);
-        if (!has_time(&m, m.samples[i].t_ms + 1))
-            cr_assert_not(chunk_find(&t.arena, m.chunk, m.samples[i].t_ms + 1, &value));
-    }
+    struct chunk_view v = {0};
+    struct chunk_footprint own = {0}, nothing = {0};
     uint64_t value;
-    cr_assert_not(chunk_find(&t.arena, m.chunk, TEST_START_MS - 1, &value));
-    cr_assert_not(chunk_find(&t.arena, m.chunk, INT64_MAX, &value));
+    cr_assert_eq(chunk_room(&x.t.arena, &v, 0, UINT32_MAX), 0);
+    cr_assert_not(chunk_find(&x.t.arena, &x.times, &v, 0, &value));
+    chunk_add_footprint(&x.t.arena, &v, &own);
+    test_same_footprint(&own, &nothing, "no chunk");
+    cr_assert_not(chunk_check(&x.t.arena, &x.times, &v));
 }
 
-Test(chunk, takes_finished_blocks)
+/* ---- length ---- */
+
+/* A sample each millisecond: slots in use grow with the samples, at the end as at the start. */
+Test(chunk, grows_evenly_however_long_it_is)
 {
-    static struct model copy;
-    model_init(&m, 11);
-    append_column(&m, COLUMN_GAUGE, 500);
-    model_init(&copy, 11);
-    slot next;
-    for (slot s = head(&m)->first_block; s != 0; s = next) {
-        struct block b = chunk_block(&t.arena, s, &next);
-        cr_assert_eq(chunk_append_block(&t.arena, w, copy.chunk, &b), 0);
+    enum { SAMPLES = 300000, STEPS = 5 };
+    struct chunk c = {0};
+    struct chunk_writer w = test_writer(&x, &m);
+    uint64_t bytes[STEPS + 1] = {0};
+    w.is_open = true;
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        cr_assert_eq(chunk_add(&w, &c, i, test_value(&random_state, COLUMN_GAUGE, i), true), 0);
+        if (i % 4096 == 0)
+            slots_drain(&x.slots);
+        if ((i + 1) % (SAMPLES / STEPS) != 0)
+            continue;
+        struct chunk_footprint f = test_window_used(&x, x.w);
+        for (unsigned s = 0; s < SIZE_CLASSES; s++)
+            bytes[(i + 1) / (SAMPLES / STEPS)] += f.slots[s] * size_class_bytes(s + 1);
     }
-    struct sample tail[BLOCK_SAMPLES_MAX];
-    size_t n = chunk_tail(&t.arena, head(&m), tail);
-    for (size_t i = 0; i < n; i++)
-        cr_assert_eq(chunk_append(&t.arena, w, copy.chunk, &tail[i]), 0);
-    memcpy(copy.samples, m.samples, sizeof(m.samples));
-    copy.n = m.n;
-    compare(&copy);
-    cr_assert_eq(w->n_samples, 2 * m.n);
-}
-
-Test(chunk, expiry_returns_every_page)
-{
-    for (uint32_t i = 0; i < 50; i++) {
-        model_init(&m, i);
-        append_column(&m, (enum test_column)(i % COLUMN_KINDS), 700);
+    uint64_t first = bytes[1], last = bytes[STEPS] - bytes[STEPS - 1];
+    cr_assert_lt(last, first + first / 10);
+    cr_assert_gt(last, first - first / 10);
+    struct chunk_view v = test_view(&x, &c);
+    cr_assert(chunk_check(&x.t.arena, &x.times, &v));
+    cr_assert_eq(c.n_samples, SAMPLES);
+    int64_t t_ms[3];
+    uint64_t values[3];
+    for (uint32_t at = 0; at + 3 < SAMPLES; at += 997) {
+        cr_assert_eq(chunk_read(&x.t.arena, &x.times, &v, at, at + 2, 0, t_ms, values), 3);
+        cr_assert_eq(t_ms[2], at + 2);
+        cr_assert_leq(chunk_room(&x.t.arena, &v, at, at + 2), 3 * SHEAF_BLOCKS * BLOCK_SAMPLES_MAX);
     }
-    cr_assert_gt(window_page_bytes(w), 0);
-    window_expire(&ws, w);
-    window_free(&t.arena, &ws, w);
-    cr_assert_eq(test_arena_held(&t), 0);
-}
-
-/* ---- without memory ---- */
-
-/* Takes all memory, so that the pools have only the free slots of their own pages. */
-static void run_dry(void)
-{
-    arena_trim(&t.arena);
-    t.budget.limit_bytes = atomic_load(&t.budget.used_bytes);
-}
-
-/* Fills up the free slots of the window's pools, so that the next slot of any class needs a page.
- */
-static void use_up_slots(void)
-{
-    for (unsigned c = 0; c < SIZE_CLASSES; c++)
-        while (pool_get(&t.arena, &w->classes[c]) != 0)
-            ;
-}
-
-Test(chunk, a_failed_append_or_insert_changes_nothing)
-{
-    for (uint32_t n = 1; n < 300; n += 3) {
-        model_init(&m, n);
-        append_column(&m, n % 2 == 0 ? COLUMN_BITS : COLUMN_COUNTER, n);
-        run_dry();
-        use_up_slots();
-        for (int k = 0; k < 20; k++) {
-            int64_t at = TEST_START_MS + (int64_t)random_below(&random_state, n * 1010 + 2000);
-            struct sample s = {at, random_next(&random_state)};
-            struct chunk before = *head(&m);
-            uint64_t payload = w->payload_bytes, n_samples = w->n_samples;
-            if (has_time(&m, at))
-                continue;
-            int err = chunk_insert(&t.arena, w, m.chunk, &s);
-            if (err == 0) {
-                model_put(&m, &s); /* it fitted where it was */
-            } else {
-                cr_assert_eq(err, ERR_NO_MEMORY);
-                cr_assert_eq(memcmp(&before, head(&m), sizeof(before)), 0);
-                cr_assert_eq(w->payload_bytes, payload);
-                cr_assert_eq(w->n_samples, n_samples);
-            }
-            compare(&m);
-        }
-        t.budget.limit_bytes = 64 << 20;
-        insert(&m, TEST_START_MS - 1, 1);
-        compare(&m);
-        window_expire(&ws, w);
-        window_free(&t.arena, &ws, w);
-        w = window_make(&ws, 7);
-    }
-}
-
-Test(chunk, a_full_tail_that_found_no_memory_takes_late_samples_later)
-{
-    model_init(&m, 63);
-    for (uint32_t i = 0; i < 127; i++)
-        append(&m, 1000 + i * 10, random_next(&random_state));
-    run_dry();
-    use_up_slots();
-    append(&m, 1000 + 127 * 10, m.samples[126].value); /* kept, though no block can be made */
-    cr_assert_eq(head(&m)->tail.n_samples, 128);
-    struct sample late = {1005, 5}, next = {5000, 5};
-    cr_assert_eq(chunk_insert(&t.arena, w, m.chunk, &late), ERR_NO_MEMORY);
-    cr_assert_eq(chunk_append(&t.arena, w, m.chunk, &next), ERR_NO_MEMORY);
-    compare(&m);
-
-    t.budget.limit_bytes = 64 << 20;
-    insert(&m, 1005, 5);
-    compare(&m);
-    append(&m, 5000, 5);
-    compare(&m);
-    insert(&m, 4000, 5);
-    compare(&m);
 }
 
 /* ---- the check ---- */
 
+static void expect_bad(struct chunk_view v, const char *what)
+{
+    cr_assert_not(chunk_check(&x.t.arena, &x.times, &v), "%s", what);
+}
+
 Test(chunk, check_sees_damage)
 {
-    model_init(&m, 0);
-    append_column(&m, COLUMN_COUNTER, 300);
-    cr_assert(chunk_check(&t.arena, m.chunk));
-    struct chunk *c = chunk_at(&t.arena, m.chunk);
-    const struct chunk good = *c;
+    test_model_init(&m, 0);
+    add_column(COLUMN_COUNTER, 1000, 3000);
+    const struct chunk_view good = test_view(&x, &m.c);
+    cr_assert(chunk_check(&x.t.arena, &x.times, &good));
+    struct chunk_view v = good;
+    v.c.n_samples++;
+    expect_bad(v, "the count");
+    v = good;
+    v.head.sheaves.n--;
+    expect_bad(v, "a sheaf less");
+    v = good;
+    v.head.last.start.place += 10;
+    expect_bad(v, "times that it does not have");
+    v = good;
+    v.head.last.start.place -= 10;
+    expect_bad(v, "times that do not ascend");
+    v = good;
+    v.head.last.first_time++;
+    expect_bad(v, "where a sheaf begins");
+    v = good;
+    v.head.last.n_samples--;
+    expect_bad(v, "how many samples a sheaf has");
+    v = good;
+    v.head.last.n_blocks++;
+    expect_bad(v, "how many blocks a sheaf has");
+    v = good;
+    v.head.tail.first++;
+    expect_bad(v, "a tail that goes beyond its timeline");
+    struct sheaf *s = (struct sheaf *)row_at(&x.t.arena, &good.head.sheaves, sizeof(*s), 1);
+    s->first_time--;
+    expect_bad(good, "where a sheaf of the directory begins");
+    s->first_time++;
+    s->n_samples++;
+    expect_bad(good, "how many samples a sheaf of the directory has");
+    s->n_samples--;
+    cr_assert(chunk_check(&x.t.arena, &x.times, &good));
+}
 
-    c->n_block_samples++;
-    cr_assert_not(chunk_check(&t.arena, m.chunk), "a count");
-    *c = good;
-    c->last_block = c->first_block;
-    cr_assert_not(chunk_check(&t.arena, m.chunk), "a link");
-    *c = good;
-    c->tail.last_ms++;
-    cr_assert_not(chunk_check(&t.arena, m.chunk), "the end of the tail");
-    *c = good;
-    c->tail.first_ms -= 10000000;
-    cr_assert_not(chunk_check(&t.arena, m.chunk), "times that do not ascend");
-    *c = good;
-    c->n_pieces++;
-    cr_assert_not(chunk_check(&t.arena, m.chunk), "pieces");
-    *c = good;
-    slot next;
-    struct block b = chunk_block(&t.arena, c->first_block, &next);
-    uint8_t *encoding = (uint8_t *)slot_ptr(&t.arena, c->first_block) + 7;
-    cr_assert_eq(*encoding, b.encoding);
-    *encoding = 0xFF;
-    cr_assert_not(chunk_check(&t.arena, m.chunk), "a block that does not decode");
-    *encoding = b.encoding;
-    cr_assert(chunk_check(&t.arena, m.chunk));
+/* ---- a reader beside its writer ---- */
+
+enum { SHARED_SAMPLES = 60000 };
+
+static struct {
+    _Atomic uint32_t version;
+    struct chunk c;
+} shared;
+
+static uint64_t shared_value(uint32_t i)
+{
+    return i / 300 % 3 == 0 ? test_bits(7) : test_bits((double)(i * 17 % 1000));
+}
+
+static void load_view(struct chunk_view *ret)
+{
+    uint32_t begun;
+    do {
+        begun = version_begin(&shared.version);
+        words_load(&ret->c, &shared.c, sizeof(ret->c));
+        if (!version_is(&shared.version, begun))
+            continue;
+        if (ret->c.kind == CHUNK_HEAD)
+            words_load(&ret->head, chunk_head_at(&x.t.arena, ret->c.at), sizeof(ret->head));
+    } while (!version_is(&shared.version, begun));
+}
+
+static void *read_shared(void *arg)
+{
+    static _Thread_local int64_t t_ms[SHARED_SAMPLES];
+    static _Thread_local uint64_t values[SHARED_SAMPLES];
+    struct times_item items[4];
+    struct times_cache cache;
+    (void)arg;
+    for (size_t n = 0, round = 0; n < SHARED_SAMPLES; round++) {
+        struct chunk_view v;
+        unsigned place = slots_enter(&x.slots);
+        times_cache_init(&cache, items, 4);
+        load_view(&v);
+        uint32_t from = round % 8 == 0 || v.c.n_samples < 3000 ? 0 : v.c.n_samples - 3000;
+        n = chunk_read(&x.t.arena, &cache, &v, from, UINT32_MAX, 0, t_ms, values);
+        cr_assert_eq(n, v.c.n_samples - from);
+        for (size_t i = 0; i < n; i++) {
+            cr_assert_eq(t_ms[i], from + i);
+            cr_assert_eq(values[i], shared_value((uint32_t)(from + i)));
+        }
+        n = v.c.n_samples;
+        slots_leave(&x.slots, place);
+    }
+    return NULL;
+}
+
+Test(chunk, a_reader_sees_all_samples_up_to_some_point)
+{
+    pthread_t readers[2];
+    struct chunk_writer w = test_writer(&x, &m);
+    w.is_open = true;
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(pthread_create(&readers[i], NULL, read_shared, NULL), 0);
+    for (uint32_t i = 0; i < SHARED_SAMPLES; i++) {
+        unsigned place = slots_enter(&x.slots);
+        version_lock(&shared.version);
+        cr_assert_eq(chunk_add(&w, &shared.c, i, shared_value(i), true), 0);
+        if (i % 5000 == 4999)
+            cr_assert_eq(chunk_seal(&w, &shared.c), 0);
+        version_unlock(&shared.version);
+        slots_leave(&x.slots, place);
+        slots_drain(&x.slots);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(readers[i], NULL);
 }

@@ -14,8 +14,7 @@ static void set_up(void)
 {
     test_arena_init(&t, 128 << 20);
     series_index_init(&x, t.owner, t.owner);
-    symbols_init(&li.symbols, t.owner, t.owner);
-    pairs_init(&li.pairs, t.owner, t.owner, t.owner);
+    label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
     windows_init(&ws, t.owner);
 }
 
@@ -34,14 +33,10 @@ static void tear_down(void)
         window_free(&t.arena, &ws, w);
     }
     hash_release(&t.arena, &x.by_labels);
-    hash_release(&t.arena, &li.symbols.by_text);
-    hash_release(&t.arena, &li.pairs.by_symbols);
     table_release(&t.arena, &x.by_id);
     table_release(&t.arena, &x.live);
     drop_kind(&x.records);
-    drop_kind(&li.symbols.records);
-    drop_kind(&li.pairs.records);
-    drop_kind(&li.pairs.postings);
+    label_index_release(&t.arena, &li);
     test_arena_release(&t);
 }
 
@@ -65,7 +60,7 @@ static slot find(unsigned i)
 {
     struct made_labels m;
     struct labels ls = labels_of(&m, i);
-    return series_find(&t.arena, &x, &ls, labels_hash(&ls));
+    return series_find(&t.arena, &x, &li, &ls, labels_hash(&ls));
 }
 
 static slot make(unsigned i)
@@ -77,8 +72,9 @@ static slot make(unsigned i)
 
 static uint32_t n_with(const char *name, const char *value)
 {
-    slot p = pair_find(&t.arena, &li.pairs, &li.symbols, name, strlen(name), value, strlen(value));
-    return p != 0 ? pair_at(&t.arena, p)->postings.n : 0;
+    uint32_t p =
+        pair_find(&t.arena, &li.pairs, &li.symbols, name, strlen(name), value, strlen(value));
+    return p != 0 ? pair_at(&t.arena, &li.pairs, p)->postings.n : 0;
 }
 
 Test(series, is_found_by_labels_id_and_postings)
@@ -98,7 +94,7 @@ Test(series, is_found_by_labels_id_and_postings)
     cr_assert_eq(n_with("__name__", "up"), 3000);
     cr_assert_eq(n_with("parity", "odd"), 1500);
     cr_assert_eq(n_with("instance", "i77"), 1);
-    cr_assert_eq(x.all.n, 3000);
+    cr_assert_eq(li.all.n, 3000);
     cr_assert(series_index_check(&t.arena, &x, &li));
 }
 
@@ -107,9 +103,10 @@ Test(series, a_prefix_of_its_labels_is_another)
     struct made_labels m;
     struct labels whole = labels_of(&m, 1), part = {m.items, 2};
     slot made = make(1);
-    cr_assert_eq(series_find(&t.arena, &x, &whole, labels_hash(&whole)), made);
-    cr_assert_eq(series_find(&t.arena, &x, &part, labels_hash(&part)), 0);
-    cr_assert_eq(series_find(&t.arena, &x, &part, labels_hash(&whole)), 0, "the labels decide");
+    cr_assert_eq(series_find(&t.arena, &x, &li, &whole, labels_hash(&whole)), made);
+    cr_assert_eq(series_find(&t.arena, &x, &li, &part, labels_hash(&part)), 0);
+    cr_assert_eq(series_find(&t.arena, &x, &li, &part, labels_hash(&whole)), 0,
+                 "the labels decide");
 }
 
 Test(series, removal_leaves_nothing_of_it)
@@ -145,16 +142,13 @@ Test(series, without_memory_nothing_changes)
         budget_fail_nth(&t.budget, 0);
         if (!is_made) {
             struct labels ls = labels_of(&m, 7);
-            cr_assert_eq(series_find(&t.arena, &x, &ls, labels_hash(&ls)), 0);
+            cr_assert_eq(series_find(&t.arena, &x, &li, &ls, labels_hash(&ls)), 0);
             cr_assert_eq(x.n + li.pairs.n + li.symbols.n, 0);
             cr_assert_eq(x.next_id, 1);
         }
         cr_assert(series_index_check(&t.arena, &x, &li));
         if (!is_made) { /* so that the next try needs every page again */
             drop_kind(&x.records);
-            drop_kind(&li.symbols.records);
-            drop_kind(&li.pairs.records);
-            drop_kind(&li.pairs.postings);
             table_release(&t.arena, &x.live);
             arena_trim(&t.arena);
         }
@@ -162,10 +156,10 @@ Test(series, without_memory_nothing_changes)
     cr_assert_neq(find(7), 0);
 }
 
-Test(series, ids_end_at_32_bits)
+Test(series, ids_end_where_postings_do)
 {
-    x.next_id = UINT32_MAX;
-    cr_assert_eq(series_at(&t.arena, make(1))->id, UINT32_MAX);
+    x.next_id = POSTINGS_ID_MAX;
+    cr_assert_eq(series_at(&t.arena, make(1))->id, POSTINGS_ID_MAX);
     cr_assert_eq(make(2), 0);
     cr_assert_eq(find(2), 0);
     series_remove(&t.arena, &x, &li, find(1));
@@ -183,7 +177,7 @@ Test(series, takes_64_labels)
     struct labels ls = {items, LABELS_PER_SERIES_MAX};
     slot made = series_new(&t.arena, &x, &li, &ls, labels_hash(&ls));
     cr_assert_neq(made, 0);
-    struct label last = series_label(&t.arena, series_at(&t.arena, made), 63);
+    struct label last = series_label(&t.arena, &li, series_at(&t.arena, made), 63);
     cr_assert_eq(memcmp(last.name, "l63", 3), 0);
 }
 
@@ -253,10 +247,10 @@ Test(series, check_sees_damage)
     series_at(&t.arena, a)->id = 2;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "id");
     series_at(&t.arena, a)->id = 1;
-    struct postings *p = &pair_at(&t.arena, series_at(&t.arena, a)->pairs[1])->postings;
-    p->only = 99;
+    struct postings *p = &pair_at(&t.arena, &li.pairs, series_at(&t.arena, a)->pairs[1])->postings;
+    p->few[0] = 99;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "postings");
-    p->only = 1;
+    p->few[0] = 1;
     li.symbols.n++;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "symbols");
     li.symbols.n--;

@@ -131,6 +131,34 @@ Test(tsdb, expiry_removes_dead_series_with_their_symbols_and_pairs)
     test_store_check(&s);
 }
 
+static size_t held_by(const char *owner)
+{
+    return atomic_load(&s.budget.rows[budget_owner(&s.budget, owner)].bytes);
+}
+
+Test(tsdb, a_tick_moves_together_what_expiry_left_scattered)
+{
+    enum { N = 6000, STAY = 7 };
+    char series[64];
+    for (int i = 0; i < N; i++) {
+        snprintf(series, sizeof(series), "m%d{path=/%06d}", i % 4, i);
+        cr_assert_eq(test_append(&s, series, T0, i), 0);
+    }
+    size_t symbols = held_by("symbols"), pairs = held_by("pairs");
+    for (int i = 0; i < N; i += STAY) {
+        snprintf(series, sizeof(series), "m%d{path=/%06d}", i % 4, i);
+        cr_assert_eq(test_append(&s, series, T0 + TEST_WINDOW_MS, i), 0);
+    }
+    cr_assert_eq(test_append(&s, "clock", T0 + 8 * (int64_t)TEST_WINDOW_MS, 1), 0);
+    tsdb_tick(s.db);
+    cr_assert_eq(test_stats(&s).series, N / STAY + 2);
+    cr_assert_lt(held_by("symbols"), symbols / 4);
+    cr_assert_lt(held_by("pairs"), pairs / 4);
+    test_store_check(&s);
+    struct read_set set = test_select(&s, "m0", INT64_MIN, INT64_MAX);
+    cr_assert_eq(set.n, (N / STAY + 1 + 3) / 4);
+}
+
 Test(tsdb, memory_does_not_grow_from_turn_to_turn)
 {
     size_t used = 0;

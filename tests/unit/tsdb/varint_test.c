@@ -53,6 +53,21 @@ Test(varint, refuses_more_than_64_bits)
     cr_assert_eq(v, UINT64_MAX);
 }
 
+Test(varint, zeros_at_the_end_are_refused_where_the_shortest_is_asked_for)
+{
+    static const struct {
+        uint8_t n_bytes, bytes[3];
+        bool is_good;
+    } rows[] = {{1, {0}, true},    {2, {0x80, 1}, true},        {2, {0x80, 0}, false},
+                {3, {1, 2}, true}, {3, {0xFF, 0x80, 0}, false}, {1, {0x80}, false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const uint8_t *at = rows[i].bytes;
+        uint64_t v;
+        cr_assert_eq(varint_get_shortest(&at, at + rows[i].n_bytes, &v), rows[i].is_good, "row %zu",
+                     i);
+    }
+}
+
 Test(varint, zigzag_orders_by_size_and_returns)
 {
     cr_assert_eq(zigzag(0), 0);

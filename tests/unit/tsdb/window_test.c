@@ -1,13 +1,16 @@
+#include "tests/support/random.h"
 #include "tests/unit/alloc/test_arena.h"
 #include "tsdb/window.h"
 
 static struct test_arena t;
 static struct windows ws;
 
+enum { WINDOW_MS = 1000 };
+
 static void set_up(void)
 {
     test_arena_init(&t, 64 << 20);
-    windows_init(&ws, t.owner);
+    windows_init(&ws, WINDOW_MS, t.owner, t.owner);
 }
 
 static void tear_down(void)
@@ -85,6 +88,101 @@ Test(window, there_are_128_places)
     cr_assert_null(window_make(&ws, WINDOW_SLOTS), "an expiring one still has its place");
     window_free(&t.arena, &ws, w);
     cr_assert_not_null(window_make(&ws, WINDOW_SLOTS));
+}
+
+Test(window, starts_at_a_multiple_of_its_length)
+{
+    struct window *w = window_make(&ws, 5), *before = window_make(&ws, -3);
+    cr_assert_eq(w->start_ms, 5000);
+    cr_assert_eq(before->start_ms, -3000);
+    cr_assert_eq(w->min_ms, INT64_MAX);
+    cr_assert_eq(w->max_ms, INT64_MIN);
+    cr_assert_eq(w->n_samples, 0);
+    cr_assert_eq(w->last_timeline, 0);
+}
+
+Test(window, counts_samples_and_their_bounds)
+{
+    struct window *w = window_make(&ws, 5);
+    window_count(w, 10, 5100, 5200);
+    cr_assert_eq(w->n_samples, 10);
+    cr_assert_eq(w->min_ms, 5100);
+    cr_assert_eq(w->max_ms, 5200);
+    window_count(w, 1, 5150, 5150);
+    cr_assert_eq(w->min_ms, 5100);
+    cr_assert_eq(w->max_ms, 5200);
+    window_count(w, 2, 5000, 5999);
+    cr_assert_eq(w->n_samples, 13);
+    cr_assert_eq(w->min_ms, 5000);
+    cr_assert_eq(w->max_ms, 5999);
+}
+
+enum { IDS = 3000000 };
+
+/* Members against an array of flags: ids close together, far apart, at the ends of words and of the
+ * table's leaves. */
+Test(window, finds_its_members_in_order)
+{
+    static bool is_member[IDS];
+    struct window *w = window_make(&ws, 1);
+    struct random r;
+    random_init(&r, random_seed());
+    cr_assert_eq(window_next_member(&t.arena, w, 0, IDS), UINT64_MAX);
+    for (int i = 0; i < 3000; i++) {
+        uint32_t id = (uint32_t)random_below(&r, i % 2 == 0 ? 500 : IDS);
+        if (i % 10 == 9)
+            id = (uint32_t)(random_below(&r, IDS / 131072) * 131072 + (i % 20 == 9 ? 131071 : 0));
+        cr_assert(window_add_member(&t.arena, w, id));
+        is_member[id] = true;
+    }
+    uint64_t found = 0;
+    for (uint32_t id = 0; id < IDS; id++) {
+        if (!is_member[id])
+            continue;
+        cr_assert_eq(window_next_member(&t.arena, w, found, IDS), id);
+        cr_assert_eq(window_next_member(&t.arena, w, id, IDS), id, "from itself");
+        cr_assert_eq(window_next_member(&t.arena, w, id, id), UINT64_MAX, "the end is not in it");
+        cr_assert_eq(window_next_member(&t.arena, w, id, id + 1), id);
+        found = (uint64_t)id + 1;
+    }
+    cr_assert_eq(window_next_member(&t.arena, w, found, IDS), UINT64_MAX);
+    cr_assert_eq(window_next_member(&t.arena, w, IDS, IDS), UINT64_MAX);
+}
+
+Test(window, the_largest_id_can_be_a_member)
+{
+    struct window *w = window_make(&ws, 1);
+    cr_assert(window_add_member(&t.arena, w, UINT32_MAX));
+    cr_assert_eq(window_next_member(&t.arena, w, 0, (uint64_t)UINT32_MAX + 1), UINT32_MAX);
+    cr_assert_eq(window_next_member(&t.arena, w, 0, UINT32_MAX), UINT64_MAX);
+}
+
+Test(window, a_member_without_memory_is_none)
+{
+    struct window *w = window_make(&ws, 1);
+    for (long nth = 1;; nth++) {
+        budget_fail_nth(&t.budget, nth);
+        t.arena.retain_pages = 0;
+        arena_trim(&t.arena);
+        bool is_in = window_add_member(&t.arena, w, 12345);
+        budget_fail_nth(&t.budget, 0);
+        cr_assert_eq(window_next_member(&t.arena, w, 0, IDS), is_in ? 12345 : UINT64_MAX);
+        if (is_in)
+            break;
+        cr_assert_lt(nth, 10);
+    }
+}
+
+Test(window, members_go_with_it)
+{
+    struct window *w = window_make(&ws, 1);
+    cr_assert(window_add_member(&t.arena, w, 7));
+    window_expire(&ws, w);
+    cr_assert_eq(window_next_member(&t.arena, w, 0, IDS), 7, "while it expires");
+    window_free(&t.arena, &ws, w);
+    cr_assert_eq(test_arena_held(&t), 0);
+    w = window_make(&ws, 1);
+    cr_assert_eq(window_next_member(&t.arena, w, 0, IDS), UINT64_MAX);
 }
 
 Test(window, check_sees_damage)

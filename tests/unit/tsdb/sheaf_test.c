@@ -1,0 +1,259 @@
+#include "tests/unit/tsdb/test_chunk.h"
+#include "tsdb/sheaf.h"
+
+static struct test_window x;
+static struct test_dry dry;
+static struct random random_state;
+
+static void set_up(void)
+{
+    test_window_init(&x);
+    random_init(&random_state, random_seed());
+}
+
+static void tear_down(void)
+{
+    test_window_release(&x);
+}
+
+TestSuite(sheaf, .init = set_up, .fini = tear_down);
+
+enum { TIMELINE = 64, BLOCKS = SHEAF_BLOCKS_MAX + 2 };
+
+/* Blocks with values of n_bytes arbitrary bytes: a sheaf never looks at them. */
+struct model {
+    struct block blocks[BLOCKS];
+    uint8_t values[BLOCKS][COLUMN_BYTES_MAX];
+    uint8_t times[BLOCKS][BLOCK_TIMES_BYTES_MAX];
+    uint32_t n;
+    struct sheaf s;
+    struct sheaf_end e;
+};
+
+static void random_times(struct model *m, struct block *b)
+{
+    uint32_t times[BLOCK_SAMPLES_MAX], time = m->n * 1000000;
+    b->times = BLOCK_AT;
+    b->timeline = TIMELINE + 8 * (uint32_t)random_below(&random_state, 2);
+    b->first =
+        random_below(&random_state, 3) == 0 ? m->n * 1000 : (m->n > 0 ? m->e.context.place : 7);
+    if (random_below(&random_state, 3) > 0)
+        return;
+    for (uint32_t i = 0; i < b->n_samples; i++)
+        times[i] = time += 1 + (uint32_t)random_below(&random_state, 1 + m->n * 100);
+    block_own_times(b, times, b->n_samples, m->times[m->n]);
+}
+
+/* The next block of the model, with that many bytes of values. */
+static struct block *next_block(struct model *m, uint32_t n_bytes)
+{
+    struct block *b = &m->blocks[m->n];
+    *b = (struct block){.n_samples = 1 + (uint32_t)random_below(&random_state, BLOCK_SAMPLES_MAX)};
+    random_times(m, b);
+    for (uint32_t i = 0; i < n_bytes; i++)
+        m->values[m->n][i] = (uint8_t)random_next(&random_state);
+    b->values = m->values[m->n];
+    b->n_values_bytes = n_bytes;
+    return b;
+}
+
+static bool push(struct model *m, uint32_t n_bytes)
+{
+    struct change c;
+    struct sheaf s = m->s;
+    struct sheaf_end e = m->e;
+    const struct block *b = next_block(m, n_bytes);
+    change_init(&c, &x.slots, x.w);
+    bool is_in = sheaf_append(&c, &s, &e, b, 5000 + m->n);
+    cr_assert_eq(is_in, !c.has_failed);
+    if (!change_prepare(&c))
+        return false;
+    change_finish(&c);
+    m->s = s;
+    m->e = e;
+    m->n++;
+    return true;
+}
+
+/* The first n blocks of the model are what a copy of its sheaf of that time holds. */
+static void expect_blocks(const struct model *m, const struct sheaf *s, uint32_t n)
+{
+    static uint8_t bytes[SHEAF_BYTES_MAX];
+    struct sheaf_reader r;
+    struct block b;
+    uint32_t n_samples = 0;
+    sheaf_gather(&x.t.arena, s, bytes);
+    sheaf_reader_init(&r, s, bytes);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct block *expected = &m->blocks[i];
+        cr_assert(sheaf_next(&r, &b));
+        cr_assert_eq(b.n_samples, expected->n_samples);
+        cr_assert_eq(b.times, expected->times);
+        cr_assert_eq(b.timeline, expected->timeline);
+        cr_assert_eq(b.first, expected->first);
+        cr_assert_eq(b.step, expected->step);
+        cr_assert_eq(b.n_values_bytes, expected->n_values_bytes);
+        cr_assert_arr_eq(b.values, expected->values, b.n_values_bytes);
+        cr_assert_eq(b.n_times_bytes, expected->n_times_bytes);
+        cr_assert(b.n_times_bytes == 0 ||
+                  memcmp(b.times_bytes, expected->times_bytes, b.n_times_bytes) == 0);
+        n_samples += b.n_samples;
+    }
+    cr_assert_not(sheaf_next(&r, &b));
+    cr_assert_eq(s->n_blocks, n);
+    cr_assert_eq(s->n_samples, n_samples);
+    cr_assert_eq(s->first_time, 5000);
+}
+
+struct slot_sum {
+    size_t bytes;
+    size_t last;
+};
+
+static void add_slot(void *ctx, slot s)
+{
+    struct slot_sum *sum = ctx;
+    sum->last = pool_slot_bytes_at(&x.t.arena, s);
+    sum->bytes += sum->last;
+}
+
+/* Slots are full but for the last one, and all that are in use. */
+static void expect_slots(const struct model *m)
+{
+    struct slot_sum sum = {0};
+    struct chunk_footprint used = test_window_used(&x, x.w);
+    uint32_t n = sheaf_each_slot(&x.t.arena, &m->s, add_slot, &sum);
+    size_t payload = sheaf_payload(&x.t.arena, &m->s), n_used = 0, used_bytes = 0;
+    for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+        n_used += used.slots[c];
+        used_bytes += used.slots[c] * size_class_bytes(c + 1);
+    }
+    cr_assert_eq(n, n_used);
+    cr_assert_eq(sum.bytes, used_bytes);
+    cr_assert_eq(payload, m->s.n_bytes + n * sizeof(slot));
+    cr_assert_eq(payload, used.payload_bytes);
+    cr_assert_lt(sum.bytes - payload, SIZE_CLASS_STEP_BYTES, "slack");
+    cr_assert_eq(sum.last - (sum.bytes - payload), m->e.n_used, "all of it is at the end");
+    cr_assert_eq(sheaf_each_slot(&x.t.arena, &m->s, NULL, NULL), n);
+}
+
+static void expect_end(const struct model *m)
+{
+    static uint8_t bytes[SHEAF_BYTES_MAX];
+    struct sheaf_end e;
+    sheaf_gather(&x.t.arena, &m->s, bytes);
+    sheaf_find_end(&x.t.arena, &m->s, bytes, &e);
+    cr_assert_eq(e.piece, m->e.piece);
+    cr_assert_eq(e.n_used, m->e.n_used);
+    cr_assert_eq(e.context.timeline, m->e.context.timeline);
+    cr_assert_eq(e.context.place, m->e.context.place);
+}
+
+static struct model model;
+
+Test(sheaf, cuts_blocks_into_slots_wherever_they_end)
+{
+    for (int round = 0; round < 400; round++) {
+        memset(&model, 0, sizeof(model));
+        uint64_t most = 1 + random_below(&random_state, COLUMN_BYTES_MAX);
+        for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++) {
+            cr_assert(push(&model, 1 + (uint32_t)random_below(&random_state, most)));
+            expect_blocks(&model, &model.s, model.n);
+            expect_slots(&model);
+            expect_end(&model);
+        }
+        test_window_renew(&x);
+    }
+}
+
+/* Every length of the first block: its end on, before and behind the end of every class of slot. */
+Test(sheaf, every_fill_of_a_slot)
+{
+    for (uint32_t n_bytes = 1; n_bytes <= COLUMN_BYTES_MAX; n_bytes++) {
+        memset(&model, 0, sizeof(model));
+        for (int i = 0; i < 3; i++) {
+            cr_assert(push(&model, i == 0 ? n_bytes : 130));
+            expect_blocks(&model, &model.s, model.n);
+            expect_slots(&model);
+            expect_end(&model);
+        }
+        if (n_bytes % 32 == 0)
+            test_window_renew(&x);
+        else
+            for (unsigned c = 0; c < SIZE_CLASSES; c++)
+                pool_drop(&x.t.arena, &x.w->classes[c]);
+        x.w->payload_bytes = 0;
+    }
+}
+
+Test(sheaf, old_copies_stay_readable_while_it_grows)
+{
+    struct sheaf copies[SHEAF_BLOCKS_MAX];
+    for (int round = 0; round < 50; round++) {
+        memset(&model, 0, sizeof(model));
+        for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++) {
+            cr_assert(push(&model, 1 + (uint32_t)random_below(&random_state, 400)));
+            copies[i] = model.s;
+        }
+        for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++)
+            expect_blocks(&model, &copies[i], i + 1);
+    }
+}
+
+Test(sheaf, goes_on_where_a_found_end_says)
+{
+    static uint8_t bytes[SHEAF_BYTES_MAX];
+    for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++) {
+        cr_assert(push(&model, 90));
+        sheaf_gather(&x.t.arena, &model.s, bytes);
+        memset(&model.e, 0xEE, sizeof(model.e));
+        sheaf_find_end(&x.t.arena, &model.s, bytes, &model.e);
+    }
+    expect_blocks(&model, &model.s, SHEAF_BLOCKS_MAX);
+    expect_slots(&model);
+}
+
+Test(sheaf, as_many_of_the_longest_blocks_as_a_late_sample_may_make)
+{
+    struct change c;
+    uint32_t times[BLOCK_SAMPLES_MAX], n_slots = 0;
+    change_init(&c, &x.slots, x.w);
+    for (; model.n < BLOCKS; model.n++) {
+        struct block *b = next_block(&model, COLUMN_BYTES_MAX);
+        b->n_samples = BLOCK_SAMPLES_MAX;
+        b->times = BLOCK_AT;
+        for (uint32_t i = 0; i < BLOCK_SAMPLES_MAX; i++)
+            times[i] = UINT32_MAX / BLOCK_SAMPLES_MAX * i + i % 2;
+        b->encoding = 0;
+        block_own_times(b, times, BLOCK_SAMPLES_MAX, model.times[model.n]);
+        cr_assert(sheaf_append(&c, &model.s, &model.e, b, 5000 + model.n));
+    }
+    n_slots = c.n_taken;
+    cr_assert(change_prepare(&c));
+    change_finish(&c);
+    cr_assert_leq(model.s.n_bytes, SHEAF_BYTES_MAX);
+    cr_assert_lt(n_slots, 64);
+    expect_blocks(&model, &model.s, BLOCKS);
+    expect_slots(&model);
+}
+
+Test(sheaf, without_memory_the_copy_that_was_there_is_whole)
+{
+    while (model.n < SHEAF_BLOCKS_MAX) {
+        uint32_t n_bytes = (uint32_t)random_below(&random_state, COLUMN_BYTES_MAX + 1);
+        bool is_in = false;
+        for (uint32_t n_left = 0; !is_in; n_left++) {
+            struct chunk_footprint before = test_window_used(&x, x.w), after;
+            test_dry_begin(&x, &dry, n_left, true);
+            is_in = push(&model, n_bytes);
+            test_dry_end(&x, &dry, true);
+            after = test_window_used(&x, x.w);
+            if (!is_in)
+                test_same_footprint(&before, &after, "a failed block");
+            if (model.n > 0)
+                expect_blocks(&model, &model.s, model.n);
+            cr_assert_lt(n_left, 4);
+        }
+        expect_slots(&model);
+    }
+}
