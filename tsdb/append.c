@@ -183,8 +183,7 @@ static int check_past(struct intake *in, const struct window *w, const struct sa
     struct chunk_view v;
     uint64_t value;
     if (series_own_view(db->arena, s, w->serial, &v) &&
-        chunk_find(db->arena, in->batch->times, &v, (uint32_t)(sample->t_ms - w->start_ms),
-                   &value)) {
+        chunk_find(db->arena, in->batch->times, &v, window_time_of(w, sample->t_ms), &value)) {
         *ret_bound = sample->t_ms;
         return value == sample->value ? 1 : ERR_DUPLICATE;
     }
@@ -261,7 +260,10 @@ static int add_sample(void *ctx, const struct chunk_writer *w, struct chunk *chu
         chunk_span(a, w->times, &v, &first, &last);
         is_later = d->time > last;
     }
-    return chunk_add(w, chunk, d->time, d->value, is_later);
+    bool is_new = chunk->serial == 0;
+    int err = chunk_add(w, chunk, d->time, d->value, is_later);
+    d->in->batch->counters[N_CHUNKS_CREATED] += err == 0 && is_new;
+    return err;
 }
 
 static void took(struct intake *in, struct window *w, const struct sample *sample, bool is_late)
@@ -302,7 +304,7 @@ static int take(struct intake *in, struct window *w, const struct sample *sample
     }
     if (err == 0) {
         struct series_writer sw = store_writer(db, in->batch->times);
-        struct addition d = {in, (uint32_t)(sample->t_ms - w->start_ms), sample->value, is_late};
+        struct addition d = {in, window_time_of(w, sample->t_ms), sample->value, is_late};
         err = series_change_chunk(&sw, s, w, add_sample, &d);
     }
     if (err != 0)

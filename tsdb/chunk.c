@@ -136,7 +136,7 @@ static int take(struct column_reader *r, const uint32_t *times, const uint64_t *
     while (to > from && times[to - 1] > r->max)
         to--;
     for (uint32_t i = from; i < to; i++) {
-        r->t_ms[r->n] = r->start_ms + times[i];
+        r->t_ms[r->n] = (int64_t)((uint64_t)r->start_ms + times[i]);
         r->values[r->n++] = values[i];
     }
     return to < n ? PAST_THE_END : 0;

@@ -1,3 +1,12 @@
+/* A snapshot's way out.
+ *
+ * The walk stops wherever the visitor says so, and the store goes on meanwhile: when the walk comes
+ * back, a constant may have become a head, a tail a block, a block two. So the cursor does not name
+ * an item but a time: what the series has behind it is still to come. Nothing is behind a tail (or a
+ * run that stands for one) but what was appended since, so the walk goes on with the next series
+ * there. A block may begin before the time and end behind it, when what was handed out, or not, has
+ * become part of a longer one: then the rest of it is handed out as a block of its own.
+ */
 #include "tsdb/dump.h"
 #include "tsdb/store.h"
 
@@ -51,7 +60,8 @@ struct window_dump {
     struct dump_cursor *cursor;
     const struct dump_visitor *visitor;
     void *ctx;
-    uint32_t series; /* the one that is being visited */
+    uint32_t series; /* the one that is being visited, */
+    struct chunk chunk; /* its chunk */
     int n_left;      /* of this slice */
 };
 
@@ -84,24 +94,69 @@ static int visit_times(struct window_dump *d, slot timeline, uint32_t end)
     return 0;
 }
 
-static bool was_handed_out(const struct window_dump *d, uint32_t first_time)
+static bool was_handed_out(const struct window_dump *d, uint32_t time)
 {
-    return d->cursor->is_inside && first_time <= d->cursor->after_time;
+    return d->cursor->is_inside && time <= d->cursor->after_time;
 }
 
-static int visit_block(void *ctx, enum chunk_part part, const struct block *b)
+/* is_end: nothing of the series comes behind it. */
+static void move_on(struct window_dump *d, uint32_t last, bool is_end)
 {
-    struct window_dump *d = ctx;
-    uint32_t first, last;
-    block_span(d->db->arena, d->times, b, &first, &last);
-    if (was_handed_out(d, first))
-        return 0;
-    if (d->n_left-- <= 0)
-        return SLICE_IS_OVER;
+    d->cursor->is_inside = !is_end;
+    d->cursor->after_time = last;
+    d->cursor->next_series = (uint64_t)d->series + is_end;
+}
+
+/* ---- a block of which a part was handed out ---- */
+
+struct rest {
+    struct block block;
+    uint8_t times_bytes[BLOCK_TIMES_BYTES_MAX], values_bytes[COLUMN_BYTES_MAX];
+};
+
+/* A run is equal values from a place on, however long. */
+static void rest_of_run(struct window_dump *d, struct block *b)
+{
+    uint32_t before = 0, to = b->n_samples; /* samples that were handed out */
+    while (before < to) {
+        uint32_t mid = before + (to - before) / 2, at;
+        bool is_there = block_times(d->db->arena, d->times, b, mid, 1, &at);
+        ENSURE(is_there);
+        if (was_handed_out(d, at))
+            before = mid + 1;
+        else
+            to = mid;
+    }
+    b->first += b->times == BLOCK_AT ? before : before * b->step;
+    b->n_samples -= before;
+}
+
+static void rest_of_block(struct window_dump *d, const struct block *b, struct rest *ret)
+{
+    uint32_t times[BLOCK_SAMPLES_MAX], n = b->n_samples, before = 0;
+    uint64_t values[BLOCK_SAMPLES_MAX];
+    ret->block = *b;
+    if (b->encoding == BLOCK_RUN) {
+        rest_of_run(d, &ret->block);
+        return;
+    }
+    bool is_good = block_times(d->db->arena, d->times, b, 0, n, times) &&
+                   block_values(b, 0, n, values);
+    ENSURE(is_good);
+    while (was_handed_out(d, times[before]))
+        before++;
+    block_encode_values(&ret->block, &values[before], n - before, ret->values_bytes);
+    if (b->times == BLOCK_AT)
+        ret->block.first += before;
+    else
+        block_own_times(&ret->block, &times[before], n - before, ret->times_bytes);
+}
+
+/* ---- items ---- */
+
+static int hand_out_block(struct window_dump *d, enum chunk_part part, const struct block *b)
+{
     bool has_timeline = b->times == BLOCK_AT;
-    int rc = has_timeline ? visit_times(d, b->timeline, b->first + b->n_samples) : 0;
-    if (rc != 0)
-        return rc;
     struct dump_block out = {
         .part = (enum dump_part)part,
         .times = (enum dump_place)b->times,
@@ -115,11 +170,38 @@ static int visit_block(void *ctx, enum chunk_part part, const struct block *b)
         .times_bytes = b->times_bytes,
         .values = b->values,
     };
-    rc = d->visitor->block(d->ctx, d->series, &out);
-    if (rc >= 0) {
-        d->cursor->is_inside = true;
-        d->cursor->after_time = last;
+    return d->visitor->block(d->ctx, d->series, &out);
+}
+
+/* Whether nothing can come behind the run. */
+static bool is_end(const struct window_dump *d, enum chunk_part part, const struct block *b)
+{
+    if (part != PART_RUN)
+        return false;
+    bool has_stale = d->chunk.kind == CHUNK_CONSTANT && d->chunk.is_stale;
+    return !has_stale || b->first != d->chunk.place;
+}
+
+static int visit_block(void *ctx, enum chunk_part part, const struct block *b)
+{
+    struct window_dump *d = ctx;
+    uint32_t first, last;
+    struct rest rest;
+    block_span(d->db->arena, d->times, b, &first, &last);
+    if (was_handed_out(d, last) || (part == PART_RUN && was_handed_out(d, first)))
+        return 0; /* or it has only grown longer since */
+    if (d->n_left-- <= 0)
+        return SLICE_IS_OVER;
+    if (was_handed_out(d, first)) {
+        rest_of_block(d, b, &rest);
+        b = &rest.block;
     }
+    int rc = b->times == BLOCK_AT ? visit_times(d, b->timeline, b->first + b->n_samples) : 0;
+    if (rc != 0)
+        return rc;
+    rc = hand_out_block(d, part, b);
+    if (rc >= 0)
+        move_on(d, last, is_end(d, part, b));
     return rc;
 }
 
@@ -143,10 +225,8 @@ static int visit_tail(void *ctx, const struct chunk_tail *t)
     memcpy(out.places, &t->places[from], out.n * sizeof(*out.places));
     memcpy(out.values, &t->values[from], out.n * sizeof(*out.values));
     rc = d->visitor->tail(d->ctx, d->series, &out);
-    if (rc >= 0) {
-        d->cursor->is_inside = true;
-        d->cursor->after_time = times[t->n - 1];
-    }
+    if (rc >= 0)
+        move_on(d, times[t->n - 1], true);
     return rc;
 }
 
@@ -157,6 +237,7 @@ static int visit_chunk(struct window_dump *d)
     slot at = series_of_id(db->arena, &db->series, d->series);
     if (at == 0 || !series_view(db->arena, series_at(db->arena, at), d->window->serial, &v))
         return 0;
+    d->chunk = v.c;
     const struct chunk_visitor visitor = {visit_block, visit_tail, d};
     return chunk_visit(db->arena, &v, d->cursor->is_inside ? d->cursor->after_time : 0, &visitor);
 }

@@ -22,7 +22,10 @@
 #include "alloc/table.h"
 #include "tsdb/append.h"
 
-enum { DUMP_TIMES_MAX = 128 };
+enum {
+    DUMP_TIMES_MAX = 128,
+    DUMP_TAIL_MAX = BLOCK_SAMPLES_MAX - 1, /* a full tail is a block */
+};
 
 struct dump_times {    /* the next times of a timeline */
     uint32_t timeline; /* its number */
@@ -60,7 +63,7 @@ struct dump_block {
 struct dump_tail {
     bool has_timeline;
     uint32_t timeline;                  /* its number */
-    uint32_t n;                         /* 1 .. BLOCK_SAMPLES_MAX */
+    uint32_t n;                         /* 1 .. DUMP_TAIL_MAX */
     uint32_t places[BLOCK_SAMPLES_MAX]; /* in the timeline, one after the other; or times */
     uint64_t values[BLOCK_SAMPLES_MAX];
 };
@@ -113,12 +116,14 @@ void restore_begin(struct restore *r, struct tsdb *db);
 int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_series) WARN_UNUSED;
 
 /* Makes the window that the next records are of, if it is not there. Errors: ERR_TOO_OLD when it is
- * no longer kept beside the newest restored one; ERR_NO_MEMORY. */
+ * no longer kept beside the newest restored one; ERR_CORRUPT when no time lies in it;
+ * ERR_NO_MEMORY. */
 int restore_window(struct restore *r, int64_t window) WARN_UNUSED;
 
 /* Adds times, a block or samples behind what is there. Everything is checked: ERR_CORRUPT when the
  * bytes do not decode to n_samples ascending times within the window, or do not lie behind what is
- * there; ERR_NO_MEMORY. */
+ * there; ERR_NOT_FOUND when they refer to times that were not restored; ERR_TOO_OLD when the window
+ * has gone; ERR_NO_MEMORY. */
 int restore_times(struct restore *r, const struct dump_times *times) WARN_UNUSED;
 int restore_block(struct restore *r, uint32_t series, const struct dump_block *block) WARN_UNUSED;
 int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail) WARN_UNUSED;

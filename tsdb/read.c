@@ -58,15 +58,20 @@ uint32_t store_spans_locked(struct tsdb *db, int64_t min_ms, int64_t max_ms,
     uint32_t n = 0;
     for (uint32_t i = 0; i < db->windows.n_live; i++) {
         const struct window *w = window_live(&db->windows, i);
-        int64_t last_ms = w->start_ms + db->options.window_ms - 1;
-        if (last_ms < min_ms || w->start_ms > max_ms)
+        int64_t first_ms = window_ms_of(w, 0);
+        int64_t last_ms = window_ms_of(w, (uint32_t)db->options.window_ms - 1);
+        if (first_ms > last_ms) { /* a window beyond an end of int64 */
+            first_ms = w->number < 0 ? INT64_MIN : first_ms;
+            last_ms = w->number < 0 ? last_ms : INT64_MAX;
+        }
+        if (last_ms < min_ms || first_ms > max_ms)
             continue;
         ret[n++] = (struct window_span){
             .serial = w->serial,
             .number = w->number,
             .start_ms = w->start_ms,
-            .min_time = (uint32_t)(i64_max(min_ms, w->start_ms) - w->start_ms),
-            .max_time = (uint32_t)(i64_min(max_ms, last_ms) - w->start_ms),
+            .min_time = window_time_of(w, i64_max(min_ms, first_ms)),
+            .max_time = window_time_of(w, i64_min(max_ms, last_ms)),
         };
     }
     return n;

@@ -1,5 +1,6 @@
 /* A snapshot's way in: see dump.h. Nothing that comes is believed; a block is decoded to see that
  * it is one. */
+#include "tsdb/differences.h"
 #include "tsdb/dump.h"
 #include "tsdb/store.h"
 
@@ -67,11 +68,20 @@ static int make_window_locked(struct tsdb *db, int64_t number)
     return 0;
 }
 
+/* Whether there are times in a window of that number. */
+static bool is_number(const struct tsdb *db, int64_t number)
+{
+    return number >= clock_window_of(&db->clock, INT64_MIN) &&
+           number <= clock_window_of(&db->clock, INT64_MAX);
+}
+
 int restore_window(struct restore *r, int64_t window)
 {
     struct tsdb *db = r->db;
     if (r->has_window && r->window == window)
         return 0;
+    if (!is_number(db, window))
+        return ERR_CORRUPT;
     pthread_rwlock_wrlock(&db->lock);
     int err = make_window_locked(db, window);
     pthread_rwlock_unlock(&db->lock);
@@ -151,12 +161,47 @@ static slot find_timeline(const struct restore *r, uint32_t number, uint32_t fir
 
 /* ---- chunks ---- */
 
+/* Differences that fill their bytes: a block is stored without saying how many they are. */
+static bool are_differences(const struct dump_block *in)
+{
+    int64_t d[BLOCK_SAMPLES_MAX];
+    const uint8_t *at = in->times_bytes, *end = at + in->n_times_bytes;
+    return in->n_samples >= 2 && in->n_samples <= BLOCK_SAMPLES_MAX &&
+           in->n_times_bytes <= BLOCK_TIMES_BYTES_MAX &&
+           differences_get(&at, end, d, in->n_samples - 1) && at == end;
+}
+
+static bool is_shaped(const struct dump_block *in)
+{
+    bool is_run = in->encoding == BLOCK_RUN;
+    uint32_t most = is_run ? (uint32_t)BLOCK_RUN_MAX : BLOCK_SAMPLES_MAX;
+    if (in->encoding > BLOCK_RUN || in->n_samples < 1 || in->n_samples > most ||
+        in->n_values_bytes < 1 || in->n_values_bytes > COLUMN_BYTES_MAX)
+        return false;
+    switch (in->times) {
+    case DUMP_AT:
+        break;
+    case DUMP_LINEAR:
+        if (in->part == DUMP_RUN && in->n_samples > 1)
+            return false;
+        break;
+    case DUMP_PACKED:
+        if (in->part == DUMP_RUN || !are_differences(in))
+            return false;
+        break;
+    default:
+        return false;
+    }
+    return in->part != DUMP_RUN || is_run;
+}
+
 static int to_block(struct restore *r, const struct dump_block *in, struct times_cache *times,
                     struct block *ret, uint32_t *ret_first, uint32_t *ret_last)
 {
     uint32_t t[BLOCK_SAMPLES_MAX];
     uint64_t values[BLOCK_SAMPLES_MAX];
-    uint32_t most = in->encoding == BLOCK_RUN ? (uint32_t)BLOCK_RUN_MAX : BLOCK_SAMPLES_MAX;
+    if (!is_shaped(in))
+        return ERR_CORRUPT;
     *ret = (struct block){.encoding = in->encoding,
                           .times = (uint8_t)in->times,
                           .n_samples = in->n_samples,
@@ -166,17 +211,13 @@ static int to_block(struct restore *r, const struct dump_block *in, struct times
                           .n_values_bytes = in->n_values_bytes,
                           .times_bytes = in->times_bytes,
                           .values = in->values};
-    if (in->n_samples < 1 || in->n_samples > most ||
-        (in->part == DUMP_RUN && in->encoding != BLOCK_RUN))
-        return ERR_CORRUPT;
-    if (in->times == DUMP_AT)
+    if (in->times == DUMP_AT) {
         ret->timeline = find_timeline(r, in->timeline, in->first, in->n_samples);
+        if (ret->timeline == 0)
+            return ERR_NOT_FOUND;
+    }
     uint32_t n = (uint32_t)size_min(in->n_samples, BLOCK_SAMPLES_MAX);
-    bool is_known = in->times == DUMP_AT ? ret->timeline != 0
-                                         : in->times == DUMP_LINEAR || in->times == DUMP_PACKED;
-    if (!is_known || (in->times == DUMP_PACKED && in->n_samples < 2) ||
-        (in->part == DUMP_RUN && in->times != DUMP_AT && in->n_samples > 1) ||
-        !block_times(r->db->arena, times, ret, 0, n, t) || !block_values(ret, 0, n, values) ||
+    if (!block_times(r->db->arena, times, ret, 0, n, t) || !block_values(ret, 0, n, values) ||
         !are_times(r, t, n))
         return ERR_CORRUPT;
     block_span(r->db->arena, times, ret, ret_first, ret_last);
@@ -186,13 +227,19 @@ static int to_block(struct restore *r, const struct dump_block *in, struct times
 static int change_block(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
 {
     const struct restored *in = ctx;
-    return chunk_restore_block(w, chunk, (enum chunk_part)in->block->part, &in->b);
+    bool is_new = chunk->serial == 0;
+    int err = chunk_restore_block(w, chunk, (enum chunk_part)in->block->part, &in->b);
+    store_count(in->r->db, N_CHUNKS_CREATED, err == 0 && is_new);
+    return err;
 }
 
 static int change_tail(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
 {
     const struct restored *in = ctx;
-    return chunk_restore_tail(w, chunk, &in->t);
+    bool is_new = chunk->serial == 0;
+    int err = chunk_restore_tail(w, chunk, &in->t);
+    store_count(in->r->db, N_CHUNKS_CREATED, err == 0 && is_new);
+    return err;
 }
 
 /* Adds samples from first to last, n of them, behind all that the series has. */
@@ -204,7 +251,10 @@ static int change_chunk(struct restored *in, struct window *w, uint32_t id, uint
     if (at == 0)
         return ERR_CORRUPT;
     struct series *s = series_at(db->arena, at);
-    int64_t first_ms = w->start_ms + first, last_ms = w->start_ms + last;
+    int64_t first_ms = window_ms_of(w, first), last_ms = window_ms_of(w, last);
+    if (clock_window_of(&db->clock, first_ms) != w->number ||
+        clock_window_of(&db->clock, last_ms) != w->number)
+        return ERR_CORRUPT; /* beyond the ends of int64 */
     if (s->state.newest.serial != 0 && first_ms <= s->state.newest_ms)
         return ERR_CORRUPT;
     struct series_writer sw = store_writer(db, times);
@@ -239,7 +289,7 @@ static int to_tail(struct restore *r, const struct dump_tail *in, struct times_c
                    struct chunk_tail *ret, uint32_t *ret_first, uint32_t *ret_last)
 {
     uint32_t t[BLOCK_SAMPLES_MAX];
-    if (in->n < 1 || in->n > BLOCK_SAMPLES_MAX)
+    if (in->n < 1 || in->n > DUMP_TAIL_MAX)
         return ERR_CORRUPT;
     *ret = (struct chunk_tail){.n = in->n};
     memcpy(ret->places, in->places, in->n * sizeof(*in->places));
@@ -251,7 +301,7 @@ static int to_tail(struct restore *r, const struct dump_tail *in, struct times_c
     if (in->has_timeline) {
         ret->timeline = find_timeline(r, in->timeline, in->places[0], in->n);
         if (ret->timeline == 0)
-            return ERR_CORRUPT;
+            return ERR_NOT_FOUND;
         timeline_read(r->db->arena, times, ret->timeline, in->places[0], in->n, t);
     }
     *ret_first = t[0];

@@ -374,8 +374,6 @@ static int add_chunk(struct series_writer *sw, struct series *s, struct window *
         (void)chunk_seal(&of_old, &s->state.newest); /* without memory it only stays larger */
     }
     plan_chunk(sw, s, w, &p);
-    if (!slots_add_member(sl, w, s->id))
-        return ERR_NO_MEMORY;
     bool needs_new = p.n > 1 && p.n - 1 != s->state.n_history;
     bool leaves_old = s->state.history != 0 && (needs_new || p.n == 1);
     uint32_t n_leaving = leaves_old + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX;
@@ -383,7 +381,8 @@ static int add_chunk(struct series_writer *sw, struct series *s, struct window *
         return ERR_NO_MEMORY;
     if (needs_new)
         history = slots_kind_get(sl, sw->histories, history_bytes(p.n - 1));
-    int err = needs_new && history == 0 ? ERR_NO_MEMORY : 0;
+    bool has_room = history != 0 || !needs_new, is_member = has_room && slots_add_member(sl, w, s->id);
+    int err = is_member ? 0 : ERR_NO_MEMORY;
     sw->chunk.is_open = p.is_newest;
     for (uint32_t i = 0; err == 0 && i < p.n; i++)
         if (p.items[i].serial == 0)
@@ -393,6 +392,8 @@ static int add_chunk(struct series_writer *sw, struct series *s, struct window *
         atomic_fetch_add_explicit(&w->n_chunks, 1, memory_order_relaxed);
         return 0;
     }
+    if (is_member)
+        slots_drop_member(sl, w, s->id);
     if (history != 0)
         slots_kind_put(sl, sw->histories, history, history_bytes(p.n - 1));
     if (n_leaving > 0)

@@ -209,3 +209,10 @@ bool slots_add_member(struct slots *s, struct window *w, uint32_t series)
     pthread_mutex_unlock(&s->lock);
     return is_in;
 }
+
+void slots_drop_member(struct slots *s, struct window *w, uint32_t series)
+{
+    pthread_mutex_lock(&s->lock);
+    window_drop_member(s->arena, w, series);
+    pthread_mutex_unlock(&s->lock);
+}

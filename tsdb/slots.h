@@ -98,8 +98,9 @@ void change_finish(struct change *c);
 /* Gives back what a change took that is not to be published. */
 void change_undo(struct change *c);
 
-/* window_add_member under the lock. */
+/* window_add_member and window_drop_member under the lock. */
 bool slots_add_member(struct slots *s, struct window *w, uint32_t series) WARN_UNUSED;
+void slots_drop_member(struct slots *s, struct window *w, uint32_t series);
 
 /* Slots of a kind of record that readers see without the store's lock. */
 slot slots_kind_get(struct slots *s, struct kind *k, size_t bytes) WARN_UNUSED;

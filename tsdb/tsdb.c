@@ -160,9 +160,10 @@ bool store_sweep_locked(struct tsdb *db, size_t n_max)
         return false;
     if (!w->is_swept) {
         w->is_swept = sweep_members(db, w, n_max);
-        w->left_epoch = epoch_stamp(&db->slots.epoch);
         if (!w->is_swept)
             return true;
+        slots_drain(&db->slots); /* what waits of the window must carry an earlier stamp */
+        w->left_epoch = epoch_stamp(&db->slots.epoch);
     }
     if (epoch_oldest(&db->slots.epoch) <= w->left_epoch)
         return false; /* a reader may still see its chunks */

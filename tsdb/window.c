@@ -112,6 +112,12 @@ bool window_add_member(struct arena *a, struct window *w, uint32_t series)
     return true;
 }
 
+void window_drop_member(const struct arena *a, struct window *w, uint32_t series)
+{
+    uint64_t *bits = table_at(a, &w->members, series / MEMBER_BITS);
+    __atomic_fetch_and(bits, ~((uint64_t)1 << series % MEMBER_BITS), __ATOMIC_RELAXED);
+}
+
 uint64_t window_next_member(const struct arena *a, const struct window *w, uint64_t from,
                             uint64_t end)
 {

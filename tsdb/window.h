@@ -31,7 +31,7 @@ enum window_state { WINDOW_FREE, WINDOW_LIVE, WINDOW_EXPIRING };
 
 struct window {
     int64_t number; /* floor(start / window_ms) */
-    int64_t start_ms;
+    int64_t start_ms; /* wraps for windows at the ends of int64 */
     uint32_t serial; /* generation * WINDOW_SLOTS + place; 0 is never used */
     enum window_state state;
     struct table members; /* of uint64_t: a bit for each series with a chunk in it */
@@ -68,6 +68,18 @@ struct window *window_of_serial(struct windows *ws, uint32_t serial);
 /* Makes a live window of a number that has none; NULL when all places are taken. */
 struct window *window_make(struct windows *ws, int64_t number);
 
+/* A time as its distance from the window's start, and back. The start may lie beyond the ends of
+ * int64, the times of samples do not. */
+static inline uint32_t window_time_of(const struct window *w, int64_t t_ms)
+{
+    return (uint32_t)((uint64_t)t_ms - (uint64_t)w->start_ms);
+}
+
+static inline int64_t window_ms_of(const struct window *w, uint32_t time)
+{
+    return (int64_t)((uint64_t)w->start_ms + time);
+}
+
 /* Takes a live window out of sight. */
 void window_expire(struct windows *ws, struct window *w);
 
@@ -77,6 +89,7 @@ void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
 /* Notes that a series has a chunk in the window; false without memory. Under the lock of slots.h.
  */
 bool window_add_member(struct arena *a, struct window *w, uint32_t series) WARN_UNUSED;
+void window_drop_member(const struct arena *a, struct window *w, uint32_t series); /* after all */
 
 /* The first member at or after `from`, or UINT64_MAX. */
 uint64_t window_next_member(const struct arena *a, const struct window *w, uint64_t from,

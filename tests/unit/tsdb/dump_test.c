@@ -19,61 +19,109 @@ static void tear_down(void)
     test_store_free(&to);
 }
 
-TestSuite(dump, .init = set_up, .fini = tear_down);
+TestSuite(dump, .init = set_up, .fini = tear_down, .timeout = 60);
 
 /* ---- a snapshot without files ---- */
 
 struct copy {
-    struct tsdb *to;
+    struct restore r;
     uint32_t ids[20000]; /* of series: the reader's by the writer's */
     int stop_every;      /* items of a slice; 0 = no end */
     int n_slices, n_items;
-    int err; /* of a restore */
+    int n_times, n_blocks, n_runs, n_tails;
+    bool was_times; /* the last item */
 };
 
-static int after_item(struct copy *c)
+static struct copy c;
+
+static void copy_begin(int stop_every)
 {
-    c->n_items++;
-    return c->stop_every > 0 && c->n_items % c->stop_every == 0;
+    c = (struct copy){.stop_every = stop_every};
+    restore_begin(&c.r, to.db);
+}
+
+static int after_item(struct copy *k)
+{
+    k->n_items++;
+    return k->stop_every > 0 && k->n_items % k->stop_every == 0;
 }
 
 static int copy_series(void *ctx, uint32_t series, const struct labels *ls)
 {
-    struct copy *c = ctx;
-    cr_assert_lt(series, ARRAY_LEN(c->ids));
-    cr_assert_eq(restore_series(c->to, ls, &c->ids[series]), 0);
-    return after_item(c);
+    struct copy *k = ctx;
+    cr_assert_lt(series, ARRAY_LEN(k->ids));
+    cr_assert_eq(restore_series(&k->r, ls, &k->ids[series]), 0);
+    return after_item(k);
+}
+
+static int copy_times(void *ctx, const struct dump_times *times)
+{
+    struct copy *k = ctx;
+    k->n_times++;
+    k->was_times = true;
+    cr_assert_eq(restore_times(&k->r, times), 0);
+    return after_item(k);
 }
 
 static int copy_block(void *ctx, uint32_t series, const struct dump_block *block)
 {
-    struct copy *c = ctx;
-    cr_assert_eq(restore_block(c->to, c->ids[series], block), 0);
-    return after_item(c);
+    struct copy *k = ctx;
+    k->was_times = false;
+    k->n_blocks += block->part != DUMP_RUN;
+    k->n_runs += block->part == DUMP_RUN;
+    cr_assert_eq(restore_block(&k->r, k->ids[series], block), 0);
+    return after_item(k);
 }
 
-static int copy_tail(void *ctx, uint32_t series, const struct sample *samples, size_t n)
+static int copy_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
 {
-    struct copy *c = ctx;
-    cr_assert_eq(restore_tail(c->to, c->ids[series], samples, n), 0);
-    return after_item(c);
+    struct copy *k = ctx;
+    k->was_times = false;
+    k->n_tails++;
+    cr_assert_eq(restore_tail(&k->r, k->ids[series], tail), 0);
+    return after_item(k);
 }
 
-static const struct dump_visitor copier = {copy_block, copy_tail};
+static const struct dump_visitor copier = {copy_times, copy_block, copy_tail};
 
-static void copy_all(struct copy *c)
+/* One slice of a window; whether there is more. */
+static bool copy_slice(uint32_t dump, int64_t window, struct dump_cursor *cursor, uint64_t end)
+{
+    int rc = dump_window(from.db, dump, window, cursor, end, &copier, &c);
+    cr_assert(rc == 0 || rc == 1);
+    c.n_slices += rc;
+    return rc == 1;
+}
+
+static uint64_t copy_labels(void)
 {
     struct dump_cursor cursor = {0};
     uint64_t end = dump_series_end(from.db);
-    while (dump_series(from.db, &cursor, end, copy_series, c) == 1)
-        c->n_slices++;
+    while (dump_series(from.db, &cursor, end, copy_series, &c) == 1)
+        c.n_slices++;
+    return end;
+}
+
+/* between(ctx) is called between two slices; not between times and what needs them, or the dump would
+ * run after a writer that is as fast. */
+static void copy_windows(uint64_t end, void (*between)(void *ctx), void *ctx)
+{
+    uint32_t dump = dump_begin(from.db);
     struct tsdb_stats stats = test_stats(&from);
     for (uint32_t i = 0; i < stats.n_windows; i++) {
-        cursor = (struct dump_cursor){0};
-        while (dump_window(from.db, stats.windows[i].number, &cursor, end, &copier, c) == 1)
-            c->n_slices++;
+        struct dump_cursor cursor = {0};
+        cr_assert_eq(restore_window(&c.r, stats.windows[i].number), 0);
+        while (copy_slice(dump, stats.windows[i].number, &cursor, end))
+            if (between != NULL && !c.was_times)
+                between(ctx);
     }
-    restore_end(c->to);
+    restore_end(&c.r);
+}
+
+static void copy_all(int stop_every)
+{
+    copy_begin(stop_every);
+    copy_windows(copy_labels(), NULL, NULL);
 }
 
 static void same_samples(void)
@@ -103,8 +151,8 @@ static void same_pages(void)
         cr_assert_eq(x->chunks, y->chunks);
         cr_assert_eq(x->samples, y->samples);
         cr_assert_eq(x->payload_bytes, y->payload_bytes);
-        for (unsigned c = 0; c < SIZE_CLASSES; c++)
-            cr_assert_eq(x->classes[c].used, y->classes[c].used, "window %u class %u", i, c + 1);
+        for (unsigned k = 0; k < SIZE_CLASSES; k++)
+            cr_assert_eq(x->classes[k].used, y->classes[k].used, "window %u class %u", i, k + 1);
     }
     cr_assert_eq(a.samples, b.samples);
     cr_assert_eq(a.min_ms, b.min_ms);
@@ -124,20 +172,18 @@ static void fill(uint64_t seed, int n_series, int n_samples)
         for (int i = 0; i < n_series; i++) {
             snprintf(series, sizeof(series), "m%d{i=x%d}", i % 5, i);
             int64_t late = random_below(&r, 10) == 0 ? (int64_t)random_below(&r, TEST_HOUR_MS) : 0;
+            int64_t own = i % 3 == 0 ? i : 0; /* two thirds share their times */
             (void)test_append_bits(
-                &from, series, T0 + (int64_t)k * 60000 + i - late,
+                &from, series, T0 + (int64_t)k * 60000 + own - late,
                 test_value(&r, (enum test_column)(i % COLUMN_KINDS), (uint32_t)k));
         }
 }
 
-/* ---- tests ---- */
-
-static struct copy c;
+/* ---- the whole store ---- */
 
 Test(dump, an_empty_store_makes_an_empty_store)
 {
-    c = (struct copy){.to = to.db};
-    copy_all(&c);
+    copy_all(0);
     cr_assert_eq(c.n_items, 0);
     cr_assert_eq(test_stats(&to).series, 0);
 }
@@ -145,9 +191,9 @@ Test(dump, an_empty_store_makes_an_empty_store)
 Test(dump, a_store_comes_back_with_the_same_pages)
 {
     fill(random_seed(), 40, 600);
-    c = (struct copy){.to = to.db};
-    copy_all(&c);
+    copy_all(0);
     cr_assert_eq(c.n_slices, 0);
+    cr_assert(c.n_times > 0 && c.n_blocks > 0 && c.n_runs > 0 && c.n_tails > 0);
     same_samples();
     same_pages();
 }
@@ -156,8 +202,7 @@ Test(dump, slices_of_any_length_give_the_same)
 {
     fill(random_seed(), 30, 400);
     for (int every = 1; every < 4000; every = every * 3 + 1) {
-        c = (struct copy){.to = to.db, .stop_every = every};
-        copy_all(&c);
+        copy_all(every);
         if (every == 1)
             cr_assert_eq(c.n_slices, c.n_items);
         same_samples();
@@ -170,13 +215,13 @@ Test(dump, slices_of_any_length_give_the_same)
 Test(dump, pages_are_equal_where_slots_were_never_freed)
 {
     char series[40];
-    for (int i = 0; i < 3000; i++) { /* constants: one head slot each, in the order of ids */
-        snprintf(series, sizeof(series), "m{i=x%d}", i);
-        for (int k = 0; k < 3; k++)
-            cr_assert_eq(test_append(&from, series, T0 + k * 15000, 1), 0);
-    }
-    c = (struct copy){.to = to.db};
-    copy_all(&c);
+    for (int k = 0; k < 40; k++) /* two thirds constants, the others with a head and its tail */
+        for (int i = 0; i < 3000; i++) {
+            snprintf(series, sizeof(series), "m{i=x%d}", i);
+            double value = i % 3 == 0 ? (double)(k * i) : 1;
+            cr_assert_eq(test_append(&from, series, T0 + k * 15000, value), 0);
+        }
+    copy_all(0);
     struct tsdb_stats a = test_stats(&from), b = test_stats(&to);
     cr_assert_eq(a.windows[0].bytes, b.windows[0].bytes);
     for (unsigned k = 0; k < SIZE_CLASSES; k++)
@@ -184,16 +229,53 @@ Test(dump, pages_are_equal_where_slots_were_never_freed)
     same_samples();
 }
 
+/* Every form that a chunk has, once. */
+Test(dump, each_form_comes_back_as_itself)
+{
+    int64_t next = T0 + TEST_WINDOW_MS;
+    for (int k = 0; k < 300; k++) {
+        int64_t t = T0 + k * 15000;
+        cr_assert_eq(test_append(&from, "constant", t, 1), 0);
+        cr_assert_eq(test_append(&from, "head", t, k * k), 0);
+        cr_assert_eq(test_append(&from, "sheaf", t, k * 3), 0);
+        cr_assert_eq(test_append(&from, "run", t, k < 10 ? k : 5), 0);
+        cr_assert_eq(test_append_bits(&from, "ended", t, k < 299 ? test_bits(2) : TEST_STALE), 0);
+        if (k % 7 == 0)
+            cr_assert_eq(test_append(&from, "own", t + k * k % 1000, k), 0);
+    }
+    cr_assert_eq(test_append(&from, "sheaf", next, 1), 0);
+    cr_assert_eq(test_append(&from, "once", next + 777, 1), 0);
+    copy_all(1);
+    same_samples();
+    same_pages();
+}
+
+Test(dump, a_timeline_that_nobody_refers_to_comes_too)
+{
+    for (int i = 0; i < 5; i++) { /* the second value takes its times along */
+        cr_assert_eq(test_append(&from, "a", T0 + 1000 * i, 1), 0);
+        cr_assert_eq(test_append(&from, "b", T0 + 100000 + 7 * i * i, i), 0);
+    }
+    struct window *w = window_live(&from.db->windows, 0);
+    unsigned place = slots_enter(&from.db->slots);
+    cr_assert_neq(timeline_new(&from.db->slots, w, 12345), 0);
+    slots_leave(&from.db->slots, place);
+    copy_all(1);
+    same_samples();
+    same_pages();
+    cr_assert_eq(window_live(&to.db->windows, 0)->n_timelines, w->n_timelines);
+}
+
 Test(dump, series_without_samples_do_not_come)
 {
     fill(1, 10, 10);
     cr_assert_eq(test_append(&from, "alone", T0 + 20 * (int64_t)TEST_WINDOW_MS, 1), 0);
-    c = (struct copy){.to = to.db};
     struct test_labels l;
     uint32_t id;
-    cr_assert_eq(restore_series(to.db, test_labels(&l, "ghost"), &id), 0);
+    copy_begin(0);
+    cr_assert_eq(restore_series(&c.r, test_labels(&l, "ghost"), &id), 0);
     cr_assert_eq(test_stats(&to).series, 1);
-    copy_all(&c);
+    copy_windows(copy_labels(), NULL, NULL);
     cr_assert_eq(test_stats(&to).series, 1);
     same_samples();
 }
@@ -202,179 +284,217 @@ Test(dump, restoring_a_series_twice_finds_it)
 {
     struct test_labels l;
     uint32_t a = 0, b = 1;
-    cr_assert_eq(restore_series(to.db, test_labels(&l, "up{a=1}"), &a), 0);
-    cr_assert_eq(restore_series(to.db, &l.labels, &b), 0);
+    copy_begin(0);
+    cr_assert_eq(restore_series(&c.r, test_labels(&l, "up{a=1}"), &a), 0);
+    cr_assert_eq(restore_series(&c.r, &l.labels, &b), 0);
     cr_assert_eq(a, b);
-    restore_end(to.db);
+    restore_end(&c.r);
+    cr_assert_eq(test_stats(&to).series, 0);
 }
 
-Test(dump, an_error_of_the_visitor_ends_the_walk)
+Test(dump, a_window_that_has_gone_has_nothing)
 {
     fill(1, 3, 200);
-    c = (struct copy){.to = to.db};
+    copy_begin(0);
+    uint64_t end = copy_labels();
     struct dump_cursor cursor = {0};
-    uint64_t end = dump_series_end(from.db);
-    cr_assert_eq(dump_series(from.db, &cursor, end, copy_series, &c), 0);
-    cr_assert_eq(dump_window(from.db, 123456789, &cursor, end, &copier, &c), 0, "no such window");
-    restore_end(to.db);
+    cr_assert_not(copy_slice(dump_begin(from.db), 123456789, &cursor, end));
+    cr_assert_eq(c.n_times + c.n_blocks + c.n_runs + c.n_tails, 0);
+    cr_assert(cursor.is_done);
+    restore_end(&c.r);
 }
 
-static int fail_tail(void *ctx, uint32_t series, const struct sample *samples, size_t n)
+static int fail_block(void *ctx, uint32_t series, const struct dump_block *block)
 {
-    (void)ctx, (void)series, (void)samples, (void)n;
+    (void)ctx, (void)series, (void)block;
     return ERR_IO;
+}
+
+static int fail_times(void *ctx, const struct dump_times *times)
+{
+    (void)ctx, (void)times;
+    return ERR_NO_MEMORY;
 }
 
 Test(dump, a_negative_answer_is_returned_as_it_is)
 {
     cr_assert_eq(test_append(&from, "up", T0, 1), 0);
-    struct dump_cursor cursor = {0};
-    struct dump_visitor v = {copy_block, fail_tail};
+    struct dump_visitor v = {copy_times, fail_block, copy_tail};
+    uint64_t end = dump_series_end(from.db);
     int64_t window = tsdb_window_of(from.db, T0);
-    cr_assert_eq(dump_window(from.db, window, &cursor, dump_series_end(from.db), &v, &c), ERR_IO);
+    copy_begin(0);
+    cr_assert_eq(restore_window(&c.r, window), 0);
+    struct dump_cursor cursor = {0};
+    cr_assert_eq(dump_window(from.db, dump_begin(from.db), window, &cursor, end, &v, &c), ERR_IO);
+    v.times = fail_times;
+    cursor = (struct dump_cursor){0};
+    cr_assert_eq(dump_window(from.db, dump_begin(from.db), window, &cursor, end, &v, &c),
+                 ERR_NO_MEMORY);
+    restore_end(&c.r);
+}
+
+/* ---- the store changes between two slices ---- */
+
+/* Everything that was in the store before the copy began is in the copy, and nothing is in it that
+ * the store does not have. */
+static void no_less_than(const struct read_set *before)
+{
+    struct read_set now = test_select(&from, NULL, INT64_MIN, INT64_MAX);
+    struct read_set got = test_select(&to, NULL, INT64_MIN, INT64_MAX);
+    cr_assert_eq(got.n, before->n);
+    for (size_t i = 0, at = 0; i < got.n; i++, at++) {
+        const struct read_series *g = &got.series[i], *b = &before->series[i];
+        cr_assert_eq(labels_compare(&g->labels, &b->labels), 0);
+        while (labels_compare(&now.series[at].labels, &g->labels) != 0)
+            at++;
+        size_t of_before = 0, of_now = 0;
+        for (size_t k = 0; k < g->n; k++) {
+            const struct read_series *x = &now.series[at];
+            while (of_now < x->n && x->t_ms[of_now] < g->t_ms[k])
+                of_now++;
+            cr_assert(of_now < x->n && x->t_ms[of_now] == g->t_ms[k] &&
+                      x->values[of_now] == g->values[k]);
+            of_before += of_before < b->n && b->t_ms[of_before] == g->t_ms[k];
+        }
+        cr_assert_eq(of_before, b->n, "%s", test_labels_text(&to.region, &g->labels));
+    }
+}
+
+struct writer { /* what is written between two slices */
+    const char *series;
+    int64_t next_ms, step_ms;
+    int n;
+    bool has_stale; /* the first sample of each time is a stale marker */
+    int64_t late_ms; /* 0 = none */
+};
+
+static void write_some(void *ctx)
+{
+    struct writer *w = ctx;
+    for (int i = 0; i < w->n; i++) {
+        uint64_t value = w->has_stale && i == 0 ? TEST_STALE : test_bits(i + 0.25);
+        (void)test_append_bits(&from, w->series, w->next_ms, value);
+        if (w->late_ms != 0)
+            (void)test_append(&from, w->series, w->next_ms - w->late_ms, i);
+        w->next_ms += w->step_ms;
+    }
+}
+
+/* Copies a store of "up", which begins as n samples 15 s apart with values i * factor, and stops
+ * after each item to write more. */
+static void copy_while_written(int n, int factor, struct writer w)
+{
+    for (int i = 0; i < n; i++)
+        cr_assert_eq(test_append(&from, "up", T0 + i * 15000, i * factor), 0);
+    w.series = "up";
+    w.next_ms = T0 + n * 15000;
+    copy_begin(1);
+    uint64_t end = copy_labels();
+    struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
+    copy_windows(end, write_some, &w);
+    no_less_than(&before);
+}
+
+Test(dump, a_constant_that_becomes_a_head_meanwhile)
+{
+    copy_while_written(20, 0, (struct writer){.n = 1, .step_ms = 15000});
+}
+
+Test(dump, a_constant_that_becomes_blocks_meanwhile)
+{
+    copy_while_written(20, 0, (struct writer){.n = 300, .step_ms = 15000});
+}
+
+Test(dump, a_tail_that_grows_meanwhile)
+{
+    copy_while_written(20, 1, (struct writer){.n = 1, .step_ms = 15000});
+}
+
+Test(dump, a_tail_that_becomes_a_block_meanwhile)
+{
+    copy_while_written(60, 1, (struct writer){.n = 140, .step_ms = 15000});
+}
+
+Test(dump, a_chunk_that_is_sealed_meanwhile)
+{
+    copy_while_written(200, 3, (struct writer){.n = 2, .step_ms = TEST_WINDOW_MS});
+}
+
+Test(dump, blocks_that_are_split_meanwhile)
+{
+    copy_while_written(500, 3, (struct writer){.n = 30, .step_ms = 1000, .late_ms = 3000001});
+}
+
+/* The run was handed out; its stale marker was not yet when the chunk ceased to be a constant. */
+Test(dump, the_end_of_a_constant_is_not_forgotten)
+{
+    static const int more[] = {1, 30, 70, 140, 400};
+    for (size_t k = 0; k < ARRAY_LEN(more); k++) {
+        tear_down();
+        set_up();
+        for (int i = 0; i < 21; i++)
+            cr_assert_eq(test_append_bits(&from, "up", T0 + i * 15000,
+                                          i < 20 ? test_bits(4) : TEST_STALE),
+                         0);
+        struct writer w = {
+            .series = "up", .next_ms = T0 + 21 * 15000, .step_ms = 15000, .n = more[k]};
+        copy_begin(1);
+        uint64_t end = copy_labels();
+        struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
+        copy_windows(end, write_some, &w);
+        no_less_than(&before);
+    }
+}
+
+static void write_at_random(void *ctx)
+{
+    struct random *r = ctx;
+    int64_t now_ms = T0;
+    for (int i = 0; i < 12; i++) {
+        char series[40];
+        int k = (int)random_below(r, 14);
+        snprintf(series, sizeof(series), "m%d{i=x%d}", k % 5, k);
+        struct tsdb_stats stats = test_stats(&from);
+        now_ms = i64_max(now_ms, stats.max_ms) + (int64_t)random_below(r, 4000);
+        int64_t t = random_below(r, 3) == 0 ? now_ms - (int64_t)random_below(r, 3000000) : now_ms;
+        for (uint64_t n = random_below(r, 30) == 0 ? 150 : 1; n > 0; n--, t += 15000)
+            (void)test_append_bits(&from, series, t,
+                                   test_value(r, (enum test_column)(k % COLUMN_KINDS), 1));
+    }
 }
 
 Test(dump, appends_between_slices_are_seen_once_or_not_at_all)
 {
-    fill(3, 10, 300);
-    c = (struct copy){.to = to.db, .stop_every = 1};
+    struct random r;
+    random_init(&r, random_seed());
+    for (int round = 0; round < 8; round++) {
+        tear_down();
+        set_up();
+        fill(random_next(&r), 10, 40 + (int)random_below(&r, 300));
+        copy_begin(1);
+        uint64_t end = copy_labels();
+        struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
+        copy_windows(end, write_at_random, &r);
+        no_less_than(&before);
+    }
+}
+
+/* A dump that was broken off leaves nothing behind that the next one would miss. */
+Test(dump, a_second_dump_hands_out_all_times_again)
+{
+    fill(5, 10, 200);
+    copy_begin(1);
+    uint64_t end = copy_labels();
+    int64_t window = tsdb_window_of(from.db, T0);
     struct dump_cursor cursor = {0};
-    uint64_t end = dump_series_end(from.db);
-    while (dump_series(from.db, &cursor, end, copy_series, &c) == 1)
-        ;
-    struct tsdb_stats stats = test_stats(&from);
-    int64_t now = stats.max_ms;
-    for (uint32_t i = 0; i < stats.n_windows; i++) {
-        cursor = (struct dump_cursor){0};
-        /* restore_* fails the test when a sample comes a second time or goes back */
-        while (dump_window(from.db, stats.windows[i].number, &cursor, end, &copier, &c) == 1) {
-            for (int k = 0; k < 10; k++) {
-                char series[40];
-                snprintf(series, sizeof(series), "m%d{i=x%d}", k % 5, k);
-                now += 7;
-                (void)test_append(&from, series, now, (double)now);
-                (void)test_append(&from, series, now - 3000000, (double)now); /* splits blocks */
-            }
-        }
-    }
-    restore_end(to.db);
-    cr_assert_geq(test_stats(&to).samples, stats.samples / 2);
-}
-
-/* ---- what restoring refuses ---- */
-
-static struct dump_block good_block(uint8_t *bytes, int64_t first_ms)
-{
-    static struct sample samples[100];
-    struct block b;
-    for (int i = 0; i < 100; i++)
-        samples[i] = (struct sample){first_ms + i * 1000, test_bits(i * i)};
-    cr_assert(block_encode(samples, 100, bytes, &b));
-    return (struct dump_block){b.first_ms, b.last_ms, b.n_samples, b.n_bytes, b.encoding, b.bytes};
-}
-
-Test(dump, restore_refuses_damage)
-{
-    uint8_t bytes[BLOCK_BYTES_MAX];
-    struct test_labels l;
-    uint32_t id;
-    struct dump_block good = good_block(bytes, T0), b = good;
-    cr_assert_eq(restore_series(to.db, test_labels(&l, "up"), &id), 0);
-
-    cr_assert_eq(restore_block(to.db, id + 1, &b), ERR_CORRUPT, "no such series");
-    b.n_samples = 99;
-    cr_assert_eq(restore_block(to.db, id, &b), ERR_CORRUPT);
-    b = good;
-    b.last_ms += 1;
-    cr_assert_eq(restore_block(to.db, id, &b), ERR_CORRUPT);
-    b = good;
-    b.n_bytes--;
-    cr_assert_eq(restore_block(to.db, id, &b), ERR_CORRUPT);
-    b = good;
-    b.encoding = 0xEE;
-    cr_assert_eq(restore_block(to.db, id, &b), ERR_CORRUPT);
-    b = good_block(bytes, T0 + TEST_WINDOW_MS - 50000);
-    cr_assert_eq(restore_block(to.db, id, &b), ERR_CORRUPT, "across a border");
-
-    b = good_block(bytes, T0);
-    cr_assert_eq(restore_block(to.db, id, &b), 0);
-    cr_assert_eq(restore_block(to.db, id, &b), ERR_CORRUPT, "twice");
-    struct sample back[] = {{T0 + 99000, 1}}, twice[] = {{T0 + 100000, 1}, {T0 + 100000, 1}};
-    struct sample across[] = {{T0 + 200000, 1}, {T0 + TEST_WINDOW_MS, 1}};
-    cr_assert_eq(restore_tail(to.db, id, back, 1), ERR_CORRUPT);
-    cr_assert_eq(restore_tail(to.db, id, twice, 2), ERR_CORRUPT);
-    cr_assert_eq(restore_tail(to.db, id, across, 2), ERR_CORRUPT);
-    cr_assert_eq(restore_tail(to.db, id, back, 0), ERR_CORRUPT);
-    struct sample good_tail[] = {{T0 + 100000, 1}};
-    cr_assert_eq(restore_tail(to.db, id, good_tail, 1), 0);
-    b = good_block(bytes, T0 + 200000);
-    cr_assert_eq(restore_block(to.db, id, &b), ERR_CORRUPT, "a block behind a tail");
-    restore_end(to.db);
-    cr_assert_eq(test_stats(&to).samples, 101);
-}
-
-Test(dump, restore_refuses_labels_that_are_not_normalised)
-{
-    struct label items[] = {{"b", "1", 1, 1}, {"__name__", "up", 8, 2}};
-    struct labels unsorted = {items, 2}, nameless = {items, 1};
-    uint32_t id;
-    cr_assert_eq(restore_series(to.db, &unsorted, &id), ERR_CORRUPT);
-    cr_assert_eq(restore_series(to.db, &nameless, &id), ERR_CORRUPT);
-    restore_end(to.db);
-}
-
-Test(dump, restore_refuses_windows_that_are_no_longer_kept)
-{
-    struct test_labels l;
-    uint32_t a, b;
-    cr_assert_eq(restore_series(to.db, test_labels(&l, "new"), &a), 0);
-    cr_assert_eq(restore_series(to.db, test_labels(&l, "old"), &b), 0);
-    struct sample now = {T0, 1}, old = {T0 - 9 * (int64_t)TEST_WINDOW_MS, 1};
-    cr_assert_eq(restore_tail(to.db, a, &now, 1), 0);
-    cr_assert_eq(restore_tail(to.db, b, &old, 1), ERR_TOO_OLD);
-    restore_end(to.db);
-    cr_assert_eq(test_stats(&to).series, 1);
-}
-
-Test(dump, windows_far_apart_push_the_old_ones_out)
-{
-    struct test_labels l;
-    char series[32];
-    for (int i = 0; i < 300; i++) {
-        uint32_t id;
-        snprintf(series, sizeof(series), "m{i=x%d}", i % 7);
-        cr_assert_eq(restore_series(to.db, test_labels(&l, series), &id), 0);
-        struct sample s = {T0 + (int64_t)i * 20 * TEST_WINDOW_MS, 1};
-        cr_assert_eq(restore_tail(to.db, id, &s, 1), 0);
-    }
-    restore_end(to.db);
-    cr_assert_eq(test_stats(&to).samples, 1);
-    cr_assert_eq(test_stats(&to).series, 1);
-}
-
-Test(dump, restore_without_memory_leaves_a_whole_store)
-{
-    uint8_t bytes[BLOCK_BYTES_MAX];
-    struct dump_block b = good_block(bytes, T0);
-    struct sample tail = {T0 + 1000000, 1};
-    bool has_failed = true;
-    for (long nth = 1; has_failed; nth++) {
-        struct test_labels l;
-        uint32_t id;
-        to.arena.retain_pages = 0;
-        budget_fail_nth(&to.budget, nth);
-        int err = restore_series(to.db, test_labels(&l, "up{a=1}"), &id);
-        if (err == 0)
-            err = restore_block(to.db, id, &b);
-        if (err == 0)
-            err = restore_tail(to.db, id, &tail, 1);
-        has_failed = atomic_load(&to.budget.fail_in) <= 0;
-        budget_fail_nth(&to.budget, 0);
-        cr_assert(err == 0 || err == ERR_NO_MEMORY);
-        restore_end(to.db);
-        test_store_check(&to);
-        cr_assert_eq(test_stats(&to).samples, err == 0 ? 101 : test_stats(&to).samples);
-        test_store_free(&to);
-        test_store_new(&to, NULL);
-    }
+    uint32_t dump = dump_begin(from.db);
+    cr_assert_eq(restore_window(&c.r, window), 0);
+    for (int i = 0; i < 6; i++)
+        (void)copy_slice(dump, window, &cursor, end);
+    restore_end(&c.r);
+    test_store_free(&to);
+    test_store_new(&to, NULL);
+    copy_all(0);
+    same_samples();
+    same_pages();
 }
