@@ -177,6 +177,13 @@ Test(append, samples_at_the_ends_of_int64)
 {
     cr_assert_eq(test_append(&s, "low", INT64_MIN, 1), 0);
     cr_assert_eq(test_append(&s, "low", INT64_MIN + 1, 2), 0);
+    cr_assert_eq(test_append(&s, "low", INT64_MIN, 1), 0, "a repeat");
+    cr_assert_eq(test_append(&s, "low", INT64_MIN + 5, 3), 0);
+    cr_assert_eq(test_append(&s, "low", INT64_MIN + 3, 4), 0, "late");
+    cr_assert_eq(test_select(&s, NULL, INT64_MIN, INT64_MAX).series[0].n, 4);
+    cr_assert_eq(test_select(&s, NULL, INT64_MIN, INT64_MIN).series[0].n, 1);
+    cr_assert_eq(test_select(&s, NULL, INT64_MIN + 1, INT64_MIN + 4).series[0].n, 2);
+    cr_assert_eq(test_select(&s, NULL, INT64_MAX, INT64_MAX).n, 0);
     cr_assert_eq(test_append(&s, "high", INT64_MAX, 1), 0);
     cr_assert_eq(test_append(&s, "low", INT64_MIN + 2, 3), ERR_TOO_OLD);
     test_store_check(&s);
@@ -184,6 +191,8 @@ Test(append, samples_at_the_ends_of_int64)
     struct read_set set = test_select(&s, NULL, INT64_MIN, INT64_MAX);
     cr_assert_eq(set.n, 1);
     cr_assert_eq(set.series[0].n, 2);
+    cr_assert_eq(set.series[0].t_ms[1], INT64_MAX);
+    cr_assert_eq(test_select(&s, NULL, INT64_MAX, INT64_MAX).series[0].n, 1);
 }
 
 Test(append_wall, ten_minutes_ahead_at_the_edge_and_one_past)
@@ -306,6 +315,136 @@ Test(append, one_request_may_use_up_the_places_of_windows_many_times)
     cr_assert_eq(test_stats(&s).chunks_removed, ARRAY_LEN(jumps) - 1);
 }
 
+/* ---- one request over many windows ---- */
+
+/* What a series has, against what was given: sorted by time. */
+static void expect_samples(const char *series, const struct sample *expected, size_t n)
+{
+    struct read_set set = test_select(&s, series, INT64_MIN, INT64_MAX);
+    cr_assert_eq(set.n, n > 0);
+    cr_assert_eq(n == 0 ? 0 : set.series[0].n, n);
+    for (size_t i = 0; i < n; i++)
+        cr_assert(set.series[0].t_ms[i] == expected[i].t_ms &&
+                  set.series[0].values[i] == expected[i].value);
+}
+
+Test(append, one_call_fills_all_windows)
+{
+    static struct sample in[8 * 100];
+    struct append_counts counts = {0};
+    for (size_t i = 0; i < ARRAY_LEN(in); i++)
+        in[i] = (struct sample){T0 + (int64_t)i * TEST_WINDOW_MS / 100, test_bits((double)(i * i))};
+    cr_assert_eq(test_append_counted(&s, "up", in, ARRAY_LEN(in), &counts), 0);
+    cr_assert_eq(counts.stored, ARRAY_LEN(in));
+    expect_samples("up", in, ARRAY_LEN(in));
+    struct tsdb_stats stats = test_stats(&s);
+    cr_assert_eq(stats.n_windows, 8);
+    for (int w = 0; w < 8; w++)
+        cr_assert_eq(stats.windows[w].samples, 100);
+    cr_assert_eq(stats.chunks_created, 8);
+    test_store_check(&s);
+}
+
+Test(append, the_glass_turns_inside_of_one_call)
+{
+    enum { PER_WINDOW = 50, N = 30 * PER_WINDOW };
+    static struct sample in[N];
+    struct append_counts counts = {0};
+    for (size_t i = 0; i < N; i++)
+        in[i] = (struct sample){T0 + (int64_t)i * TEST_WINDOW_MS / PER_WINDOW, test_bits((double)i)};
+    cr_assert_eq(test_append(&s, "dies", T0, 1), 0);
+    cr_assert_eq(test_append_counted(&s, "up", in, N, &counts), 0);
+    cr_assert_eq(counts.stored, N);
+    expect_samples("up", &in[N - 8 * PER_WINDOW], 8 * PER_WINDOW);
+    tsdb_tick(s.db);
+    struct tsdb_stats stats = test_stats(&s);
+    cr_assert_eq(stats.series, 1);
+    cr_assert_eq(stats.chunks_created, 31);
+    cr_assert_eq(stats.chunks_removed, 31 - 8);
+    test_store_check(&s);
+}
+
+Test(append, a_turn_in_a_call_refuses_what_is_then_too_old)
+{
+    struct append_counts counts = {0};
+    struct sample in[] = {{T0, 1},
+                          {T0 + 8 * (int64_t)TEST_WINDOW_MS, 2}, /* turns */
+                          {T0 + 1, 3},
+                          {T0 + 8 * (int64_t)TEST_WINDOW_MS + 1, 4}};
+    cr_assert_eq(test_append_counted(&s, "up", in, 4, &counts), ERR_TOO_OLD);
+    cr_assert_eq(counts.stored, 3);
+    cr_assert_eq(counts.refused, 1);
+    cr_assert_eq(counts.first_t_ms, T0 + 1);
+    cr_assert_eq(counts.first_bound_ms, T0 + TEST_WINDOW_MS);
+    struct sample left[] = {in[1], in[3]};
+    expect_samples("up", left, 2);
+}
+
+/* ---- late samples ---- */
+
+/* The same samples in another order are the same samples: near the newest, into the tail, into
+ * blocks of the open chunk, into chunks that were sealed, in windows that there were not. */
+Test(append, late_samples_find_their_place_wherever_it_is)
+{
+    enum { N = 3000 };
+    static struct sample in[N], shuffled[N];
+    struct tsdb_options o = test_store_options(&s, CLOCK_SAMPLES);
+    struct random r;
+    random_init(&r, random_seed());
+    o.out_of_order_ms = 7 * (int64_t)TEST_WINDOW_MS;
+    for (int round = 0; round < 12; round++) {
+        tear_down();
+        test_store_new(&s, &o);
+        int64_t t = T0;
+        for (int i = 0; i < N; i++) {
+            in[i] = (struct sample){t, test_value(&r, (enum test_column)(round % COLUMN_KINDS),
+                                                  (uint32_t)i)};
+            t += round % 3 == 0 ? 15000 : 1 + (int64_t)random_below(&r, 60000);
+        }
+        memcpy(shuffled, in, sizeof(in));
+        uint64_t reach = round % 4 == 0 ? N : 4 + random_below(&r, 500);
+        for (size_t i = 0; i < N; i++) {
+            size_t k = i + (size_t)random_below(&r, size_min(reach, N - i));
+            if (random_below(&r, 3) == 0) {
+                struct sample swap = shuffled[i];
+                shuffled[i] = shuffled[k];
+                shuffled[k] = swap;
+            }
+        }
+        for (size_t i = 0; i < N;) {
+            struct append_counts counts = {0};
+            size_t n = size_min(1 + random_below(&r, 7), N - i);
+            cr_assert_eq(test_append_counted(&s, "up", &shuffled[i], n, &counts), 0);
+            cr_assert_eq(counts.stored, n);
+            i += n;
+        }
+        test_store_check(&s);
+        expect_samples("up", in, N);
+        for (size_t i = 0; i < N; i += 1 + random_below(&r, 20)) {
+            cr_assert_eq(test_append_bits(&s, "up", in[i].t_ms, in[i].value), 0, "a repeat");
+            cr_assert_eq(test_append_bits(&s, "up", in[i].t_ms, in[i].value ^ 1), ERR_DUPLICATE);
+        }
+        cr_assert_eq(test_stats(&s).samples, N);
+        region_release(&s.region);
+    }
+}
+
+Test(append, a_late_sample_opens_a_window_between_two)
+{
+    struct tsdb_options o = test_store_options(&s, CLOCK_SAMPLES);
+    tear_down();
+    o.out_of_order_ms = 7 * (int64_t)TEST_WINDOW_MS;
+    test_store_new(&s, &o);
+    struct sample in[] = {{T0, 1}, {T0 + TEST_WINDOW_MS, 2}, {T0 + 2 * TEST_WINDOW_MS, 3}};
+    cr_assert_eq(test_append_counted(&s, "up", &in[0], 1, &(struct append_counts){0}), 0);
+    cr_assert_eq(test_append_counted(&s, "up", &in[2], 1, &(struct append_counts){0}), 0);
+    cr_assert_eq(test_append_counted(&s, "up", &in[1], 1, &(struct append_counts){0}), 0);
+    expect_samples("up", in, 3);
+    cr_assert_eq(test_stats(&s).samples_late, 1);
+    cr_assert_eq(test_stats(&s).n_windows, 3);
+    test_store_check(&s);
+}
+
 /* ---- memory ---- */
 
 /* A run that makes series, windows, blocks, late samples and turns the glass. Returns how many of
@@ -341,6 +480,58 @@ Test(append, every_allocation_may_fail, .timeout = 120)
         cr_assert_eq(test_stats(&s).refused_memory, refused);
         test_store_check(&s);
         cr_assert_eq(scripted_run(T0 + 14 * (int64_t)TEST_WINDOW_MS), 0, "failure %ld", nth);
+        test_store_check(&s);
+        tear_down();
+        set_up();
+    }
+}
+
+/* Each accepted sample is there and no other, whatever allocation failed; what was lost for want of
+ * memory is what the counts say, and left nothing behind. */
+Test(append, what_was_accepted_is_there_whatever_allocation_failed, .timeout = 120)
+{
+    enum { N = 400 };
+    static struct sample accepted[2 * N];
+    bool has_failed = true;
+    for (long nth = 1; has_failed; nth += 1 + nth / 40) {
+        size_t n = 0;
+        cr_assert_lt(nth, 2000);
+        s.arena.retain_pages = 0;
+        budget_fail_nth(&s.budget, nth);
+        for (int i = 0; i < N; i++) {
+            struct sample in = {T0 + i * 90000, test_bits(i * 0.37 * (i % 50))};
+            struct append_counts counts = {0};
+            int err = test_append_counted(&s, "up", &in, 1, &counts);
+            cr_assert_eq(err, counts.refused_memory > 0 ? ERR_NO_MEMORY : 0);
+            if (err == 0)
+                accepted[n++] = in;
+            arena_trim(&s.arena);
+        }
+        has_failed = atomic_load(&s.budget.fail_in) <= 0;
+        budget_fail_nth(&s.budget, 0);
+        cr_assert_geq(n, N - 1);
+        test_store_check(&s);
+        expect_samples("up", accepted, n);
+        tear_down(); /* proves that nothing stays taken */
+        set_up();
+    }
+}
+
+/* The only sample of a window finds no memory: nothing may say that its series is in it. */
+Test(append, a_series_without_memory_is_no_member_of_the_window, .timeout = 60)
+{
+    bool has_failed = true;
+    for (long nth = 1; has_failed; nth++) {
+        struct append_counts counts = {0};
+        struct sample next = {T0 + TEST_WINDOW_MS, 2};
+        cr_assert_eq(test_append(&s, "up", T0, 1), 0);
+        s.arena.retain_pages = 0;
+        arena_trim(&s.arena);
+        budget_fail_nth(&s.budget, nth);
+        (void)test_append_counted(&s, "up", &next, 1, &counts);
+        has_failed = atomic_load(&s.budget.fail_in) <= 0;
+        budget_fail_nth(&s.budget, 0);
+        cr_assert_eq(counts.refused_memory, has_failed);
         test_store_check(&s);
         tear_down();
         set_up();

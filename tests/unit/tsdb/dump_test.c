@@ -151,9 +151,11 @@ static void same_pages(void)
         cr_assert_eq(x->chunks, y->chunks);
         cr_assert_eq(x->samples, y->samples);
         cr_assert_eq(x->payload_bytes, y->payload_bytes);
-        for (unsigned k = 0; k < SIZE_CLASSES; k++)
-            cr_assert_eq(x->classes[k].used, y->classes[k].used, "window %u class %u", i, k + 1);
+        for (unsigned k = 0; k < TSDB_POOLS; k++)
+            cr_assert_eq(x->classes[k].used, y->classes[k].used, "window %u pool %u", i, k);
     }
+    cr_assert_eq(a.open.used, b.open.used);
+    cr_assert_eq(a.open_payload_bytes, b.open_payload_bytes);
     cr_assert_eq(a.samples, b.samples);
     cr_assert_eq(a.min_ms, b.min_ms);
     cr_assert_eq(a.max_ms, b.max_ms);
@@ -224,7 +226,8 @@ Test(dump, pages_are_equal_where_slots_were_never_freed)
     copy_all(0);
     struct tsdb_stats a = test_stats(&from), b = test_stats(&to);
     cr_assert_eq(a.windows[0].bytes, b.windows[0].bytes);
-    for (unsigned k = 0; k < SIZE_CLASSES; k++)
+    cr_assert_eq(a.open.pages, b.open.pages);
+    for (unsigned k = 0; k < TSDB_POOLS; k++)
         cr_assert_eq(a.windows[0].classes[k].pages, b.windows[0].classes[k].pages);
     same_samples();
 }

@@ -9,13 +9,19 @@ static struct test_arena t;
 static struct series_index x;
 static struct label_index li;
 static struct windows ws;
+static struct slots sl;
+static struct recent_timelines recent;
+
+enum { WINDOW_MS = 100000 };
 
 static void set_up(void)
 {
     test_arena_init(&t, 128 << 20);
+    slots_init(&sl, &t.arena, t.owner, t.owner);
+    memset(&recent, 0, sizeof(recent));
     series_index_init(&x, t.owner, t.owner);
     label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
-    windows_init(&ws, t.owner);
+    windows_init(&ws, WINDOW_MS, t.owner, t.owner);
 }
 
 static void drop_kind(struct kind *k)
@@ -26,6 +32,9 @@ static void drop_kind(struct kind *k)
 
 static void tear_down(void)
 {
+    slots_drain(&sl);
+    cr_assert(limbo_is_empty(&sl.limbo));
+    cr_assert_eq(sl.n_promised, 0);
     cr_assert(series_index_check(&t.arena, &x, &li));
     for (struct window *w; ws.n_live > 0;) {
         w = window_live(&ws, 0);
@@ -36,7 +45,9 @@ static void tear_down(void)
     table_release(&t.arena, &x.by_id);
     table_release(&t.arena, &x.live);
     drop_kind(&x.records);
+    drop_kind(&x.histories);
     label_index_release(&t.arena, &li);
+    slots_release(&sl);
     test_arena_release(&t);
 }
 
@@ -67,7 +78,7 @@ static slot make(unsigned i)
 {
     struct made_labels m;
     struct labels ls = labels_of(&m, i);
-    return series_new(&t.arena, &x, &li, &ls, labels_hash(&ls));
+    return series_new(&sl, &x, &li, &ls, labels_hash(&ls));
 }
 
 static uint32_t n_with(const char *name, const char *value)
@@ -114,7 +125,7 @@ Test(series, removal_leaves_nothing_of_it)
     for (unsigned i = 0; i < 10000; i++)
         cr_assert_neq(make(i), 0);
     for (unsigned i = 0; i < 10000; i += 2)
-        series_remove(&t.arena, &x, &li, find(i));
+        series_remove(&sl, &x, &li, find(i));
     cr_assert_eq(x.n, 5000);
     cr_assert_eq(n_with("parity", "even"), 0);
     cr_assert_eq(find(4), 0);
@@ -123,8 +134,9 @@ Test(series, removal_leaves_nothing_of_it)
     cr_assert(series_index_check(&t.arena, &x, &li));
 
     for (unsigned i = 1; i < 10000; i += 2)
-        series_remove(&t.arena, &x, &li, find(i));
+        series_remove(&sl, &x, &li, find(i));
     cr_assert_eq(x.n + li.pairs.n + li.symbols.n, 0);
+    slots_drain(&sl);
     cr_assert_eq(kind_used_bytes(&x.records), 0);
     cr_assert_eq(kind_used_bytes(&li.pairs.postings), 0);
     cr_assert_eq(x.by_id.n_pages, 0, "leaves without series return");
@@ -162,7 +174,7 @@ Test(series, ids_end_where_postings_do)
     cr_assert_eq(series_at(&t.arena, make(1))->id, POSTINGS_ID_MAX);
     cr_assert_eq(make(2), 0);
     cr_assert_eq(find(2), 0);
-    series_remove(&t.arena, &x, &li, find(1));
+    series_remove(&sl, &x, &li, find(1));
     x.next_id = 1; /* the check walks all ids */
 }
 
@@ -175,65 +187,319 @@ Test(series, takes_64_labels)
         items[i] = (struct label){names[i], "v", 3, 1};
     }
     struct labels ls = {items, LABELS_PER_SERIES_MAX};
-    slot made = series_new(&t.arena, &x, &li, &ls, labels_hash(&ls));
+    slot made = series_new(&sl, &x, &li, &ls, labels_hash(&ls));
     cr_assert_neq(made, 0);
     struct label last = series_label(&t.arena, &li, series_at(&t.arena, made), 63);
     cr_assert_eq(memcmp(last.name, "l63", 3), 0);
 }
 
-/* ---- the chain of chunks ---- */
+/* ---- chunks ---- */
 
-static slot link_chunk(struct series *s, int64_t number)
+static struct window *window_at(int64_t number)
 {
     struct window *w = window_of_number(&ws, number);
-    if (w == NULL)
-        w = window_make(&ws, number);
-    slot c = chunk_new(&t.arena, w, s->id, 0);
-    series_link_chunk(&t.arena, &ws, s, c, w);
-    return c;
+    return w != NULL ? w : window_make(&ws, number);
 }
 
-Test(series, finds_its_chunks_whatever_order_they_came_in)
+static void drop_oldest(void)
 {
-    static const int64_t numbers[] = {5, 3, 9, 4, 1, 7};
+    struct window *w = window_live(&ws, 0);
+    window_expire(&ws, w);
+    slots_drain(&sl);
+    window_free(&t.arena, &ws, w);
+}
+
+struct addition {
+    uint32_t time;
+    uint64_t value;
+};
+
+static int add_one(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct addition *d = ctx;
+    return chunk_add(w, chunk, d->time, d->value, true);
+}
+
+/* A sample behind all that the series has in that window. */
+static int add(struct series *s, int64_t number, uint32_t time, uint64_t value)
+{
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
+    struct addition d = {time, value};
+    times_cache_init(&times, items, TIMES_CACHE_WRITER);
+    struct series_writer sw = {.windows = &ws,
+                               .histories = &x.histories,
+                               .chunk = {.slots = &sl, .recent = &recent, .times = &times}};
+    unsigned place = slots_enter(&sl);
+    version_lock(&s->version);
+    int err = series_change_chunk(&sw, s, window_at(number), add_one, &d);
+    version_unlock(&s->version);
+    slots_leave(&sl, place);
+    slots_drain(&sl);
+    return err;
+}
+
+static size_t read_view(const struct chunk_view *v, int64_t *t_ms, uint64_t *values)
+{
+    static struct times_item items[TIMES_CACHE_READER];
+    struct times_cache times;
+    times_cache_init(&times, items, TIMES_CACHE_READER);
+    return chunk_read(&t.arena, &times, v, 0, WINDOW_MS, 0, t_ms, values);
+}
+
+enum { MODEL_WINDOWS = 16, MODEL_SAMPLES = 400 };
+
+struct model { /* of one series: its samples by window */
+    uint32_t n[MODEL_WINDOWS];
+    uint64_t values[MODEL_WINDOWS][MODEL_SAMPLES];
+};
+
+static void expect_model(const struct series *s, const struct model *m)
+{
+    struct chunk chunks[SERIES_CHUNKS_MAX];
+    int64_t t_ms[MODEL_SAMPLES], before = INT64_MAX;
+    uint64_t values[MODEL_SAMPLES];
+    uint32_t n = series_chunks(&t.arena, s, chunks), n_found = 0, n_expected = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct window *w = window_of_serial(&ws, chunks[i].serial);
+        cr_assert(w == NULL || w->number < before, "the newest window first");
+        before = w != NULL ? w->number : before;
+        n_found += w != NULL;
+    }
+    for (uint32_t i = 0; i < ws.n_live; i++) {
+        const struct window *w = window_live(&ws, i);
+        struct chunk_view v, own;
+        bool is_there = series_view(&t.arena, s, w->serial, &v);
+        cr_assert_eq(is_there, m->n[w->number] > 0);
+        cr_assert_eq(series_own_view(&t.arena, s, w->serial, &own), is_there);
+        n_expected += is_there;
+        if (!is_there)
+            continue;
+        cr_assert_eq(memcmp(&v.c, &own.c, sizeof(v.c)), 0);
+        cr_assert_eq(read_view(&v, t_ms, values), m->n[w->number]);
+        for (uint32_t k = 0; k < m->n[w->number]; k++)
+            cr_assert(t_ms[k] == 100 * (int64_t)k && values[k] == m->values[w->number][k]);
+    }
+    cr_assert_eq(n_found, n_expected);
+}
+
+Test(series, has_the_samples_of_each_window_whatever_order_they_come_in)
+{
+    static struct model models[6];
     struct random random;
     random_init(&random, random_seed());
-    for (int round = 0; round < 50; round++) {
-        struct series *s = series_at(&t.arena, make((unsigned)round));
-        slot chunks[10] = {0};
-        for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-            size_t k = (i + (size_t)round) % ARRAY_LEN(numbers);
-            chunks[numbers[k]] = link_chunk(s, numbers[k]);
+    memset(models, 0, sizeof(models));
+    for (unsigned i = 0; i < ARRAY_LEN(models); i++)
+        make(i);
+    int64_t oldest = 1;
+    for (int round = 0; round < 6000; round++) {
+        unsigned i = (unsigned)random_below(&random, ARRAY_LEN(models));
+        struct model *m = &models[i];
+        struct series *s = series_at(&t.arena, find(i));
+        int64_t number = oldest + (int64_t)random_below(&random, 6);
+        if (number < MODEL_WINDOWS && m->n[number] < MODEL_SAMPLES) {
+            uint64_t value = i < 2 ? 7 : random_below(&random, i < 4 ? 3 : UINT32_MAX);
+            cr_assert_eq(add(s, number, 100 * m->n[number], value), 0);
+            m->values[number][m->n[number]++] = value;
+            expect_model(s, m);
         }
-        struct window *w;
-        int64_t before = INT64_MAX;
-        for (slot c = series_newest_chunk(&ws, s, &w); c != 0;
-             c = chunk_before(&t.arena, &ws, c, &w)) {
-            cr_assert_lt(w->number, before);
-            cr_assert_eq(chunks[w->number], c);
-            before = w->number;
-        }
-        cr_assert_eq(before, 1);
-        for (int64_t number = 0; number < 10; number++) {
-            struct window *at = window_of_number(&ws, number);
-            if (at != NULL)
-                cr_assert_eq(series_chunk(&t.arena, &ws, s, at), chunks[number]);
+        if (round % 500 == 499 && ws.n_live > 1 && window_live(&ws, 0)->number == oldest) {
+            drop_oldest();
+            oldest++;
+            for (unsigned k = 0; k < ARRAY_LEN(models); k++)
+                expect_model(series_at(&t.arena, find(k)), &models[k]);
         }
     }
+    cr_assert_gt(oldest, 5);
+}
+
+Test(series, the_history_is_only_as_long_as_it_must_be)
+{
+    slot made = make(1);
+    struct series *s = series_at(&t.arena, made);
+    cr_assert(series_is_empty(s));
+    for (int64_t number = 1; number < 60; number++) {
+        cr_assert_eq(add(s, number, 5, 1), 0);
+        cr_assert_not(series_is_empty(s));
+        if (ws.n_live > 4)
+            drop_oldest();
+        cr_assert_eq(s->state.n_history, size_min((size_t)number - 1, 4), "with a stale one");
+    }
+    while (ws.n_live > 0)
+        drop_oldest();
+    cr_assert_gt(kind_used_bytes(&x.histories), 0);
+    cr_assert_eq(add(s, 100, 5, 1), 0);
+    cr_assert_eq(s->state.n_history, 0);
+    cr_assert_eq(s->state.history, 0);
+    slots_drain(&sl);
+    cr_assert_eq(kind_used_bytes(&x.histories), 0);
+    series_remove(&sl, &x, &li, made);
 }
 
 Test(series, chunks_of_expired_windows_are_found_stale)
 {
     struct series *s = series_at(&t.arena, make(1));
-    link_chunk(s, 1);
-    slot second = link_chunk(s, 2);
-    struct window *old = window_of_number(&ws, 1), *w;
-    window_expire(&ws, old);
-    window_free(&t.arena, &ws, old);
-    cr_assert_eq(series_newest_chunk(&ws, s, &w), second);
-    cr_assert_eq(chunk_before(&t.arena, &ws, second, &w), 0);
-    window_make(&ws, 1); /* takes the same place */
-    cr_assert_eq(chunk_before(&t.arena, &ws, second, &w), 0);
+    struct chunk_view v;
+    cr_assert_eq(add(s, 1, 5, 1), 0);
+    cr_assert_eq(add(s, 2, 5, 1), 0);
+    uint32_t first = window_at(1)->serial, second = window_at(2)->serial;
+    drop_oldest();
+    cr_assert(series_view(&t.arena, s, second, &v));
+    struct window *again = window_make(&ws, 1); /* takes the same place */
+    cr_assert_eq(again->serial % WINDOW_SLOTS, first % WINDOW_SLOTS);
+    cr_assert_not(series_view(&t.arena, s, again->serial, &v));
+    cr_assert_eq(add(s, 1, 7, 2), 0, "a late one makes the chunk anew");
+    cr_assert(series_view(&t.arena, s, again->serial, &v));
+    cr_assert_eq(v.c.n_samples, 1);
+}
+
+/* Heads and tails outlive their window: they go when the series moves on, or with it. */
+Test(series, heads_of_expired_windows_are_given_back)
+{
+    slot made = make(1);
+    struct series *s = series_at(&t.arena, made);
+    for (uint32_t i = 0; i < 50; i++)
+        cr_assert_eq(add(s, 1, i * 100, i * 7), 0);
+    cr_assert_gt(sl.open.n_used, 1);
+    drop_oldest();
+    cr_assert_gt(sl.open.n_used, 1, "its series still points there");
+    cr_assert_eq(add(s, 2, 5, 1), 0);
+    cr_assert_eq(sl.open.n_used, 0);
+    cr_assert_eq(sl.open_payload, 0);
+    for (uint32_t i = 1; i < 50; i++)
+        cr_assert_eq(add(s, 2, i * 100, i * 7), 0);
+    cr_assert_gt(sl.open.n_used, 1);
+    drop_oldest();
+    series_remove(&sl, &x, &li, made);
+    slots_drain(&sl);
+    cr_assert_eq(sl.open.n_used, 0);
+    cr_assert_eq(sl.open_payload, 0);
+}
+
+Test(series, removal_waits_for_those_who_look)
+{
+    slot made = make(1);
+    struct series *s = series_at(&t.arena, made);
+    for (int64_t number = 1; number < 4; number++)
+        for (uint32_t i = 0; i < 40; i++)
+            cr_assert_eq(add(s, number, i * 100, i * i), 0);
+    unsigned place = slots_enter(&sl);
+    series_remove(&sl, &x, &li, made);
+    slots_drain(&sl);
+    cr_assert_eq(find(1), 0, "out of the index at once");
+    for (unsigned i = 2; i < 400; i++) { /* what would take its memory */
+        make(i);
+        cr_assert_eq(add(series_at(&t.arena, find(i)), 1, 5, 1), 0);
+        cr_assert_eq(add(series_at(&t.arena, find(i)), 3, 5, 1), 0);
+    }
+    for (int64_t number = 1; number < 4; number++) {
+        struct chunk_view v;
+        int64_t t_ms[MODEL_SAMPLES];
+        uint64_t values[MODEL_SAMPLES];
+        cr_assert(series_view(&t.arena, s, window_at(number)->serial, &v));
+        cr_assert_eq(read_view(&v, t_ms, values), 40);
+        cr_assert_eq(values[39], 39 * 39);
+    }
+    cr_assert_not(limbo_is_empty(&sl.limbo));
+    slots_leave(&sl, place);
+    slots_drain(&sl);
+    cr_assert(limbo_is_empty(&sl.limbo));
+}
+
+struct footprint {
+    struct series_state state;
+    struct chunk chunks[SERIES_CHUNKS_MAX];
+    uint32_t n_chunks, n_open;
+    uint64_t n_window_chunks, member;
+    size_t histories, promised;
+};
+
+static struct footprint footprint_of(const struct series *s, struct window *w)
+{
+    struct footprint f;
+    memset(&f, 0, sizeof(f));
+    f.state = s->state;
+    f.n_chunks = series_chunks(&t.arena, s, f.chunks);
+    f.n_open = sl.open.n_used;
+    f.n_window_chunks = w->n_chunks;
+    f.member = window_next_member(&t.arena, w, s->id, s->id + 1);
+    f.histories = kind_used_bytes(&x.histories);
+    f.promised = sl.n_promised;
+    return f;
+}
+
+/* A sample that needs everything: a window's table of members, a longer history, a timeline. */
+static void expect_all_or_nothing(int n_before, bool has_expired)
+{
+    for (long nth = 1;; nth++) {
+        slot made = make(1);
+        struct series *s = series_at(&t.arena, made);
+        for (int k = 1; k <= n_before; k++)
+            for (uint32_t i = 0; i < 3; i++)
+                cr_assert_eq(add(s, k, i * 100, 1), 0);
+        struct window *w = window_at(n_before + 1);
+        if (has_expired)
+            drop_oldest();
+        struct footprint before = footprint_of(s, w);
+        t.arena.retain_pages = 0;
+        arena_trim(&t.arena);
+        budget_fail_nth(&t.budget, nth);
+        int err = add(s, n_before + 1, 777, 8);
+        bool has_failed = atomic_load(&t.budget.fail_in) <= 0;
+        budget_fail_nth(&t.budget, 0);
+        struct footprint after = footprint_of(s, w);
+        cr_assert_eq(err, has_failed ? ERR_NO_MEMORY : 0, "failure %ld", nth);
+        if (err != 0) {
+            cr_assert_eq(memcmp(&before, &after, sizeof(before)), 0, "failure %ld", nth);
+        } else {
+            cr_assert_eq(after.member, s->id);
+            cr_assert_eq(after.n_window_chunks, 1);
+        }
+        tear_down();
+        set_up();
+        if (!has_failed) {
+            cr_assert_gt(nth, 2);
+            return;
+        }
+    }
+}
+
+Test(series, a_chunk_that_finds_no_memory_leaves_no_trace)
+{
+    expect_all_or_nothing(0, false);
+    expect_all_or_nothing(1, false);
+    expect_all_or_nothing(2, false);
+    expect_all_or_nothing(3, true);
+    expect_all_or_nothing(1, true);
+}
+
+/* ---- moving ---- */
+
+Test(series, moves_together_when_a_tenth_is_free)
+{
+    enum { N = 3000 };
+    for (unsigned i = 0; i < N; i++) {
+        struct series *s = series_at(&t.arena, make(i));
+        for (int64_t number = 1; number < 4; number++)
+            cr_assert_eq(add(s, number, 5, i), 0);
+    }
+    for (unsigned i = 0; i < N; i++)
+        if (i % 3 != 0)
+            series_remove(&sl, &x, &li, find(i));
+    slots_drain(&sl);
+    cr_assert(kind_wants_compaction(&x.records) && kind_wants_compaction(&x.histories));
+    while (series_index_compact(&sl, &x, 100) > 0)
+        cr_assert(series_index_check(&t.arena, &x, &li));
+    cr_assert_not(kind_wants_compaction(&x.records) || kind_wants_compaction(&x.histories));
+    for (unsigned i = 0; i < N; i += 3) {
+        struct chunk_view v;
+        struct series *s = series_at(&t.arena, find(i));
+        cr_assert_eq(series_of_id(&t.arena, &x, i + 1), find(i));
+        for (int64_t number = 1; number < 4; number++) {
+            cr_assert(series_view(&t.arena, s, window_at(number)->serial, &v));
+            cr_assert_eq(v.c.value, i);
+        }
+    }
 }
 
 Test(series, check_sees_damage)

@@ -21,7 +21,7 @@ static void tear_down(void)
     test_store_free(&s);
 }
 
-TestSuite(tsdb, .init = set_up, .fini = tear_down);
+TestSuite(tsdb, .init = set_up, .fini = tear_down, .timeout = 60);
 TestSuite(tsdb_wall, .init = set_up_wall, .fini = tear_down);
 
 static void fill_window(int64_t start_ms, int first, int n)
@@ -90,9 +90,11 @@ Test(tsdb, stats_add_up)
         cr_assert_eq(w->samples, 600);
         chunk_bytes += w->bytes;
         payload += w->payload_bytes;
-        for (unsigned c = 0; c < SIZE_CLASSES; c++)
-            slot_bytes += w->classes[c].used * size_class_bytes(c + 1);
+        for (unsigned c = 0; c < TSDB_POOLS; c++)
+            slot_bytes += w->classes[c].used * tsdb_pool_bytes(c);
     }
+    slot_bytes += stats.open.used * (uint64_t)SIZE_CLASS_STEP_BYTES;
+    payload += stats.open_payload_bytes;
     cr_assert_eq(stats.slack_bytes, slot_bytes - payload);
     cr_assert_eq(atomic_load(&s.budget.rows[budget_owner(&s.budget, "chunks")].bytes), chunk_bytes);
 }
@@ -247,11 +249,14 @@ Test(tsdb_wall, a_jump_of_the_clock_does_not_empty_the_glass)
 Test(tsdb_wall, after_a_restore_a_new_sample_confirms_the_time)
 {
     struct test_labels l;
+    struct restore r;
     uint32_t id;
-    cr_assert_eq(restore_series(s.db, test_labels(&l, "old"), &id), 0);
-    struct sample old = {T0 - 10 * (int64_t)TEST_WINDOW_MS, 1};
-    cr_assert_eq(restore_tail(s.db, id, &old, 1), 0);
-    restore_end(s.db);
+    struct dump_tail old = {.n = 1};
+    restore_begin(&r, s.db);
+    cr_assert_eq(restore_series(&r, test_labels(&l, "old"), &id), 0);
+    cr_assert_eq(restore_window(&r, tsdb_window_of(s.db, T0) - 10), 0);
+    cr_assert_eq(restore_tail(&r, id, &old), 0);
+    restore_end(&r);
     tsdb_tick(s.db);
     cr_assert_eq(test_stats(&s).samples, 1, "the clock may be wrong");
     cr_assert_eq(test_append(&s, "up", s.wall_ms - TEST_HOUR_MS / 2, 1), 0);
@@ -270,34 +275,241 @@ Test(tsdb_wall, a_clock_that_runs_wild_cannot_use_up_the_windows)
     test_store_check(&s);
 }
 
+/* ---- those who look while the glass turns ---- */
+
+static uint32_t serial_of(int64_t t_ms)
+{
+    return window_of_number(&s.db->windows, tsdb_window_of(s.db, t_ms))->serial;
+}
+
+static const struct series *series_named(const char *name)
+{
+    struct test_labels l;
+    const struct labels *ls = test_labels(&l, name);
+    slot at = series_find(&s.arena, &s.db->series, &s.db->labels, ls, labels_hash(ls));
+    cr_assert_neq(at, 0);
+    return series_at(&s.arena, at);
+}
+
+static size_t read_at(const struct series *series, uint32_t serial, uint64_t *values)
+{
+    static struct times_item items[TIMES_CACHE_READER];
+    struct times_cache times;
+    struct chunk_view v;
+    int64_t t_ms[1000];
+    if (!series_view(&s.arena, series, serial, &v))
+        return 0;
+    times_cache_init(&times, items, TIMES_CACHE_READER);
+    return chunk_read(&s.arena, &times, &v, 0, UINT32_MAX, 0, t_ms, values);
+}
+
+Test(tsdb, an_expired_window_stays_for_those_who_came_before)
+{
+    uint64_t values[1000];
+    for (int k = 0; k < 500; k++)
+        cr_assert_eq(test_append(&s, "dies", T0 + k * 15000, k * k), 0);
+    const struct series *dies = series_named("dies");
+    uint32_t serial = serial_of(T0);
+    unsigned place = slots_enter(&s.db->slots);
+    cr_assert_eq(test_append(&s, "clock", T0 + 100 * (int64_t)TEST_WINDOW_MS, 1), 0);
+    for (int i = 0; i < 5; i++)
+        tsdb_tick(s.db);
+    cr_assert_eq(test_stats(&s).series, 1, "out of the index");
+    cr_assert_eq(test_stats(&s).n_windows, 1);
+    cr_assert_eq(s.db->windows.n_expiring, 1, "but its pages are still there");
+    cr_assert_eq(test_stats(&s).chunks_removed, 0);
+    for (int i = 0; i < 300; i++) { /* what would take them */
+        char series[32];
+        snprintf(series, sizeof(series), "n{i=x%d}", i);
+        for (int k = 0; k < 20; k++)
+            cr_assert_eq(
+                test_append(&s, series, T0 + 100 * (int64_t)TEST_WINDOW_MS + k * 1000, k * i), 0);
+    }
+    cr_assert_eq(read_at(dies, serial, values), 500);
+    for (int k = 0; k < 500; k++)
+        cr_assert_eq(values[k], test_bits(k * k));
+    slots_leave(&s.db->slots, place);
+    tsdb_tick(s.db);
+    cr_assert_eq(s.db->windows.n_expiring, 0);
+    cr_assert_eq(test_stats(&s).chunks_removed, 1);
+}
+
+Test(tsdb, who_comes_after_the_turn_does_not_hold_the_window)
+{
+    cr_assert_eq(test_append(&s, "dies", T0, 1), 0);
+    unsigned early = slots_enter(&s.db->slots);
+    cr_assert_eq(test_append(&s, "clock", T0 + 100 * (int64_t)TEST_WINDOW_MS, 1), 0);
+    tsdb_tick(s.db);
+    cr_assert_eq(s.db->windows.n_expiring, 1);
+    unsigned late = slots_enter(&s.db->slots);
+    slots_leave(&s.db->slots, early);
+    tsdb_tick(s.db);
+    cr_assert_eq(s.db->windows.n_expiring, 0);
+    slots_leave(&s.db->slots, late);
+}
+
+/* A slot of the window waits unsealed, because another writer was at work when it retired. It must
+ * not be given back to a pool that has gone. */
+Test(tsdb, a_window_takes_along_what_waits_of_it)
+{
+    struct tsdb *db = s.db;
+    for (int k = 0; k < 300; k++)
+        cr_assert_eq(test_append(&s, "up", T0 + k * 15000, k * k), 0);
+    unsigned early = slots_enter(&db->slots);
+    cr_assert(slots_promise(&db->slots, 1));
+    cr_assert_eq(test_append(&s, "up", T0 + 299 * 15000 - 3500001, 0.5), 0);
+    slots_unpromise(&db->slots, 1);
+    cr_assert_gt(db->slots.limbo.n_waiting, 0);
+
+    pthread_rwlock_wrlock(&db->lock);
+    clock_sample(&db->clock, T0 + 100 * (int64_t)TEST_WINDOW_MS);
+    store_turn_locked(db);
+    cr_assert_not(store_sweep_locked(db, SIZE_MAX));
+    pthread_rwlock_unlock(&db->lock);
+    unsigned late = slots_enter(&db->slots);
+    slots_drain(&db->slots);
+    slots_leave(&db->slots, early);
+    tsdb_tick(db);
+    cr_assert_eq(db->windows.n_expiring, 0);
+    size_t of_the_window = db->slots.limbo.n_waiting;
+    slots_leave(&db->slots, late);
+    cr_assert_eq(of_the_window, 0);
+}
+
+Test(tsdb, a_window_ahead_and_old_ones_go_in_their_order)
+{
+    for (int w = 0; w < 30; w++) { /* every third is skipped */
+        if (w % 3 == 2)
+            continue;
+        fill_window(T0 + w * (int64_t)TEST_WINDOW_MS, w, 5);
+        struct tsdb_stats stats = test_stats(&s);
+        for (uint32_t i = 1; i < stats.n_windows; i++)
+            cr_assert_lt(stats.windows[i - 1].number, stats.windows[i].number);
+        int64_t newest = tsdb_window_of(s.db, T0) + w;
+        cr_assert_gt(stats.windows[0].number, newest - TEST_WINDOWS);
+        cr_assert_eq(stats.chunks_created - stats.chunks_removed, stats.chunks);
+        test_store_check(&s);
+    }
+}
+
 /* ---- the check ---- */
 
-Test(tsdb, check_sees_damage)
+#define EXPECT_SEEN(what, field)                                                                   \
+    do {                                                                                           \
+        (field)++;                                                                                 \
+        cr_assert_not(tsdb_check(s.db), what);                                                     \
+        (field)--;                                                                                 \
+        cr_assert(tsdb_check(s.db), what);                                                         \
+    } while (0)
+
+static void fill_every_form(void)
 {
-    fill_window(T0, 0, 20);
-    cr_assert(tsdb_check(s.db));
+    for (int k = 0; k < 1500; k++) { /* sheaves in a directory, and one that is sealed */
+        cr_assert_eq(test_append(&s, "long", T0 + k * 5000, k * k), 0);
+        cr_assert_eq(test_append(&s, "constant", T0 + k * 5000, 1), 0);
+        if (k < 400)
+            cr_assert_eq(test_append(&s, "short", T0 + k * 5000, k * k), 0);
+    }
+    cr_assert_eq(test_append(&s, "short", T0 + TEST_WINDOW_MS, 1), 0);
+    cr_assert_eq(test_append(&s, "later", T0 + TEST_WINDOW_MS, 1), 0);
+}
+
+static struct series *changeable(const char *name)
+{
+    return (struct series *)(uintptr_t)series_named(name);
+}
+
+Test(tsdb, check_sees_damage_to_a_window)
+{
+    fill_every_form();
     struct window *w = window_live(&s.db->windows, 0);
-    w->n_samples++;
-    cr_assert_not(tsdb_check(s.db), "samples of a window");
-    w->n_samples--;
-    w->n_chunks++;
-    cr_assert_not(tsdb_check(s.db), "chunks of a window");
-    w->n_chunks--;
-    w->payload_bytes++;
-    cr_assert_not(tsdb_check(s.db), "payload of a window");
-    w->payload_bytes--;
+    EXPECT_SEEN("samples", w->n_samples);
+    EXPECT_SEEN("chunks", w->n_chunks);
+    EXPECT_SEEN("payload", w->payload_bytes);
+    EXPECT_SEEN("timelines", w->n_timelines);
+    EXPECT_SEEN("state", *(unsigned *)&w->state);
+    for (unsigned c = 0; c < SIZE_CLASSES; c++)
+        EXPECT_SEEN("used slots", w->classes[c].n_used);
     slot leaked = pool_get(&s.arena, &w->classes[1]);
     cr_assert_not(tsdb_check(s.db), "a slot that no chunk has");
     pool_put(&s.arena, &w->classes[1], leaked);
-    s.db->series.n++;
-    cr_assert_not(tsdb_check(s.db), "series");
-    s.db->series.n--;
-    struct chunk *c = chunk_at(&s.arena, w->first_chunk);
-    c->series++;
-    cr_assert_not(tsdb_check(s.db), "whose chunk");
-    c->series--;
-    w->number++;
-    cr_assert_not(tsdb_check(s.db), "samples outside their window");
-    w->number--;
+    cr_assert(tsdb_check(s.db));
+    uint32_t id = series_named("later")->id;
+    cr_assert(window_add_member(&s.arena, w, id));
+    cr_assert_not(tsdb_check(s.db), "a member without a chunk");
+    window_drop_member(&s.arena, w, id);
+    id = series_named("long")->id;
+    window_drop_member(&s.arena, w, id);
+    cr_assert_not(tsdb_check(s.db), "a chunk of no member");
+    cr_assert(window_add_member(&s.arena, w, id));
+    EXPECT_SEEN("expiring", s.db->windows.n_expiring);
+    s.db->windows.n_live--;
+    cr_assert_not(tsdb_check(s.db), "live windows");
+    s.db->windows.n_live++;
+    int64_t number = w->number;
+    w->number = window_live(&s.db->windows, 1)->number;
+    cr_assert_not(tsdb_check(s.db), "a number twice");
+    w->number = number;
+    cr_assert(tsdb_check(s.db));
+}
+
+Test(tsdb, check_sees_damage_to_a_series)
+{
+    fill_every_form();
+    struct series *constant = changeable("constant"), *moved = changeable("short");
+    EXPECT_SEEN("how many", s.db->series.n);
+    EXPECT_SEEN("id", constant->id);
+    EXPECT_SEEN("pair", constant->pairs[0]);
+    EXPECT_SEEN("samples of a chunk", constant->state.newest.n_samples);
+    EXPECT_SEEN("window of a chunk", constant->state.newest.serial);
+    struct chunk *old = &((struct history *)slot_ptr(&s.arena, moved->state.history))->items[0];
+    cr_assert_eq(old->kind, CHUNK_SHEAF);
+    EXPECT_SEEN("samples of an old chunk", old->n_samples);
+    struct chunk swapped = *old;
+    *old = moved->state.newest;
+    moved->state.newest = swapped;
+    cr_assert_not(tsdb_check(s.db), "chunks in the wrong order");
+    moved->state.newest = *old;
+    *old = swapped;
+    cr_assert(tsdb_check(s.db));
+}
+
+Test(tsdb, check_sees_damage_to_a_head)
+{
+    fill_every_form();
+    struct chunk_head *h = chunk_head_at(&s.arena, changeable("long")->state.newest.at);
+    cr_assert_gt(h->sheaves.n, 0);
+    EXPECT_SEEN("places of the tail", h->tail.first);
+    EXPECT_SEEN("samples of the last sheaf", h->last.n_samples);
+    EXPECT_SEEN("blocks of the last sheaf", h->last.n_blocks);
+    EXPECT_SEEN("first time of the last sheaf", h->last.first_time);
+    struct sheaf *first = (struct sheaf *)(uintptr_t)row_at(&s.arena, &h->sheaves, sizeof(*first), 0);
+    EXPECT_SEEN("samples of a closed sheaf", first->n_samples);
+    EXPECT_SEEN("blocks of a closed sheaf", first->n_blocks);
+    EXPECT_SEEN("first time of a closed sheaf", first->first_time);
+    EXPECT_SEEN("heads and tails", s.db->slots.open.n_used);
+    EXPECT_SEEN("bytes of heads and tails", s.db->slots.open_payload);
+    EXPECT_SEEN("promises", s.db->slots.n_promised);
+}
+
+Test(tsdb, check_sees_damage_to_a_timeline)
+{
+    fill_every_form();
+    struct window *w = window_live(&s.db->windows, 0);
+    struct timeline *t = timeline_at(&s.arena, w->last_timeline);
+    struct timeline_state *state = &t->state;
+    EXPECT_SEEN("newest time", state->last);
+    EXPECT_SEEN("segments", state->segments.n);
+    struct segment *g =
+        (struct segment *)(uintptr_t)row_at(&s.arena, &state->segments, sizeof(*g), 1);
+    uint32_t was = g->first;
+    g->first = 0;
+    cr_assert_not(tsdb_check(s.db), "times of a segment");
+    g->first = was;
+    uint32_t *open = slot_ptr(&s.arena, state->pieces[0]);
+    was = open[1];
+    open[1] = open[0];
+    cr_assert_not(tsdb_check(s.db), "times of the open segment");
+    open[1] = was;
     cr_assert(tsdb_check(s.db));
 }
