@@ -3,14 +3,15 @@
 #ifndef HG_SNAPSHOT_FORMAT_H
 #define HG_SNAPSHOT_FORMAT_H
 
-#include "alloc/size_class.h"
-#include "tsdb/store_limits.h"
+#include "tsdb/block.h"
+#include "tsdb/dump.h"
 #include "tsdb/varint.h"
 
 #define FRAME_MAGIC "\x89HGF" /* not text, and not the start of any UTF-8 string */
 
 enum {
-    FORMAT_VERSION = 2, /* what is written; 1 was never released and is not read */
+    FORMAT_VERSION = 2,     /* what is written */
+    FORMAT_VERSION_MIN = 2, /* what is read: 1 was never released */
 
     FRAME_MAGIC_BYTES = 4,
     FRAME_HEADER_BYTES = 40,
@@ -25,6 +26,7 @@ enum {
     SYMBOLS_PER_RECORD_MAX = 2 * LABELS_PER_SERIES_MAX,
 
     HEAD_WINDOWS_MAX = WINDOWS_MAX + 2,
+    HEAD_POOLS = TSDB_POOLS,
 };
 
 enum frame_type {
@@ -39,14 +41,17 @@ enum {
     SERIES_RECORD_MAX =
         2 * VARINT_BYTES_MAX +
         LABELS_PER_SERIES_MAX * (2 * (1 + 2) + LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX),
-    BLOCK_RECORD_MAX = 3 * VARINT_BYTES_MAX + 2 + 2 + SIZE_CLASS_BYTES_MAX,
-    TAIL_RECORD_MAX = 2 * VARINT_BYTES_MAX + 1 + 2 * BLOCK_SAMPLES_MAX * VARINT_BYTES_MAX,
-    HEAD_PAYLOAD_MAX = VARINT_BYTES_MAX * (5 + HEAD_WINDOWS_MAX * (1 + SIZE_CLASSES)),
+    TIMES_RECORD_MAX = 3 * VARINT_BYTES_MAX + 1 + DUMP_TIMES_MAX * VARINT_BYTES_MAX,
+    BLOCK_RECORD_MAX = 5 * VARINT_BYTES_MAX + 1 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
+    TAIL_RECORD_MAX = 3 * VARINT_BYTES_MAX + 2 + 2 * BLOCK_SAMPLES_MAX * VARINT_BYTES_MAX,
+    HEAD_PAYLOAD_MAX = VARINT_BYTES_MAX * (6 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)),
 };
 
 _Static_assert(FRAME_FILL_BYTES + SERIES_RECORD_MAX <= FRAME_PAYLOAD_MAX,
                "a frame that is not full has room for any series");
 _Static_assert(FRAME_FILL_BYTES + BLOCK_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any block");
+_Static_assert(FRAME_FILL_BYTES + TIMES_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any times");
+_Static_assert(HEAD_POOLS == 11, "another number of them is another version");
 _Static_assert(FRAME_FILL_BYTES + TAIL_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any tail");
 _Static_assert((int)HEAD_PAYLOAD_MAX <= (int)FRAME_FILL_BYTES, "the head is one frame");
 _Static_assert(BLOCK_SAMPLES_MAX <= 256, "the number of samples less one is a byte");

@@ -30,8 +30,9 @@ struct frame_header {
 
 void frame_header_encode(const struct frame_header *h, uint8_t *ret_bytes);
 
-/* False when these FRAME_HEADER_BYTES bytes are no header. A version above ours is one: its magic,
- * version and header checksum are where ours are; nothing else of it may be trusted. */
+/* False when these FRAME_HEADER_BYTES bytes are no header. One of a version that we do not read is
+ * one: its magic, version and header checksum are where ours are; nothing else of it may be
+ * trusted. */
 bool frame_header_decode(const uint8_t *bytes, struct frame_header *ret);
 
 uint64_t frame_payload_checksum(const uint8_t *payload, size_t n);
@@ -83,12 +84,13 @@ struct frame_reader {
     uint64_t damaged_at; /* the first of them */
     bool is_searching;   /* no frame was found where one was expected */
     bool is_cut;         /* the file ends inside a frame */
+    uint16_t version;    /* of the frame that was refused for it */
 };
 
 void frame_reader_init(struct frame_reader *r, struct io *io, int handle, uint8_t *buffer);
 
 /* 1 and the next whole frame, or 0 at the end of the file. Errors: ERR_IO (errno),
- * ERR_NEWER_FORMAT. */
+ * ERR_NEWER_FORMAT, ERR_OLDER_FORMAT (r->version says which it is). */
 int frame_reader_next(struct frame_reader *r, struct frame *ret) WARN_UNUSED;
 
 #endif

@@ -77,8 +77,11 @@ static int frame_here(struct frame_reader *r, struct frame *ret)
         return 0;
     if (r->has_id && (h.file_id != r->file_id || h.number < r->next_number))
         return 0;
+    r->version = h.version;
     if (h.version > FORMAT_VERSION)
         return ERR_NEWER_FORMAT;
+    if (h.version < FORMAT_VERSION_MIN)
+        return ERR_OLDER_FORMAT;
     int err = fill(r, FRAME_HEADER_BYTES + h.payload_bytes);
     if (err < 0)
         return err;

@@ -7,6 +7,7 @@ void head_encode(const struct head *h, struct encoder *e)
     encoder_varint(e, (uint64_t)h->window_ms);
     encoder_varint(e, h->n_series);
     encoder_zigzag(e, (uint64_t)h->newest_ms);
+    encoder_varint(e, h->n_open);
     encoder_varint(e, h->n_windows);
     uint64_t before = 0;
     for (uint32_t i = 0; i < h->n_windows; i++) {
@@ -14,7 +15,7 @@ void head_encode(const struct head *h, struct encoder *e)
         assert(i == 0 || w->number > h->windows[i - 1].number);
         encoder_zigzag(e, (uint64_t)w->number - before);
         before = (uint64_t)w->number;
-        for (int c = 0; c < SIZE_CLASSES; c++)
+        for (int c = 0; c < HEAD_POOLS; c++)
             encoder_varint(e, w->slots[c]);
     }
 }
@@ -28,6 +29,7 @@ int head_decode(const uint8_t *payload, size_t n, struct head *ret)
     h.window_ms = (int64_t)decoder_varint_max(&d, INT64_MAX);
     h.n_series = decoder_varint(&d);
     h.newest_ms = (int64_t)decoder_zigzag(&d);
+    h.n_open = decoder_varint(&d);
     h.n_windows = (uint32_t)decoder_varint_max(&d, HEAD_WINDOWS_MAX);
     uint64_t before = 0;
     for (uint32_t i = 0; i < h.n_windows; i++) {
@@ -36,7 +38,7 @@ int head_decode(const uint8_t *payload, size_t n, struct head *ret)
         w->number = (int64_t)before;
         if (i > 0 && w->number <= h.windows[i - 1].number)
             d.is_bad = true;
-        for (int c = 0; c < SIZE_CLASSES; c++)
+        for (int c = 0; c < HEAD_POOLS; c++)
             w->slots[c] = decoder_varint(&d);
     }
     if (d.is_bad || d.at != d.end || h.window_ms == 0)

@@ -13,7 +13,8 @@
 
 struct head_window {
     int64_t number;               /* ascending, none twice */
-    uint64_t slots[SIZE_CLASSES]; /* used ones of class 1 .. 8, when the file was begun */
+    uint64_t slots[HEAD_POOLS]; /* used ones of each pool (tsdb_pool_bytes), when the file was
+                                   begun */
 };
 
 struct head {
@@ -21,6 +22,7 @@ struct head {
     int64_t window_ms;  /* > 0 */
     uint64_t n_series;  /* about: some may come and go while the file is written */
     int64_t newest_ms;  /* the newest sample's time; 0 when there is none */
+    uint64_t n_open;    /* slots for heads and tails, of all windows */
     uint32_t n_windows; /* <= HEAD_WINDOWS_MAX */
     struct head_window windows[HEAD_WINDOWS_MAX];
 };

@@ -89,6 +89,17 @@ static int wrong_window(struct load *l, int64_t window_ms)
     return ERR_WRONG_WINDOW;
 }
 
+static int unknown_version(struct load *l, int err)
+{
+    forget_detail(l);
+    if (err == ERR_NEWER_FORMAT)
+        describe(l, "%s/%s was written by a newer version", l->io->place, SNAPSHOT_NAME);
+    else
+        describe(l, "%s/%s has format %u; this version reads %d and writes %d", l->io->place,
+                 SNAPSHOT_NAME, l->frames.version, FORMAT_VERSION_MIN, FORMAT_VERSION);
+    return err;
+}
+
 static void lost_frame(struct load *l, const struct frame *f, const char *why)
 {
     l->report->lost_frames++;
@@ -201,7 +212,9 @@ static int load_record(struct load *l, const struct frame *f, const struct windo
         return err;
     if (err == ERR_TOO_OLD)
         return pass_over(l, record);
-    if (err < 0)
+    if (err == ERR_NOT_FOUND)
+        lost_record(l, f, record, "refers to times that are missing");
+    else if (err < 0)
         lost_record(l, f, record, tsdb_err_text(err));
     else if (is_of_series)
         loaded(l, record, n_samples);
@@ -270,7 +283,15 @@ static int load_frame(struct load *l, const struct frame *f)
     }
 }
 
-/* Says what the frame reader had to skip. */
+/* Says what the frame reader had to skip, before what that brings about. */
+static void describe_damage(struct load *l)
+{
+    if (l->frames.is_damaged)
+        describe(l, "damaged at byte %" PRIu64, l->frames.damaged_at);
+    else if (l->frames.n_lost > 0)
+        describe(l, "%" PRIu64 " frames are missing", l->frames.n_lost);
+}
+
 static void report_damage(struct load *l)
 {
     struct frame_reader *r = &l->frames;
@@ -282,10 +303,7 @@ static void report_damage(struct load *l)
         describe(l, "cut short at byte %" PRIu64, l->report->file_bytes);
         return;
     }
-    if (r->is_damaged)
-        describe(l, "damaged at byte %" PRIu64, r->damaged_at);
-    if (r->n_lost > 0)
-        describe(l, "%" PRIu64 " frames are missing", r->n_lost);
+    describe_damage(l);
 }
 
 static int load_frames(struct load *l)
@@ -293,8 +311,10 @@ static int load_frames(struct load *l)
     int more = 0;
     int err = 0;
     struct frame f;
-    while (err == 0 && !l->has_end && (more = frame_reader_next(&l->frames, &f)) > 0)
+    while (err == 0 && !l->has_end && (more = frame_reader_next(&l->frames, &f)) > 0) {
+        describe_damage(l);
         err = load_frame(l, &f);
+    }
     if (err == ERR_NO_MEMORY) {
         forget_detail(l);
         describe(l, "no memory for frame %" PRIu32 " at byte %" PRIu64 " of %s/%s", f.header.number,
@@ -304,10 +324,8 @@ static int load_frames(struct load *l)
         return err;
     if (more == ERR_IO)
         return io_failed(l, "read");
-    if (more < 0) {
-        describe(l, "%s/%s was written by a newer version", l->io->place, SNAPSHOT_NAME);
-        return more;
-    }
+    if (more < 0)
+        return unknown_version(l, more);
     if (!l->frames.has_id) {
         describe(l, "%s/%s is not a snapshot", l->io->place, SNAPSHOT_NAME);
         return ERR_CORRUPT;

@@ -73,10 +73,11 @@ static int save_head(struct save *s, int64_t created_ms)
     h->window_ms = s->window_ms;
     h->n_series = stats.series;
     h->newest_ms = stats.min_ms <= stats.max_ms ? stats.max_ms : 0;
+    h->n_open = stats.open.used;
     h->n_windows = stats.n_windows;
     for (uint32_t i = 0; i < stats.n_windows; i++) {
         h->windows[i].number = stats.windows[i].number;
-        for (int c = 0; c < SIZE_CLASSES; c++)
+        for (int c = 0; c < HEAD_POOLS; c++)
             h->windows[i].slots[c] = stats.windows[i].classes[c].used;
     }
     struct encoder e;

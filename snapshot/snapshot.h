@@ -22,8 +22,8 @@ struct snapshot_report {
     uint64_t windows;
     /* load only */
     uint64_t lost_frames; /* damaged or unreadable ones; a file cut short counts as one */
-    uint64_t lost_blocks; /* blocks and tails that did not fit (older than the kept windows, or not
-                             ours) */
+    uint64_t lost_blocks; /* blocks and tails that were not taken: of lost series, at lost times, or
+                             not what the store makes */
     uint64_t old_blocks;  /* of windows that are no longer kept */
     char detail[256]; /* what was damaged first and where ("cut short at byte 1234"), or empty; or
                          an error's circumstances */
@@ -36,8 +36,8 @@ int snapshot_save(struct tsdb *db, const char *dir, struct snapshot_report *ret)
 
 /* Reads dir/SNAPSHOT_NAME into an empty store; a leftover temporary file is removed. Returns 0 also
  * when parts were lost: ret says so. Errors: ERR_NOT_FOUND (no snapshot: a fresh start),
- * ERR_WRONG_WINDOW, ERR_NEWER_FORMAT, ERR_NO_MEMORY, ERR_IO, ERR_CORRUPT (not a snapshot at all:
- * its head cannot be read). */
+ * ERR_WRONG_WINDOW, ERR_NEWER_FORMAT, ERR_OLDER_FORMAT, ERR_NO_MEMORY, ERR_IO, ERR_CORRUPT (not a
+ * snapshot at all: no frame of it can be read). */
 int snapshot_load(struct tsdb *db, const char *dir, struct snapshot_report *ret) WARN_UNUSED;
 
 /* Takes the directory for this process: makes it if it is missing, checks that it can be written

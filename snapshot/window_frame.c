@@ -21,7 +21,7 @@
  * they mean. */
 #include "snapshot/window_frame.h"
 
-#include "tsdb/column.h"
+#include "tsdb/block.h"
 
 enum {
     KIND_BITS = 2,
@@ -30,7 +30,6 @@ enum {
     TIMES_MASK = 3,
     PART_SHIFT = 6,
     ENCODING_MASK = 15,
-    DIFFERENCES_BYTES_MAX = 1024,
 };
 
 void window_writer_init(struct window_writer *w, uint8_t *payload, int64_t window_ms,
@@ -199,7 +198,7 @@ static void read_own_times(struct window_reader *r, struct dump_block *b)
     if (b->times == DUMP_LINEAR) {
         b->step = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
     } else {
-        b->n_times_bytes = (uint32_t)decoder_varint_max(&r->in, DIFFERENCES_BYTES_MAX);
+        b->n_times_bytes = (uint32_t)decoder_varint_max(&r->in, BLOCK_TIMES_BYTES_MAX);
         b->times_bytes = decoder_bytes(&r->in, b->n_times_bytes);
     }
 }

@@ -25,6 +25,7 @@ const char *tsdb_err_text(int err)
         [-ERR_IO] = "input/output error",
         [-ERR_LOCKED] = "the directory is in use by another process",
         [-ERR_NOT_FOUND] = "not found",
+        [-ERR_OLDER_FORMAT] = "written in a format that is no longer read",
     };
     if (err > 0 || err < TSDB_ERR_LAST || text[-err] == NULL)
         return "unknown error";

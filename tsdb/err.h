@@ -29,7 +29,8 @@ enum tsdb_err {
     ERR_IO = -19,     /* errno says what */
     ERR_LOCKED = -20, /* another process holds the directory */
     ERR_NOT_FOUND = -21,
-    TSDB_ERR_LAST = -21,
+    ERR_OLDER_FORMAT = -22, /* that is no longer read */
+    TSDB_ERR_LAST = -22,
 };
 
 /* A sentence without a full stop, e.g. "out of order sample"; a literal. Unknown values have one

@@ -179,6 +179,18 @@ Test(frame_reader, a_newer_version_is_said_to_be_one)
     cr_assert_eq(frame_reader_next(&r, &f), ERR_NEWER_FORMAT);
 }
 
+Test(frame_reader, a_version_that_is_no_longer_read_is_said_to_be_one)
+{
+    cr_assert_gt(FORMAT_VERSION_MIN, 1);
+    struct frame_header h = {.version = 1, .type = FRAME_HEAD, .payload_bytes = 1000};
+    frame_header_encode(&h, disk);
+    struct frame_reader r;
+    struct frame f;
+    frame_reader_init(&r, &mem.io, mem.io.ops->open(&mem.io, "a", false), buffer);
+    cr_assert_eq(frame_reader_next(&r, &f), ERR_OLDER_FORMAT);
+    cr_assert_eq(r.version, 1);
+}
+
 Test(frame_reader, a_read_error_is_one)
 {
     struct frame_reader r;

@@ -13,10 +13,11 @@ static void given_a_head(void)
                          .window_ms = INT64_MAX,
                          .n_series = UINT64_MAX,
                          .newest_ms = INT64_MIN,
+                         .n_open = UINT64_MAX,
                          .n_windows = HEAD_WINDOWS_MAX};
     for (uint32_t i = 0; i < HEAD_WINDOWS_MAX; i++) {
         head.windows[i].number = i == 0 ? INT64_MIN : INT64_MAX - HEAD_WINDOWS_MAX + (int64_t)i;
-        for (unsigned c = 0; c < SIZE_CLASSES; c++)
+        for (unsigned c = 0; c < HEAD_POOLS; c++)
             head.windows[i].slots[c] = UINT64_MAX - c;
     }
     struct encoder e;
@@ -52,10 +53,11 @@ static int decode_changed(void)
     encoder_varint(&e, (uint64_t)head.window_ms); /* window */
     encoder_varint(&e, 0);                        /* series */
     encoder_zigzag(&e, 0);                        /* newest */
+    encoder_varint(&e, 0);                        /* open */
     encoder_varint(&e, head.n_windows);
     for (uint32_t i = 0; i < head.n_windows; i++) {
         encoder_zigzag(&e, (uint64_t)head.windows[i].number);
-        for (int c = 0; c < SIZE_CLASSES; c++)
+        for (int c = 0; c < HEAD_POOLS; c++)
             encoder_varint(&e, 0);
     }
     return head_decode(bytes, e.n, &back);
@@ -78,11 +80,11 @@ Test(head, limits_hold_at_them_and_not_past_them)
     struct head back;
     struct encoder e;
     encoder_init(&e, bytes, HEAD_PAYLOAD_MAX);
-    for (uint64_t i = 0; i < 4; i++)
+    for (uint64_t i = 0; i < 5; i++)
         encoder_varint(&e, 2);
     encoder_varint(&e, head.n_windows);
     memset(bytes + e.n, 2, sizeof bytes - e.n);
-    cr_assert_eq(head_decode(bytes, e.n + 9u * head.n_windows, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(bytes, e.n + (1u + HEAD_POOLS) * head.n_windows, &back), ERR_CORRUPT);
 }
 
 Test(end, survives)

@@ -91,10 +91,11 @@ Test(save, the_head_says_what_is_needed)
     cr_assert_eq(head.window_ms, TEST_WINDOW_MS);
     cr_assert_eq(head.n_series, stats.series);
     cr_assert_eq(head.newest_ms, stats.max_ms);
+    cr_assert_eq(head.n_open, stats.open.used);
     cr_assert_eq(head.n_windows, stats.n_windows);
     for (uint32_t w = 0; w < head.n_windows; w++) {
         cr_assert_eq(head.windows[w].number, stats.windows[w].number);
-        for (int c = 0; c < SIZE_CLASSES; c++)
+        for (int c = 0; c < HEAD_POOLS; c++)
             cr_assert_eq(head.windows[w].slots[c], stats.windows[w].classes[c].used);
     }
 }

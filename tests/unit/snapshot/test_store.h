@@ -231,11 +231,14 @@ static inline void expect_equal_page_maps(struct test_store *a, struct test_stor
         cr_assert_eq(x.windows[w].number, y.windows[w].number);
         cr_assert_eq(x.windows[w].samples, y.windows[w].samples);
         cr_assert_eq(x.windows[w].payload_bytes, y.windows[w].payload_bytes);
-        for (int c = 0; c < SIZE_CLASSES; c++)
+        for (int c = 0; c < TSDB_POOLS; c++)
             cr_assert_eq(x.windows[w].classes[c].used, y.windows[w].classes[c].used,
-                         "window %u class %d: %u used slots, restored %u", w, c + 1,
+                         "window %u pool %d: %u used slots, restored %u", w, c,
                          x.windows[w].classes[c].used, y.windows[w].classes[c].used);
     }
+    cr_assert_eq(x.open.used, y.open.used);
+    cr_assert_eq(x.open_payload_bytes, y.open_payload_bytes);
+    cr_assert_eq(x.slack_bytes, y.slack_bytes);
 }
 
 #endif

@@ -26,59 +26,102 @@ static void start_reading(void)
     cr_assert_eq(reader.window, 5);
 }
 
+static struct dump_times some_times(uint32_t timeline, uint32_t from, uint32_t n)
+{
+    struct dump_times t = {.timeline = timeline, .from = from, .n = n};
+    for (uint32_t i = 0; i < n; i++)
+        t.times[i] = 123 + (from + i) * 15000;
+    return t;
+}
+
+static struct dump_block some_block(uint32_t timeline, uint32_t first)
+{
+    return (struct dump_block){.part = DUMP_BLOCK,
+                               .times = DUMP_AT,
+                               .encoding = 3,
+                               .timeline = timeline,
+                               .first = first,
+                               .n_samples = 128,
+                               .n_values_bytes = 8,
+                               .values = (const uint8_t *)"12345678"};
+}
+
+static void expect_equal(const struct window_record *a, const struct window_record *b);
+
+static void expect_next(uint32_t number, const struct window_record *expected)
+{
+    cr_assert_eq(window_reader_next(&reader, &record), 1);
+    if (expected->kind != RECORD_TIMES)
+        cr_assert_eq(record.number, number);
+    expect_equal(&record, expected);
+}
+
 Test(window_frame, records_survive)
 {
-    struct dump_block b = {.first_ms = 5 * WINDOW_MS - 3, /* not ours to judge */
-                           .last_ms = INT64_MIN,
-                           .n_samples = 128,
-                           .n_bytes = 3,
-                           .encoding = 0xfe,
-                           .bytes = (const uint8_t *)"abc"};
-    struct sample s[] = {{INT64_MAX, 0x7ff0000000000002}, {INT64_MIN, UINT64_MAX}, {7, 0}};
-    window_writer_block(&writer, 0, &b);
-    window_writer_tail(&writer, 0, s, 3);
-    window_writer_tail(&writer, UINT32_MAX, s + 2, 1);
+    struct window_record r[6] = {{.kind = RECORD_TIMES, .times = some_times(UINT32_MAX, 7, 3)},
+                                 {.kind = RECORD_BLOCK, .block = some_block(UINT32_MAX, 9)},
+                                 {.kind = RECORD_BLOCK, .block = some_block(0, UINT32_MAX)},
+                                 {.kind = RECORD_BLOCK, .block = some_block(0, 77)},
+                                 {.kind = RECORD_TAIL},
+                                 {.kind = RECORD_TAIL}};
+    r[0].times.times[1] = 0; /* not ours to judge */
+    r[1].block.part = DUMP_RUN;
+    r[1].block.n_samples = 1 << 29;
+    r[2].block.times = DUMP_LINEAR;
+    r[2].block.step = UINT32_MAX;
+    r[3].block.times = DUMP_PACKED;
+    r[3].block.part = DUMP_SHEAF;
+    r[3].block.n_times_bytes = 3;
+    r[3].block.times_bytes = (const uint8_t *)"abc";
+    r[4].tail = (struct dump_tail){
+        .n = 3, .places = {UINT32_MAX, 0, 7}, .values = {0x7ff0000000000002, UINT64_MAX, 0}};
+    r[5].tail = (struct dump_tail){.n = 2, .has_timeline = true, .timeline = 5, .places = {8, 9}};
+    window_writer_times(&writer, &r[0].times);
+    window_writer_block(&writer, 0, &r[1].block);
+    window_writer_block(&writer, 0, &r[2].block);
+    window_writer_block(&writer, 1, &r[3].block);
+    window_writer_tail(&writer, 1, &r[4].tail);
+    window_writer_tail(&writer, UINT32_MAX, &r[5].tail);
     start_reading();
-    cr_assert_eq(window_reader_next(&reader, &record), 1);
-    cr_assert(record.number == 0 && !record.is_tail);
-    cr_assert_eq(record.block.first_ms, b.first_ms);
-    cr_assert_eq(record.block.last_ms, b.last_ms);
-    cr_assert(record.block.n_samples == 128 && record.block.encoding == 0xfe);
-    cr_assert(record.block.n_bytes == 3 && !memcmp(record.block.bytes, "abc", 3));
-    cr_assert_eq(window_reader_next(&reader, &record), 1);
-    cr_assert(record.number == 0 && record.is_tail && record.n_samples == 3);
-    cr_assert_eq(memcmp(record.samples, s, sizeof s), 0);
-    cr_assert_eq(window_reader_next(&reader, &record), 1);
-    cr_assert(record.number == UINT32_MAX && record.is_tail && record.n_samples == 1);
-    cr_assert_eq(record.samples[0].t_ms, 7);
+    static const uint32_t numbers[] = {0, 0, 0, 1, 1, UINT32_MAX};
+    for (int i = 0; i < 6; i++)
+        expect_next(numbers[i], &r[i]);
     cr_assert_eq(window_reader_next(&reader, &record), 0);
 }
 
 /* What the essay of window_frame.c promises. */
 Test(window_frame, a_series_like_its_neighbour_costs_six_bytes_a_block)
 {
-    struct dump_block b = {.n_samples = 128, .n_bytes = 8, .bytes = (const uint8_t *)"12345678"};
     size_t before = 0;
     for (uint32_t series = 0; series < 3; series++) {
         before = writer.out.n;
-        for (int64_t i = 0; i < 7; i++) {
-            b.first_ms = 5 * WINDOW_MS + 123 + i * 128 * 15000;
-            b.last_ms = b.first_ms + 127 * 15000;
+        for (uint32_t i = 0; i < 7; i++) {
+            struct dump_block b = some_block(4, 20 + i * 128);
             window_writer_block(&writer, series, &b);
         }
     }
     cr_assert_eq(writer.out.n - before, 7 * (6 + 8));
 }
 
-Test(window_frame, a_constant_tail_costs_two_bytes_a_sample)
+Test(window_frame, times_at_equal_distances_cost_a_byte_each)
 {
-    struct sample s[128];
-    for (int i = 0; i < 128; i++)
-        s[i] = (struct sample){5 * WINDOW_MS + i * 15000, 0x3ff0000000000000};
-    window_writer_tail(&writer, 0, s, 128);
+    struct dump_times t = some_times(0, 0, DUMP_TIMES_MAX);
     size_t before = writer.out.n;
-    window_writer_tail(&writer, 1, s, 128);
-    cr_assert_leq(writer.out.n - before, 2u * 128 + 6);
+    window_writer_times(&writer, &t);
+    cr_assert_leq(writer.out.n - before, (size_t)DUMP_TIMES_MAX + 8);
+}
+
+Test(window_frame, a_constant_tail_costs_a_byte_a_sample)
+{
+    struct dump_tail t = {.has_timeline = true, .n = DUMP_TAIL_MAX};
+    for (uint32_t i = 0; i < t.n; i++) {
+        t.places[i] = i;
+        t.values[i] = 0x3ff0000000000000;
+    }
+    window_writer_tail(&writer, 0, &t);
+    size_t before = writer.out.n;
+    window_writer_tail(&writer, 1, &t);
+    cr_assert_leq(writer.out.n - before, t.n + 7u);
 }
 
 static uint64_t random_value(struct random *random)
@@ -97,49 +140,111 @@ static uint64_t random_value(struct random *random)
     }
 }
 
+static uint32_t random_number(struct random *random)
+{
+    return (uint32_t)random_next(random) >> random_below(random, 32);
+}
+
+static void make_times(struct random *random, struct dump_times *t)
+{
+    t->timeline = random_number(random);
+    t->from = random_number(random);
+    t->n = 1 + (uint32_t)random_below(random, DUMP_TIMES_MAX);
+    for (uint32_t i = 0; i < t->n; i++)
+        t->times[i] = random_number(random);
+}
+
+static void make_tail(struct random *random, struct dump_tail *t)
+{
+    t->n = 1 + (uint32_t)random_below(random, BLOCK_SAMPLES_MAX);
+    t->has_timeline = random_below(random, 2) != 0;
+    t->timeline = t->has_timeline ? random_number(random) : 0;
+    uint32_t first = random_number(random);
+    for (uint32_t i = 0; i < t->n; i++) {
+        t->places[i] = t->has_timeline ? first + i : random_number(random);
+        t->values[i] = random_value(random);
+    }
+}
+
+enum { BYTES_MAX = BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX };
+
+static void make_block(struct random *random, struct dump_block *b, uint8_t *bytes)
+{
+    *b = (struct dump_block){
+        .part = (enum dump_part)random_below(random, DUMP_RUN + 1),
+        .times = (enum dump_place)(DUMP_AT + random_below(random, 3)),
+        .encoding = (uint8_t)random_below(random, 16),
+        .first = random_number(random),
+        .n_samples = 1 + random_number(random) / 2,
+        .n_values_bytes = 1 + (uint32_t)random_below(random, COLUMN_BYTES_MAX),
+        .values = bytes + BLOCK_TIMES_BYTES_MAX,
+    };
+    for (uint32_t i = 0; i < BYTES_MAX; i++)
+        bytes[i] = (uint8_t)random_next(random);
+    if (b->times == DUMP_AT) {
+        b->timeline = random_number(random);
+    } else if (b->times == DUMP_LINEAR) {
+        b->step = random_number(random);
+    } else {
+        b->n_times_bytes = (uint32_t)random_below(random, BLOCK_TIMES_BYTES_MAX + 1);
+        b->times_bytes = bytes;
+    }
+}
+
 static void make_record(struct random *random, struct window_record *r, uint8_t *bytes)
 {
     memset(r, 0, sizeof *r);
-    r->is_tail = random_below(random, 2);
-    if (r->is_tail) {
-        r->n_samples = 1 + (uint32_t)random_below(random, BLOCK_SAMPLES_MAX);
-        for (uint32_t i = 0; i < r->n_samples; i++)
-            r->samples[i] = (struct sample){
-                (int64_t)random_next(random) >> random_below(random, 64), random_value(random)};
-        return;
-    }
-    r->block = (struct dump_block){
-        .first_ms = (int64_t)random_next(random),
-        .last_ms = (int64_t)random_next(random),
-        .n_samples = 1 + (uint32_t)random_below(random, BLOCK_SAMPLES_MAX),
-        .n_bytes = 1 + (uint32_t)random_below(random, SIZE_CLASS_BYTES_MAX),
-        .encoding = (uint8_t)random_next(random),
-        .bytes = bytes,
-    };
-    for (uint32_t i = 0; i < r->block.n_bytes; i++)
-        bytes[i] = (uint8_t)random_next(random);
+    r->kind = (enum window_record_kind)random_below(random, 3);
+    if (r->kind == RECORD_TIMES)
+        make_times(random, &r->times);
+    else if (r->kind == RECORD_TAIL)
+        make_tail(random, &r->tail);
+    else
+        make_block(random, &r->block, bytes);
+}
+
+static void put_record(const struct window_record *r)
+{
+    if (r->kind == RECORD_TIMES)
+        window_writer_times(&writer, &r->times);
+    else if (r->kind == RECORD_TAIL)
+        window_writer_tail(&writer, r->number, &r->tail);
+    else
+        window_writer_block(&writer, r->number, &r->block);
+}
+
+static void expect_equal_blocks(const struct dump_block *a, const struct dump_block *b)
+{
+    cr_assert(a->part == b->part && a->times == b->times && a->encoding == b->encoding);
+    cr_assert(a->timeline == b->timeline && a->first == b->first && a->step == b->step);
+    cr_assert_eq(a->n_samples, b->n_samples);
+    cr_assert_eq(a->n_times_bytes, b->n_times_bytes);
+    cr_assert_eq(a->n_values_bytes, b->n_values_bytes);
+    cr_assert(a->n_times_bytes == 0 || !memcmp(a->times_bytes, b->times_bytes, a->n_times_bytes));
+    cr_assert_eq(memcmp(a->values, b->values, a->n_values_bytes), 0);
 }
 
 static void expect_equal(const struct window_record *a, const struct window_record *b)
 {
-    cr_assert(a->number == b->number && a->is_tail == b->is_tail);
-    if (a->is_tail) {
-        cr_assert_eq(a->n_samples, b->n_samples);
-        cr_assert_eq(memcmp(a->samples, b->samples, a->n_samples * sizeof a->samples[0]), 0);
-        return;
+    cr_assert_eq(a->kind, b->kind);
+    if (a->kind == RECORD_BLOCK) {
+        expect_equal_blocks(&a->block, &b->block);
+    } else if (a->kind == RECORD_TIMES) {
+        cr_assert(a->times.timeline == b->times.timeline && a->times.from == b->times.from);
+        cr_assert_eq(a->times.n, b->times.n);
+        cr_assert_eq(memcmp(a->times.times, b->times.times, a->times.n * sizeof(uint32_t)), 0);
+    } else {
+        const struct dump_tail *x = &a->tail, *y = &b->tail;
+        cr_assert(x->n == y->n && x->has_timeline == y->has_timeline && x->timeline == y->timeline);
+        cr_assert_eq(memcmp(x->places, y->places, x->n * sizeof(uint32_t)), 0);
+        cr_assert_eq(memcmp(x->values, y->values, x->n * sizeof(uint64_t)), 0);
     }
-    cr_assert_eq(a->block.first_ms, b->block.first_ms);
-    cr_assert_eq(a->block.last_ms, b->block.last_ms);
-    cr_assert_eq(a->block.n_samples, b->block.n_samples);
-    cr_assert_eq(a->block.encoding, b->block.encoding);
-    cr_assert_eq(a->block.n_bytes, b->block.n_bytes);
-    cr_assert_eq(memcmp(a->block.bytes, b->block.bytes, a->block.n_bytes), 0);
 }
 
 Test(window_frame, a_full_frame_of_anything_survives)
 {
     static struct window_record made[MAX_RECORDS];
-    static uint8_t bytes[MAX_RECORDS][SIZE_CLASS_BYTES_MAX];
+    static uint8_t bytes[MAX_RECORDS][BYTES_MAX];
     struct random random;
     random_init(&random, random_seed());
     for (int round = 0; round < 50; round++) {
@@ -149,54 +254,81 @@ Test(window_frame, a_full_frame_of_anything_survives)
             make_record(&random, &made[n], bytes[n]);
             number += (uint32_t)random_below(&random, 3);
             made[n].number = number;
-            if (made[n].is_tail)
-                window_writer_tail(&writer, number, made[n].samples, made[n].n_samples);
-            else
-                window_writer_block(&writer, number, &made[n].block);
+            put_record(&made[n]);
         }
         start_reading();
-        for (uint32_t i = 0; i < n; i++) {
-            cr_assert_eq(window_reader_next(&reader, &record), 1);
-            expect_equal(&record, &made[i]);
-        }
+        for (uint32_t i = 0; i < n; i++)
+            expect_next(made[i].number, &made[i]);
         cr_assert_eq(window_reader_next(&reader, &record), 0);
     }
 }
 
-Test(window_frame, the_longest_record_fits_a_frame_that_is_not_full)
+Test(window_frame, the_longest_records_fit_a_frame_that_is_not_full)
 {
-    struct sample s[BLOCK_SAMPLES_MAX];
-    for (int i = 0; i < BLOCK_SAMPLES_MAX; i++)
-        s[i] = (struct sample){i % 2 ? INT64_MIN : 0, i % 2 ? UINT64_MAX : 0};
-    while (!window_writer_is_full(&writer))
-        window_writer_tail(&writer, UINT32_MAX, s, BLOCK_SAMPLES_MAX);
-    cr_assert_leq(writer.out.n, (size_t)FRAME_FILL_BYTES + TAIL_RECORD_MAX);
+    static uint8_t bytes[COLUMN_BYTES_MAX];
+    static struct window_record longest[3];
+    static const size_t most[] = {BLOCK_RECORD_MAX, TAIL_RECORD_MAX, TIMES_RECORD_MAX};
+    longest[RECORD_BLOCK] = (struct window_record){
+        .kind = RECORD_BLOCK,
+        .block = {.times = DUMP_PACKED,
+                  .first = UINT32_MAX,
+                  .n_samples = UINT32_MAX,
+                  .n_times_bytes = BLOCK_TIMES_BYTES_MAX,
+                  .n_values_bytes = COLUMN_BYTES_MAX,
+                  .times_bytes = bytes,
+                  .values = bytes}};
+    longest[RECORD_TAIL].kind = RECORD_TAIL;
+    longest[RECORD_TAIL].tail.n = BLOCK_SAMPLES_MAX;
+    longest[RECORD_TIMES].kind = RECORD_TIMES;
+    longest[RECORD_TIMES].times =
+        (struct dump_times){.timeline = UINT32_MAX, .from = UINT32_MAX, .n = DUMP_TIMES_MAX};
+    for (int i = 0; i < BLOCK_SAMPLES_MAX; i++) {
+        longest[RECORD_TAIL].tail.places[i] = i % 2 != 0 ? 0 : UINT32_MAX;
+        longest[RECORD_TAIL].tail.values[i] = i % 2 != 0 ? UINT64_MAX : 0;
+        longest[RECORD_TIMES].times.times[i] = i % 2 != 0 ? UINT32_MAX / 2 : 0;
+    }
+    for (int kind = 0; kind < 3; kind++) {
+        given_a_frame();
+        while (!window_writer_is_full(&writer)) {
+            size_t before = writer.out.n;
+            longest[kind].number = UINT32_MAX;
+            put_record(&longest[kind]);
+            cr_assert_leq(writer.out.n - before, most[kind]);
+        }
+        cr_assert_leq(writer.out.n, (size_t)FRAME_FILL_BYTES + most[kind]);
+    }
 }
 
 Test(window_frame, a_frame_cut_anywhere_is_corrupt_or_ends_between_records)
 {
-    struct dump_block b = {.first_ms = 5 * WINDOW_MS,
-                           .last_ms = 5 * WINDOW_MS + 1000,
-                           .n_samples = 2,
-                           .n_bytes = 4,
-                           .bytes = (const uint8_t *)"abcd"};
-    struct sample s[] = {{5 * WINDOW_MS + 2000, 1}, {5 * WINDOW_MS + 3000, 2}};
-    size_t ends[3];
-    ends[0] = writer.out.n;
-    window_writer_block(&writer, 1, &b);
-    ends[1] = writer.out.n;
-    window_writer_tail(&writer, 1, s, 2);
-    ends[2] = writer.out.n;
-    for (size_t n = 0; n < ends[2]; n++) {
+    struct dump_times t = some_times(0, 0, 3);
+    struct dump_block at = some_block(0, 1), packed = at;
+    struct dump_tail tail = {.n = 2, .places = {5, 6}, .values = {1, 2}};
+    size_t ends[6], n_ends = 0;
+    packed.times = DUMP_PACKED;
+    packed.n_times_bytes = 2;
+    packed.times_bytes = (const uint8_t *)"ab";
+    ends[n_ends++] = writer.out.n;
+    window_writer_times(&writer, &t);
+    ends[n_ends++] = writer.out.n;
+    window_writer_block(&writer, 1, &at);
+    ends[n_ends++] = writer.out.n;
+    window_writer_block(&writer, 1, &packed);
+    ends[n_ends++] = writer.out.n;
+    window_writer_tail(&writer, 1, &tail);
+    ends[n_ends++] = writer.out.n;
+    for (size_t n = 0; n < writer.out.n; n++) {
         int r = window_reader_init(&reader, payload, n);
         cr_assert_eq(r, n < ends[0] ? ERR_CORRUPT : 0);
         if (r < 0)
             continue;
-        int records = 0;
+        int records = 0, whole = 0;
         while ((r = window_reader_next(&reader, &record)) > 0)
             records++;
-        cr_assert_eq(records, n >= ends[1]);
-        cr_assert_eq(r, n == ends[0] || n == ends[1] ? 0 : ERR_CORRUPT);
+        while (ends[whole + 1] <= n)
+            whole++;
+        cr_assert_eq(records, whole);
+        cr_assert_eq(r, n == ends[whole] ? 0 : ERR_CORRUPT);
     }
 }
 
@@ -214,12 +346,17 @@ static void expect_corrupt(const char *bytes, size_t n)
 
 Test(window_frame, nonsense_is_corrupt)
 {
-    expect_corrupt("\x01\x80\x00", 3);                         /* a tail of 129 samples */
-    expect_corrupt("\x00\x00\x00\x00\x80\x01x", 7);            /* a block of 129 samples */
-    expect_corrupt("\x00\x00\x00\x00\x00\x00", 6);             /* a block of 0 bytes */
-    expect_corrupt("\x00\x00\x00\x00\x00\x81\x08", 7);         /* a block of 1025 bytes */
-    expect_corrupt("\x00\x00\x00\x00\x00\x02x", 7);            /* a block cut short */
-    expect_corrupt("\x80\x80\x80\x80\x20\x00\x00\x00\x00", 9); /* a series above 2^32 */
+    expect_corrupt("\x03", 1);                                 /* a kind that there is not */
+    expect_corrupt("\x01\x80\x00\x00", 4);                     /* a tail of 129 samples */
+    expect_corrupt("\x01\x00\x02\x00", 4);                     /* one with a flag of 2 */
+    expect_corrupt("\x02\x00\x00\x80\x00\x00", 6);             /* 129 times */
+    expect_corrupt("\x00\x03\x00\x00\x00\x01x", 7);            /* a block that follows */
+    expect_corrupt("\x00\xd3\x00\x00\x00\x01x", 7);            /* part 3 */
+    expect_corrupt("\x00\x13\x00\x00\x00\x00", 6);             /* a block of 0 bytes */
+    expect_corrupt("\x00\x13\x00\x00\x00\x02x", 7);            /* a block cut short */
+    expect_corrupt("\x00\x13\x00\x00\x00\xff\xff\x03x", 9);    /* a block of 65535 bytes */
+    expect_corrupt("\x00\x33\x01\x00\xff\x0f\x01x", 8);        /* times of 2047 bytes */
+    expect_corrupt("\x80\x80\x80\x80\x40\x00\x00\x00\x00", 9); /* a series above 2^32 */
 }
 
 Test(window_frame, any_bytes_are_survived)
@@ -233,7 +370,14 @@ Test(window_frame, any_bytes_are_survived)
             encoder_u8(&writer.out, (uint8_t)(bits & 0x100 ? bits & 7 : bits));
         }
         start_reading();
-        while (window_reader_next(&reader, &record) > 0)
-            cr_assert(record.is_tail || record.block.n_bytes <= SIZE_CLASS_BYTES_MAX);
+        while (window_reader_next(&reader, &record) > 0) {
+            if (record.kind == RECORD_BLOCK)
+                cr_assert(record.block.n_values_bytes <= COLUMN_BYTES_MAX &&
+                          record.block.n_times_bytes <= BLOCK_TIMES_BYTES_MAX);
+            else if (record.kind == RECORD_TAIL)
+                cr_assert(record.tail.n >= 1 && record.tail.n <= BLOCK_SAMPLES_MAX);
+            else
+                cr_assert(record.times.n >= 1 && record.times.n <= DUMP_TIMES_MAX);
+        }
     }
 }
