@@ -48,23 +48,47 @@ static bool must_fail(struct budget *b)
     return atomic_fetch_sub(&b->fail_in, 1) == 1;
 }
 
-bool budget_take(struct budget *b, unsigned owner, size_t bytes)
+static bool fits(struct budget *b, size_t bytes)
 {
-    assert(owner < b->n_rows);
     size_t used = atomic_load_explicit(&b->used_bytes, memory_order_relaxed);
-    bool fails = must_fail(b);
     do {
-        if (fails || bytes > b->limit_bytes || used > b->limit_bytes - bytes) {
-            atomic_fetch_add_explicit(&b->n_refused, 1, memory_order_relaxed);
+        if (bytes > b->limit_bytes || used > b->limit_bytes - bytes)
             return false;
-        }
     } while (!atomic_compare_exchange_weak_explicit(&b->used_bytes, &used, used + bytes,
                                                     memory_order_relaxed, memory_order_relaxed));
     raise_peak(&b->peak_bytes, used + bytes);
+    return true;
+}
+
+static bool can_release(struct budget_reserve reserve, size_t bytes)
+{
+    return reserve.release != NULL && reserve.release(reserve.ctx, bytes);
+}
+
+bool budget_take_or(struct budget *b, unsigned owner, size_t bytes, struct budget_reserve reserve)
+{
+    assert(owner < b->n_rows);
+    bool is_refused = must_fail(b) || bytes > b->limit_bytes;
+    while (!is_refused && !fits(b, bytes))
+        is_refused = !can_release(reserve, bytes);
+    if (is_refused) {
+        atomic_fetch_add_explicit(&b->n_refused, 1, memory_order_relaxed);
+        return false;
+    }
     struct budget_row *row = &b->rows[owner];
     size_t before = atomic_fetch_add_explicit(&row->bytes, bytes, memory_order_relaxed);
     raise_peak(&row->peak_bytes, before + bytes);
     return true;
+}
+
+bool budget_take(struct budget *b, unsigned owner, size_t bytes)
+{
+    return budget_take_or(b, owner, bytes, b->reserve);
+}
+
+void budget_set_reserve(struct budget *b, struct budget_reserve reserve)
+{
+    b->reserve = reserve;
 }
 
 void budget_give(struct budget *b, unsigned owner, size_t bytes)

@@ -13,6 +13,13 @@
 
 enum { BUDGET_OWNERS_MAX = 24 };
 
+/* Memory that somebody holds for later and can give back at once. release is asked when a take does
+ * not fit: it gives back `bytes` or what there is, and returns false when there was nothing. */
+struct budget_reserve {
+    bool (*release)(void *ctx, size_t bytes); /* NULL = nothing is held */
+    void *ctx;
+};
+
 struct budget_row {
     const char *name; /* borrowed for the budget's life: a literal */
     atomic_size_t bytes;
@@ -27,6 +34,7 @@ struct budget {
     atomic_uint n_rows;      /* grows after the row's name is there */
     atomic_flag is_registering;
     struct budget_row rows[BUDGET_OWNERS_MAX];
+    struct budget_reserve reserve;
     atomic_long fail_in; /* tests: takes left until one is refused; 0 = never */
 };
 
@@ -38,8 +46,18 @@ void budget_init(struct budget *b, size_t limit_bytes);
  * programmer's error. */
 unsigned budget_owner(struct budget *b, const char *name);
 
-/* Takes bytes for an owner; false (and nothing changed) when the limit would be exceeded. */
+/* Who gives memory back before a take is refused. Before the threads start; release is called from
+ * any thread and may not take from this budget. */
+void budget_set_reserve(struct budget *b, struct budget_reserve reserve);
+
+/* Takes bytes for an owner; false (and nothing changed but what the reserve gave back) when the
+ * limit would be exceeded. */
 bool budget_take(struct budget *b, unsigned owner, size_t bytes) WARN_UNUSED;
+
+/* The same with a reserve of the caller's instead of the common one: for one who holds the lock
+ * that the common one would take. */
+bool budget_take_or(struct budget *b, unsigned owner, size_t bytes,
+                    struct budget_reserve reserve) WARN_UNUSED;
 
 /* Gives back bytes that this owner holds. */
 void budget_give(struct budget *b, unsigned owner, size_t bytes);
@@ -47,7 +65,8 @@ void budget_give(struct budget *b, unsigned owner, size_t bytes);
 /* Moves bytes from one owner's row to another's; the sum does not change. */
 void budget_move(struct budget *b, unsigned from, unsigned to, size_t bytes);
 
-/* Tests: the nth take from now (1 = the next) is refused, once. 0 switches it off. */
+/* Tests: the nth take from now (1 = the next) is refused, once, whatever the reserve holds. 0
+ * switches it off. */
 void budget_fail_nth(struct budget *b, long nth);
 
 /* True when the invariant holds; exact only while no other thread takes or gives. */

@@ -153,21 +153,25 @@ void pool_put(struct arena *a, struct pool *p, slot at)
         retire_empty(a, p, page);
 }
 
-static void drop_list(struct arena *a, struct pool *p, page_no page)
+size_t pool_drop_some(struct arena *a, struct pool *p, size_t max_pages)
 {
-    while (page != 0) {
-        page_no next = slab_of(a, page)->next;
-        arena_page_put(a, p->owner, page);
-        page = next;
-    }
+    page_no *const lists[] = {&p->partial, &p->full, &p->leaving};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (page_no page; n < max_pages && (page = *lists[i]) != 0; n++) {
+            *lists[i] = slab_of(a, page)->next;
+            p->n_pages--;
+            p->n_used -= slab_of(a, page)->n_used;
+            arena_page_put(a, p->owner, page);
+        }
+    if (n < max_pages)
+        pool_init(p, p->slot_bytes, p->owner);
+    return n;
 }
 
 void pool_drop(struct arena *a, struct pool *p)
 {
-    drop_list(a, p, p->partial);
-    drop_list(a, p, p->full);
-    drop_list(a, p, p->leaving);
-    pool_init(p, p->slot_bytes, p->owner);
+    (void)pool_drop_some(a, p, SIZE_MAX);
 }
 
 size_t pool_slot_bytes_at(const struct arena *a, slot s)

@@ -1,39 +1,29 @@
-/* The bytes of a request's body while it arrives, and the store that lends them out: spans of the
- * arena, given back for the next request instead of to the kernel when they are of ordinary size.
+/* The bytes of a request's body while it arrives, in a span of the arena (which keeps what comes
+ * back for the next request).
  *
- * A buffer grows by doubling with what has really come, never by what a sender declares.
- * Threads: the store from any thread; a body belongs to one thread at a time. */
+ * A body grows by doubling with what has really come, never by what a sender declares.
+ * Threads: a body belongs to one thread at a time. */
 #ifndef HG_HTTP_BODY_H
 #define HG_HTTP_BODY_H
 
 #include "alloc/arena.h"
 
-enum {
-    BODY_FIRST_BYTES = 64 * 1024,
-    BODY_KEPT_BYTES_MAX = 512 * 1024, /* larger buffers go back to the arena at once */
-    BODY_KEPT_MAX = 8,
-};
+enum { BODY_FIRST_BYTES = 64 * 1024 };
 
 struct body {
-    char *bytes;
+    struct arena *arena; /* borrowed */
+    unsigned owner;      /* of the budget */
+    char *bytes;         /* NULL while there are none */
     size_t n, capacity;
 };
 
-struct body_store {
-    struct arena *arena; /* borrowed */
-    unsigned owner;
-    pthread_mutex_t lock;
-    struct body kept[BODY_KEPT_MAX];
-    unsigned n_kept;
-};
-
-void body_store_init(struct body_store *s, struct arena *a, unsigned owner);
-void body_store_release(struct body_store *s);
+/* Takes no memory yet. a is borrowed for the body's life. */
+void body_init(struct body *b, struct arena *a, unsigned owner);
 
 /* False when memory is exhausted; the body is then as it was. */
-bool body_append(struct body_store *s, struct body *b, const char *bytes, size_t n) WARN_UNUSED;
+bool body_append(struct body *b, const char *bytes, size_t n) WARN_UNUSED;
 
-/* Empties the body and takes its memory back. Accepts a zeroed body. */
-void body_release(struct body_store *s, struct body *b);
+/* Empties the body; it can be used again. Accepts a zeroed body. */
+void body_release(struct body *b);
 
 #endif

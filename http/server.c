@@ -138,6 +138,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     x->rq.app = app;
     x->rq.arrived_boot_ns = clock_boot_ns();
     region_init(&x->rq.region, &app->arena, app->owner_requests, 0);
+    body_init(&x->rq.body, &app->arena, app->owner_requests);
     params_init(&x->rq.params, &x->rq.region);
     watch_deadline(x->connection, x->rq.arrived_boot_ns / 1000000 + s->o.read_deadline_ms);
     x->is_waited_for = app_phase(app) != APP_STOPPING;
@@ -162,7 +163,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                                 (uint64_t)i64_max(now_ns - rq->arrived_boot_ns, 0));
     watch_deadline(x->connection, now_ns / 1000000 + s->o.idle_deadline_ms);
     region_release(&rq->region);
-    body_release(&s->bodies, &rq->body);
+    body_release(&rq->body);
     bool is_waited_for = x->is_waited_for;
     pthread_mutex_lock(&s->lock);
     pool_put(&s->o.app->arena, &s->exchanges, x->self);
@@ -330,13 +331,13 @@ static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n
         refuse_size(x);
         x->wants_body = false;
     }
-    if (x->wants_body && body_append(&x->s->bodies, &rq->body, bytes, n))
+    if (x->wants_body && body_append(&rq->body, bytes, n))
         return MHD_YES;
     if (x->wants_body) {
         refuse_memory(rq);
         x->wants_body = false;
     }
-    body_release(&x->s->bodies, &rq->body);
+    body_release(&rq->body);
     x->n_discarded += n;
     return x->n_discarded > discard_max(x->s) ? MHD_NO : MHD_YES;
 }
@@ -423,7 +424,6 @@ static struct MHD_Daemon *start_daemon(struct server *s)
 static void release(struct server *s)
 {
     struct app *app = s->o.app;
-    body_store_release(&s->bodies);
     pool_drop(&app->arena, &s->exchanges);
     pool_drop(&app->arena, &s->connections);
     pthread_mutex_destroy(&s->lock);
@@ -447,7 +447,6 @@ bool server_start(struct server *s, const struct server_options *o)
               app->owner_requests);
     pool_init(&s->connections, align_up(sizeof(struct connection), POOL_SLOT_ALIGN),
               app->owner_connections);
-    body_store_init(&s->bodies, &app->arena, app->owner_requests);
     int64_t sweep_ms = i64_max(i64_min(s->o.read_deadline_ms / 4, 1000), 10);
     if (!watch_start(&s->watch, sweep_ms, &app->metrics.counters[METRIC_CONNECTIONS_CUT]))
         goto fail;

@@ -57,7 +57,6 @@ struct server {
     struct MHD_Daemon *daemon;
     struct watch watch;
     struct workers workers;
-    struct body_store bodies;
     pthread_mutex_t lock;
     struct pool exchanges; /* guarded by lock: requests under way */
     struct pool connections;

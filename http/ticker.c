@@ -45,6 +45,7 @@ static void *tick_main(void *arg)
             self_store(app);
             next_self_ms = i64_max(next_self_ms + self_ms, now_ms);
         }
+        arena_trim_idle(&app->arena);
         if (now_ms >= next_trim_ms) {
             heap_tick(&app->heap, app->arena.base, app->arena.reserved_bytes);
             next_trim_ms = now_ms + TRIM_INTERVAL_MS;

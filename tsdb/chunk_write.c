@@ -132,16 +132,30 @@ static slot find_timeline(struct work *k, const struct block_context *before, ui
 
 /* ---- the tail becomes a block ---- */
 
+/* The last sheaf goes to the directory, and the next block begins another. */
+static bool move_on(struct work *k)
+{
+    struct chunk_head *h = &k->h;
+    if (!sheaf_close(&k->change, &h->last, &h->end) ||
+        !row_append(&k->change, &h->sheaves, sizeof(h->last), &h->last))
+        return false;
+    k->change.payload += (int64_t)sizeof(h->last);
+    h->last.n_blocks = 0;
+    return true;
+}
+
+static bool is_open(const struct chunk_head *h)
+{
+    return h->last.n_blocks > 0 && sheaf_is_open(&h->end);
+}
+
+/* What was sealed has a closed sheaf, whatever its length. */
 static void add_block(struct work *k, const struct block *b, uint32_t first_time)
 {
     struct chunk_head *h = &k->h;
-    if (h->last.n_blocks >= SHEAF_BLOCKS) {
-        if (!sheaf_close(&k->change, &h->last, &h->end) ||
-            !row_append(&k->change, &h->sheaves, sizeof(h->last), &h->last))
-            return;
-        k->change.payload += (int64_t)sizeof(h->last);
-        h->last.n_blocks = 0;
-    }
+    bool is_over = h->last.n_blocks > 0 && (!is_open(h) || h->last.n_blocks >= SHEAF_BLOCKS);
+    if (is_over && !move_on(k))
+        return;
     if (!sheaf_append(&k->change, &h->last, &h->end, b, first_time))
         k->change.has_failed = true;
 }
@@ -218,7 +232,7 @@ static void start_tail(struct work *k, uint32_t time, uint64_t value)
 {
     struct chunk_head *h = &k->h;
     bool has_timeline = h->end.context.timeline != 0;
-    bool make = !has_blocks(h) || has_timeline || h->tail.run != 0;
+    bool make = !is_open(h) || has_timeline || h->tail.run != 0;
     uint32_t place;
     slot timeline = find_timeline(k, &h->end.context, time, make, &place);
     if (k->err == 0)
@@ -708,13 +722,9 @@ int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum 
     else {
         uint32_t first, last;
         block_span(arena_of(&k), w->times, b, &first, &last);
-        if ((part == PART_SHEAF || k.h.last.n_blocks >= SHEAF_BLOCKS_MAX) && has_blocks(&k.h)) {
-            if (sheaf_close(&k.change, &k.h.last, &k.h.end) &&
-                row_append(&k.change, &k.h.sheaves, sizeof(k.h.last), &k.h.last))
-                k.change.payload += (int64_t)sizeof(k.h.last);
-            k.h.last.n_blocks = 0;
-        }
-        if (is_good(&k) && sheaf_append(&k.change, &k.h.last, &k.h.end, b, first))
+        bool begins = part == PART_SHEAF || !is_open(&k.h);
+        bool is_over = has_blocks(&k.h) && (begins || k.h.last.n_blocks >= SHEAF_BLOCKS_MAX);
+        if ((!is_over || move_on(&k)) && sheaf_append(&k.change, &k.h.last, &k.h.end, b, first))
             k.c.n_samples += b->n_samples;
     }
     return publish(&k, chunk);

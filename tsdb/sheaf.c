@@ -92,6 +92,7 @@ bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const 
                   uint32_t first_time)
 {
     uint8_t bytes[BLOCK_STORED_MAX];
+    ENSURE(s->n_blocks == 0 || sheaf_is_open(e));
     if (s->n_blocks == 0) {
         *s = (struct sheaf){.first_time = first_time};
         *e = (struct sheaf_end){0};

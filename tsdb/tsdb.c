@@ -168,8 +168,10 @@ bool store_sweep_locked(struct tsdb *db, size_t n_max)
     if (epoch_oldest(&db->slots.epoch) <= w->left_epoch)
         return false; /* a reader may still see its chunks */
     slots_drain(&db->slots);
-    store_count(db, N_CHUNKS_REMOVED, w->n_chunks);
-    window_free(db->arena, &db->windows, w);
+    uint64_t n_chunks = w->n_chunks;
+    if (!window_free_some(db->arena, &db->windows, w, n_max))
+        return true;
+    store_count(db, N_CHUNKS_REMOVED, n_chunks);
     return db->windows.n_expiring > 0;
 }
 

@@ -77,16 +77,19 @@ void window_expire(struct windows *ws, struct window *w)
     ws->n_expiring++;
 }
 
-void window_free(struct arena *a, struct windows *ws, struct window *w)
+bool window_free_some(struct arena *a, struct windows *ws, struct window *w, size_t max_pages)
 {
     assert(w->state == WINDOW_EXPIRING);
-    for (unsigned c = 0; c < SIZE_CLASSES; c++)
-        pool_drop(a, &w->classes[c]);
-    for (unsigned c = 0; c < CRUMB_SIZES; c++)
-        pool_drop(a, &w->crumbs[c]);
+    for (unsigned c = 0; c < SIZE_CLASSES && max_pages > 0; c++)
+        max_pages -= pool_drop_some(a, &w->classes[c], max_pages);
+    for (unsigned c = 0; c < CRUMB_SIZES && max_pages > 0; c++)
+        max_pages -= pool_drop_some(a, &w->crumbs[c], max_pages);
+    if (max_pages == 0)
+        return false;
     table_release(a, &w->members);
     w->state = WINDOW_FREE;
     ws->n_expiring--;
+    return true;
 }
 
 void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms)
@@ -134,6 +137,12 @@ uint64_t window_next_member(const struct arena *a, const struct window *w, uint6
         at++;
     }
     return UINT64_MAX;
+}
+
+void window_free(struct arena *a, struct windows *ws, struct window *w)
+{
+    bool is_free = window_free_some(a, ws, w, SIZE_MAX);
+    ENSURE(is_free);
 }
 
 struct window *window_expiring(struct windows *ws)

@@ -98,6 +98,11 @@ uint64_t window_next_member(const struct arena *a, const struct window *w, uint6
 /* Returns an expiring window's pages and its place. */
 void window_free(struct arena *a, struct windows *ws, struct window *w);
 
+/* The same in parts: at most max_pages of its pages, and when there are none left its place: true
+ * then. */
+bool window_free_some(struct arena *a, struct windows *ws, struct window *w,
+                      size_t max_pages) WARN_UNUSED;
+
 /* The i-th live window, ascending by number; i < n_live. */
 static inline struct window *window_live(struct windows *ws, uint32_t i)
 {

@@ -91,6 +91,62 @@ Test(budget, fails_the_nth_take_once)
     cr_assert(budget_take(&b, owner, 1), "switched off again");
 }
 
+struct hoard {
+    struct budget *b;
+    unsigned owner;
+    size_t step; /* released at a time */
+    int n_asked;
+};
+
+static bool release_some(void *ctx, size_t bytes)
+{
+    struct hoard *h = ctx;
+    size_t n = size_min(size_min(bytes, h->step), atomic_load(&h->b->rows[h->owner].bytes));
+    h->n_asked++;
+    budget_give(h->b, h->owner, n);
+    return n > 0;
+}
+
+Test(budget, the_reserve_is_asked_before_a_take_is_refused)
+{
+    struct budget b = made_budget(100);
+    unsigned owner = budget_owner(&b, "a");
+    struct hoard hoard = {.b = &b, .owner = budget_owner(&b, "reserve"), .step = 10};
+    budget_set_reserve(&b, (struct budget_reserve){release_some, &hoard});
+    cr_assert(budget_take(&b, hoard.owner, 50));
+
+    cr_assert(budget_take(&b, owner, 50));
+    cr_assert_eq(hoard.n_asked, 0, "there was room");
+    cr_assert(budget_take(&b, owner, 25));
+    cr_assert_eq(atomic_load(&b.rows[hoard.owner].bytes), 20, "as much as was needed");
+    cr_assert_eq(atomic_load(&b.n_refused), 0);
+    budget_fail_nth(&b, 1);
+    cr_assert_not(budget_take(&b, owner, 1));
+    cr_assert_eq(atomic_load(&b.rows[hoard.owner].bytes), 20, "a test's refusal is one");
+    cr_assert_not(budget_take(&b, owner, 101));
+    cr_assert_eq(atomic_load(&b.rows[hoard.owner].bytes), 20, "in vain");
+    cr_assert_not(budget_take(&b, owner, 26));
+    cr_assert_eq(atomic_load(&b.n_refused), 3);
+    cr_assert_eq(atomic_load(&b.rows[owner].bytes), 75);
+    cr_assert(budget_check(&b));
+}
+
+Test(budget, a_caller_may_bring_a_reserve_of_its_own)
+{
+    struct budget b = made_budget(100);
+    unsigned owner = budget_owner(&b, "a");
+    struct hoard common = {.b = &b, .owner = budget_owner(&b, "common"), .step = 100};
+    struct hoard own = {.b = &b, .owner = budget_owner(&b, "own"), .step = 100};
+    budget_set_reserve(&b, (struct budget_reserve){release_some, &common});
+    cr_assert(budget_take(&b, common.owner, 50));
+    cr_assert(budget_take(&b, own.owner, 50));
+
+    cr_assert(budget_take_or(&b, owner, 30, (struct budget_reserve){release_some, &own}));
+    cr_assert_eq(atomic_load(&b.rows[own.owner].bytes), 20);
+    cr_assert_eq(common.n_asked, 0);
+    cr_assert_not(budget_take_or(&b, owner, 1, (struct budget_reserve){0}));
+}
+
 Test(budget, giving_more_than_is_held_ends_the_process, .signal = SIGABRT)
 {
     struct budget b = made_budget(100);

@@ -11,6 +11,7 @@
 enum { SERIES = 20000, METRICS = 7, PER_INSTANCE = 50, INSTANCES = SERIES / PER_INSTANCE };
 
 static struct test_arena t;
+static struct slots slots;
 static struct series_index x;
 static struct label_index li;
 static uint32_t id_of[SERIES]; /* 0 = not there */
@@ -19,6 +20,7 @@ static struct random random_state;
 static void set_up(void)
 {
     test_arena_init(&t, 256 << 20);
+    slots_init(&slots, &t.arena, t.owner, t.owner);
     series_index_init(&x, t.owner, t.owner);
     label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
     random_init(&random_state, random_seed());
@@ -33,6 +35,7 @@ static void tear_down(void)
     for (unsigned i = 0; i < KIND_POOLS; i++)
         pool_drop(&t.arena, &x.records.pools[i]);
     label_index_release(&t.arena, &li);
+    slots_release(&slots);
     test_arena_release(&t);
 }
 
@@ -64,14 +67,15 @@ static void add(uint32_t i)
 {
     struct made m;
     struct labels ls = labels_of(&m, i);
-    slot made = series_new(&t.arena, &x, &li, &ls, labels_hash(&ls));
+    slot made = series_new(&slots, &x, &li, &ls, labels_hash(&ls));
     cr_assert_neq(made, 0);
     id_of[i] = series_at(&t.arena, made)->id;
 }
 
 static void drop(uint32_t i)
 {
-    series_remove(&t.arena, &x, &li, series_of_id(&t.arena, &x, id_of[i]));
+    series_remove(&slots, &x, &li, series_of_id(&t.arena, &x, id_of[i]));
+    slots_drain(&slots);
     id_of[i] = 0;
 }
 
@@ -264,7 +268,7 @@ Test(label_index, without_memory_nothing_changes_whichever_page_is_missing)
             struct made m;
             struct labels ls = labels_of(&m, i);
             budget_fail_nth(&t.budget, nth);
-            slot made = series_new(&t.arena, &x, &li, &ls, labels_hash(&ls));
+            slot made = series_new(&slots, &x, &li, &ls, labels_hash(&ls));
             budget_fail_nth(&t.budget, 0);
             if (made != 0)
                 id_of[i] = series_at(&t.arena, made)->id;

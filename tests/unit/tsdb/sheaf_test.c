@@ -76,13 +76,14 @@ static bool push(struct model *m, uint32_t n_bytes)
 }
 
 /* The first n blocks of the model are what a copy of its sheaf of that time holds. */
-static void expect_blocks(const struct model *m, const struct sheaf *s, uint32_t n)
+static void expect_blocks(const struct model *m, const struct sheaf *s, const struct sheaf_end *e,
+                          uint32_t n)
 {
     static uint8_t bytes[SHEAF_BYTES_MAX];
     struct sheaf_reader r;
     struct block b;
     uint32_t n_samples = 0;
-    sheaf_gather(&x.t.arena, s, bytes);
+    sheaf_gather(&x.t.arena, s, e, bytes);
     sheaf_reader_init(&r, s, bytes);
     for (uint32_t i = 0; i < n; i++) {
         const struct block *expected = &m->blocks[i];
@@ -106,8 +107,7 @@ static void expect_blocks(const struct model *m, const struct sheaf *s, uint32_t
 }
 
 struct slot_sum {
-    size_t bytes;
-    size_t last;
+    size_t bytes, last;
 };
 
 static void add_slot(void *ctx, slot s)
@@ -117,100 +117,148 @@ static void add_slot(void *ctx, slot s)
     sum->bytes += sum->last;
 }
 
-/* Slots are full but for the last one, and all that are in use. */
-static void expect_slots(const struct model *m)
+/* Its slots are those that are in use, and full but for the last one of a closed sheaf. */
+static void expect_slots(const struct model *m, bool is_closed)
 {
     struct slot_sum sum = {0};
     struct chunk_footprint used = test_window_used(&x, x.w);
-    uint32_t n = sheaf_each_slot(&x.t.arena, &m->s, add_slot, &sum);
-    size_t payload = sheaf_payload(&x.t.arena, &m->s), n_used = 0, used_bytes = 0;
+    uint32_t n = sheaf_each_slot(&x.t.arena, &m->s, &m->e, add_slot, &sum);
+    size_t payload = sheaf_payload(&x.t.arena, &m->s, &m->e), n_used = 0, used_bytes = 0;
     for (unsigned c = 0; c < SIZE_CLASSES; c++) {
         n_used += used.slots[c];
         used_bytes += used.slots[c] * size_class_bytes(c + 1);
     }
+    for (unsigned c = 0; c < CRUMB_SIZES; c++) {
+        n_used += used.crumbs[c];
+        used_bytes += used.crumbs[c] * (c + 1) * CRUMB_STEP_BYTES;
+        cr_assert(is_closed || used.crumbs[c] == 0);
+    }
     cr_assert_eq(n, n_used);
     cr_assert_eq(sum.bytes, used_bytes);
-    cr_assert_eq(payload, m->s.n_bytes + n * sizeof(slot));
+    cr_assert_eq(payload, m->s.n_bytes - m->e.n_rest + n * sizeof(slot));
     cr_assert_eq(payload, used.payload_bytes);
-    cr_assert_lt(sum.bytes - payload, SIZE_CLASS_STEP_BYTES, "slack");
-    cr_assert_eq(sum.last - (sum.bytes - payload), m->e.n_used, "all of it is at the end");
-    cr_assert_eq(sheaf_each_slot(&x.t.arena, &m->s, NULL, NULL), n);
+    cr_assert_eq(used.open_payload_bytes, m->e.n_rest);
+    cr_assert_eq(used.open_slots, m->e.n_rest > 0);
+    cr_assert_eq(m->e.rest != 0, m->e.n_rest > 0);
+    cr_assert_lt(m->e.n_rest + sizeof(slot), SIZE_CLASS_STEP_BYTES, "it would fill a slot");
+    if (is_closed) {
+        cr_assert_lt(sum.bytes - payload, CRUMB_STEP_BYTES, "slack");
+        cr_assert_lt(sum.bytes - payload, sum.last);
+        cr_assert_not(sheaf_is_open(&m->e));
+    } else {
+        cr_assert_eq(sum.bytes, payload, "no slack");
+        cr_assert(sheaf_is_open(&m->e));
+    }
+    cr_assert_eq(sheaf_each_slot(&x.t.arena, &m->s, &m->e, NULL, NULL), n);
 }
 
-static void expect_end(const struct model *m)
+static bool close_it(struct model *m)
 {
-    static uint8_t bytes[SHEAF_BYTES_MAX];
-    struct sheaf_end e;
-    sheaf_gather(&x.t.arena, &m->s, bytes);
-    sheaf_find_end(&x.t.arena, &m->s, bytes, &e);
-    cr_assert_eq(e.piece, m->e.piece);
-    cr_assert_eq(e.n_used, m->e.n_used);
-    cr_assert_eq(e.context.timeline, m->e.context.timeline);
-    cr_assert_eq(e.context.place, m->e.context.place);
+    struct change c;
+    struct sheaf s = m->s;
+    struct sheaf_end e = m->e;
+    change_init(&c, &x.slots, x.w);
+    bool is_closed = sheaf_close(&c, &s, &e);
+    cr_assert_eq(is_closed, !c.has_failed);
+    if (!change_prepare(&c))
+        return false;
+    change_finish(&c);
+    m->s = s;
+    m->e = e;
+    return true;
+}
+
+/* Drops all slots without looking at them. */
+static void forget(struct model *m)
+{
+    for (unsigned i = 0; i < TEST_POOLS; i++)
+        pool_drop(&x.t.arena, test_pool(&x, i));
+    x.w->payload_bytes = x.slots.open_payload = 0;
+    memset(m, 0, sizeof(*m));
 }
 
 static struct model model;
 
 Test(sheaf, cuts_blocks_into_slots_wherever_they_end)
 {
-    for (int round = 0; round < 400; round++) {
-        memset(&model, 0, sizeof(model));
+    for (int round = 0; round < 1000; round++) {
         uint64_t most = 1 + random_below(&random_state, COLUMN_BYTES_MAX);
-        for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++) {
+        uint32_t n = 1 + (uint32_t)random_below(&random_state, SHEAF_BLOCKS_MAX);
+        while (model.n < n) {
             cr_assert(push(&model, 1 + (uint32_t)random_below(&random_state, most)));
-            expect_blocks(&model, &model.s, model.n);
-            expect_slots(&model);
-            expect_end(&model);
+            expect_blocks(&model, &model.s, &model.e, model.n);
+            expect_slots(&model, false);
         }
-        test_window_renew(&x);
+        cr_assert(close_it(&model));
+        expect_blocks(&model, &model.s, &model.e, n);
+        expect_blocks(&model, &model.s, NULL, n);
+        expect_slots(&model, true);
+        cr_assert(close_it(&model), "twice is once");
+        expect_slots(&model, true);
+        struct change c;
+        change_init(&c, &x.slots, x.w);
+        sheaf_replace(&c, &model.s, &model.e);
+        cr_assert(change_prepare(&c));
+        change_finish(&c);
+        struct chunk_footprint used = test_window_used(&x, x.w), nothing = {0};
+        test_same_footprint(&used, &nothing, "given back");
+        memset(&model, 0, sizeof(model));
     }
 }
 
-/* Every length of the first block: its end on, before and behind the end of every class of slot. */
+/* Every length of the first block: its end on, before and behind the end of every size of slot. */
 Test(sheaf, every_fill_of_a_slot)
 {
-    for (uint32_t n_bytes = 1; n_bytes <= COLUMN_BYTES_MAX; n_bytes++) {
-        memset(&model, 0, sizeof(model));
-        for (int i = 0; i < 3; i++) {
-            cr_assert(push(&model, i == 0 ? n_bytes : 130));
-            expect_blocks(&model, &model.s, model.n);
-            expect_slots(&model);
-            expect_end(&model);
+    for (uint32_t n_bytes = 1; n_bytes <= COLUMN_BYTES_MAX; n_bytes++)
+        for (uint32_t n = 1; n <= 3; n++) {
+            while (model.n < n) {
+                cr_assert(push(&model, model.n == 0 ? n_bytes : 130));
+                expect_blocks(&model, &model.s, &model.e, model.n);
+                expect_slots(&model, false);
+            }
+            cr_assert(close_it(&model));
+            expect_blocks(&model, &model.s, NULL, n);
+            expect_slots(&model, true);
+            forget(&model);
         }
-        if (n_bytes % 32 == 0)
-            test_window_renew(&x);
-        else
-            for (unsigned c = 0; c < SIZE_CLASSES; c++)
-                pool_drop(&x.t.arena, &x.w->classes[c]);
-        x.w->payload_bytes = 0;
+}
+
+Test(sheaf, an_open_one_is_given_back_with_its_rest)
+{
+    for (uint32_t n_bytes = 1; n_bytes <= COLUMN_BYTES_MAX; n_bytes += 13) {
+        struct change c;
+        cr_assert(push(&model, n_bytes));
+        change_init(&c, &x.slots, x.w);
+        sheaf_replace(&c, &model.s, &model.e);
+        cr_assert(change_prepare(&c));
+        change_finish(&c);
+        struct chunk_footprint used = test_window_used(&x, x.w), nothing = {0};
+        test_same_footprint(&used, &nothing, "given back");
+        memset(&model, 0, sizeof(model));
     }
 }
 
 Test(sheaf, old_copies_stay_readable_while_it_grows)
 {
     struct sheaf copies[SHEAF_BLOCKS_MAX];
+    struct sheaf_end ends[SHEAF_BLOCKS_MAX];
     for (int round = 0; round < 50; round++) {
-        memset(&model, 0, sizeof(model));
+        unsigned place = slots_enter(&x.slots);
         for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++) {
-            cr_assert(push(&model, 1 + (uint32_t)random_below(&random_state, 400)));
+            cr_assert(
+                push(&model, 1 + (uint32_t)random_below(&random_state, round % 2 ? 400 : 40)));
+            slots_drain(&x.slots);
             copies[i] = model.s;
+            ends[i] = model.e;
         }
+        cr_assert(close_it(&model));
+        slots_drain(&x.slots);
         for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++)
-            expect_blocks(&model, &copies[i], i + 1);
+            expect_blocks(&model, &copies[i], &ends[i], i + 1);
+        slots_leave(&x.slots, place);
+        slots_drain(&x.slots);
+        memset(&model, 0, sizeof(model));
     }
-}
-
-Test(sheaf, goes_on_where_a_found_end_says)
-{
-    static uint8_t bytes[SHEAF_BYTES_MAX];
-    for (uint32_t i = 0; i < SHEAF_BLOCKS_MAX; i++) {
-        cr_assert(push(&model, 90));
-        sheaf_gather(&x.t.arena, &model.s, bytes);
-        memset(&model.e, 0xEE, sizeof(model.e));
-        sheaf_find_end(&x.t.arena, &model.s, bytes, &model.e);
-    }
-    expect_blocks(&model, &model.s, SHEAF_BLOCKS_MAX);
-    expect_slots(&model);
 }
 
 Test(sheaf, as_many_of_the_longest_blocks_as_a_late_sample_may_make)
@@ -233,27 +281,30 @@ Test(sheaf, as_many_of_the_longest_blocks_as_a_late_sample_may_make)
     change_finish(&c);
     cr_assert_leq(model.s.n_bytes, SHEAF_BYTES_MAX);
     cr_assert_lt(n_slots, 64);
-    expect_blocks(&model, &model.s, BLOCKS);
-    expect_slots(&model);
+    expect_blocks(&model, &model.s, &model.e, BLOCKS);
+    expect_slots(&model, false);
 }
 
 Test(sheaf, without_memory_the_copy_that_was_there_is_whole)
 {
-    while (model.n < SHEAF_BLOCKS_MAX) {
-        uint32_t n_bytes = (uint32_t)random_below(&random_state, COLUMN_BYTES_MAX + 1);
-        bool is_in = false;
-        for (uint32_t n_left = 0; !is_in; n_left++) {
-            struct chunk_footprint before = test_window_used(&x, x.w), after;
-            test_dry_begin(&x, &dry, n_left, true);
-            is_in = push(&model, n_bytes);
-            test_dry_end(&x, &dry, true);
-            after = test_window_used(&x, x.w);
-            if (!is_in)
-                test_same_footprint(&before, &after, "a failed block");
-            if (model.n > 0)
-                expect_blocks(&model, &model.s, model.n);
-            cr_assert_lt(n_left, 4);
+    for (int round = 0; round < 20; round++) {
+        while (!(model.n == SHEAF_BLOCKS_MAX && !sheaf_is_open(&model.e))) {
+            uint32_t n_bytes = 1 + (uint32_t)random_below(&random_state, COLUMN_BYTES_MAX);
+            bool is_in = false, closes = model.n == SHEAF_BLOCKS_MAX;
+            for (uint32_t n_left = 0; !is_in; n_left++) {
+                struct chunk_footprint before = test_window_used(&x, x.w), after;
+                test_dry_begin(&x, &dry, n_left, true);
+                is_in = closes ? close_it(&model) : push(&model, n_bytes);
+                test_dry_end(&x, &dry, true);
+                after = test_window_used(&x, x.w);
+                if (!is_in)
+                    test_same_footprint(&before, &after, "a failed block");
+                if (model.n > 0)
+                    expect_blocks(&model, &model.s, &model.e, model.n);
+                cr_assert_lt(n_left, 5);
+            }
+            expect_slots(&model, closes);
         }
-        expect_slots(&model);
+        forget(&model);
     }
 }

@@ -78,6 +78,8 @@ static inline struct chunk_footprint test_window_used(struct test_window *x, con
                                 .open_slots = x->slots.open.n_used};
     for (unsigned c = 0; c < SIZE_CLASSES; c++)
         f.slots[c] = w->classes[c].n_used;
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        f.crumbs[c] = w->crumbs[c].n_used;
     return f;
 }
 
@@ -87,6 +89,9 @@ static inline void test_same_footprint(const struct chunk_footprint *a,
     for (unsigned c = 0; c < SIZE_CLASSES; c++)
         cr_assert_eq(a->slots[c], b->slots[c], "%s: %d and %d slots of class %u", what,
                      (int)a->slots[c], (int)b->slots[c], c + 1);
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        cr_assert_eq(a->crumbs[c], b->crumbs[c], "%s: %d and %d crumbs of %u bytes", what,
+                     (int)a->crumbs[c], (int)b->crumbs[c], (c + 1) * CRUMB_STEP_BYTES);
     cr_assert_eq(a->open_slots, b->open_slots, "%s: %d and %d open slots", what, (int)a->open_slots,
                  (int)b->open_slots);
     cr_assert_eq(a->payload_bytes, b->payload_bytes, "%s: payload %lld and %lld", what,
@@ -105,11 +110,13 @@ static inline void test_add_timelines(const struct test_window *x, const struct 
 
 /* ---- without memory ---- */
 
-enum { TEST_DRY_HELD_MAX = 2048, TEST_POOLS = SIZE_CLASSES + 1 };
+enum { TEST_DRY_HELD_MAX = 2048, TEST_DRY_ROOM = 200, TEST_POOLS = SIZE_CLASSES + CRUMB_SIZES + 1 };
 
 static inline struct pool *test_pool(struct test_window *x, unsigned i)
 {
-    return i < SIZE_CLASSES ? &x->w->classes[i] : &x->slots.open;
+    if (i < SIZE_CLASSES)
+        return &x->w->classes[i];
+    return i + 1 < TEST_POOLS ? &x->w->crumbs[i - SIZE_CLASSES] : &x->slots.open;
 }
 
 struct test_dry {
@@ -132,8 +139,8 @@ static inline void test_dry_put(struct test_window *x, struct test_dry *d, unsig
     pool_put(&x->t.arena, test_pool(x, i), d->held[i][--d->n[i]]);
 }
 
-/* From here on there are n_left free slots in each pool, and no page more. with_limbo: a page for
- * slots that are replaced is there. */
+/* From here on there are n_left free slots in each pool, and no page more. with_limbo: there is
+ * room for slots that are replaced. */
 static inline void test_dry_begin(struct test_window *x, struct test_dry *d, uint32_t n_left,
                                   bool with_limbo)
 {
@@ -142,8 +149,10 @@ static inline void test_dry_begin(struct test_window *x, struct test_dry *d, uin
     for (unsigned i = 0; i < TEST_POOLS; i++)
         while (d->n[i] <= n_left)
             cr_assert(test_dry_take(x, d, i));
-    if (with_limbo)
-        cr_assert(slots_promise(&x->slots, 1));
+    if (with_limbo) { /* the room stays while anything is promised */
+        cr_assert(slots_promise(&x->slots, TEST_DRY_ROOM));
+        slots_unpromise(&x->slots, TEST_DRY_ROOM - 1);
+    }
     arena_trim(&x->t.arena);
     x->t.budget.limit_bytes = atomic_load(&x->t.budget.used_bytes);
     for (unsigned i = 0; i < TEST_POOLS; i++) {
