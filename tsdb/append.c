@@ -153,7 +153,8 @@ static int check_time(const struct intake *in, int64_t t_ms, int64_t *ret_bound)
     }
     int64_t number = clock_window_of(c, t_ms);
     int64_t oldest = clock_oldest_window(c, is_wall ? begun_ms : clock_now_ms(c));
-    if (number >= oldest || window_of_number(&db->windows, number) != NULL)
+    /* a wall clock that jumped leaves windows behind; by samples, one that is due is only waiting */
+    if (number >= oldest || (is_wall && window_of_number(&db->windows, number) != NULL))
         return 0;
     *ret_bound = clock_window_start(c, oldest);
     return ERR_TOO_OLD;
@@ -313,8 +314,8 @@ static int take(struct intake *in, struct window *w, const struct sample *sample
     return 0;
 }
 
-/* Takes samples as long as their windows are there and the glass need not turn; returns how many
- * were dealt with. */
+/* Takes samples as long as their windows are there; returns how many were dealt with. They become
+ * visible together, so a turn that is due waits for the last. */
 static size_t take_run(struct intake *in, const struct sample *samples, size_t n, int *io_first)
 {
     struct tsdb *db = in->db;
@@ -330,8 +331,6 @@ static size_t take_run(struct intake *in, const struct sample *samples, size_t n
         err = err != 0 ? refuse(in, err, samples[i].t_ms, bound) : take(in, w, &samples[i]);
         *io_first = *io_first != 0 ? *io_first : err;
         i++;
-        if (must_turn(db))
-            break;
     }
     version_unlock(&in->series->version);
     return i;

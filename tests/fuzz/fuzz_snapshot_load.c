@@ -3,7 +3,8 @@
  *
  * Checksums would keep the fuzzer out of the decoders, so each input is loaded twice: as it stands,
  * and with every header made good (lengths cut to what is there, frames numbered, checksums right).
- * What loads is saved and loaded once more, and must be the same.
+ * What loads is saved and loaded once more, and must be the same; then all of it is read, and each
+ * series goes on: a chunk must take samples whatever it was made of.
  *
  * The corpus is made of real snapshots: SNAPSHOT_SEEDS=dir in the environment writes them there. */
 #include "alloc/region.h"
@@ -11,6 +12,7 @@
 #include "snapshot/load.h"
 #include "snapshot/save.h"
 #include "tsdb/append.h"
+#include "tsdb/read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +36,10 @@ static void store_new(struct fuzz_store *s)
 {
     budget_init(&s->budget, LIMIT_BYTES);
     ENSURE(arena_init(&s->arena, &s->budget, LIMIT_BYTES));
-    struct tsdb_options o = {.window_ms = WINDOW_MS, .n_windows = 4, .clock = CLOCK_SAMPLES};
+    struct tsdb_options o = {.window_ms = WINDOW_MS,
+                             .n_windows = 4,
+                             .out_of_order_ms = WINDOW_MS,
+                             .clock = CLOCK_SAMPLES};
     ENSURE(tsdb_new(&o, &s->arena, &s->db) == 0);
 }
 
@@ -72,6 +77,44 @@ static void expect_saves_and_loads(struct fuzz_store *s)
     store_free(&copy);
 }
 
+/* n samples of a series at its newest time, and late ones. */
+static void append_to(struct fuzz_store *s, const struct labels *ls, int64_t newest_ms)
+{
+    enum { N = 70 };
+    struct append_counts counts = {0};
+    struct sample samples[N];
+    struct append b;
+    for (int i = 0; i < N; i++) {
+        int64_t late = i % 7 == 0 ? 5001 : 0;
+        samples[i].t_ms = (int64_t)((uint64_t)newest_ms + (uint64_t)(i * 150 - late));
+        samples[i].value = (uint64_t)(i / 20) << 52;
+    }
+    append_begin(&b, s->db);
+    (void)append_samples(&b, ls, samples, N, &counts);
+    append_end(&b);
+    ENSURE(counts.stored + counts.duplicate + counts.refused == N);
+}
+
+static void expect_reads_and_goes_on(struct fuzz_store *s)
+{
+    static const struct matcher_set all = {NULL, 0};
+    struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+    struct read_set set;
+    struct region r;
+    struct tsdb_stats stats;
+    uint64_t n = 0;
+    tsdb_stats(s->db, &stats);
+    region_init(&r, &s->arena, budget_owner(&s->budget, "queries"), 0);
+    if (read_select(s->db, &all, &o, &r, &set) == 0) {
+        for (size_t i = 0; i < set.n; i++)
+            n += set.series[i].n;
+        ENSURE(n == stats.samples && set.n == stats.series);
+        for (size_t i = 0; i < set.n; i++)
+            append_to(s, &set.series[i].labels, set.series[i].t_ms[set.series[i].n - 1]);
+    }
+    region_release(&r);
+}
+
 static void load_input(size_t size)
 {
     struct io_mem disk = {
@@ -82,11 +125,13 @@ static void load_input(size_t size)
     store_new(&s);
     int err = load_store(s.db, &disk.io, &report);
     ENSURE(err == 0 || err == ERR_NO_MEMORY || err == ERR_CORRUPT || err == ERR_WRONG_WINDOW ||
-           err == ERR_NEWER_FORMAT);
+           err == ERR_NEWER_FORMAT || err == ERR_OLDER_FORMAT);
     ENSURE(err == 0 || err == ERR_NO_MEMORY || report.detail[0] != '\0');
     ENSURE(report.lost_blocks + report.lost_frames == 0 || report.detail[0] != '\0');
-    if (err == 0)
+    if (err == 0) {
         expect_saves_and_loads(&s);
+        expect_reads_and_goes_on(&s);
+    }
     store_free(&s);
 }
 
@@ -121,7 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* n_series series with n_samples samples each, 100 ms apart, of four kinds of value. */
+/* n_series series with n_samples samples each, 100 ms apart, of four kinds of value; the sixth has
+ * times of its own, the seventh ends. */
 static void write_seed(const char *dir, unsigned n_series, unsigned n_samples)
 {
     struct fuzz_store s;
@@ -136,8 +182,14 @@ static void write_seed(const char *dir, unsigned n_series, unsigned n_samples)
             struct labels ls = {items, 2};
             double d = n % 4 == 0 ? 1 : n % 4 == 1 ? i : n % 4 == 2 ? i % 7 / 10.0 : 1.0 / (i + 1);
             struct sample sample = {.t_ms = 1000000000ll * WINDOW_MS + 100 * i + n % 2};
+            if (n % 7 == 5)
+                sample.t_ms += i * i % 90;
+            if (n % 7 == 6 && i > n_samples / 2)
+                continue;
             struct append_counts counts = {0};
             memcpy(&sample.value, &d, sizeof d);
+            if (n % 7 == 6 && i == n_samples / 2)
+                sample.value = STALE_BITS;
             ENSURE(append_samples(&b, &ls, &sample, 1, &counts) == 0);
         }
         append_end(&b);
@@ -165,5 +217,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     write_seed(dir, 2, 3);
     write_seed(dir, 4, 200);
     write_seed(dir, 3, 900); /* two windows */
+    write_seed(dir, 8, 300);
     exit(0);
 }

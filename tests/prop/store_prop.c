@@ -1,7 +1,10 @@
-/* The store against a naive model: random series, times and values, with gaps, late samples, exact
- * and contradicting duplicates, stale markers and NaNs with payloads, windows that turn, series
- * that die and come back, and restarts through a snapshot in between. The model keeps every sample
- * in a sorted array and applies the rules of tsdb/append.h word by word.
+/* The store against a naive model, and against itself after a restart through a snapshot.
+ *
+ * Half of the series are random: times and values, with gaps, late samples, exact and contradicting
+ * duplicates, stale markers and NaNs with payloads. The others are what a scraper sends: all series
+ * of a target at one time, with some jitter from scrape to scrape; counters, gauges, constants, and
+ * constants that end in a stale marker and come back later. Windows turn, series die and return. The
+ * model keeps every sample in a sorted array and applies the rules of tsdb/append.h word by word.
  *
  * SEED repeats a run; SERIES and SAMPLES (of each series) change its size; RESTARTS how often the
  * store is saved and loaded. */
@@ -21,7 +24,11 @@ enum {
     OUT_OF_ORDER_MS = 90 * 1000,
     STEP_MS = 1000,
     BATCH_MAX = 5,
+    TARGET_SERIES = 25, /* that are scraped together */
+    JITTER_MS = 7,
 };
+
+enum habit { RANDOM, COUNTER, GAUGE, CONSTANT, COMES_AND_GOES, HABITS };
 
 #define STALE      UINT64_C(0x7ff0000000000002)
 #define START_MS   INT64_C(1700000000000)
@@ -33,6 +40,8 @@ struct model_series {
     size_t n, room;
     int64_t clock_ms; /* when its sender sends next */
     double counter;
+    enum habit habit;
+    bool is_gone; /* COMES_AND_GOES: its last sample was a stale marker */
     char instance[24];
 };
 
@@ -139,6 +148,25 @@ static uint64_t random_value(struct world *w, struct model_series *s)
     return bits;
 }
 
+/* What a target shows of a series; false when it does not at the moment. */
+static bool scraped_value(struct world *w, struct model_series *s, uint64_t *ret)
+{
+    double v = 42;
+    if (s->habit == COUNTER)
+        v = s->counter += (double)random_below(&w->random, 50);
+    else if (s->habit == GAUGE)
+        v = (double)random_below(&w->random, 1000) / 8;
+    memcpy(ret, &v, sizeof(v));
+    if (s->habit != COMES_AND_GOES)
+        return true;
+    bool was_gone = s->is_gone;
+    if (random_below(&w->random, was_gone ? 100 : 300) == 0)
+        s->is_gone = !was_gone;
+    if (s->is_gone && !was_gone)
+        *ret = STALE;
+    return !was_gone;
+}
+
 static struct sample random_sample(struct world *w, struct model_series *s)
 {
     struct random *r = &w->random;
@@ -179,35 +207,61 @@ static struct labels labels_of(const struct model_series *s, struct label items[
     return (struct labels){items, 3};
 }
 
-static void send_some(struct world *w, struct model_series *s)
+static void send(struct world *w, struct append *b, struct model_series *s,
+                 const struct sample *samples, size_t n)
 {
-    struct sample samples[BATCH_MAX];
     struct append_counts counts = {0}, expected = {0};
     struct label items[3];
     struct labels ls = labels_of(s, items);
-    size_t n = 0;
     int first = 0;
-    for (; n < BATCH_MAX && s->clock_ms <= w->now_ms; n++) {
-        size_t i = n;
-        samples[i] = random_sample(w, s);
+    for (size_t i = 0; i < n; i++) {
         int err = model_take(w, s, &samples[i]);
         expected.stored += err == 0;
         expected.duplicate += err == 1;
         expected.refused += err < 0;
         first = first == 0 && err < 0 ? err : first;
     }
-    if (n == 0)
-        return;
-    struct append b;
-    append_begin(&b, w->db);
-    int err = append_samples(&b, &ls, samples, n, &counts);
-    append_end(&b);
+    int err = append_samples(b, &ls, samples, n, &counts);
     REQUIRE(err == first && counts.first_err == first);
     REQUIRE(counts.stored == expected.stored && counts.duplicate == expected.duplicate);
     REQUIRE(counts.refused == expected.refused);
     w->n_stored += counts.stored;
     w->n_duplicate += counts.duplicate;
     w->n_refused += counts.refused;
+}
+
+static void send_some(struct world *w, struct model_series *s)
+{
+    struct sample samples[BATCH_MAX];
+    struct append b;
+    size_t n = 0;
+    while (n < BATCH_MAX && s->clock_ms <= w->now_ms)
+        samples[n++] = random_sample(w, s);
+    if (n == 0)
+        return;
+    append_begin(&b, w->db);
+    send(w, &b, s, samples, n);
+    append_end(&b);
+}
+
+/* One request with all that a target shows, now and then that of two scrapes. */
+static void scrape(struct world *w, size_t first, size_t end)
+{
+    struct append b;
+    int64_t t[2] = {w->now_ms + (int64_t)random_below(&w->random, JITTER_MS)};
+    t[1] = t[0] + STEP_MS / 2;
+    size_t n_scrapes = random_below(&w->random, 10) == 0 ? 2 : 1;
+    append_begin(&b, w->db);
+    for (size_t i = first; i < end; i++) {
+        struct sample samples[2];
+        size_t n = 0;
+        for (size_t k = 0; k < n_scrapes; k++)
+            if (scraped_value(w, &w->series[i], &samples[n].value))
+                samples[n++].t_ms = t[k];
+        if (n > 0)
+            send(w, &b, &w->series[i], samples, n);
+    }
+    append_end(&b);
 }
 
 /* ---- comparing ---- */
@@ -293,22 +347,49 @@ static void open_store(struct world *w)
     REQUIRE(tsdb_new(&o, &w->arena, &w->db) == 0);
 }
 
+static uint64_t bytes_of(struct world *w, const char *owner)
+{
+    return atomic_load(&w->budget.rows[budget_owner(&w->budget, owner)].bytes);
+}
+
+static const char *const long_lived[] = {"series", "tables", "symbols", "pairs", "postings"};
+enum { LONG_LIVED = sizeof(long_lived) / sizeof(long_lived[0]), PAGES_OF_SLACK = 8 };
+
+/* The same slots in the same pools of the same windows, but for heads of windows that have gone. */
+static void compare_page_maps(const struct tsdb_stats *before, const struct tsdb_stats *after)
+{
+    REQUIRE(after->n_windows == before->n_windows);
+    for (uint32_t i = 0; i < after->n_windows; i++) {
+        const struct tsdb_window_stats *a = &before->windows[i], *b = &after->windows[i];
+        REQUIRE(a->number == b->number && a->samples == b->samples && a->chunks == b->chunks);
+        REQUIRE(a->payload_bytes == b->payload_bytes);
+        for (unsigned c = 0; c < TSDB_POOLS; c++)
+            REQUIRE(a->classes[c].used == b->classes[c].used);
+    }
+    REQUIRE(after->open.used <= before->open.used);
+    REQUIRE(after->open_payload_bytes <= before->open_payload_bytes);
+    REQUIRE(after->symbols == before->symbols && after->pairs == before->pairs);
+    REQUIRE(after->min_ms == before->min_ms && after->max_ms == before->max_ms);
+}
+
 static void restart(struct world *w)
 {
+    static struct tsdb_stats before, after;
     struct snapshot_report report;
-    struct tsdb_stats before, after;
+    uint64_t bytes[LONG_LIVED];
     tsdb_stats(w->db, &before);
+    for (size_t i = 0; i < LONG_LIVED; i++)
+        bytes[i] = bytes_of(w, long_lived[i]);
     REQUIRE(snapshot_save(w->db, w->dir, &report) == 0);
     tsdb_free(w->db);
     open_store(w);
     REQUIRE(snapshot_load(w->db, w->dir, &report) == 0);
     REQUIRE(report.lost_frames == 0 && report.lost_blocks == 0 && report.old_blocks == 0);
     tsdb_stats(w->db, &after);
-    REQUIRE(after.n_windows == before.n_windows);
-    for (uint32_t i = 0; i < after.n_windows; i++)
-        for (unsigned c = 0; c < SIZE_CLASSES; c++)
-            REQUIRE(after.windows[i].classes[c].used == before.windows[i].classes[c].used);
-    REQUIRE(after.slack_bytes == before.slack_bytes);
+    compare_page_maps(&before, &after);
+    for (size_t i = 0; i < LONG_LIVED; i++)
+        REQUIRE(bytes_of(w, long_lived[i]) <=
+                bytes[i] + bytes[i] / 10 + PAGES_OF_SLACK * ARENA_PAGE_BYTES);
     w->n_restarts++;
 }
 
@@ -325,6 +406,8 @@ static void set_up(struct world *w)
     for (size_t i = 0; i < w->n_series; i++) {
         snprintf(w->series[i].instance, sizeof(w->series[i].instance), "h%zu", i);
         w->series[i].clock_ms = START_MS + (int64_t)random_below(&w->random, STEP_MS);
+        if (i >= w->n_series / 2)
+            w->series[i].habit = (enum habit)(COUNTER + i % (HABITS - COUNTER));
     }
     snprintf(w->dir, sizeof(w->dir), "build/store_prop.%d", (int)getpid());
     int fd;
@@ -358,9 +441,13 @@ int main(void)
     uint64_t next = every;
     for (uint64_t sent = 0; sent < n_samples; sent = w.n_stored + w.n_duplicate + w.n_refused) {
         w.now_ms += STEP_MS;
-        for (size_t i = 0; i < w.n_series; i++)
+        size_t n_random = w.n_series / 2;
+        for (size_t i = 0; i < n_random; i++)
             if (random_below(&w.random, 3) == 0) /* so that some requests carry several samples */
                 send_some(&w, &w.series[i]);
+        for (size_t i = n_random; i < w.n_series; i += TARGET_SERIES)
+            if (random_below(&w.random, 50) != 0) /* or the target was not reached */
+                scrape(&w, i, size_min(i + TARGET_SERIES, w.n_series));
         if (sent < next)
             continue;
         next += every;

@@ -67,12 +67,12 @@ static void given_the_store_of_the_example(struct test_store *s)
     static const struct sample node[] = {{1700000000000, 0x3ff0000000000000},
                                          {1700000015000, 0x3ff0000000000000},
                                          {1700000030000, 0x7ff0000000000002}};
-    static const struct sample web[] = {{1700000000000, 0}};
+    static const struct sample web[] = {{1700000000000, 0}, {1700000015000, 0x4014000000000000}};
     struct append b;
     test_store_new(s, TEST_LIMIT_BYTES, 14400000);
     append_begin(&b, s->db);
     append(&b, test_label("job", "node", 4), node, 3);
-    append(&b, test_label("job", "web", 3), web, 1);
+    append(&b, test_label("job", "web", 3), web, 2);
     append_end(&b);
 }
 
@@ -111,13 +111,30 @@ Test(format, the_blocks_of_the_example_are_what_is_written)
 {
     static uint8_t payload[FRAME_PAYLOAD_MAX];
     struct window_writer w;
-    struct dump_block b = {
-        .n_samples = 128, .n_bytes = 3, .encoding = 0x21, .bytes = (const uint8_t *)"\xc0\xff\xee"};
+    struct dump_times times = {.timeline = 2, .n = 3, .times = {5000, 20000, 35001}};
+    struct dump_block b = {.times = DUMP_AT,
+                           .encoding = 1,
+                           .timeline = 2,
+                           .n_samples = 128,
+                           .n_values_bytes = 3,
+                           .values = (const uint8_t *)"\xc0\xff\xee"};
+    struct dump_block own = b;
     window_writer_init(&w, payload, 14400000, 118055);
-    for (unsigned i = 0; i < 4; i++) {
-        b.first_ms = 118055ll * 14400000 + 5000 + i % 2 * 128 * 15000;
-        b.last_ms = b.first_ms + 127 * 15000;
+    window_writer_times(&w, &times);
+    for (uint32_t i = 0; i < 4; i++) {
+        b.part = i % 2 == 0 ? DUMP_SHEAF : DUMP_BLOCK;
+        b.first = 10 + i % 2 * 128;
         window_writer_block(&w, 7 + i / 2, &b);
     }
+    own.times = DUMP_LINEAR;
+    own.first = 5000;
+    own.step = 10;
+    window_writer_block(&w, 9, &own);
+    own.times = DUMP_PACKED;
+    own.n_times_bytes = 2;
+    own.times_bytes = (const uint8_t *)"\xab\xcd";
+    window_writer_block(&w, 9, &own);
+    struct dump_tail tail = {.n = 2, .places = {6000, 6010}, .values = {0, 0}};
+    window_writer_tail(&w, 9, &tail);
     expect_example("blocks", payload, w.out.n);
 }

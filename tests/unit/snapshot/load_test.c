@@ -12,70 +12,127 @@ static struct io_mem disk;
 static struct test_store store;
 
 /* What the frames of the snapshot on the disk hold. */
-enum { FRAMES_MAX = 64, NUMBERS_MAX = 4096 };
+enum { FRAMES_MAX = 64, RECORDS_MAX = 20000 };
 
 static struct {
     size_t n;
     size_t start[FRAMES_MAX + 1];
     uint16_t type[FRAMES_MAX];
-    uint64_t samples[FRAMES_MAX]; /* that are lost with it */
-    uint64_t
-        records[FRAMES_MAX]; /* window frames: in it; series frames: elsewhere, of its series */
+    bool is_lost[FRAMES_MAX];
+    uint32_t first_number[FRAMES_MAX]; /* of the series in it; those of the next are above */
 } frames;
 
-static uint64_t samples_of[NUMBERS_MAX], records_of[NUMBERS_MAX]; /* by series */
+static struct { /* of window frames */
+    size_t frame;
+    int64_t window;
+    bool is_times, has_timeline;
+    uint32_t number; /* of the series */
+    uint32_t timeline, from, end; /* places */
+    uint32_t n_samples;
+} records[RECORDS_MAX];
+static size_t n_records;
 
-static void survey_window(unsigned i, const struct frame *f)
+static void survey_record(size_t frame, int64_t window, const struct window_record *r)
+{
+    cr_assert_lt(n_records, (size_t)RECORDS_MAX);
+    size_t i = n_records++;
+    memset(&records[i], 0, sizeof records[i]);
+    records[i].frame = frame;
+    records[i].window = window;
+    records[i].number = r->number;
+    if (r->kind == RECORD_TIMES) {
+        records[i].is_times = true;
+        records[i].timeline = r->times.timeline;
+        records[i].from = r->times.from;
+    } else if (r->kind == RECORD_TAIL) {
+        records[i].has_timeline = r->tail.has_timeline;
+        records[i].timeline = r->tail.timeline;
+        records[i].end = r->tail.places[0] + r->tail.n;
+        records[i].n_samples = r->tail.n;
+    } else {
+        records[i].has_timeline = r->block.times == DUMP_AT;
+        records[i].timeline = r->block.timeline;
+        records[i].end = r->block.first + r->block.n_samples;
+        records[i].n_samples = r->block.n_samples;
+    }
+}
+
+static void survey_window(size_t i, const struct frame *f)
 {
     static struct window_reader r;
     static struct window_record record;
     cr_assert_eq(window_reader_init(&r, f->payload, f->header.payload_bytes), 0);
-    while (window_reader_next(&r, &record) > 0) {
-        uint32_t n = record.is_tail ? record.n_samples : record.block.n_samples;
-        cr_assert_lt(record.number, (uint32_t)NUMBERS_MAX);
-        frames.samples[i] += n;
-        frames.records[i]++;
-        samples_of[record.number] += n;
-        records_of[record.number]++;
-    }
+    while (window_reader_next(&r, &record) > 0)
+        survey_record(i, r.window, &record);
 }
 
-static void survey_series(unsigned i, const struct frame *f)
+static void survey_series(size_t i, const struct frame *f)
 {
     static struct series_reader r;
     static struct symbol symbols[SYMBOLS_MAX];
     int64_t window_ms;
-    uint32_t number;
     struct labels ls;
     cr_assert_eq(series_reader_init(&r, f->payload, f->header.payload_bytes, symbols, &window_ms),
                  0);
-    while (series_reader_next(&r, &number, &ls) > 0) {
-        frames.samples[i] += samples_of[number];
-        frames.records[i] += records_of[number];
-    }
+    cr_assert_eq(series_reader_next(&r, &frames.first_number[i], &ls), 1);
 }
 
-/* Twice over the frames: window frames first, for what a series frame takes along. */
 static void survey(void)
 {
     static uint8_t buffer[FRAME_BUFFER_BYTES];
+    struct frame_reader r;
+    struct frame f;
     memset(&frames, 0, sizeof frames);
-    for (int pass = 0; pass < 2; pass++) {
-        struct frame_reader r;
-        struct frame f;
-        frame_reader_init(&r, &disk.io, disk.io.ops->open(&disk.io, SNAPSHOT_NAME, false), buffer);
-        for (unsigned i = 0; frame_reader_next(&r, &f) > 0; i++) {
-            cr_assert_lt(i, (unsigned)FRAMES_MAX);
-            frames.n = i + 1;
-            frames.start[i] = f.offset;
-            frames.start[i + 1] = f.offset + FRAME_HEADER_BYTES + f.header.payload_bytes;
-            frames.type[i] = f.header.type;
-            if (pass == 0 && f.header.type == FRAME_WINDOW)
-                survey_window(i, &f);
-            if (pass == 1 && f.header.type == FRAME_SERIES)
-                survey_series(i, &f);
-        }
+    n_records = 0;
+    frame_reader_init(&r, &disk.io, disk.io.ops->open(&disk.io, SNAPSHOT_NAME, false), buffer);
+    for (size_t i = 0; frame_reader_next(&r, &f) > 0; i++) {
+        cr_assert_lt(i, (size_t)FRAMES_MAX);
+        frames.n = i + 1;
+        frames.start[i] = f.offset;
+        frames.start[i + 1] = f.offset + FRAME_HEADER_BYTES + f.header.payload_bytes;
+        frames.type[i] = f.header.type;
+        if (f.header.type == FRAME_WINDOW)
+            survey_window(i, &f);
+        else if (f.header.type == FRAME_SERIES)
+            survey_series(i, &f);
     }
+}
+
+static bool is_series_lost(uint32_t number)
+{
+    size_t of = 0;
+    for (size_t i = 0; i < frames.n; i++)
+        if (frames.type[i] == FRAME_SERIES && frames.first_number[i] <= number)
+            of = i;
+    return frames.is_lost[of];
+}
+
+/* Times behind a gap are lost as well. */
+static bool are_times_lost(size_t record)
+{
+    for (size_t i = 0; records[record].has_timeline && i < n_records; i++)
+        if (records[i].is_times && frames.is_lost[records[i].frame] &&
+            records[i].window == records[record].window &&
+            records[i].timeline == records[record].timeline &&
+            records[i].from < records[record].end)
+            return true;
+    return false;
+}
+
+/* The samples that go with the lost frames. *ret_elsewhere: records of them in good frames. */
+static uint64_t lost_samples(uint64_t *ret_elsewhere)
+{
+    uint64_t n = 0;
+    *ret_elsewhere = 0;
+    for (size_t i = 0; i < n_records; i++) {
+        bool is_lost = frames.is_lost[records[i].frame];
+        if (records[i].is_times ||
+            (!is_lost && !is_series_lost(records[i].number) && !are_times_lost(i)))
+            continue;
+        n += records[i].n_samples;
+        *ret_elsewhere += !is_lost;
+    }
+    return n;
 }
 
 static void given_a_snapshot(unsigned n_series, unsigned n_windows)
@@ -228,23 +285,26 @@ Test(load, reads_may_be_short_and_interrupted)
     test_store_free(&store);
 }
 
-/* Loads what is on the disk, proves that it is a part of the store, and that just `lost` samples
- * are missing. */
-static void expect_part(uint64_t lost, const char *what, size_t at)
+/* Loads what is on the disk, proves that it is a part of the store, and that just what the lost
+ * frames take along is missing. */
+static void expect_part(const char *what, size_t at)
 {
     struct test_store copy;
     struct snapshot_report report;
     struct region ra, rb;
     struct read_set a, b;
-    uint64_t extra;
-    cr_assert_eq(load_into(&copy, &report), 0, "%s %zu", what, at);
+    uint64_t extra, elsewhere, lost = lost_samples(&elsewhere);
+    cr_assert_eq(load_into(&copy, &report), 0);
     test_store_read(&store, &ra, &a);
     test_store_read(&copy, &rb, &b);
     cr_assert(is_subset(&a, &b, &extra), "%s %zu: a sample was invented or changed", what, at);
     cr_assert_eq(extra, lost, "%s %zu: %llu samples lost, not %llu (%s)", what, at,
                  (unsigned long long)extra, (unsigned long long)lost, report.detail);
     cr_assert_eq(report.lost_frames, 1, "%s %zu", what, at);
-    cr_assert_neq(report.detail[0], '\0', "%s %zu: no word about it", what, at);
+    cr_assert_eq(report.lost_blocks, elsewhere, "%s %zu", what, at);
+    cr_assert(!strncmp(report.detail, "damaged at byte", 15) ||
+                  !strncmp(report.detail, "cut short at byte", 17),
+              "%s %zu: %s", what, at, report.detail);
     cr_assert(tsdb_check(copy.db));
     region_release(&ra);
     region_release(&rb);
@@ -255,7 +315,9 @@ static void flip(size_t frame, size_t at, uint8_t bits)
 {
     struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
     f->bytes[at] ^= bits;
-    expect_part(frames.samples[frame], "byte", at);
+    frames.is_lost[frame] = true;
+    expect_part("byte", at);
+    frames.is_lost[frame] = false;
     f->bytes[at] ^= bits;
 }
 
@@ -265,6 +327,21 @@ Test(load, every_byte_flipped_costs_only_its_frame, .timeout = 120)
     for (size_t i = 0; i < frames.n; i++)
         for (size_t at = frames.start[i]; at < frames.start[i + 1]; at++)
             flip(i, at, (uint8_t)(1u << at % 8));
+    test_store_free(&store);
+}
+
+Test(load, every_bit_flipped_costs_only_its_frame, .timeout = 120)
+{
+    static const struct sample s[] = {{3600000000, 1}, {3600015000, 7}, {3600031000, 1}};
+    test_store_new(&store, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    cr_assert_eq(test_append(store.db, 1, s, 3), 0);
+    cr_assert_eq(test_append(store.db, 2, s, 1), 0);
+    test_disk_init(&disk);
+    (void)test_save(&store, &disk.io);
+    survey();
+    for (size_t i = 0; i < frames.n; i++)
+        for (size_t bit = 8 * frames.start[i]; bit < 8 * frames.start[i + 1]; bit++)
+            flip(i, bit / 8, (uint8_t)(1u << bit % 8));
     test_store_free(&store);
 }
 
@@ -282,17 +359,34 @@ Test(load, random_damage_to_a_larger_one_costs_only_its_frame, .timeout = 120)
     test_store_free(&store);
 }
 
+/* The times of a scrape lie in the frame of the first series that has them. */
+Test(load, lost_times_cost_what_refers_to_them_and_nothing_else, .timeout = 60)
+{
+    bool was_elsewhere = false;
+    given_a_snapshot(400, 2);
+    for (size_t i = 0; i < frames.n; i++) {
+        uint64_t elsewhere;
+        frames.is_lost[i] = true;
+        (void)lost_samples(&elsewhere);
+        frames.is_lost[i] = false;
+        if (frames.type[i] != FRAME_WINDOW || elsewhere == 0)
+            continue;
+        was_elsewhere = true;
+        flip(i, frames.start[i] + 50, 1);
+    }
+    cr_assert(was_elsewhere, "no frame refers to the times of another");
+    test_store_free(&store);
+}
+
 Test(load, every_prefix_loads_what_is_whole, .timeout = 120)
 {
     given_a_snapshot(3, 2);
     struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
     size_t n = f->n;
     for (f->n = frames.start[1]; f->n < n; f->n++) {
-        uint64_t lost = 0;
         for (size_t i = 0; i < frames.n; i++)
-            if (frames.type[i] == FRAME_WINDOW && f->n < frames.start[i + 1])
-                lost += frames.samples[i];
-        expect_part(lost, "cut at", f->n);
+            frames.is_lost[i] = f->n < frames.start[i + 1];
+        expect_part("cut at", f->n);
     }
     test_store_free(&store);
 }
@@ -383,6 +477,28 @@ Test(load, a_newer_format_is_refused)
     test_store_free(&store);
 }
 
+Test(load, an_older_format_is_refused)
+{
+    given_a_snapshot(2, 1);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    for (size_t i = 0; i < frames.n; i++) { /* as if all were of version 1 */
+        struct frame_header h;
+        cr_assert(frame_header_decode(f->bytes + frames.start[i], &h));
+        h.version = 1;
+        frame_header_encode(&h, f->bytes + frames.start[i]);
+    }
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), ERR_OLDER_FORMAT);
+    cr_assert_str_eq(report.detail,
+                     "memory/snapshot.hg has format 1; this version reads 2 and writes 2");
+    static struct tsdb_stats stats;
+    tsdb_stats(copy.db, &stats);
+    cr_assert_eq(stats.series_created, 0);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
 Test(load, a_read_error_is_named)
 {
     given_a_snapshot(2, 1);
@@ -460,6 +576,30 @@ Test(load, malformed_frames_are_counted_and_survived)
 }
 
 /* Records whose form is right and whose meaning is not. */
+static void put_odd_records(struct window_writer *w)
+{
+    struct dump_tail fine = {.n = 1, .places = {5}}, back = {.n = 2, .places = {2000, 1000}};
+    struct dump_tail foreign = {.n = 1, .places = {TEST_WINDOW_MS}};
+    struct dump_tail timeless = {.n = 1, .has_timeline = true, .timeline = 9, .places = {3}};
+    struct dump_times gap = {.timeline = 9, .from = 5, .n = 2, .times = {1, 2}};
+    struct dump_block nonsense = {.part = DUMP_BLOCK,
+                                  .times = DUMP_LINEAR,
+                                  .encoding = 14,
+                                  .first = 5000,
+                                  .step = 10,
+                                  .n_samples = 100,
+                                  .n_values_bytes = 5,
+                                  .values = (const uint8_t *)"nonsense"};
+    window_writer_tail(w, 0, &fine); /* no such series */
+    window_writer_tail(w, 1, &fine);
+    window_writer_tail(w, 1, &foreign);   /* of another window */
+    window_writer_tail(w, 1, &back);      /* times descend */
+    window_writer_times(w, &gap);         /* of a timeline that was not begun */
+    window_writer_tail(w, 1, &timeless);  /* in it */
+    window_writer_block(w, 1, &nonsense); /* does not decode */
+    window_writer_tail(w, 2, &fine);      /* a series that was refused */
+}
+
 Test(load, records_that_do_not_fit_are_left_out)
 {
     static uint8_t buffer[FRAME_BUFFER_BYTES];
@@ -475,18 +615,11 @@ Test(load, records_that_do_not_fit_are_left_out)
     series_writer_add(&series, 2, &(struct labels){twice, 2}); /* a label twice */
     cr_assert_eq(frame_writer_put(&w, FRAME_SERIES, series.out.n), 0);
     struct window_writer window;
-    int64_t t_ms = 1000 * (int64_t)TEST_WINDOW_MS;
-    struct sample fine = {t_ms, 1}, foreign = {t_ms + TEST_WINDOW_MS, 1};
-    struct sample back[] = {{t_ms + 2000, 1}, {t_ms + 1000, 1}};
-    struct dump_block nonsense = {t_ms + 5000, t_ms + 9000, 100,
-                                  5,           0xff,        (const uint8_t *)"nonsense"};
     window_writer_init(&window, frame_writer_payload(&w), TEST_WINDOW_MS, 1000);
-    window_writer_tail(&window, 0, &fine, 1); /* no such series */
-    window_writer_tail(&window, 1, &fine, 1);
-    window_writer_tail(&window, 1, &foreign, 1); /* of another window */
-    window_writer_tail(&window, 1, back, 2);     /* times descend */
-    window_writer_block(&window, 1, &nonsense);  /* does not decode */
-    window_writer_tail(&window, 2, &fine, 1);    /* a series that was refused */
+    put_odd_records(&window);
+    cr_assert_eq(frame_writer_put(&w, FRAME_WINDOW, window.out.n), 0);
+    window_writer_init(&window, frame_writer_payload(&w), TEST_WINDOW_MS, INT64_MAX);
+    window_writer_tail(&window, 1, &(struct dump_tail){.n = 1});
     cr_assert_eq(frame_writer_put(&w, FRAME_WINDOW, window.out.n), 0);
     struct test_store copy;
     struct snapshot_report report;
@@ -494,7 +627,31 @@ Test(load, records_that_do_not_fit_are_left_out)
     cr_assert_eq(report.series, 1);
     cr_assert_eq(report.tails, 1);
     cr_assert_eq(report.samples, 1);
-    cr_assert_eq(report.lost_blocks, 5);
+    cr_assert_eq(report.lost_blocks, 7);
     cr_assert(tsdb_check(copy.db));
+    test_store_free(&copy);
+}
+
+Test(load, missing_times_are_named)
+{
+    static uint8_t buffer[FRAME_BUFFER_BYTES];
+    static struct symbol_table symbols;
+    test_disk_init(&disk);
+    struct frame_writer w = {.io = &disk.io, .buffer = buffer, .file_id = 1};
+    w.handle = disk.io.ops->open(&disk.io, SNAPSHOT_NAME, true);
+    struct series_writer series;
+    struct label up[] = {test_label("__name__", "up", 2)};
+    series_writer_init(&series, frame_writer_payload(&w), &symbols, TEST_WINDOW_MS);
+    series_writer_add(&series, 7, &(struct labels){up, 1});
+    cr_assert_eq(frame_writer_put(&w, FRAME_SERIES, series.out.n), 0);
+    struct window_writer window;
+    window_writer_init(&window, frame_writer_payload(&w), TEST_WINDOW_MS, 1000);
+    window_writer_tail(&window, 7, &(struct dump_tail){.n = 1, .has_timeline = true});
+    cr_assert_eq(frame_writer_put(&w, FRAME_WINDOW, window.out.n), 0);
+    struct test_store copy;
+    struct snapshot_report report;
+    cr_assert_eq(load_into(&copy, &report), 0);
+    cr_assert_eq(report.lost_blocks, 1);
+    cr_assert_str_eq(report.detail, "series 7 in frame 1 at byte 60: refers to times that are missing");
     test_store_free(&copy);
 }

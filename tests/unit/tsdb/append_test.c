@@ -380,6 +380,34 @@ Test(append, a_turn_in_a_call_refuses_what_is_then_too_old)
     expect_samples("up", left, 2);
 }
 
+/* Another request has just moved the time on when this one comes to its samples: they are not cut in
+ * two, and the window that is about to go takes no more. */
+Test(append, a_turn_that_is_due_does_not_cut_a_call_in_two)
+{
+    struct test_labels l, old;
+    struct append_counts counts = {0};
+    struct append b;
+    int64_t next = T0 + TEST_WINDOW_MS;
+    struct sample in[] = {{next + 1, 1}, {next + 2, 2}, {next + 3, 3}}, late = {T0 + 1, 4};
+    cr_assert_eq(test_append(&s, "old", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "up", next, 1), 0);
+    append_begin(&b, s.db);
+    const struct labels *ls = test_labels(&l, "up");
+    const struct series *series = series_at(
+        &s.arena, series_find(&s.arena, &s.db->series, &s.db->labels, ls, labels_hash(ls)));
+    uint32_t version = atomic_load(&series->version);
+    clock_sample(&s.db->clock, T0 + 8 * (int64_t)TEST_WINDOW_MS);
+    cr_assert_eq(append_samples(&b, ls, in, 3, &counts), 0);
+    cr_assert_eq(atomic_load(&series->version), version + 2, "published once");
+    clock_sample(&s.db->clock, T0 + 9 * (int64_t)TEST_WINDOW_MS);
+    late.t_ms += TEST_WINDOW_MS;
+    cr_assert_not_null(window_of_number(&s.db->windows, tsdb_window_of(s.db, late.t_ms)));
+    cr_assert_eq(append_samples(&b, test_labels(&old, "old"), &late, 1, &counts), ERR_TOO_OLD);
+    append_end(&b);
+    tsdb_tick(s.db);
+    cr_assert_eq(test_stats(&s).samples, 0);
+}
+
 /* ---- late samples ---- */
 
 /* The same samples in another order are the same samples: near the newest, into the tail, into

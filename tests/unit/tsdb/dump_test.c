@@ -1,7 +1,5 @@
 /* Out of one store and into another, in slices of every size. */
-#include "tests/unit/tsdb/test_store.h"
-
-#include <stdlib.h>
+#include "tests/unit/tsdb/test_copy.h"
 
 static struct test_store from, to;
 
@@ -21,148 +19,27 @@ static void tear_down(void)
 
 TestSuite(dump, .init = set_up, .fini = tear_down, .timeout = 60);
 
-/* ---- a snapshot without files ---- */
-
-struct copy {
-    struct restore r;
-    uint32_t ids[20000]; /* of series: the reader's by the writer's */
-    int stop_every;      /* items of a slice; 0 = no end */
-    int n_slices, n_items;
-    int n_times, n_blocks, n_runs, n_tails;
-    bool was_times; /* the last item */
-};
-
-static struct copy c;
+static struct test_copy c;
 
 static void copy_begin(int stop_every)
 {
-    c = (struct copy){.stop_every = stop_every};
-    restore_begin(&c.r, to.db);
-}
-
-static int after_item(struct copy *k)
-{
-    k->n_items++;
-    return k->stop_every > 0 && k->n_items % k->stop_every == 0;
-}
-
-static int copy_series(void *ctx, uint32_t series, const struct labels *ls)
-{
-    struct copy *k = ctx;
-    cr_assert_lt(series, ARRAY_LEN(k->ids));
-    cr_assert_eq(restore_series(&k->r, ls, &k->ids[series]), 0);
-    return after_item(k);
-}
-
-static int copy_times(void *ctx, const struct dump_times *times)
-{
-    struct copy *k = ctx;
-    k->n_times++;
-    k->was_times = true;
-    cr_assert_eq(restore_times(&k->r, times), 0);
-    return after_item(k);
-}
-
-static int copy_block(void *ctx, uint32_t series, const struct dump_block *block)
-{
-    struct copy *k = ctx;
-    k->was_times = false;
-    k->n_blocks += block->part != DUMP_RUN;
-    k->n_runs += block->part == DUMP_RUN;
-    cr_assert_eq(restore_block(&k->r, k->ids[series], block), 0);
-    return after_item(k);
-}
-
-static int copy_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
-{
-    struct copy *k = ctx;
-    k->was_times = false;
-    k->n_tails++;
-    cr_assert_eq(restore_tail(&k->r, k->ids[series], tail), 0);
-    return after_item(k);
-}
-
-static const struct dump_visitor copier = {copy_times, copy_block, copy_tail};
-
-/* One slice of a window; whether there is more. */
-static bool copy_slice(uint32_t dump, int64_t window, struct dump_cursor *cursor, uint64_t end)
-{
-    int rc = dump_window(from.db, dump, window, cursor, end, &copier, &c);
-    cr_assert(rc == 0 || rc == 1);
-    c.n_slices += rc;
-    return rc == 1;
-}
-
-static uint64_t copy_labels(void)
-{
-    struct dump_cursor cursor = {0};
-    uint64_t end = dump_series_end(from.db);
-    while (dump_series(from.db, &cursor, end, copy_series, &c) == 1)
-        c.n_slices++;
-    return end;
-}
-
-/* between(ctx) is called between two slices; not between times and what needs them, or the dump would
- * run after a writer that is as fast. */
-static void copy_windows(uint64_t end, void (*between)(void *ctx), void *ctx)
-{
-    uint32_t dump = dump_begin(from.db);
-    struct tsdb_stats stats = test_stats(&from);
-    for (uint32_t i = 0; i < stats.n_windows; i++) {
-        struct dump_cursor cursor = {0};
-        cr_assert_eq(restore_window(&c.r, stats.windows[i].number), 0);
-        while (copy_slice(dump, stats.windows[i].number, &cursor, end))
-            if (between != NULL && !c.was_times)
-                between(ctx);
-    }
-    restore_end(&c.r);
+    test_copy_begin(&c, from.db, to.db, stop_every);
 }
 
 static void copy_all(int stop_every)
 {
     copy_begin(stop_every);
-    copy_windows(copy_labels(), NULL, NULL);
+    test_copy_windows(&c, test_copy_labels(&c), NULL, NULL);
 }
 
 static void same_samples(void)
 {
-    struct read_set a = test_select(&from, NULL, INT64_MIN, INT64_MAX);
-    struct read_set b = test_select(&to, NULL, INT64_MIN, INT64_MAX);
-    cr_assert_eq(a.n, b.n);
-    for (size_t i = 0; i < a.n; i++) {
-        cr_assert_eq(labels_compare(&a.series[i].labels, &b.series[i].labels), 0);
-        cr_assert_eq(a.series[i].n, b.series[i].n);
-        cr_assert_eq(memcmp(a.series[i].t_ms, b.series[i].t_ms, a.series[i].n * 8), 0);
-        cr_assert_eq(memcmp(a.series[i].values, b.series[i].values, a.series[i].n * 8), 0);
-    }
-    region_release(&from.region);
-    region_release(&to.region);
+    test_same_samples(&from, &to);
 }
 
-/* The page map: what lies where must be that of the process that wrote it. */
 static void same_pages(void)
 {
-    struct tsdb_stats a = test_stats(&from), b = test_stats(&to);
-    cr_assert_eq(a.n_windows, b.n_windows);
-    for (uint32_t i = 0; i < a.n_windows; i++) {
-        struct tsdb_window_stats *x = &a.windows[i], *y = &b.windows[i];
-        cr_assert_eq(x->number, y->number);
-        cr_assert_eq(x->start_ms, y->start_ms);
-        cr_assert_eq(x->chunks, y->chunks);
-        cr_assert_eq(x->samples, y->samples);
-        cr_assert_eq(x->payload_bytes, y->payload_bytes);
-        for (unsigned k = 0; k < TSDB_POOLS; k++)
-            cr_assert_eq(x->classes[k].used, y->classes[k].used, "window %u pool %u", i, k);
-    }
-    cr_assert_eq(a.open.used, b.open.used);
-    cr_assert_eq(a.open_payload_bytes, b.open_payload_bytes);
-    cr_assert_eq(a.samples, b.samples);
-    cr_assert_eq(a.min_ms, b.min_ms);
-    cr_assert_eq(a.max_ms, b.max_ms);
-    cr_assert_eq(a.series, b.series);
-    cr_assert_eq(a.slack_bytes, b.slack_bytes);
-    cr_assert_eq(a.symbols, b.symbols);
-    cr_assert_eq(a.pairs, b.pairs);
+    test_same_pages(&from, &to, false);
 }
 
 static void fill(uint64_t seed, int n_series, int n_samples)
@@ -278,7 +155,7 @@ Test(dump, series_without_samples_do_not_come)
     copy_begin(0);
     cr_assert_eq(restore_series(&c.r, test_labels(&l, "ghost"), &id), 0);
     cr_assert_eq(test_stats(&to).series, 1);
-    copy_windows(copy_labels(), NULL, NULL);
+    test_copy_windows(&c, test_copy_labels(&c), NULL, NULL);
     cr_assert_eq(test_stats(&to).series, 1);
     same_samples();
 }
@@ -299,9 +176,9 @@ Test(dump, a_window_that_has_gone_has_nothing)
 {
     fill(1, 3, 200);
     copy_begin(0);
-    uint64_t end = copy_labels();
+    uint64_t end = test_copy_labels(&c);
     struct dump_cursor cursor = {0};
-    cr_assert_not(copy_slice(dump_begin(from.db), 123456789, &cursor, end));
+    cr_assert_not(test_copy_slice(&c, dump_begin(from.db), 123456789, &cursor, end));
     cr_assert_eq(c.n_times + c.n_blocks + c.n_runs + c.n_tails, 0);
     cr_assert(cursor.is_done);
     restore_end(&c.r);
@@ -322,7 +199,7 @@ static int fail_times(void *ctx, const struct dump_times *times)
 Test(dump, a_negative_answer_is_returned_as_it_is)
 {
     cr_assert_eq(test_append(&from, "up", T0, 1), 0);
-    struct dump_visitor v = {copy_times, fail_block, copy_tail};
+    struct dump_visitor v = {test_copy_times, fail_block, test_copy_tail};
     uint64_t end = dump_series_end(from.db);
     int64_t window = tsdb_window_of(from.db, T0);
     copy_begin(0);
@@ -392,9 +269,9 @@ static void copy_while_written(int n, int factor, struct writer w)
     w.series = "up";
     w.next_ms = T0 + n * 15000;
     copy_begin(1);
-    uint64_t end = copy_labels();
+    uint64_t end = test_copy_labels(&c);
     struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
-    copy_windows(end, write_some, &w);
+    test_copy_windows(&c, end, write_some, &w);
     no_less_than(&before);
 }
 
@@ -442,9 +319,9 @@ Test(dump, the_end_of_a_constant_is_not_forgotten)
         struct writer w = {
             .series = "up", .next_ms = T0 + 21 * 15000, .step_ms = 15000, .n = more[k]};
         copy_begin(1);
-        uint64_t end = copy_labels();
+        uint64_t end = test_copy_labels(&c);
         struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
-        copy_windows(end, write_some, &w);
+        test_copy_windows(&c, end, write_some, &w);
         no_less_than(&before);
     }
 }
@@ -475,9 +352,9 @@ Test(dump, appends_between_slices_are_seen_once_or_not_at_all)
         set_up();
         fill(random_next(&r), 10, 40 + (int)random_below(&r, 300));
         copy_begin(1);
-        uint64_t end = copy_labels();
+        uint64_t end = test_copy_labels(&c);
         struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
-        copy_windows(end, write_at_random, &r);
+        test_copy_windows(&c, end, write_at_random, &r);
         no_less_than(&before);
     }
 }
@@ -487,13 +364,13 @@ Test(dump, a_second_dump_hands_out_all_times_again)
 {
     fill(5, 10, 200);
     copy_begin(1);
-    uint64_t end = copy_labels();
+    uint64_t end = test_copy_labels(&c);
     int64_t window = tsdb_window_of(from.db, T0);
     struct dump_cursor cursor = {0};
     uint32_t dump = dump_begin(from.db);
     cr_assert_eq(restore_window(&c.r, window), 0);
     for (int i = 0; i < 6; i++)
-        (void)copy_slice(dump, window, &cursor, end);
+        (void)test_copy_slice(&c, dump, window, &cursor, end);
     restore_end(&c.r);
     test_store_free(&to);
     test_store_new(&to, NULL);

@@ -2,17 +2,18 @@
  * and the store must be whole at the end. Worth most under ThreadSanitizer. SECONDS makes it
  * longer.
  */
-#include "tests/unit/tsdb/test_store.h"
+#include "tests/unit/tsdb/test_copy.h"
 
 #include <pthread.h>
 #include <time.h>
 
-enum { WINDOW_MS = 10000, N_WINDOWS = 4, SERIES = 40, WRITERS = 2, READERS = 2 };
+enum { WINDOW_MS = 10000, N_WINDOWS = 4, SERIES = 40, WRITERS = 2, READERS = 2, GROUP = 3 };
 
 struct world {
     struct test_store store;
     atomic_bool is_over;
-    atomic_ulong n_written, n_read, n_dumped, n_ticks;
+    atomic_ulong n_written, n_read, n_dumped, n_ticks, n_stays;
+    atomic_ulong generation; /* of series that all writers make at once */
     atomic_llong wall_ms; /* the ticker moves it */
     atomic_llong boot_ms;
 };
@@ -34,7 +35,7 @@ static void set_up(enum tsdb_clock clock)
     struct tsdb_options o = {
         .window_ms = WINDOW_MS,
         .n_windows = N_WINDOWS,
-        .out_of_order_ms = WINDOW_MS / 2,
+        .out_of_order_ms = WINDOW_MS / 2 + GROUP - 1,
         .clock = clock,
         .wall_ms = fake_wall,
         .boot_ms = fake_boot,
@@ -50,7 +51,7 @@ static void set_up(enum tsdb_clock clock)
 /* A writer hands in groups of samples of one series: GROUP of them from a time on, all with that
  * time as their value. Readers look for groups that were seen in part. Some series come and go, some
  * are written by all writers, each at times of its own. */
-enum { GROUP = 3, SHARED = 8, OWN_TIMES = 5 };
+enum { SHARED = 8, OWN_TIMES = 5 };
 
 static void write_group(struct append *b, const char *series, int64_t t_ms,
                         struct append_counts *counts)
@@ -77,12 +78,17 @@ static void write_request(unsigned writer, int64_t t_ms, uint64_t round)
         snprintf(series, sizeof(series), "shared{i=x1%u}", i);
         write_group(&b, series, t_ms + writer * OWN_TIMES, &counts);
     }
+    for (unsigned i = 0; i < SHARED; i++) { /* made by whoever comes first */
+        snprintf(series, sizeof(series), "shared{i=x1%u,g=g%lu}", i, atomic_load(&w.generation));
+        write_group(&b, series, t_ms + writer * OWN_TIMES, &counts);
+    }
+    atomic_store(&w.generation, round / 8);
     append_end(&b);
     atomic_fetch_add(&w.n_written, counts.stored);
 }
 
-/* Late by 30 ms and some tenths of a second: so no group has one foot on each side of the
- * out-of-order window, or of a window's edge. */
+/* Late by 30 ms and some tenths of a second. All groups begin at multiples of 5 ms, so none has one
+ * foot on each side of the out-of-order window, or of a window's edge. */
 static void *writer(void *ctx)
 {
     unsigned number = *(const unsigned *)ctx;
@@ -161,6 +167,72 @@ static void *reader(void *ctx)
     return NULL;
 }
 
+/* One that stays inside for some time with what it found: windows expire, series are removed and
+ * written to meanwhile, and what it sees of each is whole or nothing. */
+enum { STAY_SERIES = 64, STAY_READS = 40 };
+
+struct stay {
+    struct window_span spans[WINDOW_SLOTS];
+    uint32_t n_spans;
+    const struct series *series[STAY_SERIES];
+    size_t n;
+};
+
+static void look_around(struct stay *s, uint64_t from)
+{
+    struct tsdb *db = w.store.db;
+    s->n = 0;
+    s->n_spans = store_spans_locked(db, INT64_MIN, INT64_MAX, s->spans);
+    for (uint64_t id = from; s->n < STAY_SERIES && id < db->series.next_id; id++) {
+        slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
+        if (at != 0)
+            s->series[s->n++] = series_at(db->arena, at);
+    }
+}
+
+static void read_again(const struct stay *s, struct times_cache *times)
+{
+    enum { SAMPLES_MAX = 20000 };
+    static int64_t t_ms[SAMPLES_MAX];
+    static uint64_t values[SAMPLES_MAX];
+    const struct arena *a = &w.store.arena;
+    struct chunk_view v;
+    for (size_t i = 0; i < s->n; i++)
+        for (uint32_t k = 0; k < s->n_spans; k++) {
+            if (!series_view(a, s->series[i], s->spans[k].serial, &v))
+                continue;
+            cr_assert_leq(chunk_room(a, &v, 0, UINT32_MAX), (size_t)SAMPLES_MAX);
+            size_t n = chunk_read(a, times, &v, 0, UINT32_MAX, s->spans[k].start_ms, t_ms, values);
+            struct read_series got = {.n = n, .t_ms = t_ms, .values = values};
+            cr_assert(n == v.c.n_samples && is_whole(&got));
+        }
+}
+
+static void *stayer(void *ctx)
+{
+    static struct times_item items[TIMES_CACHE_READER];
+    static struct stay s;
+    struct tsdb *db = w.store.db;
+    struct times_cache times;
+    struct random r;
+    (void)ctx;
+    random_init(&r, 3);
+    while (!atomic_load(&w.is_over)) {
+        pthread_rwlock_rdlock(&db->lock);
+        unsigned place = slots_enter(&db->slots);
+        look_around(&s, 1 + random_below(&r, db->series.next_id));
+        pthread_rwlock_unlock(&db->lock);
+        times_cache_init(&times, items, TIMES_CACHE_READER);
+        for (int i = 0; i < STAY_READS && !atomic_load(&w.is_over); i++) {
+            read_again(&s, &times);
+            nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+        }
+        slots_leave(&db->slots, place);
+        atomic_fetch_add(&w.n_stays, 1);
+    }
+    return NULL;
+}
+
 static void *ticker(void *ctx)
 {
     (void)ctx;
@@ -235,16 +307,42 @@ static void *dumper(void *ctx)
 
 /* ---- the run ---- */
 
+static void expect_no_series_twice(void)
+{
+    struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+    struct labels *sets;
+    size_t n = 0;
+    cr_assert_eq(read_label_sets(w.store.db, NULL, 0, &o, &w.store.region, &sets, &n), 0);
+    cr_assert_eq(n, test_stats(&w.store).series);
+    for (size_t i = 1; i < n; i++)
+        cr_assert_lt(labels_compare(&sets[i - 1], &sets[i]), 0);
+}
+
+/* Whatever order things happened in, a restart finds the same pages. */
+static void expect_restores_as_it_is(void)
+{
+    static struct test_copy c;
+    static struct test_store copy;
+    test_store_new(&copy, tsdb_options(w.store.db));
+    test_store_check(&w.store);
+    test_copy_begin(&c, w.store.db, copy.db, 100);
+    test_copy_windows(&c, test_copy_labels(&c), NULL, NULL);
+    test_same_samples(&w.store, &copy);
+    test_same_pages(&w.store, &copy, true);
+    test_store_free(&copy);
+}
+
 static void run(enum tsdb_clock clock)
 {
     static unsigned numbers[] = {0, 1, 2, 3};
-    pthread_t threads[WRITERS + READERS + 2];
+    pthread_t threads[WRITERS + READERS + 3];
     size_t n = 0;
     set_up(clock);
     for (unsigned i = 0; i < WRITERS; i++)
         cr_assert_eq(pthread_create(&threads[n++], NULL, writer, &numbers[i]), 0);
     for (unsigned i = 0; i < READERS; i++)
         cr_assert_eq(pthread_create(&threads[n++], NULL, reader, &numbers[i]), 0);
+    cr_assert_eq(pthread_create(&threads[n++], NULL, stayer, NULL), 0);
     cr_assert_eq(pthread_create(&threads[n++], NULL, ticker, NULL), 0);
     cr_assert_eq(pthread_create(&threads[n++], NULL, dumper, NULL), 0);
     nanosleep(&(struct timespec){.tv_sec = (time_t)random_setting("SECONDS", 1)}, NULL);
@@ -255,7 +353,10 @@ static void run(enum tsdb_clock clock)
     cr_assert_gt(atomic_load(&w.n_read), 1);
     cr_assert_gt(atomic_load(&w.n_ticks), 1);
     cr_assert_gt(atomic_load(&w.n_dumped), 1);
+    cr_assert_gt(atomic_load(&w.n_stays), 1);
     tsdb_tick(w.store.db);
+    expect_no_series_twice();
+    expect_restores_as_it_is();
     test_store_free(&w.store);
 }
 
@@ -267,4 +368,53 @@ Test(store_thread, everybody_at_once_by_samples, .timeout = 60)
 Test(store_thread, everybody_at_once_by_the_wall, .timeout = 60)
 {
     run(CLOCK_WALL);
+}
+
+/* ---- a limit that all run into ---- */
+
+enum { MAX_SERIES = 300, RUNNERS = 3 };
+
+static void *maker(void *ctx)
+{
+    unsigned number = *(const unsigned *)ctx;
+    uint64_t n_refused = 0;
+    for (unsigned i = 0; i < MAX_SERIES; i++) {
+        struct append_counts counts = {0};
+        struct append b;
+        char own[40], common[40];
+        append_begin(&b, w.store.db);
+        snprintf(own, sizeof(own), "own{i=x%u,w=w%u}", i, number);
+        snprintf(common, sizeof(common), "common{i=x%u}", i);
+        write_group(&b, common, TEST_START_MS + number * OWN_TIMES, &counts);
+        write_group(&b, own, TEST_START_MS, &counts);
+        append_end(&b);
+        cr_assert(counts.first_err == 0 || counts.first_err == ERR_MAX_SERIES);
+        cr_assert_eq(counts.stored + counts.refused, 2 * GROUP);
+        n_refused += counts.refused;
+        cr_assert_leq(test_stats(&w.store).series, MAX_SERIES);
+    }
+    atomic_fetch_add(&w.n_written, n_refused);
+    return NULL;
+}
+
+Test(store_thread, the_limit_of_series_holds_whoever_makes_them, .timeout = 60)
+{
+    static unsigned numbers[] = {0, 1, 2};
+    pthread_t threads[RUNNERS];
+    for (int round = 0; round < 5; round++) {
+        struct tsdb_options o = test_store_options(&w.store, CLOCK_SAMPLES);
+        o.max_series = MAX_SERIES;
+        test_store_new(&w.store, &o);
+        atomic_store(&w.n_written, 0);
+        for (unsigned i = 0; i < RUNNERS; i++)
+            cr_assert_eq(pthread_create(&threads[i], NULL, maker, &numbers[i]), 0);
+        for (unsigned i = 0; i < RUNNERS; i++)
+            cr_assert_eq(pthread_join(threads[i], NULL), 0);
+        struct tsdb_stats stats = test_stats(&w.store);
+        cr_assert_eq(stats.series, MAX_SERIES);
+        cr_assert_eq(stats.refused_limit, atomic_load(&w.n_written));
+        cr_assert_gt(stats.refused_limit, 0);
+        expect_no_series_twice();
+        test_store_free(&w.store);
+    }
 }

@@ -1,0 +1,148 @@
+/* A snapshot without files: out of one store and into another, and what must be equal then. */
+#ifndef TESTS_UNIT_TSDB_TEST_COPY_H
+#define TESTS_UNIT_TSDB_TEST_COPY_H
+
+#include "tests/unit/tsdb/test_store.h"
+
+enum { TEST_COPY_SERIES_MAX = 20000 };
+
+struct test_copy {
+    struct tsdb *from;
+    struct restore r;
+    uint32_t ids[TEST_COPY_SERIES_MAX]; /* of series: the reader's by the writer's */
+    int stop_every;                     /* items of a slice; 0 = no end */
+    int n_slices, n_items;
+    int n_times, n_blocks, n_runs, n_tails;
+    bool was_times; /* the last item */
+};
+
+static inline void test_copy_begin(struct test_copy *c, struct tsdb *from, struct tsdb *to,
+                                   int stop_every)
+{
+    *c = (struct test_copy){.from = from, .stop_every = stop_every};
+    restore_begin(&c->r, to);
+}
+
+static inline int test_copy_item(struct test_copy *c)
+{
+    c->n_items++;
+    return c->stop_every > 0 && c->n_items % c->stop_every == 0;
+}
+
+static inline int test_copy_series(void *ctx, uint32_t series, const struct labels *ls)
+{
+    struct test_copy *c = ctx;
+    cr_assert_lt(series, ARRAY_LEN(c->ids));
+    cr_assert_eq(restore_series(&c->r, ls, &c->ids[series]), 0);
+    return test_copy_item(c);
+}
+
+static inline int test_copy_times(void *ctx, const struct dump_times *times)
+{
+    struct test_copy *c = ctx;
+    c->n_times++;
+    c->was_times = true;
+    cr_assert_eq(restore_times(&c->r, times), 0);
+    return test_copy_item(c);
+}
+
+static inline int test_copy_block(void *ctx, uint32_t series, const struct dump_block *block)
+{
+    struct test_copy *c = ctx;
+    c->was_times = false;
+    c->n_blocks += block->part != DUMP_RUN;
+    c->n_runs += block->part == DUMP_RUN;
+    cr_assert_eq(restore_block(&c->r, c->ids[series], block), 0);
+    return test_copy_item(c);
+}
+
+static inline int test_copy_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
+{
+    struct test_copy *c = ctx;
+    c->was_times = false;
+    c->n_tails++;
+    cr_assert_eq(restore_tail(&c->r, c->ids[series], tail), 0);
+    return test_copy_item(c);
+}
+
+/* One slice of a window; whether there is more. */
+static inline bool test_copy_slice(struct test_copy *c, uint32_t dump, int64_t window,
+                                   struct dump_cursor *cursor, uint64_t end)
+{
+    static const struct dump_visitor v = {test_copy_times, test_copy_block, test_copy_tail};
+    int rc = dump_window(c->from, dump, window, cursor, end, &v, c);
+    cr_assert(rc == 0 || rc == 1);
+    c->n_slices += rc;
+    return rc == 1;
+}
+
+/* All label sets; returns where they end. */
+static inline uint64_t test_copy_labels(struct test_copy *c)
+{
+    struct dump_cursor cursor = {0};
+    uint64_t end = dump_series_end(c->from);
+    while (dump_series(c->from, &cursor, end, test_copy_series, c) == 1)
+        c->n_slices++;
+    return end;
+}
+
+/* All windows, and the end. between(ctx) is called between two slices; not between times and what
+ * needs them, or the dump would run after a writer that is as fast. */
+static inline void test_copy_windows(struct test_copy *c, uint64_t end, void (*between)(void *ctx),
+                                     void *ctx)
+{
+    uint32_t dump = dump_begin(c->from);
+    struct tsdb_stats stats;
+    tsdb_stats(c->from, &stats);
+    for (uint32_t i = 0; i < stats.n_windows; i++) {
+        struct dump_cursor cursor = {0};
+        cr_assert_eq(restore_window(&c->r, stats.windows[i].number), 0);
+        while (test_copy_slice(c, dump, stats.windows[i].number, &cursor, end))
+            if (between != NULL && !c->was_times)
+                between(ctx);
+    }
+    restore_end(&c->r);
+}
+
+static inline void test_same_samples(struct test_store *x, struct test_store *y)
+{
+    struct read_set a = test_select(x, NULL, INT64_MIN, INT64_MAX);
+    struct read_set b = test_select(y, NULL, INT64_MIN, INT64_MAX);
+    cr_assert_eq(a.n, b.n);
+    for (size_t i = 0; i < a.n; i++) {
+        size_t n = a.series[i].n;
+        cr_assert_eq(labels_compare(&a.series[i].labels, &b.series[i].labels), 0);
+        cr_assert_eq(n, b.series[i].n);
+        cr_assert_eq(memcmp(a.series[i].t_ms, b.series[i].t_ms, n * sizeof(int64_t)), 0);
+        cr_assert_eq(memcmp(a.series[i].values, b.series[i].values, n * sizeof(uint64_t)), 0);
+    }
+    region_release(&x->region);
+    region_release(&y->region);
+}
+
+/* The page map: what lies where must be that of the process that wrote it; but for the heads of
+ * windows that have gone, which do not come back. */
+static inline void test_same_pages(struct test_store *x, struct test_store *y, bool has_expired)
+{
+    struct tsdb_stats a = test_stats(x), b = test_stats(y);
+    cr_assert_eq(a.n_windows, b.n_windows);
+    for (uint32_t i = 0; i < a.n_windows; i++) {
+        struct tsdb_window_stats *v = &a.windows[i], *w = &b.windows[i];
+        cr_assert(v->number == w->number && v->start_ms == w->start_ms);
+        cr_assert_eq(v->chunks, w->chunks);
+        cr_assert_eq(v->samples, w->samples);
+        cr_assert_eq(v->payload_bytes, w->payload_bytes);
+        for (unsigned k = 0; k < TSDB_POOLS; k++)
+            cr_assert_eq(v->classes[k].used, w->classes[k].used, "window %u pool %u", i, k);
+    }
+    cr_assert(a.open.used == b.open.used || (has_expired && a.open.used > b.open.used));
+    cr_assert(has_expired || a.open_payload_bytes == b.open_payload_bytes);
+    cr_assert(has_expired || a.slack_bytes == b.slack_bytes);
+    cr_assert_eq(a.samples, b.samples);
+    cr_assert(a.min_ms == b.min_ms && a.max_ms == b.max_ms);
+    cr_assert_eq(a.series, b.series);
+    cr_assert_eq(a.symbols, b.symbols);
+    cr_assert_eq(a.pairs, b.pairs);
+}
+
+#endif
