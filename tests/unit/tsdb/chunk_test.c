@@ -290,8 +290,18 @@ Test(chunk, one_that_is_long_keeps_its_head)
     expect_whole();
 }
 
+static int count_block(void *ctx, enum chunk_part part, const struct block *b)
+{
+    (void)part;
+    (void)b;
+    ++*(uint32_t *)ctx;
+    return 0;
+}
+
 Test(chunk, samples_in_order_after_sealing)
 {
+    uint32_t n_blocks = 0;
+    const struct chunk_visitor visitor = {.block = count_block, .ctx = &n_blocks};
     test_model_init(&m, 5);
     m.is_open = false;
     for (uint32_t i = 0; i < 1200; i++) {
@@ -301,6 +311,9 @@ Test(chunk, samples_in_order_after_sealing)
             expect_whole();
     }
     expect_whole();
+    struct chunk_view v = test_view(&x, &m.c);
+    cr_assert_eq(chunk_visit(&x.t.arena, &v, 0, &visitor), 0);
+    cr_assert_leq(n_blocks, 1200 / (BLOCK_SAMPLES_MAX / 2) + 1, "they fill the last block");
 }
 
 /* ---- ranges ---- */
@@ -318,6 +331,25 @@ Test(chunk, reads_ranges_with_both_ends)
     }
     test_model_range(&x, &m, 0, m.times[0] - 1);
     test_model_range(&x, &m, m.times[m.n - 1] + 1, UINT32_MAX);
+}
+
+Test(chunk, reads_from_the_begin_of_a_sheaf_to_that_of_another)
+{
+    test_model_init(&m, 7);
+    add_column(COLUMN_COUNTER, 1000, 6000);
+    test_model_seal(&x, &m); /* no tail that chunk_room could count besides */
+    const struct chunk_head h = test_view(&x, &m.c).head;
+    uint32_t firsts[10], n = 0;
+    for (; n < h.sheaves.n; n++)
+        firsts[n] =
+            ((const struct sheaf *)row_at(&x.t.arena, &h.sheaves, sizeof(h.last), n))->first_time;
+    firsts[n++] = h.last.first_time;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = i; k < n; k++) {
+            test_model_range(&x, &m, firsts[i], firsts[k]);
+            test_model_range(&x, &m, firsts[i] - 1, firsts[k] - 1);
+            test_model_range(&x, &m, firsts[i] + 1, firsts[k] + 1);
+        }
 }
 
 Test(chunk, one_that_is_not_there_has_nothing)
