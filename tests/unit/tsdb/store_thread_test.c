@@ -14,7 +14,7 @@ struct world {
     atomic_bool is_over;
     atomic_ulong n_written, n_read, n_dumped, n_ticks, n_stays;
     atomic_ulong generation; /* of series that all writers make at once */
-    atomic_llong wall_ms; /* the ticker moves it */
+    atomic_llong wall_ms;    /* the ticker moves it */
     atomic_llong boot_ms;
 };
 
@@ -49,8 +49,8 @@ static void set_up(enum tsdb_clock clock)
 /* ---- threads ---- */
 
 /* A writer hands in groups of samples of one series: GROUP of them from a time on, all with that
- * time as their value. Readers look for groups that were seen in part. Some series come and go, some
- * are written by all writers, each at times of its own. */
+ * time as their value. Readers look for groups that were seen in part. Some series come and go,
+ * some are written by all writers, each at times of its own. */
 enum { SHARED = 8, OWN_TIMES = 5 };
 
 static void write_group(struct append *b, const char *series, int64_t t_ms,
@@ -297,7 +297,8 @@ static void *dumper(void *ctx)
         for (uint32_t i = 0; i < stats.n_windows; i++) {
             struct dump_cursor cursor = {0};
             struct dumped d = {0};
-            while (dump_window(w.store.db, dump, stats.windows[i].number, &cursor, end, &v, &d) == 1)
+            while (dump_window(w.store.db, dump, stats.windows[i].number, &cursor, end, &v, &d) ==
+                   1)
                 ;
             atomic_fetch_add(&w.n_dumped, d.n);
         }
@@ -417,4 +418,72 @@ Test(store_thread, the_limit_of_series_holds_whoever_makes_them, .timeout = 60)
         expect_no_series_twice();
         test_store_free(&w.store);
     }
+}
+
+/* ---- a window whose table of members grows while it is dumped ---- */
+
+enum { FAR_APART = ARENA_PAGE_BYTES * 8, FAR_SERIES = 24 }; /* each id in another leaf */
+
+static void *far_writer(void *ctx)
+{
+    (void)ctx;
+    for (unsigned i = 0; i < FAR_SERIES; i++) {
+        struct append b;
+        struct append_counts counts = {0};
+        char series[32];
+        pthread_rwlock_wrlock(&w.store.db->lock);
+        w.store.db->series.next_id += FAR_APART;
+        pthread_rwlock_unlock(&w.store.db->lock);
+        snprintf(series, sizeof(series), "far{i=x%u}", i);
+        append_begin(&b, w.store.db);
+        write_group(&b, series, TEST_START_MS, &counts);
+        append_end(&b);
+        atomic_fetch_add(&w.n_written, 1);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return NULL;
+}
+
+static int count_tail(void *ctx, uint32_t series, const struct dump_tail *t)
+{
+    (void)series;
+    (void)t;
+    ++*(unsigned long *)ctx;
+    return 0;
+}
+
+static int count_block(void *ctx, uint32_t series, const struct dump_block *b)
+{
+    (void)series;
+    (void)b;
+    ++*(unsigned long *)ctx;
+    return 0;
+}
+
+static int ignore_times(void *ctx, const struct dump_times *t)
+{
+    (void)ctx;
+    (void)t;
+    return 0;
+}
+
+/* Every series that was there before a dump is in it. */
+Test(store_thread, a_dump_finds_the_members_of_a_window_that_gets_more, .timeout = 60)
+{
+    const struct dump_visitor v = {ignore_times, count_block, count_tail};
+    pthread_t thread;
+    set_up(CLOCK_WALL);
+    cr_assert_eq(pthread_create(&thread, NULL, far_writer, NULL), 0);
+    for (unsigned long before = 0; before < FAR_SERIES;) {
+        struct dump_cursor cursor = {0};
+        unsigned long n = 0;
+        before = atomic_load(&w.n_written);
+        cr_assert_eq(dump_window(w.store.db, dump_begin(w.store.db),
+                                 tsdb_window_of(w.store.db, TEST_START_MS), &cursor,
+                                 dump_series_end(w.store.db), &v, &n),
+                     0);
+        cr_assert_geq(n, before);
+    }
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    test_store_free(&w.store);
 }
