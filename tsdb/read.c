@@ -180,6 +180,8 @@ static int copy_slice(struct selection *sel, const uint32_t *ids, size_t n)
     struct slice slice;
     pthread_rwlock_rdlock(&sel->db->lock);
     unsigned place = slots_enter(&sel->db->slots);
+    /* A timeline's slot may be another's after the epoch. */
+    times_cache_init(&sel->times, sel->times.items, sel->times.n_items);
     int err = look_up_locked(sel, ids, n, &slice);
     pthread_rwlock_unlock(&sel->db->lock);
     for (size_t i = 0; err == 0 && i < slice.n; i++) {
@@ -230,7 +232,7 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
     struct times_item *items = region_alloc(r, TIMES_CACHE_READER * sizeof(*items));
     if (sel.set.series == NULL || items == NULL)
         return ERR_NO_MEMORY;
-    times_cache_init(&sel.times, items, TIMES_CACHE_READER);
+    sel.times = (struct times_cache){items, TIMES_CACHE_READER};
     for (size_t from = 0; err == 0 && from < n; from += SLICE_SERIES)
         err = is_canceled(o) ? ERR_CANCELED
                              : copy_slice(&sel, &ids[from], size_min(SLICE_SERIES, n - from));
