@@ -14,7 +14,7 @@ struct world {
     atomic_bool is_over;
     atomic_ulong n_written, n_read, n_dumped, n_ticks, n_stays;
     atomic_ulong generation; /* of series that all writers make at once */
-    atomic_llong wall_ms; /* the ticker moves it */
+    atomic_llong wall_ms;    /* the ticker moves it */
     atomic_llong boot_ms;
 };
 
@@ -49,8 +49,8 @@ static void set_up(enum tsdb_clock clock)
 /* ---- threads ---- */
 
 /* A writer hands in groups of samples of one series: GROUP of them from a time on, all with that
- * time as their value. Readers look for groups that were seen in part. Some series come and go, some
- * are written by all writers, each at times of its own. */
+ * time as their value. Readers look for groups that were seen in part. Some series come and go,
+ * some are written by all writers, each at times of its own. */
 enum { SHARED = 8, OWN_TIMES = 5 };
 
 static void write_group(struct append *b, const char *series, int64_t t_ms,
@@ -297,7 +297,8 @@ static void *dumper(void *ctx)
         for (uint32_t i = 0; i < stats.n_windows; i++) {
             struct dump_cursor cursor = {0};
             struct dumped d = {0};
-            while (dump_window(w.store.db, dump, stats.windows[i].number, &cursor, end, &v, &d) == 1)
+            while (dump_window(w.store.db, dump, stats.windows[i].number, &cursor, end, &v, &d) ==
+                   1)
                 ;
             atomic_fetch_add(&w.n_dumped, d.n);
         }
