@@ -48,7 +48,7 @@ static const struct flag flags[] = {
      "Opens the endpoints that delete data. The snapshot endpoint is always open."},
     {"storage.path", FLAG_TEXT, FIELD(storage_path), "data", 0, 0,
      "Directory of the snapshots. Empty: memory only, nothing outlives the process."},
-    {"storage.window", FLAG_DURATION, FIELD(storage_window_ms), "4h", 1000, 31536000000,
+    {"storage.window", FLAG_DURATION, FIELD(storage_window_ms), "4h", WINDOW_MS_MIN, WINDOW_MS_MAX,
      "Span of one window; windows are aligned to the epoch."},
     {"storage.windows", FLAG_COUNT, FIELD(storage_windows), "8", WINDOWS_MIN, WINDOWS_MAX,
      "Number of windows that are kept, the current one among them."},

@@ -257,7 +257,7 @@ static int visit_timelines(struct window_dump *d)
 static int visit_slice(struct window_dump *d, uint64_t end)
 {
     while (d->n_left > 0) {
-        uint64_t id = window_next_member(d->db->arena, d->window, d->cursor->next_series, end);
+        uint64_t id = slots_next_member(&d->db->slots, d->window, d->cursor->next_series, end);
         if (id == UINT64_MAX) {
             int rest = visit_timelines(d);
             d->cursor->next_series = end;

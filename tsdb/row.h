@@ -3,8 +3,8 @@
  *
  *     up to a 128 B slot full    one slot of 128 B
  *     up to a 1 KiB slot full    one leaf of 1 KiB
- *     beyond                     a tree of 1 KiB nodes of 256 handles, two levels at most, with
- * such leaves
+ *     beyond                     a tree of 1 KiB nodes of 256 handles, two levels at most, above
+ *                                such leaves
  *
  * So growing never copies more than 128 bytes, and an item is found in three steps however long the
  * row is. An item of a published row does not change: replacing one makes new slots on the way to

@@ -51,8 +51,7 @@ static inline bool sheaf_is_open(const struct sheaf_end *e)
 }
 
 /* Adds a block, whose first time is first_time, to the caller's copies of an open sheaf, or of none
- * (n_blocks 0), which begins one. False without memory (the
- * change has failed). */
+ * (n_blocks 0), which begins one. False without memory (the change has failed). */
 bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const struct block *b,
                   uint32_t first_time) WARN_UNUSED;
 

@@ -216,3 +216,11 @@ void slots_drop_member(struct slots *s, struct window *w, uint32_t series)
     window_drop_member(s->arena, w, series);
     pthread_mutex_unlock(&s->lock);
 }
+
+uint64_t slots_next_member(struct slots *s, const struct window *w, uint64_t from, uint64_t end)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t next = window_next_member(s->arena, w, from, end);
+    pthread_mutex_unlock(&s->lock);
+    return next;
+}

@@ -98,9 +98,11 @@ void change_finish(struct change *c);
 /* Gives back what a change took that is not to be published. */
 void change_undo(struct change *c);
 
-/* window_add_member and window_drop_member under the lock. */
+/* window_add_member, window_drop_member and window_next_member under the lock: the table of members
+ * may grow while somebody walks through it. */
 bool slots_add_member(struct slots *s, struct window *w, uint32_t series) WARN_UNUSED;
 void slots_drop_member(struct slots *s, struct window *w, uint32_t series);
+uint64_t slots_next_member(struct slots *s, const struct window *w, uint64_t from, uint64_t end);
 
 /* Slots of a kind of record that readers see without the store's lock. */
 slot slots_kind_get(struct slots *s, struct kind *k, size_t bytes) WARN_UNUSED;

@@ -6,8 +6,8 @@
  *     0x00 .. 0x7F   a run: n + 1 samples, each one step later, with the same value
  *     0x80 | flags   one sample: 0x40 = the step changes, by the zigzag varint that follows;
  *                    low two bits: 0 = the same value, 1 = whole numbers, their difference as a
- *                    zigzag varint, 2 = XOR with the value before: a byte {leading zero bytes << 4
- * | n}, then its n middle bytes, the highest first
+ *                    zigzag varint, 2 = XOR with the value before: a byte (leading zero bytes in
+ *                    its high half, n in its low), then its n middle bytes, the highest first
  *
  * The first sample is in the state, not in the bytes. A sample's place is its index in a timeline
  * that the tail follows, step 1, or else its time (`timeline` 0). Where the bytes lie is the

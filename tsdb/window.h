@@ -91,7 +91,8 @@ void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
 bool window_add_member(struct arena *a, struct window *w, uint32_t series) WARN_UNUSED;
 void window_drop_member(const struct arena *a, struct window *w, uint32_t series); /* after all */
 
-/* The first member at or after `from`, or UINT64_MAX. */
+/* The first member at or after `from`, or UINT64_MAX. Under the lock of slots.h, or while nobody
+ * can add one. */
 uint64_t window_next_member(const struct arena *a, const struct window *w, uint64_t from,
                             uint64_t end);
 

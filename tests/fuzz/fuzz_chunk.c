@@ -15,8 +15,8 @@
 
 enum {
     SERIES = 2,
-    SAMPLES_MAX = 2500, /* of a series; an operation adds up to OPERATION_MAX */
-    OPERATION_MAX = 256,
+    SAMPLES_MAX = 1000, /* of a series; an operation adds up to OPERATION_MAX */
+    OPERATION_MAX = 128,
     TIMELINES_MAX = 3 * SAMPLES_MAX,
     LIMIT_BYTES = 16 << 20,
     START = 1 << 24,
@@ -373,7 +373,7 @@ static void run_operation(struct program *p)
         add_samples(p, kind, times);
         break;
     case APPEND_MANY: /* the same operand again and again: a run, or a pattern */
-        add_samples(p, kind, 32 * times);
+        add_samples(p, kind, 16 * times);
         break;
     case STEP:
         p->step = 1 + (uint32_t)take(p->in, 2);

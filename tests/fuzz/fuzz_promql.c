@@ -60,7 +60,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static const char *const names[] = {"a", "b_total", "c"};
     static const char *const values[] = {"1", "2", "3"};
-    const struct tsdb_options options = {.window_ms = INT64_C(1) << 40,
+    const struct tsdb_options options = {.window_ms = WINDOW_MS_MAX,
                                          .n_windows = 2,
                                          .out_of_order_ms = INT64_C(1) << 40,
                                          .clock = CLOCK_SAMPLES};

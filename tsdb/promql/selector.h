@@ -12,7 +12,6 @@
 #include "tsdb/promql/eval.h"
 #include "tsdb/read.h"
 
-
 struct selection {
     struct read_set set;
 };

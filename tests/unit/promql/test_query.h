@@ -39,7 +39,7 @@ struct test_query {
 
 static inline void test_query_init(struct test_query *t)
 {
-    const struct tsdb_options options = {.window_ms = INT64_C(1) << 40,
+    const struct tsdb_options options = {.window_ms = WINDOW_MS_MAX,
                                          .n_windows = 2,
                                          .out_of_order_ms = INT64_C(1) << 40,
                                          .clock = CLOCK_SAMPLES};

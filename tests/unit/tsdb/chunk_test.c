@@ -290,8 +290,18 @@ Test(chunk, one_that_is_long_keeps_its_head)
     expect_whole();
 }
 
+static int count_block(void *ctx, enum chunk_part part, const struct block *b)
+{
+    (void)part;
+    (void)b;
+    ++*(uint32_t *)ctx;
+    return 0;
+}
+
 Test(chunk, samples_in_order_after_sealing)
 {
+    uint32_t n_blocks = 0;
+    const struct chunk_visitor visitor = {.block = count_block, .ctx = &n_blocks};
     test_model_init(&m, 5);
     m.is_open = false;
     for (uint32_t i = 0; i < 1200; i++) {
@@ -301,6 +311,9 @@ Test(chunk, samples_in_order_after_sealing)
             expect_whole();
     }
     expect_whole();
+    struct chunk_view v = test_view(&x, &m.c);
+    cr_assert_eq(chunk_visit(&x.t.arena, &v, 0, &visitor), 0);
+    cr_assert_leq(n_blocks, 1200 / (BLOCK_SAMPLES_MAX / 2) + 1, "they fill the last block");
 }
 
 /* ---- ranges ---- */
@@ -320,6 +333,25 @@ Test(chunk, reads_ranges_with_both_ends)
     test_model_range(&x, &m, m.times[m.n - 1] + 1, UINT32_MAX);
 }
 
+Test(chunk, reads_from_the_begin_of_a_sheaf_to_that_of_another)
+{
+    test_model_init(&m, 7);
+    add_column(COLUMN_COUNTER, 1000, 6000);
+    test_model_seal(&x, &m); /* no tail that chunk_room could count besides */
+    const struct chunk_head h = test_view(&x, &m.c).head;
+    uint32_t firsts[10], n = 0;
+    for (; n < h.sheaves.n; n++)
+        firsts[n] =
+            ((const struct sheaf *)row_at(&x.t.arena, &h.sheaves, sizeof(h.last), n))->first_time;
+    firsts[n++] = h.last.first_time;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = i; k < n; k++) {
+            test_model_range(&x, &m, firsts[i], firsts[k]);
+            test_model_range(&x, &m, firsts[i] - 1, firsts[k] - 1);
+            test_model_range(&x, &m, firsts[i] + 1, firsts[k] + 1);
+        }
+}
+
 Test(chunk, one_that_is_not_there_has_nothing)
 {
     struct chunk_view v = {0};
@@ -334,37 +366,44 @@ Test(chunk, one_that_is_not_there_has_nothing)
 
 /* ---- length ---- */
 
-/* A sample each millisecond: slots in use grow with the samples, at the end as at the start. */
+/* A sample each millisecond: slots in use grow with the samples, at the end as at the start, and
+ * late ones find their place. SAMPLES=14000000 is a whole window. */
 Test(chunk, grows_evenly_however_long_it_is)
 {
-    enum { SAMPLES = 300000, STEPS = 5 };
+    enum { STEPS = 5 };
+    const uint32_t n = (uint32_t)random_setting("SAMPLES", 300000), step = n / STEPS;
     struct chunk c = {0};
     struct chunk_writer w = test_writer(&x, &m);
     uint64_t bytes[STEPS + 1] = {0};
     w.is_open = true;
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        cr_assert_eq(chunk_add(&w, &c, i, test_value(&random_state, COLUMN_GAUGE, i), true), 0);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t value = test_value(&random_state, COLUMN_GAUGE, i);
+        if (i % 1000 == 500) /* leave room for a late one */
+            continue;
+        cr_assert_eq(chunk_add(&w, &c, i, value, true), 0);
         if (i % 4096 == 0)
             slots_drain(&x.slots);
-        if ((i + 1) % (SAMPLES / STEPS) != 0)
+        if ((i + 1) % step != 0)
             continue;
         struct chunk_footprint f = test_window_used(&x, x.w);
         for (unsigned s = 0; s < SIZE_CLASSES; s++)
-            bytes[(i + 1) / (SAMPLES / STEPS)] += f.slots[s] * size_class_bytes(s + 1);
+            bytes[(i + 1) / step] += f.slots[s] * size_class_bytes(s + 1);
     }
     uint64_t first = bytes[1], last = bytes[STEPS] - bytes[STEPS - 1];
     cr_assert_lt(last, first + first / 10);
     cr_assert_gt(last, first - first / 10);
+    for (uint32_t at = 500; at < n; at += n / 100 / 1000 * 1000)
+        cr_assert_eq(chunk_add(&w, &c, at, 5, false), 0);
     struct chunk_view v = test_view(&x, &c);
     cr_assert(chunk_check(&x.t.arena, &x.times, &v));
-    cr_assert_eq(c.n_samples, SAMPLES);
     int64_t t_ms[3];
     uint64_t values[3];
-    for (uint32_t at = 0; at + 3 < SAMPLES; at += 997) {
+    for (uint32_t at = 501; at + 3 < n; at += n / 300 / 1000 * 1000) {
         cr_assert_eq(chunk_read(&x.t.arena, &x.times, &v, at, at + 2, 0, t_ms, values), 3);
         cr_assert_eq(t_ms[2], at + 2);
         cr_assert_leq(chunk_room(&x.t.arena, &v, at, at + 2), 3 * SHEAF_BLOCKS * BLOCK_SAMPLES_MAX);
     }
+    slots_drain(&x.slots);
 }
 
 /* ---- the check ---- */
@@ -457,7 +496,7 @@ static void *read_shared(void *arg)
         n = chunk_read(&x.t.arena, &cache, &v, from, UINT32_MAX, 0, t_ms, values);
         cr_assert_eq(n, v.c.n_samples - from);
         for (size_t i = 0; i < n; i++) {
-            cr_assert_eq(t_ms[i], from + i);
+            cr_assert_eq(t_ms[i], from + (int64_t)i);
             cr_assert_eq(values[i], shared_value((uint32_t)(from + i)));
         }
         n = v.c.n_samples;

@@ -85,6 +85,31 @@ Test(slots, open_ones_are_a_pool_of_their_own)
     cr_assert_eq(x.slots.open_payload, 0);
 }
 
+Test(slots, crumbs_are_slots_of_the_window_like_others)
+{
+    for (size_t bytes = 1; bytes <= CRUMB_BYTES_MAX; bytes += 5) {
+        struct change c;
+        const struct pool *p = window_pool(x.w, bytes);
+        change_init(&c, &x.slots, x.w);
+        slot s = change_take_crumb(&c, bytes);
+        cr_assert_neq(s, 0);
+        cr_assert_eq(p->n_used, 1);
+        cr_assert_lt(pool_slot_bytes_at(&x.t.arena, s), bytes + CRUMB_STEP_BYTES);
+        change_undo(&c);
+        cr_assert_eq(p->n_used, 0);
+        change_init(&c, &x.slots, x.w);
+        s = change_take_crumb(&c, bytes);
+        cr_assert(change_prepare(&c));
+        change_finish(&c);
+        change_init(&c, &x.slots, x.w);
+        change_replace(&c, s);
+        cr_assert(change_prepare(&c));
+        change_finish(&c);
+        slots_drain(&x.slots);
+        cr_assert_eq(p->n_used, 0);
+    }
+}
+
 Test(slots, what_is_undone_goes_back_at_once)
 {
     slot old = taken(300);

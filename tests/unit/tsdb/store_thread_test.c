@@ -419,3 +419,71 @@ Test(store_thread, the_limit_of_series_holds_whoever_makes_them, .timeout = 60)
         test_store_free(&w.store);
     }
 }
+
+/* ---- a window whose table of members grows while it is dumped ---- */
+
+enum { FAR_APART = ARENA_PAGE_BYTES * 8, FAR_SERIES = 24 }; /* each id in another leaf */
+
+static void *far_writer(void *ctx)
+{
+    (void)ctx;
+    for (unsigned i = 0; i < FAR_SERIES; i++) {
+        struct append b;
+        struct append_counts counts = {0};
+        char series[32];
+        pthread_rwlock_wrlock(&w.store.db->lock);
+        w.store.db->series.next_id += FAR_APART;
+        pthread_rwlock_unlock(&w.store.db->lock);
+        snprintf(series, sizeof(series), "far{i=x%u}", i);
+        append_begin(&b, w.store.db);
+        write_group(&b, series, TEST_START_MS, &counts);
+        append_end(&b);
+        atomic_fetch_add(&w.n_written, 1);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return NULL;
+}
+
+static int count_tail(void *ctx, uint32_t series, const struct dump_tail *t)
+{
+    (void)series;
+    (void)t;
+    ++*(unsigned long *)ctx;
+    return 0;
+}
+
+static int count_block(void *ctx, uint32_t series, const struct dump_block *b)
+{
+    (void)series;
+    (void)b;
+    ++*(unsigned long *)ctx;
+    return 0;
+}
+
+static int ignore_times(void *ctx, const struct dump_times *t)
+{
+    (void)ctx;
+    (void)t;
+    return 0;
+}
+
+/* Every series that was there before a dump is in it. */
+Test(store_thread, a_dump_finds_the_members_of_a_window_that_gets_more, .timeout = 60)
+{
+    const struct dump_visitor v = {ignore_times, count_block, count_tail};
+    pthread_t thread;
+    set_up(CLOCK_WALL);
+    cr_assert_eq(pthread_create(&thread, NULL, far_writer, NULL), 0);
+    for (unsigned long before = 0; before < FAR_SERIES;) {
+        struct dump_cursor cursor = {0};
+        unsigned long n = 0;
+        before = atomic_load(&w.n_written);
+        cr_assert_eq(dump_window(w.store.db, dump_begin(w.store.db),
+                                 tsdb_window_of(w.store.db, TEST_START_MS), &cursor,
+                                 dump_series_end(w.store.db), &v, &n),
+                     0);
+        cr_assert_geq(n, before);
+    }
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    test_store_free(&w.store);
+}

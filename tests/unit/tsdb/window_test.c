@@ -202,4 +202,21 @@ Test(window, check_sees_damage)
     w->classes[0].n_used++;
     cr_assert_not(windows_check(&t.arena, &ws), "a pool");
     w->classes[0].n_used--;
+    w->crumbs[CRUMB_SIZES - 1].n_used++;
+    cr_assert_not(windows_check(&t.arena, &ws), "a pool of crumbs");
+    w->crumbs[CRUMB_SIZES - 1].n_used--;
+}
+
+Test(window, has_a_pool_for_each_size_of_slot)
+{
+    struct window *w = window_make(&ws, 1);
+    for (size_t bytes = 1; bytes <= SIZE_CLASS_BYTES_MAX; bytes++) {
+        const struct pool *p = window_pool(w, bytes);
+        cr_assert_geq(p->slot_bytes, bytes);
+        cr_assert_lt(p->slot_bytes,
+                     bytes + (bytes <= CRUMB_BYTES_MAX ? CRUMB_STEP_BYTES : SIZE_CLASS_STEP_BYTES));
+    }
+    cr_assert_neq(pool_get(&t.arena, window_pool(w, 1)), 0);
+    cr_assert_neq(pool_get(&t.arena, window_pool(w, SIZE_CLASS_BYTES_MAX)), 0);
+    cr_assert_eq(window_page_bytes(w), 2 * ARENA_PAGE_BYTES);
 }
