@@ -12,7 +12,7 @@
 #include "tsdb/err.h"
 
 struct head_window {
-    int64_t number;               /* ascending, none twice */
+    int64_t number;             /* ascending, none twice */
     uint64_t slots[HEAD_POOLS]; /* used ones of each pool (tsdb_pool_bytes), when the file was
                                    begun */
 };

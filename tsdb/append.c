@@ -153,7 +153,8 @@ static int check_time(const struct intake *in, int64_t t_ms, int64_t *ret_bound)
     }
     int64_t number = clock_window_of(c, t_ms);
     int64_t oldest = clock_oldest_window(c, is_wall ? begun_ms : clock_now_ms(c));
-    /* a wall clock that jumped leaves windows behind; by samples, one that is due is only waiting */
+    /* a wall clock that jumped leaves windows behind; by samples, one that is due is only waiting
+     */
     if (number >= oldest || (is_wall && window_of_number(&db->windows, number) != NULL))
         return 0;
     *ret_bound = clock_window_start(c, oldest);

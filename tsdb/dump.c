@@ -2,8 +2,8 @@
  *
  * The walk stops wherever the visitor says so, and the store goes on meanwhile: when the walk comes
  * back, a constant may have become a head, a tail a block, a block two. So the cursor does not name
- * an item but a time: what the series has behind it is still to come. Nothing is behind a tail (or a
- * run that stands for one) but what was appended since, so the walk goes on with the next series
+ * an item but a time: what the series has behind it is still to come. Nothing is behind a tail (or
+ * a run that stands for one) but what was appended since, so the walk goes on with the next series
  * there. A block may begin before the time and end behind it, when what was handed out, or not, has
  * become part of a longer one: then the rest of it is handed out as a block of its own.
  */
@@ -60,9 +60,9 @@ struct window_dump {
     struct dump_cursor *cursor;
     const struct dump_visitor *visitor;
     void *ctx;
-    uint32_t series; /* the one that is being visited, */
+    uint32_t series;    /* the one that is being visited, */
     struct chunk chunk; /* its chunk */
-    int n_left;      /* of this slice */
+    int n_left;         /* of this slice */
 };
 
 enum { SLICE_IS_OVER = INT32_MAX }; /* goes on after a breath */
@@ -140,8 +140,8 @@ static void rest_of_block(struct window_dump *d, const struct block *b, struct r
         rest_of_run(d, &ret->block);
         return;
     }
-    bool is_good = block_times(d->db->arena, d->times, b, 0, n, times) &&
-                   block_values(b, 0, n, values);
+    bool is_good =
+        block_times(d->db->arena, d->times, b, 0, n, times) && block_values(b, 0, n, values);
     ENSURE(is_good);
     while (was_handed_out(d, times[before]))
         before++;

@@ -381,7 +381,8 @@ static int add_chunk(struct series_writer *sw, struct series *s, struct window *
         return ERR_NO_MEMORY;
     if (needs_new)
         history = slots_kind_get(sl, sw->histories, history_bytes(p.n - 1));
-    bool has_room = history != 0 || !needs_new, is_member = has_room && slots_add_member(sl, w, s->id);
+    bool has_room = history != 0 || !needs_new,
+         is_member = has_room && slots_add_member(sl, w, s->id);
     int err = is_member ? 0 : ERR_NO_MEMORY;
     sw->chunk.is_open = p.is_newest;
     for (uint32_t i = 0; err == 0 && i < p.n; i++)

@@ -71,7 +71,7 @@ struct tsdb_window_stats {
     uint64_t payload_bytes; /* encoded bytes inside used slots */
     struct {
         uint32_t pages;
-        uint32_t used; /* slots */
+        uint32_t used;     /* slots */
     } classes[TSDB_POOLS]; /* see tsdb_pool_bytes */
 };
 

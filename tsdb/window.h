@@ -30,9 +30,9 @@ enum {
 enum window_state { WINDOW_FREE, WINDOW_LIVE, WINDOW_EXPIRING };
 
 struct window {
-    int64_t number; /* floor(start / window_ms) */
+    int64_t number;   /* floor(start / window_ms) */
     int64_t start_ms; /* wraps for windows at the ends of int64 */
-    uint32_t serial; /* generation * WINDOW_SLOTS + place; 0 is never used */
+    uint32_t serial;  /* generation * WINDOW_SLOTS + place; 0 is never used */
     enum window_state state;
     struct table members; /* of uint64_t: a bit for each series with a chunk in it */
     uint64_t next_member; /* while expiring: ids below were swept */

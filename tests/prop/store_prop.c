@@ -3,8 +3,9 @@
  * Half of the series are random: times and values, with gaps, late samples, exact and contradicting
  * duplicates, stale markers and NaNs with payloads. The others are what a scraper sends: all series
  * of a target at one time, with some jitter from scrape to scrape; counters, gauges, constants, and
- * constants that end in a stale marker and come back later. Windows turn, series die and return. The
- * model keeps every sample in a sorted array and applies the rules of tsdb/append.h word by word.
+ * constants that end in a stale marker and come back later. Windows turn, series die and return.
+ * The model keeps every sample in a sorted array and applies the rules of tsdb/append.h word by
+ * word.
  *
  * SEED repeats a run; SERIES and SAMPLES (of each series) change its size; RESTARTS how often the
  * store is saved and loaded. */

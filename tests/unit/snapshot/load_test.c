@@ -26,7 +26,7 @@ static struct { /* of window frames */
     size_t frame;
     int64_t window;
     bool is_times, has_timeline;
-    uint32_t number; /* of the series */
+    uint32_t number;              /* of the series */
     uint32_t timeline, from, end; /* places */
     uint32_t n_samples;
 } records[RECORDS_MAX];
@@ -652,6 +652,7 @@ Test(load, missing_times_are_named)
     struct snapshot_report report;
     cr_assert_eq(load_into(&copy, &report), 0);
     cr_assert_eq(report.lost_blocks, 1);
-    cr_assert_str_eq(report.detail, "series 7 in frame 1 at byte 60: refers to times that are missing");
+    cr_assert_str_eq(report.detail,
+                     "series 7 in frame 1 at byte 60: refers to times that are missing");
     test_store_free(&copy);
 }

@@ -268,15 +268,14 @@ Test(window_frame, the_longest_records_fit_a_frame_that_is_not_full)
     static uint8_t bytes[COLUMN_BYTES_MAX];
     static struct window_record longest[3];
     static const size_t most[] = {BLOCK_RECORD_MAX, TAIL_RECORD_MAX, TIMES_RECORD_MAX};
-    longest[RECORD_BLOCK] = (struct window_record){
-        .kind = RECORD_BLOCK,
-        .block = {.times = DUMP_PACKED,
-                  .first = UINT32_MAX,
-                  .n_samples = UINT32_MAX,
-                  .n_times_bytes = BLOCK_TIMES_BYTES_MAX,
-                  .n_values_bytes = COLUMN_BYTES_MAX,
-                  .times_bytes = bytes,
-                  .values = bytes}};
+    longest[RECORD_BLOCK] = (struct window_record){.kind = RECORD_BLOCK,
+                                                   .block = {.times = DUMP_PACKED,
+                                                             .first = UINT32_MAX,
+                                                             .n_samples = UINT32_MAX,
+                                                             .n_times_bytes = BLOCK_TIMES_BYTES_MAX,
+                                                             .n_values_bytes = COLUMN_BYTES_MAX,
+                                                             .times_bytes = bytes,
+                                                             .values = bytes}};
     longest[RECORD_TAIL].kind = RECORD_TAIL;
     longest[RECORD_TAIL].tail.n = BLOCK_SAMPLES_MAX;
     longest[RECORD_TIMES].kind = RECORD_TIMES;

@@ -351,7 +351,8 @@ Test(append, the_glass_turns_inside_of_one_call)
     static struct sample in[N];
     struct append_counts counts = {0};
     for (size_t i = 0; i < N; i++)
-        in[i] = (struct sample){T0 + (int64_t)i * TEST_WINDOW_MS / PER_WINDOW, test_bits((double)i)};
+        in[i] =
+            (struct sample){T0 + (int64_t)i * TEST_WINDOW_MS / PER_WINDOW, test_bits((double)i)};
     cr_assert_eq(test_append(&s, "dies", T0, 1), 0);
     cr_assert_eq(test_append_counted(&s, "up", in, N, &counts), 0);
     cr_assert_eq(counts.stored, N);
@@ -380,8 +381,8 @@ Test(append, a_turn_in_a_call_refuses_what_is_then_too_old)
     expect_samples("up", left, 2);
 }
 
-/* Another request has just moved the time on when this one comes to its samples: they are not cut in
- * two, and the window that is about to go takes no more. */
+/* Another request has just moved the time on when this one comes to its samples: they are not cut
+ * in two, and the window that is about to go takes no more. */
 Test(append, a_turn_that_is_due_does_not_cut_a_call_in_two)
 {
     struct test_labels l, old;
@@ -425,8 +426,8 @@ Test(append, late_samples_find_their_place_wherever_it_is)
         test_store_new(&s, &o);
         int64_t t = T0;
         for (int i = 0; i < N; i++) {
-            in[i] = (struct sample){t, test_value(&r, (enum test_column)(round % COLUMN_KINDS),
-                                                  (uint32_t)i)};
+            in[i] = (struct sample){
+                t, test_value(&r, (enum test_column)(round % COLUMN_KINDS), (uint32_t)i)};
             t += round % 3 == 0 ? 15000 : 1 + (int64_t)random_below(&r, 60000);
         }
         memcpy(shuffled, in, sizeof(in));

@@ -244,7 +244,7 @@ struct writer { /* what is written between two slices */
     const char *series;
     int64_t next_ms, step_ms;
     int n;
-    bool has_stale; /* the first sample of each time is a stale marker */
+    bool has_stale;  /* the first sample of each time is a stale marker */
     int64_t late_ms; /* 0 = none */
 };
 
@@ -313,9 +313,9 @@ Test(dump, the_end_of_a_constant_is_not_forgotten)
         tear_down();
         set_up();
         for (int i = 0; i < 21; i++)
-            cr_assert_eq(test_append_bits(&from, "up", T0 + i * 15000,
-                                          i < 20 ? test_bits(4) : TEST_STALE),
-                         0);
+            cr_assert_eq(
+                test_append_bits(&from, "up", T0 + i * 15000, i < 20 ? test_bits(4) : TEST_STALE),
+                0);
         struct writer w = {
             .series = "up", .next_ms = T0 + 21 * 15000, .step_ms = 15000, .n = more[k]};
         copy_begin(1);

@@ -486,7 +486,8 @@ Test(tsdb, check_sees_damage_to_a_head)
     EXPECT_SEEN("samples of the last sheaf", h->last.n_samples);
     EXPECT_SEEN("blocks of the last sheaf", h->last.n_blocks);
     EXPECT_SEEN("first time of the last sheaf", h->last.first_time);
-    struct sheaf *first = (struct sheaf *)(uintptr_t)row_at(&s.arena, &h->sheaves, sizeof(*first), 0);
+    struct sheaf *first =
+        (struct sheaf *)(uintptr_t)row_at(&s.arena, &h->sheaves, sizeof(*first), 0);
     EXPECT_SEEN("samples of a closed sheaf", first->n_samples);
     EXPECT_SEEN("blocks of a closed sheaf", first->n_blocks);
     EXPECT_SEEN("first time of a closed sheaf", first->first_time);
