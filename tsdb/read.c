@@ -86,7 +86,7 @@ struct selection {
     struct read_set set;
     uint64_t n_samples;
     struct times_cache times;
-    uint32_t times_serial; /* of the oldest window that they may be of */
+    uint32_t times_serial;      /* of the oldest window that they may be of */
     struct read_series scratch; /* columns that samples are unpacked into; n: their room */
 };
 
