@@ -61,6 +61,7 @@ static inline void test_store_new(struct test_store *s, const struct tsdb_option
     /* the arena keeps the nodes of its spans: they are no store's */
     unsigned owner = budget_owner(&s->budget, "queries");
     arena_span_put(&s->arena, owner, arena_span_get(&s->arena, owner, 1), 1);
+    arena_trim(&s->arena);
     s->used_before = atomic_load(&s->budget.used_bytes);
     region_init(&s->region, &s->arena, owner, 0);
     cr_assert_eq(tsdb_new(o != NULL ? o : &usual, &s->arena, &s->db), 0);
