@@ -124,8 +124,9 @@ void window_writer_block(struct window_writer *w, uint32_t number, const struct 
     } else {
         encoder_varint(&w->out, b->first);
         encoder_varint(&w->out, b->times == DUMP_LINEAR ? b->step : b->n_times_bytes);
-        encoder_bytes(&w->out, b->times_bytes, b->n_times_bytes);
     }
+    if (b->times == DUMP_PACKED)
+        encoder_bytes(&w->out, b->times_bytes, b->n_times_bytes);
     encoder_varint(&w->out, b->n_values_bytes);
     encoder_bytes(&w->out, b->values, b->n_values_bytes);
     guess_learn(&w->guess, number, b->times == DUMP_AT, b->timeline, b->first, b->n_samples);
