@@ -192,8 +192,6 @@ static int copy_slice(struct selection *sel, const uint32_t *ids, size_t n)
     struct slice slice;
     pthread_rwlock_rdlock(&sel->db->lock);
     unsigned place = slots_enter(&sel->db->slots);
-    /* A timeline's slot may be another's after the epoch. */
-    times_cache_init(&sel->times, sel->times.items, sel->times.n_items);
     int err = look_up_locked(sel, ids, n, &slice);
     pthread_rwlock_unlock(&sel->db->lock);
     for (size_t i = 0; err == 0 && i < slice.n; i++) {
