@@ -1,6 +1,7 @@
 #include "http/remote_write.h"
 
 #include "http/proto/remote.pb-c.h"
+#include "tests/support/random.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -239,6 +240,14 @@ Test(remote_write, bad_label_sets_cost_their_samples_only)
     cr_assert_eq(stored(), 2);
 }
 
+Test(remote_write, a_bad_label_set_is_told_as_it_came)
+{
+    static struct message m;
+    put_series(&m, "zone=b,__name__=a,zone=c", now_ms, 1);
+    cr_assert_eq(write_all(&m), 400);
+    cr_assert_not_null(strstr(text, "{zone=\"b\",__name__=\"a\",zone=\"c\"}"), "%s", text);
+}
+
 Test(remote_write, a_nul_in_a_value_survives)
 {
     static struct message m, series;
@@ -312,21 +321,177 @@ Test(remote_write, a_message_that_would_swell_is_400_and_not_a_crash)
                  (size_t)N * (REMOTE_WRITE_AMPLIFICATION + 8));
 }
 
-Test(remote_write, no_memory_is_503)
+/* Lets each take fail in turn until none does; returns how many did. */
+static long fail_each_take(const struct message *m)
 {
-    static struct message m;
-    for (int i = 0; i < 100; i++)
-        put_series(&m, "__name__=many,job=x", now_ms, i);
-    bool had_success = false;
-    for (long nth = 1; nth < 100 && !had_success; nth++) {
+    arena.retain_span_bytes = 0; /* so that each span asks the budget */
+    for (long nth = 1;; nth++) {
         region_release(&region);
         budget_fail_nth(&budget, nth);
-        int status = remote_write_decode_message(m.bytes, m.n, &region, &rw, text);
-        cr_assert(status == 503 || status == 0, "%ld: %d %s", nth, status, text);
-        had_success = status == 0;
+        int status = remote_write_decode_message(m->bytes, m->n, &region, &rw, text);
+        budget_fail_nth(&budget, 0);
+        if (status == 0)
+            return nth - 1;
+        cr_assert_eq(status, 503, "%ld: %s", nth, text);
     }
-    budget_fail_nth(&budget, 0);
-    cr_assert(had_success);
+}
+
+Test(remote_write, no_memory_is_503)
+{
+    enum { N = 1000 };
+    static struct message m;
+    for (uint64_t i = 0; i < N; i++) {
+        static struct message series;
+        series.n = 0;
+        put_labels(&series, "__name__=many,job=x");
+        put_sample(&series, now_ms, i);
+        put_field(&m, 1, series.bytes, series.n);
+    }
+    cr_assert_gt(fail_each_take(&m), 1);
+    cr_assert_eq(rw.n_series, N);
+    for (uint64_t i = 0; i < N; i++)
+        cr_assert_eq(rw.series[i].samples[0].value, i);
+}
+
+Test(remote_write, a_request_takes_little_more_than_it_keeps)
+{
+    static struct message m;
+    size_t text_bytes = 0, n = 0;
+    for (; m.n + 200 < sizeof(m.bytes); n++) {
+        static const char labels[] = "__name__=http_requests_total,code=200,handler=/api/v1/write,"
+                                     "instance=host-1:9100,job=node";
+        put_series(&m, labels, now_ms, 1);
+        text_bytes += sizeof(labels) - 1 - 9;
+    }
+    cr_assert_eq(decode(&m), 0);
+    cr_assert_eq(rw.n_series, n);
+    size_t kept = text_bytes + n * (5 * sizeof(struct label) + sizeof(struct sample) +
+                                    sizeof(struct remote_write_series));
+    cr_assert_lt(region.taken_bytes, 2 * kept + 64 * 1024);
+}
+
+Test(remote_write, a_series_may_be_larger_than_the_window)
+{
+    enum { N = 2000 };
+    static struct message m, series;
+    for (int k = 0; k < 2; k++) {
+        series.n = 0;
+        put_labels(&series, k == 0 ? "__name__=first" : "__name__=second");
+        for (int i = 0; i < N / (k + 1); i++)
+            put_sample(&series, i, (uint64_t)i * 3);
+        put_field(&m, 1, series.bytes, series.n);
+    }
+    cr_assert_gt(fail_each_take(&m), 1);
+    cr_assert_eq(rw.n_series, 2);
+    for (int i = 0; i < N; i++) {
+        cr_assert_eq(rw.series[0].samples[i].t_ms, i);
+        cr_assert_eq(rw.series[0].samples[i].value, (uint64_t)i * 3);
+    }
+    cr_assert_eq(rw.series[1].n_samples, N / 2);
+    cr_assert_eq(memcmp(rw.series[0].labels.items[0].value, "first", 5), 0);
+}
+
+/* --- against protobuf-c in one piece ---------------------------------------------------------- */
+
+static void put_random_series(struct message *m, struct random *random)
+{
+    static struct message series;
+    static const char *const labels[] = {"__name__=a", "job=x", "zone=", "=", "a=b,c=d", "job=y"};
+    series.n = 0;
+    for (uint64_t n = random_below(random, 5); n > 0; n--)
+        put_labels(&series, labels[random_below(random, ARRAY_LEN(labels))]);
+    for (uint64_t n = random_below(random, 3); n > 0; n--)
+        put_sample(&series, (int64_t)random_below(random, 1000), random_next(random));
+    if (random_below(random, 8) == 0)
+        put_field(&series, 3 + (unsigned)random_below(random, 3), "", 0);
+    put_field(m, 1, series.bytes, series.n);
+}
+
+static void put_random_field(struct message *m, struct random *random)
+{
+    switch (random_below(random, 12)) {
+    case 0:
+        put_field(m, 3, "\x12\x01x", 3);
+        break;
+    case 1:
+        put_varint(m, 9 << 3);
+        put_varint(m, random_next(random));
+        break;
+    case 2: /* a series whose tag or length is longer than it need be */
+        memcpy(m->bytes + m->n, "\x8a\x00\x00", 3);
+        m->n += 3;
+        break;
+    case 3:
+        memcpy(m->bytes + m->n, "\x0a\x80\x80\x80\x80\x00", 6);
+        m->n += 6;
+        break;
+    default:
+        put_random_series(m, random);
+    }
+}
+
+/* Compares one series of the tree with the next one decoded, if it should be there. */
+static void check_series(const Prometheus__TimeSeries *tree, size_t *io_next)
+{
+    struct label items[32];
+    struct labels ls = {items, (uint32_t)tree->n_labels};
+    cr_assert_leq(tree->n_labels, ARRAY_LEN(items));
+    for (size_t i = 0; i < tree->n_labels; i++) {
+        const Prometheus__Label *l = tree->labels[i];
+        items[i] = (struct label){(const char *)l->name.data, (const char *)l->value.data,
+                                  (uint32_t)l->name.len, (uint32_t)l->value.len};
+    }
+    if (tree->n_samples == 0 || labels_normalise(&ls, NULL) != 0)
+        return;
+    cr_assert_lt(*io_next, rw.n_series);
+    const struct remote_write_series *s = &rw.series[(*io_next)++];
+    cr_assert_eq(labels_compare(&ls, &s->labels), 0);
+    cr_assert_eq(s->n_samples, tree->n_samples);
+    for (size_t i = 0; i < s->n_samples; i++) {
+        cr_assert_eq(s->samples[i].t_ms, tree->samples[i]->timestamp);
+        cr_assert_eq(memcmp(&s->samples[i].value, &tree->samples[i]->value, 8), 0);
+    }
+}
+
+static void check_message(const struct message *m)
+{
+    Prometheus__WriteRequest *tree =
+        prometheus__write_request__unpack(NULL, m->n, (const uint8_t *)m->bytes);
+    uint64_t n_samples = 0, n_histograms = 0, n_exemplars = 0;
+    size_t next = 0;
+    cr_assert_eq(decode(m), tree ? 0 : 400, "%s", text);
+    if (!tree)
+        return;
+    for (size_t i = 0; i < tree->n_timeseries; i++) {
+        n_samples += tree->timeseries[i]->n_samples;
+        n_histograms += tree->timeseries[i]->n_histograms;
+        n_exemplars += tree->timeseries[i]->n_exemplars;
+        check_series(tree->timeseries[i], &next);
+    }
+    cr_assert_eq(next, rw.n_series);
+    cr_assert_eq(rw.n_samples, n_samples);
+    cr_assert_eq(rw.n_histograms, n_histograms);
+    cr_assert_eq(rw.n_exemplars, n_exemplars);
+    cr_assert_eq(rw.n_metadata, tree->n_metadata);
+    prometheus__write_request__free_unpacked(tree, NULL);
+}
+
+/* Whole messages, cut ones, and such with a byte or two that are not what they were. */
+Test(remote_write, a_message_is_the_same_cut_in_pieces_and_whole, .timeout = 60)
+{
+    static struct message m;
+    struct random random;
+    random_init(&random, random_seed());
+    for (int round = 0; round < 20000; round++) {
+        m.n = 0;
+        for (uint64_t n = random_below(&random, 8); n > 0; n--)
+            put_random_field(&m, &random);
+        for (uint64_t n = random_below(&random, 3); n > 0 && m.n > 0; n--)
+            m.bytes[random_below(&random, m.n)] = (char)random_next(&random);
+        if (random_below(&random, 4) == 0)
+            m.n = random_below(&random, m.n + 1); /* the rest still lies behind it */
+        check_message(&m);
+    }
 }
 
 /* --- snappy ----------------------------------------------------------------------------------- */
