@@ -47,17 +47,39 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
     return 0;
 }
 
+static uint64_t high_bits(const char *eight)
+{
+    uint64_t word;
+    memcpy(&word, eight, 8);
+    return word & 0x8080808080808080u;
+}
+
+/* Eight bytes at a time; the last eight, or the last four and the first four, may overlap what has
+ * been seen. */
+static bool is_ascii(const char *bytes, size_t n)
+{
+    uint64_t high = 0;
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8)
+            high |= high_bits(bytes + i);
+        return (high | high_bits(bytes + n - 8)) == 0;
+    }
+    if (n >= 4) {
+        char eight[8];
+        memcpy(eight, bytes, 4);
+        memcpy(eight + 4, bytes + n - 4, 4);
+        return high_bits(eight) == 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        high |= (unsigned char)bytes[i];
+    return high < 0x80;
+}
+
 bool utf8_is_valid(const char *bytes, size_t n)
 {
     const unsigned char *p = (const unsigned char *)bytes;
-    while (n >= 8) { /* most labels are ASCII: eight bytes at a time */
-        uint64_t word;
-        memcpy(&word, p, 8);
-        if ((word & 0x8080808080808080u) != 0)
-            break;
-        p += 8;
-        n -= 8;
-    }
+    if (is_ascii(bytes, n)) /* most labels are */
+        return true;
     while (n > 0) {
         size_t step = utf8_sequence(p, n);
         if (step == 0)
@@ -74,16 +96,22 @@ static int name_order(const struct label *a, const struct label *b)
 }
 
 /* Senders nearly always sort, and 64 labels are few: insertion sort is one pass over sorted input.
- */
-static void sort_by_name(struct labels *ls)
+ * True when two names are equal: the later one then ends its way beside the earlier. */
+static bool sort_by_name(struct labels *ls)
 {
+    bool has_equals = false;
     for (uint32_t i = 1; i < ls->n; i++) {
-        struct label moved = ls->items[i];
-        uint32_t k = i;
-        for (; k > 0 && name_order(&moved, &ls->items[k - 1]) < 0; k--)
-            ls->items[k] = ls->items[k - 1];
-        ls->items[k] = moved;
+        int order = name_order(&ls->items[i], &ls->items[i - 1]);
+        if (order < 0) {
+            struct label moved = ls->items[i];
+            uint32_t k = i;
+            for (; k > 0 && (order = name_order(&moved, &ls->items[k - 1])) < 0; k--)
+                ls->items[k] = ls->items[k - 1];
+            ls->items[k] = moved;
+        }
+        has_equals |= order == 0;
     }
+    return has_equals;
 }
 
 static int check_label(const struct label *l)
@@ -122,8 +150,8 @@ int labels_normalise(struct labels *ls, const struct label **ret_bad)
         if (err != 0)
             return blame(err, &ls->items[i], ret_bad);
     }
-    sort_by_name(ls);
-    for (uint32_t i = 1; i < n; i++)
+    bool has_equals = sort_by_name(ls);
+    for (uint32_t i = 1; has_equals && i < n; i++)
         if (name_order(&ls->items[i - 1], &ls->items[i]) == 0)
             return blame(ERR_LABELS_DUPLICATE, &ls->items[i], ret_bad);
     if (labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME)) == NULL)
@@ -154,12 +182,15 @@ int labels_compare(const struct labels *a, const struct labels *b)
     return a->n < b->n ? -1 : a->n > b->n;
 }
 
+/* A polynomial of the strings' hashes: none of them waits for the one before, as a seed would make
+ * it. */
 uint64_t labels_hash(const struct labels *ls)
 {
+    const uint64_t factor = 0x9E3779B97F4A7C15; /* 2^64 divided by the golden ratio; odd */
     uint64_t h = 0;
     for (uint32_t i = 0; i < ls->n; i++) {
-        h = bytes_hash(ls->items[i].name, ls->items[i].name_len, h);
-        h = bytes_hash(ls->items[i].value, ls->items[i].value_len, h);
+        h = h * factor + bytes_hash(ls->items[i].name, ls->items[i].name_len, 0);
+        h = h * factor + bytes_hash(ls->items[i].value, ls->items[i].value_len, 0);
     }
     return h;
 }

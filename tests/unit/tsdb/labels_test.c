@@ -46,6 +46,8 @@ Test(labels, normalise_sorts_drops_and_refuses)
         {{NAME, "up", "a", "1", "a", "1"}, ERR_LABELS_DUPLICATE, NULL},
         {{"a", "1", NAME, "up", "a", "2"}, ERR_LABELS_DUPLICATE, NULL},
         {{NAME, "up", NAME, "down"}, ERR_LABELS_DUPLICATE, NULL},
+        {{"b", "1", "a", "1", NAME, "up", "b", "2"}, ERR_LABELS_DUPLICATE, NULL},
+        {{"b", "1", "b", "2", "a", "1", NAME, "up"}, ERR_LABELS_DUPLICATE, NULL},
         {{NAME, "up", "a", "\xFF"}, ERR_LABELS_NOT_UTF8, NULL},
         {{NAME, "up", "\xC3", "x"}, ERR_LABELS_NOT_UTF8, NULL},
         {{NAME, "h\xC3\xB6he", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"},
@@ -160,7 +162,7 @@ Test(labels, hash_depends_on_every_byte_and_border)
     struct label sets[][2] = {
         {label("a", "1"), label("b", "2")}, {label("a", "2"), label("b", "1")},
         {label("a1", ""), label("b", "2")}, {label("a", "1b"), label("", "2")},
-        {label("a", "12"), label("b", "")},
+        {label("a", "12"), label("b", "")}, {label("1", "a"), label("b", "2")},
     };
     for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
         struct labels x = {sets[i], 2};
@@ -222,6 +224,20 @@ Test(labels, utf8_knows_good_from_bad)
         cr_assert_eq(utf8_is_valid(rows[i].bytes, strlen(rows[i].bytes)), rows[i].is_valid,
                      "row %zu", i);
     cr_assert(utf8_is_valid("a\0b", 3), "NUL is a character");
+}
+
+Test(labels, utf8_sees_one_bad_byte_wherever_it_is)
+{
+    char bytes[40];
+    for (size_t n = 1; n <= sizeof(bytes); n++) {
+        memset(bytes, 'a', n);
+        cr_assert(utf8_is_valid(bytes, n));
+        for (size_t i = 0; i < n; i++) {
+            bytes[i] = '\x80';
+            cr_assert_not(utf8_is_valid(bytes, n), "byte %zu of %zu", i, n);
+            bytes[i] = 'a';
+        }
+    }
 }
 
 /* Every sequence of one to three bytes, against a decoder that computes the code point. */
