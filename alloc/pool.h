@@ -65,8 +65,8 @@ void pool_put(struct arena *a, struct pool *p, slot s);
 /* Returns every page, whatever is in use, and leaves the pool empty and usable. */
 void pool_drop(struct arena *a, struct pool *p);
 
-/* The same in parts: returns at most max_pages of them and says how many; fewer than max_pages = the
- * pool is empty. In between nothing else may be done with it. */
+/* The same in parts: returns at most max_pages of them and says how many; fewer than max_pages =
+ * the pool is empty. In between nothing else may be done with it. */
 size_t pool_drop_some(struct arena *a, struct pool *p, size_t max_pages);
 
 bool pool_check(const struct arena *a, const struct pool *p);

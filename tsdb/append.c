@@ -31,8 +31,11 @@ struct intake {
 
 /* ---- the batch ---- */
 
+/* While the batch was outside, a window may have gone and its timelines' slots may be others'. */
 static void enter(struct append *b)
 {
+    if (b->times != NULL)
+        times_cache_init(b->times, b->times->items, b->times->n_items);
     pthread_rwlock_rdlock(&b->db->lock);
     b->place = slots_enter(&b->db->slots);
     b->n_series = 0;
@@ -391,5 +394,6 @@ int append_samples(struct append *b, const struct labels *ls, const struct sampl
     }
     if (in.series != NULL && series_is_empty(in.series))
         drop_if_empty(&in);
+    b->times = NULL;
     return first;
 }

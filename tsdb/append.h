@@ -43,7 +43,7 @@ struct append {
         int64_t min_ms, max_ms;
     } tally;
     uint64_t counters[APPEND_COUNTERS]; /* not yet added to the store's */
-    struct times_cache *times;
+    struct times_cache *times;          /* of the call that is under way, or NULL */
 };
 
 /* What became of the samples of a request; adds up over calls. Zero it first. */

@@ -86,6 +86,7 @@ struct selection {
     struct read_set set;
     uint64_t n_samples;
     struct times_cache times;
+    uint32_t times_serial;      /* of the oldest window that they may be of */
     struct read_series scratch; /* columns that samples are unpacked into; n: their room */
 };
 
@@ -157,12 +158,23 @@ static int copy_samples(struct selection *sel, size_t n, struct read_series *ret
     return o->max_samples != 0 && sel->n_samples > o->max_samples ? ERR_TOO_MANY_SAMPLES : 0;
 }
 
+/* Between two slices windows may go, the oldest first, and then their timelines' slots may be
+ * others'. */
+static void forget_old_times(struct selection *sel, const struct slice *slice)
+{
+    uint32_t oldest = slice->n_spans > 0 ? slice->spans[0].serial : 0;
+    if (sel->times_serial != oldest)
+        times_cache_init(&sel->times, sel->times.items, sel->times.n_items);
+    sel->times_serial = oldest;
+}
+
 /* Looks the series up. Their labels are copied for all, as it takes the lock: samples do not. */
 static int look_up_locked(struct selection *sel, const uint32_t *ids, size_t n, struct slice *ret)
 {
     struct tsdb *db = sel->db;
     ret->n = 0;
     ret->n_spans = store_spans_locked(db, sel->options->min_ms, sel->options->max_ms, ret->spans);
+    forget_old_times(sel, ret);
     for (size_t i = 0; i < n; i++) {
         slot at = series_of_id(db->arena, &db->series, ids[i]);
         if (at == 0)
@@ -230,7 +242,7 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
     struct times_item *items = region_alloc(r, TIMES_CACHE_READER * sizeof(*items));
     if (sel.set.series == NULL || items == NULL)
         return ERR_NO_MEMORY;
-    times_cache_init(&sel.times, items, TIMES_CACHE_READER);
+    sel.times = (struct times_cache){items, TIMES_CACHE_READER};
     for (size_t from = 0; err == 0 && from < n; from += SLICE_SERIES)
         err = is_canceled(o) ? ERR_CANCELED
                              : copy_slice(&sel, &ids[from], size_min(SLICE_SERIES, n - from));

@@ -455,8 +455,10 @@ size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max
     if (!is_wanted)
         return 0;
     /* A reader of a record that moved would not see what its writers do from then on. Nobody comes
-     * in without the lock, so those inside are gone soon. */
-    slots_wait(sl);
+     * in without the lock, so those inside are gone soon; but one who unpacks long series is not,
+     * and everybody else waits for the lock. */
+    if (!slots_wait_briefly(sl, COMPACT_WAIT_US))
+        return 0;
     slots_drain(sl);
     pthread_mutex_lock(&sl->lock);
     size_t n = kind_compact(sl->arena, &x->records, NULL, move_record, &m, max_records);

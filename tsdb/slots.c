@@ -1,6 +1,7 @@
 #include "tsdb/slots.h"
 
 #include <sched.h>
+#include <time.h>
 
 void slots_init(struct slots *s, struct arena *a, unsigned owner_open, unsigned owner_limbo)
 {
@@ -132,6 +133,22 @@ void slots_wait(struct slots *s)
     uint64_t stamp = epoch_stamp(&s->epoch);
     while (epoch_oldest(&s->epoch) <= stamp)
         sched_yield();
+}
+
+static int64_t now_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+bool slots_wait_briefly(struct slots *s, unsigned max_us)
+{
+    uint64_t stamp = epoch_stamp(&s->epoch);
+    for (int64_t begun_us = now_us(); epoch_oldest(&s->epoch) <= stamp; sched_yield())
+        if (now_us() - begun_us >= max_us)
+            return false;
+    return true;
 }
 
 bool change_prepare(struct change *c)

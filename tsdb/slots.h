@@ -72,6 +72,9 @@ void slots_drain(struct slots *s);
 /* Waits until everybody who is inside has left. The caller must hold what they could wait for. */
 void slots_wait(struct slots *s);
 
+/* The same for max_us at most; false when somebody was inside still. */
+bool slots_wait_briefly(struct slots *s, unsigned max_us) WARN_UNUSED;
+
 /* A slot of the smallest class that holds `bytes` (1 .. SIZE_CLASS_BYTES_MAX), or 0 and
  * has_failed. */
 slot change_take(struct change *c, size_t bytes) WARN_UNUSED;

@@ -19,6 +19,7 @@ enum {
     EXPIRE_SLICE_SERIES =
         256, /* members of an expired window looked at under one hold of the lock */
     COMPACT_SLICE_RECORDS = 1000, /* long-lived records moved under one hold of the lock */
+    COMPACT_WAIT_US = 2000,       /* how long that may wait for readers, with the lock */
 };
 
 /* Beside the size classes: slots for what is left at the end of a sealed chunk, 32, 64 and 96

@@ -74,7 +74,9 @@ int timeline_append(struct slots *s, struct window *w, slot timeline, uint32_t t
 enum { TIMELINE_LOOK_BACK = 16 };
 bool timeline_find_recent(const struct arena *a, slot timeline, uint32_t time, uint32_t *ret_at);
 
-/* Unpacked segments, so that the series of a scrape unpack them once. */
+/* Unpacked segments, so that the series of a scrape unpack them once. Whoever leaves the epoch, or
+ * the lock that keeps windows alive, must see to it that no segment of a window stays in here that
+ * goes meanwhile: its timelines' slots are used again. */
 enum { TIMES_CACHE_WRITER = 4, TIMES_CACHE_READER = 64 };
 struct times_item {
     slot timeline; /* 0 = empty */

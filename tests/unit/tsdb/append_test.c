@@ -586,3 +586,28 @@ Test(append, an_exhausted_budget_refuses_and_recovers)
     cr_assert_eq(test_append(&s, series, T0, 1), 0);
     cr_assert_eq(test_stats(&s).series, n);
 }
+
+/* ---- what is remembered of windows that have gone ---- */
+
+enum { FULL_MIN = 96, FULL_MAX = 116 }; /* samples that fill one slot of the smallest class */
+
+/* One call with samples of so many windows that the first is freed for the last, and its only page
+ * used again at once. The timeline there must not be taken for the one that was there before: the
+ * store's check compares the times of the block that was made. */
+Test(append_windows, times_of_windows_that_have_gone_are_forgotten)
+{
+    static struct sample in[2 * FULL_MAX + WINDOW_SLOTS];
+    for (size_t n_full = FULL_MIN; n_full < FULL_MAX; n_full += 2) {
+        struct append_counts counts = {0};
+        size_t n = 0;
+        for (size_t i = 0; i <= WINDOW_SLOTS; i++) {
+            int64_t from_ms = T0 + (int64_t)i * (TEST_WINDOW_MS + 20);
+            size_t n_here = i % WINDOW_SLOTS == 0 ? n_full : 1;
+            for (size_t k = 0; k < n_here; k++)
+                in[n++] = (struct sample){from_ms + (int64_t)k * 1000, test_bits((double)(k * k))};
+        }
+        set_up();
+        cr_assert_eq(test_append_counted(&s, "up", in, n, &counts), 0);
+        tear_down();
+    }
+}
