@@ -547,7 +547,7 @@ Test(append, what_was_accepted_is_there_whatever_allocation_failed, .timeout = 1
 }
 
 /* The only sample of a window finds no memory: nothing may say that its series is in it. */
-Test(append, a_series_without_memory_is_no_member_of_the_window, .timeout = 60)
+Test(append, a_series_without_memory_is_no_member_of_the_window, .timeout = 120)
 {
     bool has_failed = true;
     for (long nth = 1; has_failed; nth++) {
