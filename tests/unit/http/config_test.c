@@ -72,6 +72,19 @@ Test(config, both_forms_of_a_value)
     cr_assert_str_eq(c.storage_path, "");
 }
 
+Test(config, windows_of_a_second_to_thirty_days)
+{
+    struct config c;
+    char error[CONFIG_ERROR_MAX];
+    cr_assert_eq(parse(&c, error, "--storage.window=30d", NULL), CONFIG_OK);
+    cr_assert_eq(c.storage_window_ms, WINDOW_MS_MAX);
+    cr_assert_eq(parse(&c, error, "--storage.window=30d1ms", NULL), CONFIG_ERROR);
+    cr_assert_not_null(strstr(error, "storage.window"), "%s", error);
+    cr_assert_eq(parse(&c, error, "--storage.window=1s", "--storage.out-of-order-window=1s"),
+                 CONFIG_OK);
+    cr_assert_eq(parse(&c, error, "--storage.window=999ms", NULL), CONFIG_ERROR);
+}
+
 Test(config, booleans_have_a_negation)
 {
     struct config c;
