@@ -1,4 +1,5 @@
 #include "http/config.h"
+#include "tsdb/store_limits.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
