@@ -175,8 +175,62 @@ bool store_sweep_locked(struct tsdb *db, size_t n_max)
     return db->windows.n_expiring > 0;
 }
 
+static void seal_newest(struct tsdb *db, struct series *s, struct window *w,
+                        struct times_cache *times)
+{
+    struct series_writer sw = store_writer(db, times);
+    sw.chunk.window = w;
+    sw.chunk.is_open = false;
+    version_lock(&s->version);
+    if (s->state.newest.serial == w->serial)
+        (void)chunk_seal(&sw.chunk, &s->state.newest); /* without memory it only stays larger */
+    version_unlock(&s->version);
+}
+
+/* A window with series to look at, or NULL. The newest one is never. */
+static struct window *window_to_seal(struct tsdb *db)
+{
+    int64_t now_ms = clock_now_ms(&db->clock);
+    for (uint32_t i = 0; i + 1 < db->windows.n_live; i++) {
+        struct window *w = window_live(&db->windows, i);
+        int64_t due_ms;
+        if (w->next_to_seal == UINT64_MAX ||
+            __builtin_add_overflow(w->start_ms, db->options.window_ms, &due_ms) ||
+            __builtin_add_overflow(due_ms, db->options.out_of_order_ms, &due_ms))
+            continue;
+        if (now_ms >= due_ms)
+            return w;
+    }
+    return NULL;
+}
+
+bool store_seal_silent(struct tsdb *db, size_t n_max)
+{
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache times;
+    times_cache_init(&times, items, TIMES_CACHE_WRITER);
+    pthread_rwlock_rdlock(&db->lock);
+    unsigned place = slots_enter(&db->slots);
+    struct window *w = window_to_seal(db);
+    for (; w != NULL && n_max > 0; n_max--) {
+        uint64_t id = slots_next_member(&db->slots, w, w->next_to_seal, db->series.next_id);
+        w->next_to_seal = id == UINT64_MAX ? id : id + 1;
+        if (id == UINT64_MAX)
+            break;
+        slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
+        if (at != 0)
+            seal_newest(db, series_at(db->arena, at), w, &times);
+    }
+    slots_leave(&db->slots, place);
+    pthread_rwlock_unlock(&db->lock);
+    slots_drain(&db->slots);
+    return w != NULL;
+}
+
 void tsdb_tick(struct tsdb *db)
 {
+    while (store_seal_silent(db, EXPIRE_SLICE_SERIES))
+        ;
     bool has_more = true;
     while (has_more) {
         pthread_rwlock_wrlock(&db->lock);
