@@ -288,6 +288,10 @@ static void took(struct intake *in, struct window *w, const struct sample *sampl
     b->tally.min_ms = i64_min(b->tally.min_ms, sample->t_ms);
     b->tally.max_ms = i64_max(b->tally.max_ms, sample->t_ms);
     clock_sample(&in->db->clock, sample->t_ms);
+    uint64_t id = in->series->id,
+             next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
+    while (next > id && !atomic_compare_exchange_weak(&w->next_to_seal, &next, id))
+        ; /* it was sealed, and is open again */
 }
 
 /* One sample of a series that is there, in a window that is there; the version is held. 0 = stored

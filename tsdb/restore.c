@@ -341,6 +341,4 @@ void restore_end(struct restore *r)
         clock_distrust(&db->clock);
     pthread_rwlock_unlock(&db->lock);
     slots_drain(&db->slots);
-    while (store_seal_silent(db, EXPIRE_SLICE_SERIES))
-        ;
 }

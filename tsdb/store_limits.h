@@ -16,6 +16,7 @@ enum {
     WINDOWS_MIN = 2,
     WINDOWS_MAX = 64,
     TSDB_AHEAD_MS = 10 * 60 * 1000, /* how far ahead of the wall clock a sample may be */
+    SEAL_SLICES_MAX = 4096,         /* slices of silent series that one tick looks at */
     EXPIRE_SLICE_SERIES =
         256, /* members of an expired window looked at under one hold of the lock */
     COMPACT_SLICE_RECORDS = 1000, /* long-lived records moved under one hold of the lock */

@@ -213,8 +213,11 @@ bool store_seal_silent(struct tsdb *db, size_t n_max)
     unsigned place = slots_enter(&db->slots);
     struct window *w = window_to_seal(db);
     for (; w != NULL && n_max > 0; n_max--) {
-        uint64_t id = slots_next_member(&db->slots, w, w->next_to_seal, db->series.next_id);
-        w->next_to_seal = id == UINT64_MAX ? id : id + 1;
+        uint64_t from = w->next_to_seal;
+        uint64_t id = slots_next_member(&db->slots, w, from, db->series.next_id);
+        uint64_t next = id == UINT64_MAX ? id : id + 1;
+        /* a series that came back meanwhile has set it back, and is looked at again */
+        atomic_compare_exchange_strong(&w->next_to_seal, &from, next);
         if (id == UINT64_MAX)
             break;
         slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
@@ -229,8 +232,8 @@ bool store_seal_silent(struct tsdb *db, size_t n_max)
 
 void tsdb_tick(struct tsdb *db)
 {
-    while (store_seal_silent(db, EXPIRE_SLICE_SERIES))
-        ;
+    for (int n = 0; n < SEAL_SLICES_MAX && store_seal_silent(db, EXPIRE_SLICE_SERIES); n++)
+        ; /* the rest at the next tick: somebody may write to ended windows all the time */
     bool has_more = true;
     while (has_more) {
         pthread_rwlock_wrlock(&db->lock);

@@ -34,10 +34,10 @@ struct window {
     int64_t start_ms; /* wraps for windows at the ends of int64 */
     uint32_t serial;  /* generation * WINDOW_SLOTS + place; 0 is never used */
     enum window_state state;
-    struct table members;  /* of uint64_t: a bit for each series with a chunk in it */
-    uint64_t next_to_seal; /* silent series: ids below were looked at; UINT64_MAX = all */
-    uint64_t next_member;  /* while expiring: ids below were swept */
-    uint64_t left_epoch;   /* while expiring and swept: readers from before may still be inside */
+    struct table members;          /* of uint64_t: a bit for each series with a chunk in it */
+    _Atomic uint64_t next_to_seal; /* silent series: ids below were looked at; UINT64_MAX = all */
+    uint64_t next_member;          /* while expiring: ids below were swept */
+    uint64_t left_epoch; /* while expiring and swept: readers from before may still be inside */
     bool is_swept;
     _Atomic uint32_t n_timelines;
     _Atomic uint32_t last_timeline; /* slot of the newest; the others follow: timeline.h */

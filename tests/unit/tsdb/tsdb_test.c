@@ -70,6 +70,28 @@ Test(tsdb, the_budget_returns_to_its_start)
     cr_assert_eq(tsdb_new(&o, &s.arena, &s.db), 0, "the arena serves the next one");
 }
 
+Test(tsdb, series_that_fell_silent_are_sealed_when_nothing_can_be_late_any_more)
+{
+    const struct tsdb_options *o = tsdb_options(s.db);
+    int64_t ends_ms = T0 + (int64_t)TEST_WINDOW_MS;
+    fill_window(T0, 0, 50);
+    struct tsdb_stats open = test_stats(&s);
+    cr_assert_geq(open.open.used, 40, "a constant has no head");
+    cr_assert_eq(test_append(&s, "clock", ends_ms + o->out_of_order_ms - 1, 1), 0);
+    tsdb_tick(s.db);
+    cr_assert_eq(test_stats(&s).open.used, open.open.used);
+    cr_assert_eq(test_append(&s, "clock", ends_ms + o->out_of_order_ms, 1), 0);
+    tsdb_tick(s.db);
+    cr_assert_eq(test_stats(&s).open.used, 0);
+    cr_assert_eq(test_stats(&s).samples, open.samples + 2);
+    cr_assert(tsdb_check(s.db));
+    for (int k = 20; k < 200; k++) /* one comes back, in the same window */
+        cr_assert_eq(test_append(&s, "m1{instance=host1,job=j1}", T0 + k * 15000, k), 0);
+    cr_assert_gt(test_stats(&s).open.used, 0);
+    cr_assert_eq(test_stats(&s).samples, open.samples + 2 + 180);
+    cr_assert(tsdb_check(s.db));
+}
+
 Test(tsdb, stats_add_up)
 {
     for (int w = 0; w < 3; w++)
