@@ -269,22 +269,6 @@ static int change_chunk(struct restored *in, struct window *w, uint32_t id, uint
     return err;
 }
 
-int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
-{
-    struct restored in = {.r = r, .block = block};
-    struct times_item items[TIMES_CACHE_WRITER];
-    struct times_cache times;
-    uint32_t first, last;
-    unsigned place;
-    times_cache_init(&times, items, TIMES_CACHE_WRITER);
-    struct window *w = enter(r, &place);
-    int err = w != NULL ? to_block(r, block, &times, &in.b, &first, &last) : ERR_TOO_OLD;
-    if (err == 0)
-        err = change_chunk(&in, w, series, first, last, block->n_samples, &times);
-    leave(r, place);
-    return err;
-}
-
 static int to_tail(struct restore *r, const struct dump_tail *in, struct times_cache *times,
                    struct chunk_tail *ret, uint32_t *ret_first, uint32_t *ret_last)
 {
@@ -309,20 +293,36 @@ static int to_tail(struct restore *r, const struct dump_tail *in, struct times_c
     return are_times(r, t, in->n) ? 0 : ERR_CORRUPT;
 }
 
-int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
+/* A block or a tail, whichever `in` has. */
+static int restore_samples(struct restored *in, uint32_t series)
 {
-    struct restored in = {.r = r, .tail = tail};
+    struct restore *r = in->r;
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache times;
-    uint32_t first, last;
+    uint32_t first, last, n = in->block != NULL ? in->block->n_samples : in->tail->n;
     unsigned place;
     times_cache_init(&times, items, TIMES_CACHE_WRITER);
     struct window *w = enter(r, &place);
-    int err = w != NULL ? to_tail(r, tail, &times, &in.t, &first, &last) : ERR_TOO_OLD;
+    int err = ERR_TOO_OLD;
+    if (w != NULL)
+        err = in->block != NULL ? to_block(r, in->block, &times, &in->b, &first, &last)
+                                : to_tail(r, in->tail, &times, &in->t, &first, &last);
     if (err == 0)
-        err = change_chunk(&in, w, series, first, last, tail->n, &times);
+        err = change_chunk(in, w, series, first, last, n, &times);
     leave(r, place);
     return err;
+}
+
+int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
+{
+    struct restored in = {.r = r, .block = block};
+    return restore_samples(&in, series);
+}
+
+int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
+{
+    struct restored in = {.r = r, .tail = tail};
+    return restore_samples(&in, series);
 }
 
 void restore_end(struct restore *r)
