@@ -316,7 +316,10 @@ class Run:
         os.makedirs(OUT, exist_ok=True)
         with open(os.path.join(OUT, self.name + ".csv"), "w", encoding="ascii", newline="") as f:
             out = csv.writer(f)
-            out.writerow("phase scrape seconds rss live allocated accounted slack series samples event".split())
+            owners = sorted({owner for s in self.seen for owner in s.owners})
+            head = "phase scrape seconds rss live allocated accounted slack series samples event".split()
+            out.writerow(head + owners)
             for s in self.seen:
                 row = [s.phase, s.scrape, s.scrape * STEP_MS // 1000, s.rss, s.live, s.allocated, s.accounted]
-                out.writerow(row + [s.slack, s.series, s.samples, self.events.get(s.scrape, "")])
+                row += [s.slack, s.series, s.samples, self.events.get(s.scrape, "")]
+                out.writerow(row + [s.owners.get(owner, 0) for owner in owners])

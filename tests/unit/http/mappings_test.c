@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, MAPPINGS = 15 };
@@ -160,9 +161,10 @@ Test(mappings, of_this_process)
     cr_assert_gt(m.program_bytes, 0);
     cr_assert_gt(m.stacks_bytes, 0);
     cr_assert_gt(rss, m.program_bytes + m.stacks_bytes);
-    char *p = mmap(NULL, N, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* By the kernel alone: what this program writes costs ThreadSanitizer four times as much beside it. */
+    void *p = (void *)syscall(SYS_mmap, NULL, (size_t)N, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, (off_t)0);
     cr_assert_neq(p, MAP_FAILED);
-    memset(p, 1, N);
     uint64_t now = mappings_rss("/proc/self", true);
     cr_assert(now >= rss + N && now < rss + N + (1 << 20), "%lu %lu", rss, now);
     munmap(p, N);
