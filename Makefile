@@ -76,7 +76,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory lint format format-check clang-check test-programs clean
+        e2e e2e-tsan compare bench-memory record lint format format-check clang-check test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -220,7 +220,12 @@ $(BENCH): $(OBJ_fleet)
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ -o $@
 
 bench-memory: all $(BENCH)
-	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/memory.py
+	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" LIVELY="$(LIVELY)" python3 -B tests/bench/memory.py
+
+# A second, livelier set for the benchmarks: three real targets at a true 15 s, HOURS long.
+record: peers
+	@tests/tools/get-peers.sh $(abspath build/peers) victoria-metrics
+	@mkdir -p build/bench && python3 -B tests/bench/record.py build/bench/lively.tar.zst $${HOURS:-4}
 
 test: deps-test
 	@$(MAKE) test-all

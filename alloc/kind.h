@@ -18,8 +18,8 @@
 enum {
     KIND_BYTES_MAX = POOL_SLOT_BYTES_MAX,
     KIND_POOLS = 8 + 4 * 6,
-    KIND_FREE_SHARE_MAX = 10, /* percent of its bytes that may be free slots */
-    KIND_WAITING_MAX = 4096,  /* entries of a limbo beyond which kind_compact waits for a drain */
+    KIND_FREE_SHARE_MAX = 5, /* percent of its bytes that may be free slots */
+    KIND_WAITING_MAX = 4096, /* entries of a limbo beyond which kind_compact waits for a drain */
 };
 
 struct kind {

@@ -260,8 +260,7 @@ static int add_sample(void *ctx, const struct chunk_writer *w, struct chunk *chu
         struct chunk_view v;
         uint32_t first, last;
         v.c = *chunk;
-        if (v.c.kind == CHUNK_HEAD)
-            v.head = *chunk_head_at(a, v.c.at);
+        chunk_view_head(a, &v);
         chunk_span(a, w->times, &v, &first, &last);
         is_later = d->time > last;
     }

@@ -12,6 +12,11 @@
 _Static_assert(sizeof(struct chunk) == 24, "as the header says");
 _Static_assert(sizeof(struct chunk_head) == SIZE_CLASS_STEP_BYTES, "a head fills its slot");
 
+static bool has_directory(const struct chunk_view *v)
+{
+    return (v->c.kind == CHUNK_HEAD || v->c.kind == CHUNK_ROW) && v->head.sheaves.n > 0;
+}
+
 /* ---- visiting ---- */
 
 struct run { /* a block that is one value, not stored as a block */
@@ -102,6 +107,7 @@ int chunk_visit(const struct arena *a, const struct chunk_view *v, uint32_t min_
         struct sheaf only = chunk_only_sheaf(&v->c);
         return visit_sheaf(a, &only, NULL, visitor);
     }
+    case CHUNK_ROW:
     case CHUNK_HEAD:
         for (uint32_t i = chunk_find_sheaf(a, h, min_time); rc == 0 && i < h->sheaves.n; i++)
             rc = visit_sheaf(a, row_at(a, &h->sheaves, sizeof(struct sheaf), i), NULL, visitor);
@@ -196,7 +202,7 @@ size_t chunk_room(const struct arena *a, const struct chunk_view *v, uint32_t mi
                   uint32_t max_time)
 {
     const struct chunk_head *h = &v->head;
-    if (v->c.kind != CHUNK_HEAD || h->sheaves.n == 0)
+    if (!has_directory(v))
         return v->c.n_samples;
     size_t n = h->tail.n_samples;
     for (uint32_t i = chunk_find_sheaf(a, h, min_time); i < h->sheaves.n; i++) {
@@ -253,7 +259,7 @@ void chunk_span(const struct arena *a, struct times_cache *t, const struct chunk
     struct span_reader r = {.a = a, .times = t};
     const struct chunk_visitor visitor = {span_block, span_tail, &r};
     (void)chunk_visit(a, v, UINT32_MAX, &visitor);
-    if (v->c.kind == CHUNK_HEAD && v->head.sheaves.n > 0)
+    if (has_directory(v))
         r.first = ((const struct sheaf *)row_at(a, &v->head.sheaves, sizeof(struct sheaf), 0))
                       ->first_time;
     *ret_first = r.first;
@@ -297,10 +303,12 @@ void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
         struct sheaf only = chunk_only_sheaf(&v->c);
         add_sheaf(&f, &only, NULL);
     }
-    if (v->c.kind != CHUNK_HEAD)
+    if (v->c.kind == CHUNK_HEAD) {
+        io->open_payload_bytes += chunk_tail_payload(h) + h->end.n_rest;
+        io->open_slots += 1 + chunk_tail_pieces(&h->tail) + (h->end.rest != 0);
+    } else if (v->c.kind != CHUNK_ROW) {
         return;
-    io->open_payload_bytes += chunk_tail_payload(h) + h->end.n_rest;
-    io->open_slots += 1 + chunk_tail_pieces(&h->tail) + (h->end.rest != 0);
+    }
     row_each_slot(a, &h->sheaves, sizeof(struct sheaf), count_slot, &f);
     io->payload_bytes += h->sheaves.n * sizeof(struct sheaf);
     for (uint32_t i = 0; i < h->sheaves.n; i++)
@@ -387,7 +395,7 @@ static bool sheaves_are_good(struct checker *k, const struct chunk_head *h)
     for (uint32_t i = 0; i < h->sheaves.n; i++)
         if (!sheaf_is_good(k, row_at(k->a, &h->sheaves, sizeof(struct sheaf), i), NULL))
             return false;
-    return h->last.n_blocks == 0 ? h->sheaves.n == 0 : sheaf_is_good(k, &h->last, &h->end);
+    return h->last.n_blocks == 0 || sheaf_is_good(k, &h->last, &h->end);
 }
 
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v)
@@ -395,5 +403,5 @@ bool chunk_check(const struct arena *a, struct times_cache *t, const struct chun
     struct checker k = {.a = a, .times = t, .before = -1};
     const struct chunk_visitor visitor = {check_block, check_tail, &k};
     return chunk_visit(a, v, 0, &visitor) == 0 && k.n == v->c.n_samples && k.n > 0 &&
-           (v->c.kind != CHUNK_HEAD || sheaves_are_good(&k, &v->head));
+           (!has_directory(v) || sheaves_are_good(&k, &v->head));
 }

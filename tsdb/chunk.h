@@ -9,8 +9,9 @@
  *     | CONSTANT |         | head: row -----------|--->  s1 s2 s3 ...    (directory: row.h)
  *     | HEAD ----|-------->|       last sheaf ----|--->  b1 b2 b3 ...
  *     | SHEAF ---|--+      |       tail, 20 bytes |--->  pieces of 128 B
- *     +----------+  |      +----------------------+
- *                   +---> the only sheaf of a chunk whose series has moved on
+ *     | ROW -----|--+      +----------------------+
+ *     +----------+  |
+ *                   +---> of a chunk whose series has moved on: its only sheaf, or the directory
  *
  * Heads and tails lie in a pool of their own (slots.h), sheaves in those of the window.
  *
@@ -29,7 +30,12 @@
 #include "tsdb/sheaf.h"
 #include "tsdb/tail.h"
 
-enum chunk_kind { CHUNK_NONE = 0, CHUNK_CONSTANT, CHUNK_SHEAF, CHUNK_HEAD };
+enum chunk_kind {
+    CHUNK_ROW = 0 /* no sheaf at all: there is no chunk */,
+    CHUNK_CONSTANT,
+    CHUNK_SHEAF,
+    CHUNK_HEAD
+};
 
 struct chunk {
     uint32_t serial;    /* of its window; 0 = there is no chunk */
@@ -45,6 +51,7 @@ struct chunk {
             uint16_t n_bytes;  /* SHEAF */
             uint16_t n_blocks; /* SHEAF */
         };
+        struct row sheaves; /* ROW */
     };
 };
 
@@ -59,15 +66,24 @@ struct chunk_head {
     uint8_t inline_bytes[CHUNK_INLINE_BYTES];
 };
 
-/* A copy of a chunk to read from: series_view() makes one. head: of CHUNK_HEAD. */
+/* A copy of a chunk to read from: series_view() makes one. */
 struct chunk_view {
     struct chunk c;
-    struct chunk_head head;
+    struct chunk_head head; /* of CHUNK_HEAD; for CHUNK_ROW one of its sheaves alone */
 };
 
 static inline struct chunk_head *chunk_head_at(const struct arena *a, slot s)
 {
     return slot_ptr(a, s);
+}
+
+/* Gives a view, whose chunk has been copied, its head; under the series' version or its lock. */
+static inline void chunk_view_head(const struct arena *a, struct chunk_view *v)
+{
+    if (v->c.kind == CHUNK_HEAD)
+        words_load(&v->head, chunk_head_at(a, v->c.at), sizeof(v->head));
+    else if (v->c.kind == CHUNK_ROW)
+        v->head = (struct chunk_head){.sheaves = v->c.sheaves};
 }
 
 /* ---- out ---- */
@@ -139,7 +155,7 @@ struct chunk_writer {
 int chunk_add(const struct chunk_writer *w, struct chunk *chunk, uint32_t time, uint64_t value,
               bool is_later) WARN_UNUSED;
 
-/* Makes a block of the tail and gives the head back, if the directory does not need it. Errors:
+/* Makes a block of the tail and gives the head back. Errors:
  * ERR_NO_MEMORY (nothing changed: the chunk stays as it is, which is only larger). */
 int chunk_seal(const struct chunk_writer *w, struct chunk *chunk);
 

@@ -215,7 +215,7 @@ static void finish_tail(struct work *k)
 
 static bool has_blocks(const struct chunk_head *h)
 {
-    return h->last.n_blocks > 0;
+    return h->last.n_blocks > 0 || h->sheaves.n > 0;
 }
 
 static bool tail_is_full(const struct work *k)
@@ -353,29 +353,63 @@ static void head_of_sheaf(struct work *k)
     k->h.last = only;
 }
 
+static void head_of_row(struct work *k)
+{
+    struct row sheaves = k->c.sheaves;
+    if (make_head(k))
+        k->h.sheaves = sheaves;
+}
+
 static void have_head(struct work *k)
 {
     if (k->c.kind == CHUNK_CONSTANT)
         head_of_constant(k);
     else if (k->c.kind == CHUNK_SHEAF)
         head_of_sheaf(k);
+    else if (k->c.kind == CHUNK_ROW)
+        head_of_row(k);
 }
 
-static void seal(struct work *k)
+/* Sheaves in the directory, and none beside it. */
+static bool seal_row(struct work *k)
 {
     struct chunk_head *h = &k->h;
-    if (h->tail.n_samples > 0)
-        finish_tail(k);
-    if (!is_good(k) || !sheaf_close(&k->change, &h->last, &h->end) || h->sheaves.n > 0)
-        return;
-    k->change.open_payload -= (int64_t)chunk_tail_payload(h);
-    change_replace_open(&k->change, k->c.at);
+    if (h->last.n_blocks > 0 && !move_on(k))
+        return false;
+    k->c.kind = CHUNK_ROW;
+    k->c.timeline = 0;
+    k->c.place = 0;
+    k->c.sheaves = h->sheaves;
+    return true;
+}
+
+static void seal_sheaf(struct work *k)
+{
+    const struct chunk_head *h = &k->h;
     k->c.kind = CHUNK_SHEAF;
     k->c.timeline = h->last.start.timeline;
     k->c.place = h->last.start.place & TIMELINE_TIMES_MAX;
     k->c.at = h->last.piece;
     k->c.n_bytes = h->last.n_bytes;
     k->c.n_blocks = h->last.n_blocks;
+}
+
+/* Leaves nothing of the chunk in the pool `open`: what is there outlives no window, and would keep
+ * a page of short-lived slots each. */
+static void seal(struct work *k)
+{
+    struct chunk_head *h = &k->h;
+    slot head = k->c.at;
+    if (h->tail.n_samples > 0)
+        finish_tail(k);
+    if (!is_good(k) || !sheaf_close(&k->change, &h->last, &h->end))
+        return;
+    if (h->sheaves.n == 0)
+        seal_sheaf(k);
+    else if (!seal_row(k))
+        return;
+    k->change.open_payload -= (int64_t)chunk_tail_payload(h);
+    change_replace_open(&k->change, head);
 }
 
 /* ---- a late sample ---- */
@@ -700,7 +734,7 @@ static void restored_head(struct work *k)
         head_of_constant(k);
         if (is_good(k) && k->h.tail.n_samples > 0)
             finish_tail(k);
-    } else if (k->c.kind == CHUNK_SHEAF) {
+    } else if (k->c.serial != 0 && k->c.kind != CHUNK_HEAD) {
         k->err = ERR_CORRUPT;
     }
 }
@@ -723,7 +757,7 @@ int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum 
         uint32_t first, last;
         block_span(arena_of(&k), w->times, b, &first, &last);
         bool begins = part == PART_SHEAF || !is_open(&k.h);
-        bool is_over = has_blocks(&k.h) && (begins || k.h.last.n_blocks >= SHEAF_BLOCKS_MAX);
+        bool is_over = k.h.last.n_blocks > 0 && (begins || k.h.last.n_blocks >= SHEAF_BLOCKS_MAX);
         if ((!is_over || move_on(&k)) && sheaf_append(&k.change, &k.h.last, &k.h.end, b, first))
             k.c.n_samples += b->n_samples;
     }

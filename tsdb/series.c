@@ -260,8 +260,7 @@ static int try_view(const struct arena *a, const struct series *s, uint32_t begu
         return -1;
     if (ret->c.serial != serial)
         return 0;
-    if (ret->c.kind == CHUNK_HEAD)
-        words_load(&ret->head, chunk_head_at(a, ret->c.at), sizeof(ret->head));
+    chunk_view_head(a, ret);
     return version_is(&s->version, begun) ? 1 : -1;
 }
 
@@ -281,8 +280,7 @@ bool series_own_view(const struct arena *a, const struct series *s, uint32_t ser
     ret->c = s->state.newest;
     for (uint32_t i = s->state.n_history; ret->c.serial != serial && i-- > 0;)
         ret->c = history_at(a, s->state.history)->items[i];
-    if (ret->c.serial == serial && ret->c.kind == CHUNK_HEAD)
-        ret->head = *chunk_head_at(a, ret->c.at);
+    chunk_view_head(a, ret);
     return ret->c.serial == serial;
 }
 

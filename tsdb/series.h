@@ -113,8 +113,8 @@ typedef int (*chunk_change)(void *ctx, const struct chunk_writer *w, struct chun
 int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,
                         chunk_change change, void *ctx) WARN_UNUSED;
 
-/* Moves records and histories together when a tenth of their bytes is free (alloc/kind.h), at most
- * max_records of them; returns how many. The caller holds the store's lock for writing; who is
+/* Moves records and histories together when too many of their bytes are free (alloc/kind.h), at
+ * most max_records of them; returns how many. The caller holds the store's lock for writing; who is
  * inside the epoch is waited for, but not for long: 0 when somebody stays. */
 size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max_records);
 

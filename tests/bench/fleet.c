@@ -174,12 +174,13 @@ struct options {
     const char *recording;
     uint64_t port, copies, connections, batch, scrapes, churn_every;
     double churn_percent;
-    int64_t start_ms, step_ms;
+    int64_t start_ms, step_ms, jitter_ms;
     bool is_ticks;
 };
 
 static const char usage[] =
-    "fleet --port=N (--recording=FILE | --ticks) [--copies=1] [--start=MS] [--step=15000 ms]\n"
+    "fleet --port=N (--recording=FILE | --ticks) [--copies=1] [--start=MS] [--step=15000 ms] "
+    "[--jitter=MS]\n"
     "      [--batch=2000] [--connections=1] [--churn=PERCENT --churn-every=SCRAPES] [--scrapes=N]\n"
     "Writes to 127.0.0.1:PORT; --scrapes writes so many and ends, without it commands come from\n"
     "stdin (tests/bench/fleet.c). --ticks: one series, one sample a millisecond, --batch a body.\n";
@@ -195,11 +196,19 @@ static uint64_t number_of(const char *text)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"port", 1, NULL, 'p'},        {"recording", 1, NULL, 'r'}, {"copies", 1, NULL, 'c'},
-        {"start", 1, NULL, 's'},       {"step", 1, NULL, 't'},      {"batch", 1, NULL, 'b'},
-        {"connections", 1, NULL, 'n'}, {"churn", 1, NULL, 'x'},     {"churn-every", 1, NULL, 'e'},
-        {"scrapes", 1, NULL, 'u'},     {"ticks", 0, NULL, 'm'},     {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"port", 1, NULL, 'p'},
+                                          {"recording", 1, NULL, 'r'},
+                                          {"copies", 1, NULL, 'c'},
+                                          {"start", 1, NULL, 's'},
+                                          {"step", 1, NULL, 't'},
+                                          {"batch", 1, NULL, 'b'},
+                                          {"connections", 1, NULL, 'n'},
+                                          {"churn", 1, NULL, 'x'},
+                                          {"churn-every", 1, NULL, 'e'},
+                                          {"scrapes", 1, NULL, 'u'},
+                                          {"ticks", 0, NULL, 'm'},
+                                          {"jitter", 1, NULL, 'j'},
+                                          {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'p':
@@ -235,6 +244,9 @@ static void parse(struct options *o, int argc, char **argv)
         case 'm':
             o->is_ticks = true;
             break;
+        case 'j':
+            o->jitter_ms = (int64_t)number_of(optarg);
+            break;
         default:
             fputs(usage, stderr);
             exit(2);
@@ -247,7 +259,8 @@ static void check(const struct options *o)
     bool is_right = (o->recording != NULL) != o->is_ticks && o->port > 0 && o->port < 65536 &&
                     o->copies > 0 && o->copies < 100000 && o->connections > 0 &&
                     o->connections <= CONNECTIONS_MAX && o->batch > 0 && o->batch <= 100000 &&
-                    o->step_ms >= 12 && o->start_ms >= BODY_TIME_MIN_MS;
+                    o->step_ms >= 12 && o->jitter_ms >= 0 && o->step_ms / 2 > o->jitter_ms &&
+                    o->start_ms >= BODY_TIME_MIN_MS;
     if (!is_right) {
         fputs(usage, stderr);
         exit(2);
@@ -271,6 +284,7 @@ int main(int argc, char **argv)
     } else {
         struct hosts_options h = {.start_ms = o.start_ms,
                                   .step_ms = o.step_ms,
+                                  .jitter_ms = o.jitter_ms,
                                   .batch = (uint32_t)o.batch,
                                   .churn_percent = o.churn_percent,
                                   .churn_every = (uint32_t)o.churn_every};

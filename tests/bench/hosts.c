@@ -127,18 +127,25 @@ static void churn(struct hosts *h)
     }
 }
 
+/* How far a scrape is off its place. */
+static int64_t jitter_of(const struct hosts_options *o, uint64_t luck)
+{
+    if (o->jitter_ms > 0)
+        return (int64_t)(luck % (uint64_t)(2 * o->jitter_ms + 1)) - o->jitter_ms;
+    if (luck % 10 != 0)
+        return 0;
+    int64_t off = 1 + (int64_t)(luck / 10 % JITTER_MS);
+    return luck / 100 % 2 == 0 ? off : -off;
+}
+
 static int64_t time_of(const struct hosts *h, uint32_t run)
 {
     const struct hosts_options *o = &h->options;
-    int64_t room = o->step_ms - 2 * (JITTER_MS + 1) + 1;
-    int64_t phase = JITTER_MS + 1 + (int64_t)(mixed(run) % (uint64_t)room);
-    uint64_t luck = mixed(h->scrape << 24 ^ run);
-    int64_t off = 0;
-    if (luck % 10 == 0) {
-        off = 1 + (int64_t)(luck / 10 % JITTER_MS);
-        off = luck / 100 % 2 == 0 ? off : -off;
-    }
-    return o->start_ms + (int64_t)h->scrape * o->step_ms + phase + off;
+    int64_t most = o->jitter_ms > 0 ? o->jitter_ms : JITTER_MS;
+    int64_t room = o->step_ms - 2 * (most + 1) + 1;
+    int64_t phase = most + 1 + (int64_t)(mixed(run) % (uint64_t)room);
+    return o->start_ms + (int64_t)h->scrape * o->step_ms + phase +
+           jitter_of(o, mixed(h->scrape << 24 ^ run));
 }
 
 void hosts_begin(struct hosts *h, uint64_t scrape)

@@ -4,9 +4,9 @@
  * place in the recording. Everything follows from the options: two fleets with the same ones, asked
  * for the same scrapes, are equal to the byte.
  *
- * Times: scrape n of a target stands at start + n * step + phase, phase in [6, step - 6] ms by
- * target, exact for nine scrapes of ten and otherwise off by 1 to 5 ms; all its series share it.
- * So scrape n lies within [start + n * step, start + (n + 1) * step).
+ * Times: scrape n of a target stands at start + n * step + phase, phase by target, exact for nine
+ * scrapes of ten and otherwise off by 1 to 5 ms; or, with jitter, each off by up to so many ms. All
+ * series of a target share it. Scrape n lies within [start + n * step, start + (n + 1) * step).
  *
  * Churn: every so many scrapes, a share of all series, chosen at random, gets a new value of the
  * label `gen`: the old label set has had its last sample and a new one begins.
@@ -24,7 +24,8 @@
 
 struct hosts_options {
     int64_t start_ms;
-    int64_t step_ms;      /* at least 12 */
+    int64_t step_ms;      /* at least 12, and 2 * (jitter + 1) */
+    int64_t jitter_ms;    /* 0: nine of ten exact */
     uint32_t batch;       /* series of a body, at least 1 */
     double churn_percent; /* of all series each time; 0: none */
     uint32_t churn_every; /* scrapes; 0: none */

@@ -7,9 +7,9 @@ the same without directory or restart and is the twin. The other runs belong to 
 
 Environment: ROWS (names of rows, all by default), SCALE (a part of 1: shorter windows, smaller fleets; a quick look
 that is no result), DATA (scrapes as tar.zst, or `mix` for a generated mix; ../shared/data/scrapes.tar.zst if it is
-there, else the mix), CONNECTIONS (1). The table goes to stdout and build/bench/table.md, every look at the server to
-build/bench/RUN.csv, the picture to build/bench/memory-fill.svg. Exit code: 1 if a bar is passed or a row failed; for a
-part, if a row failed."""
+there, else the mix), LIVELY (a second set, of `make record`; build/bench/lively.tar.zst), CONNECTIONS (1). The table
+goes to stdout and build/bench/table.md, every look at the server to build/bench/RUN.csv, the picture to
+build/bench/memory-fill.svg. Exit code: 1 if a bar is passed or a row failed; for a part, if a row failed."""
 
 import dataclasses
 import os
@@ -25,9 +25,11 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 import hg  # noqa: E402  (needs the path above)
 import picture  # noqa: E402
 import recording  # noqa: E402
-from runs import MIB, OUT, Run, Scale  # noqa: E402
+from runs import MIB, OUT, Fleet, Run, Scale  # noqa: E402
+from victoria import Victoria  # noqa: E402
 
 MIN_LIVE = 4 * MIB  # below it a partly used page for each class weighs more than what is measured
+LIVELY = os.environ.get("LIVELY") or os.path.join(OUT, "lively.tar.zst")  # record.py
 LABEL_OWNERS = ("series", "symbols", "pairs", "postings", "tables")
 
 
@@ -46,6 +48,16 @@ class Row:
 
 def mib(size):
     return f"{size / MIB:.1f} MiB"
+
+
+def victoria_bytes(scale, path):
+    """Bytes of the data folder of VictoriaMetrics after eight windows of D1."""
+    with Victoria() as server:
+        server.start(30)
+        fleet = Fleet(server.port, f"--recording={path}", "--copies=6", f"--start={scale.start_ms}")
+        fleet.ask(f"until {8 * scale.window}")
+        fleet.close()
+        return server.settle()
 
 
 def apart(one, other):
@@ -219,6 +231,37 @@ class Bench:
         yield Row(f"{seen.series:,} series with one sample: bytes a series, all in", "<= 300",
                   f"{each:.0f} (RSS {mib(seen.rss)}, empty {mib(run.empty.rss)})", each / 300)
 
+    def jitter(self):
+        with self.run("jitter", jitter_ms=50, is_memory_only=True) as run:
+            full = [seen for _, seen in run.window_ends(0, 8)][-1]
+            peak = run.peak
+            self.keep(run, False)
+        yield Row("D1, each scrape off by up to 50 ms: RSS when full", "<= 56 MiB",
+                  f"{mib(full.rss)} (peak {mib(peak)})", full.rss / (56 * MIB))
+
+    def open(self):
+        """The window is not over, so nothing of it is sealed."""
+        with self.run("open", copies=self.scale.copies(25), is_memory_only=True) as run:
+            run.until(self.scale.window, every=4)
+            seen, peak = run.settled(), run.peak
+            self.keep(run, False)
+        yield Row(f"{seen.series:,} series for a window that is still open: RSS", "<= 64 MiB",
+                  f"{mib(seen.rss)} (peak {mib(peak)})", seen.rss / (64 * MIB))
+
+    def victoria(self):
+        """Both get the same bodies, D1's eight windows of each set; data without labels and index."""
+        sets = [("the recording", self.recording)]
+        if os.path.exists(LIVELY):
+            sets.append(("the livelier one", recording.prepare(LIVELY, OUT)[0]))
+        for name, path in sets:
+            with Run("against", self.scale, path, is_memory_only=True) as run:
+                ours = [seen for _, seen in run.window_ends(0, 8, every=self.scale.hour)][-1]
+                self.keep(run, False)
+            theirs = victoria_bytes(self.scale, path) / ours.samples
+            each = ours.data / ours.samples
+            yield Row(f"data bytes a sample, {name}: ours / VictoriaMetrics'", "<= 0.5",
+                      f"{each / theirs:.2f} ({each:.3f} / {theirs:.3f})", each / theirs / 0.5)
+
     def tenfold(self):
         one = self.memory_only()["first"]
         with self.run("tenfold", copies=60, is_memory_only=True) as run:
@@ -291,8 +334,9 @@ class Bench:
 
 
 ROWS = {"d1": Bench.d1, "ratio": Bench.ratio, "restart": Bench.restart, "twin": Bench.twin, "burst": Bench.burst,
-        "churn": Bench.churn, "cardinality": Bench.cardinality, "tenfold": Bench.tenfold,
-        "millisecond": Bench.millisecond, "turn": Bench.turn, "ledger": Bench.ledger_row}
+        "churn": Bench.churn, "cardinality": Bench.cardinality, "tenfold": Bench.tenfold, "jitter": Bench.jitter,
+        "open": Bench.open, "victoria": Bench.victoria, "millisecond": Bench.millisecond, "turn": Bench.turn,
+        "ledger": Bench.ledger_row}
 
 
 def table(title, rows):

@@ -18,6 +18,7 @@ FLEET = os.path.join(hg.ROOT, "build", "tests", "bench", "fleet")
 OUT = os.path.join(hg.ROOT, "build", "bench")
 STEP_MS = 15000
 PAGE = 16384
+CHUNK_BYTES = 24  # struct chunk
 MIB = 1 << 20
 SETTLE_S = 3.2  # two ticks give back the memory of requests that nobody has wanted, some may be late
 
@@ -68,6 +69,7 @@ class Seen:
     allocated: int  # pages held for chunks
     slack: int
     series: int
+    chunks: int
     samples: int
     owners: dict
     pools: dict  # (window, size) -> (pages, used)
@@ -75,6 +77,11 @@ class Seen:
     @property
     def payload(self):
         return self.live - self.slack
+
+    @property
+    def data(self):
+        """What samples take: pages, waste included, and the entry that each chunk has in its series."""
+        return self.owners["chunks"] + self.owners["tails"] + self.chunks * CHUNK_BYTES
 
     @property
     def unaccounted(self):
@@ -110,7 +117,8 @@ class Run:
     """Run("name", scale, ..) as a context manager. `seen` collects every look at the server, in order, and goes to
     build/bench/NAME.csv at the end."""
 
-    def __init__(self, name, scale, recording, copies=6, churn=0.0, is_memory_only=False, is_ticks=False):
+    def __init__(self, name, scale, recording, copies=6, churn=0.0, jitter_ms=0, is_memory_only=False,
+                 is_ticks=False):
         self.name, self.scale = name, scale
         flags = {"storage.clock": "samples", **scale.flags()}
         if is_memory_only:
@@ -124,6 +132,7 @@ class Run:
                 self.copy_series = struct.unpack("<8s2I", f.read(16))[2]
             self.options = [f"--recording={recording}", f"--copies={copies}", f"--step={STEP_MS}"]
             self.options += [f"--churn={churn}", f"--churn-every={scale.churn_every}"] if churn else []
+            self.options += [f"--jitter={jitter_ms}"] if jitter_ms else []
         self.options += [f"--start={scale.start_ms}", f"--connections={os.environ.get('CONNECTIONS', '1')}"]
         self.phase, self.scrape, self.copies = "fill", 0, copies
         self.seen, self.events, self.legs = [], {}, []
@@ -206,6 +215,7 @@ class Run:
             allocated=sum(pages * PAGE for pages, _ in pools.values()),
             slack=data["waste"]["slackBytes"],
             series=data["series"],
+            chunks=sum(window["chunks"] for window in data["windows"]),
             samples=data["samples"],
             owners={row["owner"]: row["bytes"] for row in data["owners"]},
             pools=pools,

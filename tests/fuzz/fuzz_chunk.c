@@ -162,8 +162,7 @@ static void read_block(struct input *in)
 static struct chunk_view view_of(const struct chunk *c)
 {
     struct chunk_view v = {.c = *c};
-    if (c->kind == CHUNK_HEAD)
-        v.head = *chunk_head_at(&w->arena, c->at);
+    chunk_view_head(&w->arena, &v);
     return v;
 }
 
@@ -319,7 +318,7 @@ static void restore(void)
         const struct chunk_visitor visitor = {copy_block, copy_tail, &to};
         to.writer.is_open = true;
         REQUIRE(chunk_visit(&w->arena, &v, 0, &visitor) == 0);
-        if (s->c.kind == CHUNK_SHEAF)
+        if (s->c.kind == CHUNK_SHEAF || (s->c.kind == CHUNK_ROW && s->c.serial != 0))
             REQUIRE(chunk_seal(&to.writer, &to.c) == 0);
         s->c = to.c;
         compare_whole(s);

@@ -165,9 +165,9 @@ Test(kind_compact, leaves_a_small_share_of_free_slots_alone)
 {
     enum { PER_PAGE = ARENA_PAGE_BYTES / 128 };
     fill(128, 100 * PER_PAGE);
-    for (uint32_t r = 0; r < 10 * PER_PAGE; r++)
-        drop(r * 10, NULL);
-    cr_assert_not(kind_wants_compaction(&k), "exactly a tenth");
+    for (uint32_t r = 0; r < KIND_FREE_SHARE_MAX * PER_PAGE; r++)
+        drop(r * 20, NULL);
+    cr_assert_not(kind_wants_compaction(&k), "exactly the share");
     drop(1, NULL);
     cr_assert(kind_wants_compaction(&k));
     cr_assert_gt(kind_compact(&t.arena, &k, NULL, move, NULL, 1000), 0);
@@ -398,17 +398,17 @@ Test(kind_compact, pages_that_leave_count_in_neither_side_of_the_share)
 {
     enum { PER_PAGE = ARENA_PAGE_BYTES / 512 };
     struct pool *p = &k.pools[15];
-    fill(512, 20 * PER_PAGE);
+    fill(512, 40 * PER_PAGE);
     for (uint32_t i = 0; i < 10; i++) {
         page_no page = pool_slot_page(records[i * PER_PAGE].at);
         drop(i * PER_PAGE, NULL);
         pool_vacate(&t.arena, p, page);
         pool_vacated(p);
     }
-    for (uint32_t r = 10 * PER_PAGE; r < 20 * PER_PAGE; r += 8)
+    for (uint32_t r = 10 * PER_PAGE; r < 40 * PER_PAGE; r += 18)
         drop(r, NULL);
-    cr_assert_leq((size_t)free_slot_bytes() * 100, 20 * ARENA_PAGE_BYTES * KIND_FREE_SHARE_MAX);
-    cr_assert(kind_wants_compaction(&k), "an eighth of the ten pages that stay");
+    cr_assert_leq((size_t)free_slot_bytes() * 100, 40 * ARENA_PAGE_BYTES * KIND_FREE_SHARE_MAX);
+    cr_assert(kind_wants_compaction(&k), "an eighteenth of the thirty pages that stay");
 }
 
 Test(kind_compact, a_call_visits_a_bounded_number_of_pages)

@@ -36,8 +36,7 @@ static inline struct chunk_writer test_writer(struct test_window *x, const struc
 static inline struct chunk_view test_view(const struct test_window *x, const struct chunk *c)
 {
     struct chunk_view v = {.c = *c};
-    if (c->kind == CHUNK_HEAD)
-        v.head = *chunk_head_at(&x->t.arena, c->at);
+    chunk_view_head(&x->t.arena, &v);
     return v;
 }
 
