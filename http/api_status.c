@@ -180,6 +180,7 @@ static void put_windows(struct json *j, const struct tsdb_stats *s)
         put_number(j, "samples", w->samples);
         put_number(j, "bytes", w->bytes);
         put_number(j, "payloadBytes", w->payload_bytes);
+        put_number(j, "sharedColumns", w->shared);
         put_number(j, "slackBytes", waste.slack_bytes);
         put_number(j, "freeSlotBytes", waste.free_slot_bytes);
         json_object_end(j);

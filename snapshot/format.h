@@ -10,8 +10,10 @@
 #define FRAME_MAGIC "\x89HGF" /* not text, and not the start of any UTF-8 string */
 
 enum {
-    FORMAT_VERSION = 2,     /* what is written */
+    FORMAT_VERSION = 3,     /* what is written */
     FORMAT_VERSION_MIN = 2, /* what is read: 1 was never released */
+
+    FORMAT_VERSION_SHARED = 3, /* from here on blocks may share their values */
 
     FRAME_MAGIC_BYTES = 4,
     FRAME_HEADER_BYTES = 40,
@@ -42,7 +44,8 @@ enum {
         2 * VARINT_BYTES_MAX +
         LABELS_PER_SERIES_MAX * (2 * (1 + 2) + LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX),
     TIMES_RECORD_MAX = 3 * VARINT_BYTES_MAX + 1 + DUMP_TIMES_MAX * VARINT_BYTES_MAX,
-    BLOCK_RECORD_MAX = 5 * VARINT_BYTES_MAX + 1 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
+    BLOCK_RECORD_MAX = 6 * VARINT_BYTES_MAX + 1 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
+    SHARED_RECORD_MAX = 3 * VARINT_BYTES_MAX + COLUMN_BYTES_MAX,
     TAIL_RECORD_MAX = 3 * VARINT_BYTES_MAX + 2 + 2 * BLOCK_SAMPLES_MAX * VARINT_BYTES_MAX,
     HEAD_PAYLOAD_MAX = VARINT_BYTES_MAX * (6 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)),
 };
@@ -51,6 +54,7 @@ _Static_assert(FRAME_FILL_BYTES + SERIES_RECORD_MAX <= FRAME_PAYLOAD_MAX,
                "a frame that is not full has room for any series");
 _Static_assert(FRAME_FILL_BYTES + BLOCK_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any block");
 _Static_assert(FRAME_FILL_BYTES + TIMES_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any times");
+_Static_assert((int)SHARED_RECORD_MAX <= (int)BLOCK_RECORD_MAX, "and for any shared values");
 _Static_assert(HEAD_POOLS == 11, "another number of them is another version");
 _Static_assert(FRAME_FILL_BYTES + TAIL_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any tail");
 _Static_assert((int)HEAD_PAYLOAD_MAX <= (int)FRAME_FILL_BYTES, "the head is one frame");

@@ -143,10 +143,16 @@ static bool is_old_window(const struct load *l, int64_t window)
            (uint64_t)l->newest_window - (uint64_t)window > tsdb_options(l->db)->n_windows;
 }
 
+/* The others are what blocks and tails refer to. */
+static bool is_of_series(const struct window_record *record)
+{
+    return record->kind == RECORD_BLOCK || record->kind == RECORD_TAIL;
+}
+
 /* Counts a record of a window that the store does not keep. */
 static int pass_over(struct load *l, const struct window_record *record)
 {
-    l->report->old_blocks += record->kind != RECORD_TIMES;
+    l->report->old_blocks += is_of_series(record);
     return 0;
 }
 
@@ -155,6 +161,8 @@ static int restore_record(struct load *l, const struct window_record *record, ui
     switch (record->kind) {
     case RECORD_TIMES:
         return restore_times(&l->restore, &record->times);
+    case RECORD_SHARED:
+        return restore_shared(&l->restore, &record->shared);
     case RECORD_TAIL:
         return restore_tail(&l->restore, series, &record->tail);
     default:
@@ -177,8 +185,9 @@ static void loaded(struct load *l, const struct window_record *record, uint32_t 
 static void lost_record(struct load *l, const struct frame *f, const struct window_record *record,
                         const char *why)
 {
-    if (record->kind == RECORD_TIMES) {
-        describe(l, "times in frame %" PRIu32 " at byte %" PRIu64 ": %s", f->header.number,
+    if (!is_of_series(record)) {
+        describe(l, "%s in frame %" PRIu32 " at byte %" PRIu64 ": %s",
+                 record->kind == RECORD_TIMES ? "times" : "shared values", f->header.number,
                  f->offset, why);
         return;
     }
@@ -191,7 +200,6 @@ static int load_record(struct load *l, const struct frame *f, const struct windo
 {
     uint32_t series = 0, n_samples = 0;
     int64_t window = l->memory->window.window;
-    bool is_of_series = record->kind != RECORD_TIMES;
     if (record->kind == RECORD_TAIL)
         n_samples = record->tail.n;
     else if (record->kind == RECORD_BLOCK)
@@ -201,7 +209,7 @@ static int load_record(struct load *l, const struct frame *f, const struct windo
     l->counted.n_samples += n_samples;
     if (is_old_window(l, window))
         return pass_over(l, record);
-    if (is_of_series && !number_map_find(&l->ids, record->number, &series)) {
+    if (is_of_series(record) && !number_map_find(&l->ids, record->number, &series)) {
         lost_record(l, f, record, "is not in the file");
         return 0;
     }
@@ -213,10 +221,10 @@ static int load_record(struct load *l, const struct frame *f, const struct windo
     if (err == ERR_TOO_OLD)
         return pass_over(l, record);
     if (err == ERR_NOT_FOUND)
-        lost_record(l, f, record, "refers to times that are missing");
+        lost_record(l, f, record, "refers to times or values that are missing");
     else if (err < 0)
         lost_record(l, f, record, tsdb_err_text(err));
-    else if (is_of_series)
+    else if (is_of_series(record))
         loaded(l, record, n_samples);
     return 0;
 }
@@ -224,7 +232,7 @@ static int load_record(struct load *l, const struct frame *f, const struct windo
 static int load_window(struct load *l, const struct frame *f)
 {
     struct window_reader *r = &l->memory->window;
-    int more = window_reader_init(r, f->payload, f->header.payload_bytes);
+    int more = window_reader_init(r, f->header.version, f->payload, f->header.payload_bytes);
     if (more == 0 && r->window_ms != tsdb_options(l->db)->window_ms)
         return wrong_window(l, r->window_ms);
     while (more >= 0 && (more = window_reader_next(r, &l->memory->record)) > 0) {

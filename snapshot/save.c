@@ -120,6 +120,13 @@ static int visit_times(void *ctx, const struct dump_times *times)
     return window_writer_is_full(&s->window);
 }
 
+static int visit_shared(void *ctx, const struct dump_shared *shared)
+{
+    struct save *s = ctx;
+    window_writer_shared(&s->window, shared);
+    return window_writer_is_full(&s->window);
+}
+
 static int visit_block(void *ctx, uint32_t series, const struct dump_block *block)
 {
     struct save *s = ctx;
@@ -141,7 +148,7 @@ static int visit_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
 static int save_window(struct save *s, int64_t window)
 {
     static const struct dump_visitor visitor = {
-        .times = visit_times, .block = visit_block, .tail = visit_tail};
+        .times = visit_times, .shared = visit_shared, .block = visit_block, .tail = visit_tail};
     struct dump_cursor cursor = {0};
     int more;
     do {

@@ -10,7 +10,8 @@
  *     place      same series: `next`        another series: `start`
  *
  * Times come in pieces of up to 128, when the first record needs them: the first, the distance to
- * the second, and from there differences of distances.
+ * the second, and from there differences of distances. Values that several blocks share come once,
+ * before the first of these; a block that refers to them has no bytes and says their number.
  *
  * Tails are the samples themselves: values as the XOR with the one before, bytes reversed, as a
  * varint. A double whose low bits are zero, as those of all small integers are, then takes one to
@@ -112,9 +113,19 @@ void window_writer_times(struct window_writer *w, const struct dump_times *t)
     }
 }
 
+void window_writer_shared(struct window_writer *w, const struct dump_shared *s)
+{
+    ENSURE(s->n_bytes >= 1 && s->n_bytes <= COLUMN_BYTES_MAX);
+    put_key(w, w->guess.has_record ? w->guess.number : 0, RECORD_SHARED);
+    encoder_varint(&w->out, s->number);
+    encoder_varint(&w->out, s->n_bytes);
+    encoder_bytes(&w->out, s->bytes, s->n_bytes);
+}
+
 void window_writer_block(struct window_writer *w, uint32_t number, const struct dump_block *b)
 {
     ENSURE(b->n_samples >= 1 && b->n_values_bytes <= COLUMN_BYTES_MAX);
+    ENSURE(b->is_shared == (b->n_values_bytes == 0));
     put_key(w, number, RECORD_BLOCK);
     encoder_u8(&w->out, (uint8_t)(b->encoding | (unsigned)b->times << TIMES_SHIFT |
                                   (unsigned)b->part << PART_SHIFT));
@@ -128,7 +139,10 @@ void window_writer_block(struct window_writer *w, uint32_t number, const struct 
     if (b->times == DUMP_PACKED)
         encoder_bytes(&w->out, b->times_bytes, b->n_times_bytes);
     encoder_varint(&w->out, b->n_values_bytes);
-    encoder_bytes(&w->out, b->values, b->n_values_bytes);
+    if (b->is_shared)
+        encoder_varint(&w->out, b->shared);
+    else
+        encoder_bytes(&w->out, b->values, b->n_values_bytes);
     guess_learn(&w->guess, number, b->times == DUMP_AT, b->timeline, b->first, b->n_samples);
 }
 
@@ -157,7 +171,7 @@ void window_writer_tail(struct window_writer *w, uint32_t number, const struct d
 
 /* ---- in ---- */
 
-int window_reader_init(struct window_reader *r, const uint8_t *payload, size_t n)
+int window_reader_init(struct window_reader *r, uint16_t version, const uint8_t *payload, size_t n)
 {
     decoder_init(&r->in, payload, n);
     uint64_t window_ms = decoder_varint_max(&r->in, INT64_MAX);
@@ -166,6 +180,7 @@ int window_reader_init(struct window_reader *r, const uint8_t *payload, size_t n
         return ERR_CORRUPT;
     r->window_ms = (int64_t)window_ms;
     r->guess = (struct window_guess){0};
+    r->may_share = version >= FORMAT_VERSION_SHARED;
     return 0;
 }
 
@@ -204,6 +219,27 @@ static void read_own_times(struct window_reader *r, struct dump_block *b)
     }
 }
 
+static void read_shared(struct window_reader *r, struct dump_shared *s)
+{
+    s->number = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+    s->n_bytes = (uint32_t)decoder_varint_max(&r->in, COLUMN_BYTES_MAX);
+    s->bytes = decoder_bytes(&r->in, s->n_bytes);
+    if (s->n_bytes == 0 || !r->may_share)
+        r->in.is_bad = true;
+}
+
+static void read_values(struct window_reader *r, struct dump_block *b)
+{
+    b->n_values_bytes = (uint32_t)decoder_varint_max(&r->in, COLUMN_BYTES_MAX);
+    b->is_shared = b->n_values_bytes == 0 && r->may_share;
+    if (b->is_shared)
+        b->shared = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX);
+    else
+        b->values = decoder_bytes(&r->in, b->n_values_bytes);
+    if (b->n_values_bytes == 0 && !b->is_shared)
+        r->in.is_bad = true;
+}
+
 static void read_block(struct window_reader *r, uint32_t number, struct dump_block *b)
 {
     uint8_t head = decoder_u8(&r->in);
@@ -217,9 +253,8 @@ static void read_block(struct window_reader *r, uint32_t number, struct dump_blo
         read_own_times(r, b);
     else
         r->in.is_bad = true;
-    b->n_values_bytes = (uint32_t)decoder_varint_max(&r->in, COLUMN_BYTES_MAX);
-    b->values = decoder_bytes(&r->in, b->n_values_bytes);
-    if (b->part > DUMP_RUN || b->n_values_bytes == 0)
+    read_values(r, b);
+    if (b->part > DUMP_RUN)
         r->in.is_bad = true;
     guess_learn(&r->guess, number, b->times == DUMP_AT, b->timeline, b->first, b->n_samples);
 }
@@ -280,8 +315,9 @@ int window_reader_next(struct window_reader *r, struct window_record *ret)
     case RECORD_TIMES:
         read_times(r, &ret->times);
         break;
-    default:
-        r->in.is_bad = true;
+    case RECORD_SHARED:
+        read_shared(r, &ret->shared);
+        break;
     }
     return r->in.is_bad ? ERR_CORRUPT : 1;
 }

@@ -1,6 +1,6 @@
 /* The payload of a window frame: the blocks and tails, as they stand in memory, of the series that
  * have some in that window, in the order of their numbers and, within a series, of time; and before
- * them the times that they refer to.
+ * them the times, and the shared values, that they refer to.
  *
  * Threads: one at a time; memory is the caller's. */
 #ifndef HG_SNAPSHOT_WINDOW_FRAME_H
@@ -32,6 +32,7 @@ void window_writer_init(struct window_writer *w, uint8_t *payload, int64_t windo
 
 /* Numbers must not descend. */
 void window_writer_times(struct window_writer *w, const struct dump_times *times);
+void window_writer_shared(struct window_writer *w, const struct dump_shared *shared);
 void window_writer_block(struct window_writer *w, uint32_t number, const struct dump_block *b);
 void window_writer_tail(struct window_writer *w, uint32_t number, const struct dump_tail *t);
 
@@ -42,22 +43,30 @@ struct window_reader {
     struct decoder in;
     struct window_guess guess;
     int64_t window_ms, window;
+    bool may_share; /* as the version says */
 };
 
-enum window_record_kind { RECORD_BLOCK = 0, RECORD_TAIL = 1, RECORD_TIMES = 2 };
+enum window_record_kind {
+    RECORD_BLOCK = 0,
+    RECORD_TAIL = 1,
+    RECORD_TIMES = 2,
+    RECORD_SHARED = 3,
+};
 
 struct window_record {
     enum window_record_kind kind;
-    uint32_t number; /* of the series, unless it is RECORD_TIMES */
+    uint32_t number; /* of the series, if it is a block or a tail */
     union {
         struct dump_block block; /* its bytes lie in the payload */
         struct dump_tail tail;
         struct dump_times times;
+        struct dump_shared shared; /* its bytes as well */
     };
 };
 
-/* payload is borrowed until the next init. ERR_CORRUPT. */
-int window_reader_init(struct window_reader *r, const uint8_t *payload, size_t n) WARN_UNUSED;
+/* payload is borrowed until the next init; version: of the frame, one that is read. ERR_CORRUPT. */
+int window_reader_init(struct window_reader *r, uint16_t version, const uint8_t *payload,
+                       size_t n) WARN_UNUSED;
 
 /* 1 and the next record, 0 at the end, or ERR_CORRUPT. Numbers do not descend; what the bytes and
  * the times say is not checked here. */

@@ -7,7 +7,13 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
 _Static_assert((int)COLUMN_VALUES_MAX == (int)BLOCK_SAMPLES_MAX, "a block is a column");
 
-enum { ENCODING_MASK = 0x0F, TIMES_SHIFT = 4, TIMES_MASK = 0x03 };
+enum {
+    ENCODING_MASK = 0x0F,
+    TIMES_SHIFT = 4,
+    TIMES_MASK = 0x03,
+    IS_SHARED = 0x40,
+    HEAD_MAX = 0x7F
+};
 
 static void move_on(struct block_context *io, const struct block *b)
 {
@@ -16,13 +22,25 @@ static void move_on(struct block_context *io, const struct block *b)
     io->place = has_timeline ? b->first + b->n_samples : 0;
 }
 
+static size_t put_values(const struct block *b, uint8_t *out)
+{
+    if (b->shared != 0) {
+        memcpy(out, &b->shared, sizeof(b->shared));
+        return sizeof(b->shared);
+    }
+    memcpy(out, b->values, b->n_values_bytes);
+    return b->n_values_bytes;
+}
+
 size_t block_put(const struct block *b, struct block_context *io, uint8_t out[BLOCK_STORED_MAX])
 {
     bool follows = b->times == BLOCK_AT && b->timeline == io->timeline && b->first == io->place;
     uint8_t *at = out;
-    *at++ = (uint8_t)(b->encoding | (follows ? BLOCK_FOLLOWS : b->times) << TIMES_SHIFT);
+    *at++ = (uint8_t)(b->encoding | (follows ? BLOCK_FOLLOWS : b->times) << TIMES_SHIFT |
+                      (b->shared != 0 ? IS_SHARED : 0));
     at += varint_put(at, b->n_samples - 1);
-    at += varint_put(at, b->n_values_bytes);
+    if (b->shared == 0)
+        at += varint_put(at, b->n_values_bytes);
     if (b->times == BLOCK_AT && !follows) {
         memcpy(at, &b->timeline, sizeof(b->timeline));
         at += sizeof(b->timeline);
@@ -35,8 +53,7 @@ size_t block_put(const struct block *b, struct block_context *io, uint8_t out[BL
         memcpy(at, b->times_bytes, b->n_times_bytes);
         at += b->n_times_bytes;
     }
-    memcpy(at, b->values, b->n_values_bytes);
-    at += b->n_values_bytes;
+    at += put_values(b, at);
     move_on(io, b);
     return (size_t)(at - out);
 }
@@ -90,25 +107,51 @@ static bool is_run_alone(const struct block *b)
     return b->encoding == BLOCK_RUN && b->times != BLOCK_AT && b->n_samples > 1;
 }
 
+static bool get_values(const uint8_t **at, const uint8_t *end, struct block *ret)
+{
+    if (end - *at < (ptrdiff_t)ret->n_values_bytes)
+        return false;
+    ret->values = *at;
+    *at += ret->n_values_bytes;
+    return true;
+}
+
+/* A run is shorter than a handle and what it names. */
+static bool get_shared(const uint8_t **at, const uint8_t *end, struct block *ret)
+{
+    if (ret->encoding == BLOCK_RUN || end - *at < (ptrdiff_t)sizeof(ret->shared))
+        return false;
+    memcpy(&ret->shared, *at, sizeof(ret->shared));
+    *at += sizeof(ret->shared);
+    return ret->shared != 0;
+}
+
 bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io, struct block *ret)
 {
-    if (*at == end || **at >> (TIMES_SHIFT + 2) != 0)
+    if (*at == end || **at > HEAD_MAX)
         return false;
     uint8_t head = *(*at)++;
+    bool is_shared = (head & IS_SHARED) != 0;
     *ret =
         (struct block){.encoding = head & ENCODING_MASK, .times = head >> TIMES_SHIFT & TIMES_MASK};
     uint32_t most = ret->encoding == BLOCK_RUN ? BLOCK_RUN_MAX : BLOCK_SAMPLES_MAX;
     if (!get_u32(at, end, most - 1, &ret->n_samples) ||
-        !get_u32(at, end, COLUMN_BYTES_MAX, &ret->n_values_bytes))
+        (!is_shared && !get_u32(at, end, COLUMN_BYTES_MAX, &ret->n_values_bytes)))
         return false;
     ret->n_samples++;
     if (!get_times(at, end, io, ret) || is_run_alone(ret) ||
-        end - *at < (ptrdiff_t)ret->n_values_bytes)
+        !(is_shared ? get_shared(at, end, ret) : get_values(at, end, ret)))
         return false;
-    ret->values = *at;
-    *at += ret->n_values_bytes;
     move_on(io, ret);
     return true;
+}
+
+void block_fetch(const struct arena *a, struct block *io)
+{
+    if (io->shared == 0)
+        return;
+    io->values = shared_bytes(a, io->shared);
+    io->n_values_bytes = shared_at(a, io->shared)->n_bytes;
 }
 
 void block_own_times(struct block *b, const uint32_t *times, uint32_t n,
@@ -138,6 +181,7 @@ void block_encode_values(struct block *b, const uint64_t *values, uint32_t n,
                          uint8_t bytes[COLUMN_BYTES_MAX])
 {
     b->n_samples = n;
+    b->shared = 0;
     b->n_values_bytes = (uint32_t)column_encode(values, n, bytes, &b->encoding);
     b->values = bytes;
 }

@@ -4,12 +4,12 @@
  * Values are a column of up to 128 (column.h), or a run: any number of equal ones. Times are a
  * place in a timeline (timeline.h) from which on they are taken, or the block's own.
  *
- *     byte    low half: encoding of the values; bits 4 and 5: enum block_times
+ *     byte    low half: encoding of the values; bits 4 and 5: enum block_times; bit 6: shared
  *     varint  samples - 1
- *     varint  bytes of the values
+ *     varint  bytes of the values, if they are not shared
  *     times   BLOCK_FOLLOWS nothing | BLOCK_AT timeline (4 bytes, a handle), varint place |
  *             BLOCK_LINEAR varint first, varint step | BLOCK_PACKED varint first, differences
- *     values
+ *     values  or, of shared ones, the handle (4 bytes; shared.h)
  *
  * Threads: pure functions on the caller's memory; the times of a timeline are read inside the
  * epoch. */
@@ -17,6 +17,7 @@
 #define HG_TSDB_BLOCK_H
 
 #include "tsdb/column.h"
+#include "tsdb/shared.h"
 #include "tsdb/timeline.h"
 
 enum {
@@ -44,6 +45,7 @@ struct block {
     uint32_t step;  /* BLOCK_LINEAR; ms */
     uint32_t n_times_bytes;
     uint32_t n_values_bytes;
+    slot shared;                /* where the values are kept for several blocks; 0 = here */
     const uint8_t *times_bytes; /* BLOCK_PACKED: the differences */
     const uint8_t *values;
 };
@@ -58,15 +60,19 @@ struct block_context {
 size_t block_put(const struct block *b, struct block_context *io, uint8_t out[BLOCK_STORED_MAX]);
 
 /* Reads one from [*at, end) and moves *at behind it; its bytes are borrowed. Reads nothing outside;
- * false when that is no block. Of a handle it is not checked that it names a timeline. */
+ * false when that is no block. Of a handle it is not checked what it names. Shared values are still
+ * to be fetched (block_fetch); until then the block has none. */
 bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io, struct block *ret);
+
+/* Lets a block with shared values borrow them; does nothing to another. */
+void block_fetch(const struct arena *a, struct block *io);
 
 /* Gives a block of n (1 .. BLOCK_SAMPLES_MAX) samples own times, which ascend. bytes is where
  * differences go, if need be, and is borrowed by the block. */
 void block_own_times(struct block *b, const uint32_t *times, uint32_t n,
                      uint8_t bytes[BLOCK_TIMES_BYTES_MAX]);
 
-/* Encodes n values (1 .. BLOCK_SAMPLES_MAX) into bytes, borrowed by the block. */
+/* Encodes n values (1 .. BLOCK_SAMPLES_MAX) into bytes, borrowed by the block: its own. */
 void block_encode_values(struct block *b, const uint64_t *values, uint32_t n,
                          uint8_t bytes[COLUMN_BYTES_MAX]);
 

@@ -50,7 +50,7 @@ static int visit_sheaf(const struct arena *a, const struct sheaf *s, const struc
     struct block b;
     enum chunk_part part = PART_SHEAF;
     sheaf_gather(a, s, e, bytes);
-    sheaf_reader_init(&r, s, bytes);
+    sheaf_reader_init(&r, a, s, bytes);
     for (int rc; sheaf_next(&r, &b); part = PART_BLOCK)
         if ((rc = visitor->block(visitor->ctx, part, &b)) != 0)
             return rc;
@@ -320,6 +320,7 @@ void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
 struct checker {
     const struct arena *a;
     struct times_cache *times;
+    uint32_t serial; /* of the chunk's window */
     int64_t before;
     uint64_t n;
 };
@@ -342,6 +343,8 @@ static int check_block(void *ctx, enum chunk_part part, const struct block *b)
     (void)part;
     if (b->times == BLOCK_AT &&
         (uint64_t)b->first + b->n_samples > timeline_times(k->a, b->timeline))
+        return 1;
+    if (b->shared != 0 && !shared_check(k->a, b->shared, k->serial))
         return 1;
     for (uint32_t from = 0; from < b->n_samples; from += BLOCK_SAMPLES_MAX) {
         uint32_t n = (uint32_t)size_min(BLOCK_SAMPLES_MAX, b->n_samples - from);
@@ -400,7 +403,7 @@ static bool sheaves_are_good(struct checker *k, const struct chunk_head *h)
 
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v)
 {
-    struct checker k = {.a = a, .times = t, .before = -1};
+    struct checker k = {.a = a, .times = t, .serial = v->c.serial, .before = -1};
     const struct chunk_visitor visitor = {check_block, check_tail, &k};
     return chunk_visit(a, v, 0, &visitor) == 0 && k.n == v->c.n_samples && k.n > 0 &&
            (!has_directory(v) || sheaves_are_good(&k, &v->head));

@@ -20,6 +20,8 @@
  * in place but the 24 bytes and the head, which readers copy out under the series' version
  * (series.h): what the copies refer to is immutable up to the lengths that they say.
  *
+ * Blocks of several series may refer to the same values (shared.h), which never change.
+ *
  * Times in here are offsets in ms from the window's start.
  *
  * Threads: one writer a series (its version is the lock), any number of readers, all inside the
@@ -143,6 +145,7 @@ struct chunk_writer {
     struct slots *slots;
     struct window *window;
     struct recent_timelines *recent;
+    struct recent_shared *shared;
     struct times_cache *times;
     uint32_t
         phase; /* any number that spreads series: first tails end after 65 .. 128 samples by it */

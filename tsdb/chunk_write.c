@@ -201,6 +201,7 @@ static void finish_tail(struct work *k)
     slot timeline = h->tail.timeline;
     chunk_tail_decode(arena_of(k), h, places, values);
     block_encode_values(&b, values, n, bytes);
+    b.shared = shared_find(k->w->shared, k->w->slots, k->w->window, bytes, b.n_values_bytes);
     b.times = BLOCK_AT;
     b.timeline = timeline;
     b.first = places[0];
@@ -346,7 +347,7 @@ static void head_of_sheaf(struct work *k)
     if (!make_head(k))
         return;
     sheaf_gather(arena_of(k), &only, NULL, bytes);
-    sheaf_reader_init(&r, &only, bytes);
+    sheaf_reader_init(&r, arena_of(k), &only, bytes);
     bool is_block = sheaf_next(&r, &b);
     ENSURE(is_block);
     block_span(arena_of(k), k->w->times, &b, &only.first_time, &last);
@@ -497,7 +498,7 @@ static void list_blocks(struct work *k, const struct sheaf *s, const struct shea
     bool is_in = false;
     r->n = 0;
     sheaf_gather(arena_of(k), s, e, r->old_bytes);
-    sheaf_reader_init(&reader, s, r->old_bytes);
+    sheaf_reader_init(&reader, arena_of(k), s, r->old_bytes);
     for (uint32_t left = s->n_blocks; sheaf_next(&reader, &b); left--) {
         block_span(arena_of(k), k->w->times, &b, &first, &last);
         if (is_in || (last < time && left > 1)) {

@@ -94,6 +94,19 @@ static int visit_times(struct window_dump *d, slot timeline, uint32_t end)
     return 0;
 }
 
+/* Hands out shared values, if they were not yet. */
+static int visit_shared(struct window_dump *d, slot at)
+{
+    struct shared *s = shared_at(d->db->arena, at);
+    if (atomic_load_explicit(&s->dumped, memory_order_relaxed) == d->dump)
+        return 0;
+    const struct dump_shared out = {s->number, s->n_bytes, shared_bytes(d->db->arena, at)};
+    int rc = d->visitor->shared(d->ctx, &out);
+    if (rc >= 0)
+        atomic_store_explicit(&s->dumped, d->dump, memory_order_relaxed);
+    return rc;
+}
+
 static bool was_handed_out(const struct window_dump *d, uint32_t time)
 {
     return d->cursor->is_inside && time <= d->cursor->after_time;
@@ -156,7 +169,7 @@ static void rest_of_block(struct window_dump *d, const struct block *b, struct r
 
 static int hand_out_block(struct window_dump *d, enum chunk_part part, const struct block *b)
 {
-    bool has_timeline = b->times == BLOCK_AT;
+    bool has_timeline = b->times == BLOCK_AT, is_shared = b->shared != 0;
     struct dump_block out = {
         .part = (enum dump_part)part,
         .times = (enum dump_place)b->times,
@@ -166,9 +179,11 @@ static int hand_out_block(struct window_dump *d, enum chunk_part part, const str
         .step = b->step,
         .n_samples = b->n_samples,
         .n_times_bytes = b->n_times_bytes,
-        .n_values_bytes = b->n_values_bytes,
+        .is_shared = is_shared,
+        .shared = is_shared ? shared_at(d->db->arena, b->shared)->number : 0,
+        .n_values_bytes = is_shared ? 0 : b->n_values_bytes,
         .times_bytes = b->times_bytes,
-        .values = b->values,
+        .values = is_shared ? NULL : b->values,
     };
     return d->visitor->block(d->ctx, d->series, &out);
 }
@@ -197,6 +212,8 @@ static int visit_block(void *ctx, enum chunk_part part, const struct block *b)
         b = &rest.block;
     }
     int rc = b->times == BLOCK_AT ? visit_times(d, b->timeline, b->first + b->n_samples) : 0;
+    if (rc == 0 && b->shared != 0)
+        rc = visit_shared(d, b->shared);
     if (rc != 0)
         return rc;
     rc = hand_out_block(d, part, b);
@@ -243,13 +260,16 @@ static int visit_chunk(struct window_dump *d)
 }
 
 /* Hands out what no chunk refers to (any more), so that a restart finds the same slots in use. */
-static int visit_timelines(struct window_dump *d)
+static int visit_rest(struct window_dump *d)
 {
     const struct arena *a = d->db->arena;
     slot t = atomic_load_explicit(&d->window->last_timeline, memory_order_acquire);
     int rc = 0;
     for (; rc == 0 && t != 0; t = timeline_at(a, t)->before)
         rc = visit_times(d, t, timeline_times(a, t));
+    slot s = atomic_load_explicit(&d->window->last_shared, memory_order_acquire);
+    for (; rc == 0 && s != 0; s = shared_at(a, s)->before)
+        rc = visit_shared(d, s);
     return rc;
 }
 
@@ -259,7 +279,7 @@ static int visit_slice(struct window_dump *d, uint64_t end)
     while (d->n_left > 0) {
         uint64_t id = slots_next_member(&d->db->slots, d->window, d->cursor->next_series, end);
         if (id == UINT64_MAX) {
-            int rest = visit_timelines(d);
+            int rest = visit_rest(d);
             d->cursor->next_series = end;
             d->cursor->is_done = rest == 0;
             return rest;

@@ -3,17 +3,17 @@
  *
  * Out: dump_series lists the label sets in id order; dump_window walks one window's chunks in id
  * order and hands out blocks as they stand and tails as samples, and before them whatever of their
- * timelines was not handed out yet. Both work in slices: a visitor that returns a positive number
- * stops the walk after that item (its buffer is full, say), the cursor says where to go on, and the
- * store's lock is held for one slice only. What is appended between slices may or may not be seen;
- * no sample is seen twice.
+ * timelines, and which of the values that they share (shared.h), was not handed out yet. Both work
+ * in slices: a visitor that returns a positive number stops the walk after that item (its buffer is
+ * full, say), the cursor says where to go on, and the store's lock is held for one slice only. What
+ * is appended between slices may or may not be seen; no sample is seen twice.
  *
- * In: restore_series in the same order, then window by window restore_times, restore_block and
- * restore_tail, through the functions that ingest uses, so that the page map afterwards is that of
- * the process that wrote it.
+ * In: restore_series in the same order, then window by window restore_times, restore_shared,
+ * restore_block and restore_tail, through the functions that ingest uses, so that the page map
+ * afterwards is that of the process that wrote it.
  *
- * Times are offsets in ms from the window's start. A timeline is named by a number, which means
- * something within its window and its snapshot only.
+ * Times are offsets in ms from the window's start. A timeline is named by a number, and so are
+ * shared values; it means something within its window and its snapshot only.
  *
  * Threads: dump_* any, one window's at a time; restore_* before anything else uses the store. */
 #ifndef HG_TSDB_DUMP_H
@@ -32,6 +32,12 @@ struct dump_times {    /* the next times of a timeline */
     uint32_t from;     /* the place of the first of them */
     uint32_t n;        /* 1 .. DUMP_TIMES_MAX */
     uint32_t times[DUMP_TIMES_MAX];
+};
+
+struct dump_shared { /* values that blocks refer to */
+    uint32_t number;
+    uint32_t n_bytes;     /* 1 .. COLUMN_BYTES_MAX */
+    const uint8_t *bytes; /* borrowed during the call */
 };
 
 enum dump_part {
@@ -56,7 +62,9 @@ struct dump_block {
     uint32_t step;                       /* DUMP_LINEAR */
     uint32_t n_samples;                  /* 1 .. BLOCK_SAMPLES_MAX, of a run more */
     uint32_t n_times_bytes;              /* DUMP_PACKED */
-    uint32_t n_values_bytes;             /* 1 .. COLUMN_BYTES_MAX */
+    bool is_shared;                      /* the values are those of number `shared`, and */
+    uint32_t shared;                     /* neither given here nor looked at */
+    uint32_t n_values_bytes;             /* 1 .. COLUMN_BYTES_MAX; 0 of shared ones */
     const uint8_t *times_bytes, *values; /* borrowed during the call */
 };
 
@@ -72,7 +80,7 @@ struct dump_cursor {      /* zero it to start */
     uint64_t next_series; /* id at which to go on */
     bool is_inside;       /* within that series: go on after after_time */
     uint32_t after_time;
-    bool is_done; /* of a window: its chunks and its timelines */
+    bool is_done; /* of a window: its chunks, timelines and shared values */
 };
 
 /* 0 = go on, > 0 = stop after this item, < 0 = an error that the walk returns. */
@@ -80,6 +88,7 @@ typedef int (*dump_series_visit)(void *ctx, uint32_t series, const struct labels
 
 struct dump_visitor {
     int (*times)(void *ctx, const struct dump_times *times);
+    int (*shared)(void *ctx, const struct dump_shared *shared);
     int (*block)(void *ctx, uint32_t series, const struct dump_block *block);
     int (*tail)(void *ctx, uint32_t series, const struct dump_tail *tail);
 };
@@ -102,9 +111,10 @@ uint32_t dump_begin(struct tsdb *db);
 
 /* ---- in ---- */
 
-struct restore { /* where a window's timelines are */
+struct restore { /* where a window's timelines and shared values are */
     struct tsdb *db;
     struct table timelines; /* of uint32_t: number -> slot */
+    struct table shared;    /* the same */
     int64_t window;
     bool has_window;
 };
@@ -120,11 +130,12 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
  * ERR_NO_MEMORY. */
 int restore_window(struct restore *r, int64_t window) WARN_UNUSED;
 
-/* Adds times, a block or samples behind what is there. Everything is checked: ERR_CORRUPT when the
- * bytes do not decode to n_samples ascending times within the window, or do not lie behind what is
- * there; ERR_NOT_FOUND when they refer to times that were not restored; ERR_TOO_OLD when the window
- * has gone; ERR_NO_MEMORY. */
+/* Adds times, shared values, or a block or samples behind what is there. Everything is checked:
+ * ERR_CORRUPT when the bytes do not decode to n_samples ascending times within the window, or do
+ * not lie behind what is there; ERR_NOT_FOUND when they refer to times or values that were not
+ * restored; ERR_TOO_OLD when the window has gone; ERR_NO_MEMORY. */
 int restore_times(struct restore *r, const struct dump_times *times) WARN_UNUSED;
+int restore_shared(struct restore *r, const struct dump_shared *shared) WARN_UNUSED;
 int restore_block(struct restore *r, uint32_t series, const struct dump_block *block) WARN_UNUSED;
 int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail) WARN_UNUSED;
 

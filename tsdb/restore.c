@@ -10,7 +10,7 @@ struct restored { /* a block or a tail on its way into a chunk */
     struct restore *r;
     const struct dump_block *block;
     const struct dump_tail *tail;
-    struct block b; /* of block, with the timeline as a slot */
+    struct block b; /* of block, with the timeline and shared values as slots */
     struct chunk_tail t;
 };
 
@@ -18,6 +18,7 @@ void restore_begin(struct restore *r, struct tsdb *db)
 {
     *r = (struct restore){.db = db};
     table_init(&r->timelines, sizeof(uint32_t), db->owner);
+    table_init(&r->shared, sizeof(uint32_t), db->owner);
 }
 
 /* ---- series ---- */
@@ -87,6 +88,7 @@ int restore_window(struct restore *r, int64_t window)
     pthread_rwlock_unlock(&db->lock);
     if (err == 0) {
         table_release(db->arena, &r->timelines);
+        table_release(db->arena, &r->shared);
         r->window = window;
         r->has_window = true;
     }
@@ -159,6 +161,30 @@ static slot find_timeline(const struct restore *r, uint32_t number, uint32_t fir
     return (uint64_t)first + n <= timeline_times(r->db->arena, *entry) ? *entry : 0;
 }
 
+/* ---- shared values ---- */
+
+static int keep_shared(struct restore *r, struct window *w, const struct dump_shared *in)
+{
+    uint32_t *entry = table_make(r->db->arena, &r->shared, in->number);
+    if (entry == NULL)
+        return ERR_NO_MEMORY;
+    if (*entry != 0)
+        return ERR_CORRUPT;
+    *entry = shared_new(&r->db->slots, w, in->bytes, in->n_bytes);
+    return *entry != 0 ? 0 : ERR_NO_MEMORY;
+}
+
+int restore_shared(struct restore *r, const struct dump_shared *shared)
+{
+    unsigned place;
+    if (shared->n_bytes < 1 || shared->n_bytes > COLUMN_BYTES_MAX)
+        return ERR_CORRUPT;
+    struct window *w = enter(r, &place);
+    int err = w != NULL ? keep_shared(r, w, shared) : ERR_TOO_OLD;
+    leave(r, place);
+    return err;
+}
+
 /* ---- chunks ---- */
 
 /* Differences that fill their bytes: a block is stored without saying how many they are. */
@@ -171,12 +197,18 @@ static bool are_differences(const struct dump_block *in)
            differences_get(&at, end, d, in->n_samples - 1) && at == end;
 }
 
+static bool have_shape(const struct dump_block *in)
+{
+    if (in->is_shared)
+        return in->encoding != BLOCK_RUN;
+    return in->n_values_bytes >= 1 && in->n_values_bytes <= COLUMN_BYTES_MAX;
+}
+
 static bool is_shaped(const struct dump_block *in)
 {
     bool is_run = in->encoding == BLOCK_RUN;
     uint32_t most = is_run ? (uint32_t)BLOCK_RUN_MAX : BLOCK_SAMPLES_MAX;
-    if (in->encoding > BLOCK_RUN || in->n_samples < 1 || in->n_samples > most ||
-        in->n_values_bytes < 1 || in->n_values_bytes > COLUMN_BYTES_MAX)
+    if (in->encoding > BLOCK_RUN || in->n_samples < 1 || in->n_samples > most || !have_shape(in))
         return false;
     switch (in->times) {
     case DUMP_AT:
@@ -195,6 +227,24 @@ static bool is_shaped(const struct dump_block *in)
     return in->part != DUMP_RUN || is_run;
 }
 
+/* Turns numbers into slots. */
+static int find_slots(const struct restore *r, const struct dump_block *in, struct block *ret)
+{
+    if (in->times == DUMP_AT) {
+        ret->timeline = find_timeline(r, in->timeline, in->first, in->n_samples);
+        if (ret->timeline == 0)
+            return ERR_NOT_FOUND;
+    }
+    if (in->is_shared) {
+        const uint32_t *entry = table_at(r->db->arena, &r->shared, in->shared);
+        if (entry == NULL || *entry == 0)
+            return ERR_NOT_FOUND;
+        ret->shared = *entry;
+        block_fetch(r->db->arena, ret);
+    }
+    return 0;
+}
+
 static int to_block(struct restore *r, const struct dump_block *in, struct times_cache *times,
                     struct block *ret, uint32_t *ret_first, uint32_t *ret_last)
 {
@@ -211,11 +261,9 @@ static int to_block(struct restore *r, const struct dump_block *in, struct times
                           .n_values_bytes = in->n_values_bytes,
                           .times_bytes = in->times_bytes,
                           .values = in->values};
-    if (in->times == DUMP_AT) {
-        ret->timeline = find_timeline(r, in->timeline, in->first, in->n_samples);
-        if (ret->timeline == 0)
-            return ERR_NOT_FOUND;
-    }
+    int err = find_slots(r, in, ret);
+    if (err != 0)
+        return err;
     uint32_t n = (uint32_t)size_min(in->n_samples, BLOCK_SAMPLES_MAX);
     if (!block_times(r->db->arena, times, ret, 0, n, t) || !block_values(ret, 0, n, values) ||
         !are_times(r, t, n))
@@ -329,6 +377,7 @@ void restore_end(struct restore *r)
 {
     struct tsdb *db = r->db;
     table_release(db->arena, &r->timelines);
+    table_release(db->arena, &r->shared);
     pthread_rwlock_wrlock(&db->lock);
     while (store_sweep_locked(db, EXPIRE_SLICE_SERIES))
         ;

@@ -134,9 +134,10 @@ void sheaf_gather(const struct arena *a, const struct sheaf *s, const struct she
         memcpy(out, slot_ptr(a, e->rest), n_rest);
 }
 
-void sheaf_reader_init(struct sheaf_reader *r, const struct sheaf *s, const uint8_t *bytes)
+void sheaf_reader_init(struct sheaf_reader *r, const struct arena *a, const struct sheaf *s,
+                       const uint8_t *bytes)
 {
-    *r = (struct sheaf_reader){bytes, bytes + s->n_bytes, s->start};
+    *r = (struct sheaf_reader){a, bytes, bytes + s->n_bytes, s->start};
 }
 
 bool sheaf_next(struct sheaf_reader *r, struct block *ret)
@@ -145,6 +146,7 @@ bool sheaf_next(struct sheaf_reader *r, struct block *ret)
         return false;
     bool is_block = block_get(&r->at, r->end, &r->context, ret);
     ENSURE(is_block);
+    block_fetch(r->arena, ret);
     return true;
 }
 

@@ -62,12 +62,14 @@ bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e) WARN_UN
 void sheaf_gather(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
                   uint8_t out[SHEAF_BYTES_MAX]);
 
-/* The blocks of gathered bytes, in turn; false after the last. */
+/* The blocks of gathered bytes, in turn, with shared values fetched; false after the last. */
 struct sheaf_reader {
+    const struct arena *arena;
     const uint8_t *at, *end;
     struct block_context context;
 };
-void sheaf_reader_init(struct sheaf_reader *r, const struct sheaf *s, const uint8_t *bytes);
+void sheaf_reader_init(struct sheaf_reader *r, const struct arena *a, const struct sheaf *s,
+                       const uint8_t *bytes);
 bool sheaf_next(struct sheaf_reader *r, struct block *ret);
 
 /* Visits the sheaf's slots in the window; returns how many. visit may be NULL. */

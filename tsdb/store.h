@@ -49,6 +49,7 @@ struct tsdb {
 
     struct slots slots;
     struct recent_timelines recent;
+    struct recent_shared shared;
     _Atomic uint32_t n_dumps;
     _Atomic uint64_t counters[STORE_COUNTERS];
 };

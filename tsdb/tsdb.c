@@ -118,7 +118,10 @@ struct series_writer store_writer(struct tsdb *db, struct times_cache *times)
     return (struct series_writer){
         .windows = &db->windows,
         .histories = &db->series.histories,
-        .chunk = {.slots = &db->slots, .recent = &db->recent, .times = times},
+        .chunk = {.slots = &db->slots,
+                  .recent = &db->recent,
+                  .shared = &db->shared,
+                  .times = times},
     };
 }
 
@@ -261,6 +264,7 @@ static void window_figures(const struct tsdb *db, const struct window *w,
         .samples = w->n_samples,
         .bytes = window_page_bytes(w),
         .payload_bytes = w->payload_bytes,
+        .shared = w->n_shared,
     };
     for (unsigned c = 0; c < SIZE_CLASSES; c++) {
         ret->classes[c].pages = w->classes[c].n_pages;
@@ -380,6 +384,17 @@ static bool check_chunk(struct tsdb *db, const struct window *w, const struct se
     return last < db->options.window_ms;
 }
 
+static bool check_shared(const struct tsdb *db, const struct window *w, struct chunk_footprint *io)
+{
+    uint32_t n = 0;
+    for (slot s = w->last_shared; s != 0; s = shared_at(db->arena, s)->before, n++) {
+        if (!shared_check(db->arena, s, w->serial))
+            return false;
+        shared_add_footprint(db->arena, s, io);
+    }
+    return n == w->n_shared;
+}
+
 static bool check_window(struct tsdb *db, const struct window *w, struct chunk_footprint *io_open)
 {
     struct times_item items[TIMES_CACHE_WRITER];
@@ -406,7 +421,8 @@ static bool check_window(struct tsdb *db, const struct window *w, struct chunk_f
     }
     io_open->open_slots += footprint.open_slots;
     io_open->open_payload_bytes += footprint.open_payload_bytes;
-    return n_chunks == w->n_chunks && n_samples == w->n_samples && n_timelines == w->n_timelines &&
+    return check_shared(db, w, &footprint) && n_chunks == w->n_chunks &&
+           n_samples == w->n_samples && n_timelines == w->n_timelines &&
            has_footprint(w, &footprint);
 }
 

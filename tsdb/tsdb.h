@@ -69,6 +69,7 @@ struct tsdb_window_stats {
     uint64_t samples;
     uint64_t bytes;         /* pages held */
     uint64_t payload_bytes; /* encoded bytes inside used slots */
+    uint32_t shared;        /* columns that several blocks refer to: shared.h */
     struct {
         uint32_t pages;
         uint32_t used;     /* slots */

@@ -41,6 +41,8 @@ struct window {
     bool is_swept;
     _Atomic uint32_t n_timelines;
     _Atomic uint32_t last_timeline; /* slot of the newest; the others follow: timeline.h */
+    _Atomic uint32_t n_shared;
+    _Atomic uint32_t last_shared; /* the same: shared.h */
     _Atomic uint64_t n_chunks;
     _Atomic uint64_t n_samples;
     _Atomic uint64_t payload_bytes; /* of its used slots, what is not slack */

@@ -4,8 +4,9 @@
  * looks at nothing outside, and what is accepted can be decoded or is refused by that, ascends, and
  *         comes back the same when it is written again;
  *   odd   the rest is a program of appends, late samples and sealing, run on two chunks of one
- * window and on two sorted arrays: both must hold the same, whatever range is read, with and
- * without memory, and a copy that is restored from what chunk_visit hands out as well. */
+ * window and on two sorted arrays, and on three more that repeat what is appended to the first and
+ * so share its values: both must hold the same, whatever range is read, with and without memory,
+ * and a copy that is restored from what chunk_visit hands out as well. */
 #include "tsdb/chunk.h"
 #include "tsdb/err.h"
 
@@ -14,10 +15,14 @@
 #include <string.h>
 
 enum {
-    SERIES = 2,
+    WRITTEN = 2,
+    ECHOES = 3, /* of the first one */
+    SERIES = WRITTEN + ECHOES,
+    SHARED_BYTES = 64,  /* of what a block in the input refers to */
     SAMPLES_MAX = 1000, /* of a series; an operation adds up to OPERATION_MAX */
     OPERATION_MAX = 128,
-    TIMELINES_MAX = 3 * SAMPLES_MAX,
+    TIMELINES_MAX = 6 * SAMPLES_MAX,
+    SHARED_MAX = SAMPLES_MAX,
     LIMIT_BYTES = 16 << 20,
     START = 1 << 24,
     WINDOW_MS = 4 * 3600 * 1000,
@@ -63,11 +68,14 @@ struct world {
     struct window *window;
     struct slots slots;
     struct recent_timelines recent;
+    struct recent_shared shared;
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache times;
     struct series series[SERIES];
     slot old[TIMELINES_MAX], made[TIMELINES_MAX]; /* while a window is copied */
     uint32_t n_timelines;
+    slot old_shared[SHARED_MAX], made_shared[SHARED_MAX];
+    uint32_t n_shared;
 };
 
 static struct world *w;
@@ -120,9 +128,17 @@ static void write_again(const struct block *b, uint32_t n, const uint32_t *times
     REQUIRE(n_bytes <= sizeof(bytes));
     REQUIRE(block_get(&at, bytes + n_bytes, &got, &again) && at == bytes + n_bytes);
     REQUIRE(again.n_samples == b->n_samples && got.timeline == put.timeline);
+    REQUIRE(again.shared == b->shared);
+    block_fetch(&w->arena, &again);
     REQUIRE(got.place == put.place && decode(&again, n, times_again, values_again));
     REQUIRE(memcmp(times, times_again, n * sizeof(*times)) == 0);
     REQUIRE(memcmp(values, values_again, n * sizeof(*values)) == 0);
+}
+
+static const uint8_t *some_bytes(const uint8_t *input, size_t n)
+{
+    static const uint8_t zeros[SHARED_BYTES];
+    return n >= SHARED_BYTES ? input + n - SHARED_BYTES : zeros;
 }
 
 static void read_block(struct input *in)
@@ -141,7 +157,13 @@ static void read_block(struct input *in)
     memcpy(exact, in->at, n_bytes);
     if (block_get(&at, exact + n_bytes, &io, &b)) {
         REQUIRE(b.n_samples >= 1 && b.n_samples <= BLOCK_RUN_MAX);
-        REQUIRE(at <= exact + n_bytes && b.values + b.n_values_bytes == at);
+        REQUIRE(at <= exact + n_bytes);
+        REQUIRE(b.shared != 0 ? b.values == NULL && b.n_values_bytes == 0
+                              : b.values + b.n_values_bytes == at);
+        if (b.shared != 0) { /* as well; what it names may be any bytes */
+            b.shared = shared_new(&w->slots, w->window, some_bytes(exact, n_bytes), SHARED_BYTES);
+            block_fetch(&w->arena, &b);
+        }
         if (b.times == BLOCK_AT && b.timeline != timeline && b.first < BLOCK_TIMES)
             b.timeline = timeline; /* a handle is the caller's to check */
         uint32_t n = (uint32_t)size_min(b.n_samples, BLOCK_SAMPLES_MAX);
@@ -171,6 +193,7 @@ static struct chunk_writer writer_of(const struct series *s)
     return (struct chunk_writer){.slots = &w->slots,
                                  .window = w->window,
                                  .recent = &w->recent,
+                                 .shared = &w->shared,
                                  .times = &w->times,
                                  .phase = s->phase,
                                  .is_open = s->is_open};
@@ -241,7 +264,7 @@ static void compare_whole(const struct series *s)
     compare(s, 0, UINT32_MAX);
 }
 
-/* Chunks and timelines take what is in use. */
+/* Chunks, timelines and shared values take what is in use. */
 static void compare_footprint(void)
 {
     struct chunk_footprint f = {0};
@@ -249,6 +272,10 @@ static void compare_footprint(void)
     for (slot t = w->window->last_timeline; t != 0; t = timeline_at(&w->arena, t)->before) {
         REQUIRE(timeline_check(&w->arena, t));
         timeline_add_footprint(&w->arena, t, &f);
+    }
+    for (slot s = w->window->last_shared; s != 0; s = shared_at(&w->arena, s)->before) {
+        REQUIRE(shared_check(&w->arena, s, w->window->serial));
+        shared_add_footprint(&w->arena, s, &f);
     }
     for (size_t i = 0; i < SERIES; i++) {
         struct chunk_view v = view_of(&w->series[i].c);
@@ -283,6 +310,18 @@ static slot copied(slot timeline)
     return made;
 }
 
+static slot copied_shared(slot shared)
+{
+    for (uint32_t i = 0; i < w->n_shared; i++)
+        if (w->old_shared[i] == shared)
+            return w->made_shared[i];
+    REQUIRE(w->n_shared < SHARED_MAX);
+    w->old_shared[w->n_shared] = shared;
+    w->made_shared[w->n_shared] = shared_new(&w->slots, w->window, shared_bytes(&w->arena, shared),
+                                             shared_at(&w->arena, shared)->n_bytes);
+    return w->made_shared[w->n_shared++];
+}
+
 struct copy {
     struct chunk_writer writer;
     struct chunk c;
@@ -293,6 +332,7 @@ static int copy_block(void *ctx, enum chunk_part part, const struct block *b)
     struct copy *to = ctx;
     struct block moved = *b;
     moved.timeline = b->times == BLOCK_AT ? copied(b->timeline) : 0;
+    moved.shared = b->shared != 0 ? copied_shared(b->shared) : 0;
     REQUIRE(chunk_restore_block(&to->writer, &to->c, part, &moved) == 0);
     return 0;
 }
@@ -310,7 +350,7 @@ static int copy_tail(void *ctx, const struct chunk_tail *t)
 static void restore(void)
 {
     w->window = window_make(&w->windows, 1);
-    w->n_timelines = 0;
+    w->n_timelines = w->n_shared = 0;
     for (size_t i = 0; i < SERIES; i++) {
         struct series *s = &w->series[i];
         struct chunk_view v = view_of(&s->c);
@@ -359,6 +399,8 @@ static void add_samples(struct program *p, unsigned kind, unsigned times)
         p->value = next_value(p->in, kind, p->value);
         p->now += p->step;
         put(p->s, p->now, p->value);
+        for (int i = 0; p->s == w->series && i < ECHOES; i++)
+            put(&w->series[WRITTEN + i], p->now, p->value);
     }
 }
 
@@ -404,17 +446,27 @@ static void run_operation(struct program *p)
     }
 }
 
+static bool has_no_room(const struct series *s)
+{
+    uint32_t most = s->n;
+    for (int i = 0; i < ECHOES; i++)
+        most = w->series[WRITTEN + i].n > most ? w->series[WRITTEN + i].n : most;
+    return most + OPERATION_MAX > SAMPLES_MAX;
+}
+
 static void run_program(struct input *in)
 {
     set_up();
     w->arena.retain_pages = ARENA_RETAIN_PAGES_DEFAULT;
-    for (uint32_t i = 0; i < SERIES; i++)
-        w->series[i] = (struct series){.is_open = true, .phase = (uint32_t)take(in, 1)};
+    for (uint32_t i = 0; i < SERIES; i++) {
+        uint32_t phase = i < WRITTEN ? (uint32_t)take(in, 1) : w->series[0].phase;
+        w->series[i] = (struct series){.is_open = true, .phase = phase};
+    }
     struct program p = {.in = in, .s = w->series, .now = START, .step = 1000};
     for (uint32_t n = 0; in->at < in->end; n++) {
         if (n % 4 == 3)
             p.s = &w->series[p.s == w->series]; /* in turn, so that they meet at one timeline */
-        if (p.s->n + OPERATION_MAX > SAMPLES_MAX)
+        if (has_no_room(p.s))
             break;
         run_operation(&p);
         slots_drain(&w->slots);

@@ -143,7 +143,7 @@ static void make_headers_good(size_t size)
         size_t rest = size - at - FRAME_HEADER_BYTES;
         size_t wanted = header[8] | (size_t)header[9] << 8;
         struct frame_header h = {
-            .version = FORMAT_VERSION,
+            .version = header[4] == FORMAT_VERSION_MIN ? FORMAT_VERSION_MIN : FORMAT_VERSION,
             .type = header[6] % (FRAME_END + 2),
             .payload_bytes = (uint32_t)size_min(wanted, rest),
             .number = number,
@@ -164,6 +164,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_headers_good(size);
     load_input(size);
     return 0;
+}
+
+static void put_seed(struct fuzz_store *s, const char *dir, const char *name)
+{
+    struct io_file f;
+    struct snapshot_report report;
+    struct save_options o = {.created_ms = 1000, .file_id = FILE_ID};
+    ENSURE(io_file_open(&f, dir) == 0 && save_store(s->db, &f.io, &o, &report) == 0);
+    ENSURE(f.io.ops->rename(&f.io, SNAPSHOT_NAME, name) == 0);
+    io_file_close(&f);
+    store_free(s);
 }
 
 /* n_series series with n_samples samples each, 100 ms apart, of four kinds of value; the sixth has
@@ -194,15 +205,43 @@ static void write_seed(const char *dir, unsigned n_series, unsigned n_samples)
         }
         append_end(&b);
     }
-    struct io_file f;
-    struct snapshot_report report;
-    struct save_options o = {.created_ms = 1000, .file_id = FILE_ID};
-    ENSURE(io_file_open(&f, dir) == 0 && save_store(s.db, &f.io, &o, &report) == 0);
     char name[64];
     snprintf(name, sizeof name, "%u-series-%u-samples.hg", n_series, n_samples);
-    ENSURE(f.io.ops->rename(&f.io, SNAPSHOT_NAME, name) == 0);
-    io_file_close(&f);
-    store_free(&s);
+    put_seed(&s, dir, name);
+}
+
+/* Five series with the same random values, whose blocks end together: the last three share them. */
+static void write_equal_seed(const char *dir)
+{
+    enum { N_SERIES = 5, N_SAMPLES = 220 };
+    struct fuzz_store s;
+    unsigned numbers[N_SERIES], found = 0;
+    uint64_t bits = 1;
+    store_new(&s);
+    for (unsigned n = 0; found < N_SERIES; n++) {
+        char text[16];
+        uint32_t len = (uint32_t)snprintf(text, sizeof text, "%u", n);
+        struct label items[] = {{"__name__", "up", 8, 2}, {"n", text, 1, len}};
+        if (labels_hash(&(struct labels){items, 2}) % 64 == 0) /* as chunk_write.c spreads them */
+            numbers[found++] = n;
+    }
+    for (unsigned i = 0; i < N_SAMPLES; i++) {
+        struct append b;
+        append_begin(&b, s.db);
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        for (unsigned k = 0; k < N_SERIES; k++) {
+            char text[16];
+            uint32_t len = (uint32_t)snprintf(text, sizeof text, "%u", numbers[k]);
+            struct label items[] = {{"__name__", "up", 8, 2}, {"n", text, 1, len}};
+            struct labels ls = {items, 2};
+            struct sample sample = {.t_ms = 1000000000ll * WINDOW_MS + 100 * i,
+                                    .value = bits >> 12};
+            struct append_counts counts = {0};
+            ENSURE(append_samples(&b, &ls, &sample, 1, &counts) == 0);
+        }
+        append_end(&b);
+    }
+    put_seed(&s, dir, "equal-series.hg");
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -218,5 +257,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     write_seed(dir, 4, 200);
     write_seed(dir, 3, 900); /* two windows */
     write_seed(dir, 8, 300);
+    write_equal_seed(dir);
     exit(0);
 }

@@ -3,7 +3,8 @@
  * Half of the series are random: times and values, with gaps, late samples, exact and contradicting
  * duplicates, stale markers and NaNs with payloads. The others are what a scraper sends: all series
  * of a target at one time, with some jitter from scrape to scrape; counters, gauges, constants, and
- * constants that end in a stale marker and come back later. Windows turn, series die and return.
+ * constants that end in a stale marker and come back later; or the same doubles by all its series,
+ * some of whose blocks then share their values. Windows turn, series die and return.
  * The model keeps every sample in a sorted array and applies the rules of tsdb/append.h word by
  * word.
  *
@@ -25,11 +26,11 @@ enum {
     OUT_OF_ORDER_MS = 90 * 1000,
     STEP_MS = 1000,
     BATCH_MAX = 5,
-    TARGET_SERIES = 25, /* that are scraped together */
+    TARGET_SERIES = 50, /* that are scraped together */
     JITTER_MS = 7,
 };
 
-enum habit { RANDOM, COUNTER, GAUGE, CONSTANT, COMES_AND_GOES, HABITS };
+enum habit { RANDOM, COUNTER, GAUGE, CONSTANT, COMES_AND_GOES, HABITS, ALIKE = HABITS };
 
 #define STALE      UINT64_C(0x7ff0000000000002)
 #define START_MS   INT64_C(1700000000000)
@@ -58,7 +59,7 @@ struct world {
     int64_t newest_ms; /* accepted, of all */
     bool has_newest;
     char dir[64];
-    uint64_t n_stored, n_duplicate, n_refused, n_restarts;
+    uint64_t n_stored, n_duplicate, n_refused, n_restarts, n_shared;
 };
 
 static uint64_t shown_seed;
@@ -157,6 +158,8 @@ static bool scraped_value(struct world *w, struct model_series *s, uint64_t *ret
         v = s->counter += (double)random_below(&w->random, 50);
     else if (s->habit == GAUGE)
         v = (double)random_below(&w->random, 1000) / 8;
+    else if (s->habit == ALIKE)
+        v = 1 / (double)(w->now_ms - START_MS + 7);
     memcpy(ret, &v, sizeof(v));
     if (s->habit != COMES_AND_GOES)
         return true;
@@ -363,7 +366,7 @@ static void compare_page_maps(const struct tsdb_stats *before, const struct tsdb
     for (uint32_t i = 0; i < after->n_windows; i++) {
         const struct tsdb_window_stats *a = &before->windows[i], *b = &after->windows[i];
         REQUIRE(a->number == b->number && a->samples == b->samples && a->chunks == b->chunks);
-        REQUIRE(a->payload_bytes == b->payload_bytes);
+        REQUIRE(a->payload_bytes == b->payload_bytes && a->shared == b->shared);
         for (unsigned c = 0; c < TSDB_POOLS; c++)
             REQUIRE(a->classes[c].used == b->classes[c].used);
     }
@@ -390,10 +393,18 @@ static void restart(struct world *w)
     tsdb_tick(w->db);
     tsdb_stats(w->db, &after);
     compare_page_maps(&before, &after);
+    for (uint32_t i = 0; i < after.n_windows; i++)
+        w->n_shared += after.windows[i].shared;
     for (size_t i = 0; i < LONG_LIVED; i++)
         REQUIRE(bytes_of(w, long_lived[i]) <=
                 bytes[i] + bytes[i] / 10 + PAGES_OF_SLACK * ARENA_PAGE_BYTES);
     w->n_restarts++;
+}
+
+/* The series of every other target all have the same values. */
+static enum habit habit_of(size_t i, size_t target)
+{
+    return target % 2 == 0 ? ALIKE : (enum habit)(COUNTER + i % (HABITS - COUNTER));
 }
 
 static void set_up(struct world *w)
@@ -410,7 +421,7 @@ static void set_up(struct world *w)
         snprintf(w->series[i].instance, sizeof(w->series[i].instance), "h%zu", i);
         w->series[i].clock_ms = START_MS + (int64_t)random_below(&w->random, STEP_MS);
         if (i >= w->n_series / 2)
-            w->series[i].habit = (enum habit)(COUNTER + i % (HABITS - COUNTER));
+            w->series[i].habit = habit_of(i, i / TARGET_SERIES);
     }
     snprintf(w->dir, sizeof(w->dir), "build/store_prop.%d", (int)getpid());
     int fd;
@@ -459,10 +470,11 @@ int main(void)
         compare_all(&w);
     }
     compare_all(&w);
-    printf("%zu series, %llu samples stored, %llu repeats, %llu refused, %llu restarts: no "
-           "difference\n",
+    printf("%zu series, %llu samples stored, %llu repeats, %llu refused, %llu restarts with %llu "
+           "shared columns: no difference\n",
            w.n_series, (unsigned long long)w.n_stored, (unsigned long long)w.n_duplicate,
-           (unsigned long long)w.n_refused, (unsigned long long)w.n_restarts);
+           (unsigned long long)w.n_refused, (unsigned long long)w.n_restarts,
+           (unsigned long long)w.n_shared);
     tear_down(&w);
     return 0;
 }

@@ -107,6 +107,54 @@ Test(format, the_example_loads)
     test_store_free(&store);
 }
 
+/* golden/version-2.hg was written by the last program that wrote version 2: four series, 200
+ * samples of each 100 ms apart, in one window of a minute. */
+static void given_the_store_of_version_2(struct test_store *s)
+{
+    test_store_new_with(s, TEST_LIMIT_BYTES, 60000, 4);
+    for (unsigned i = 0; i < 200; i++) {
+        struct append b;
+        append_begin(&b, s->db);
+        for (unsigned n = 0; n < 4; n++) {
+            char text[16];
+            double d = n == 0 ? 1 : n == 1 ? i : n == 2 ? i % 7 / 10.0 : 1.0 / (i + 1);
+            struct label items[] = {
+                test_label("__name__", "up", 2),
+                test_label("n", text, (size_t)snprintf(text, sizeof text, "%u", n))};
+            struct labels ls = {items, 2};
+            struct sample sample = {.t_ms = 1000000000ll * 60000 + 100 * i + n % 2};
+            struct append_counts counts = {0};
+            memcpy(&sample.value, &d, sizeof d);
+            cr_assert_eq(append_samples(&b, &ls, &sample, 1, &counts), 0);
+        }
+        append_end(&b);
+    }
+}
+
+Test(format, a_file_of_version_2_loads)
+{
+    static uint8_t bytes[EXAMPLE_BYTES_MAX];
+    struct test_store store, copy;
+    struct io_mem disk;
+    struct snapshot_report report;
+    FILE *f = fopen("tests/unit/snapshot/golden/version-2.hg", "rb");
+    cr_assert_not_null(f, "run this from the root of the tree");
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    cr_assert(n > 100 && n < sizeof bytes);
+    cr_assert_eq(bytes[4], 2, "the version");
+    given_the_store_of_version_2(&store);
+    test_disk_borrow(&disk, bytes, n);
+    test_store_new_with(&copy, TEST_LIMIT_BYTES, 60000, 4);
+    cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
+    cr_assert_str_empty(report.detail, "%s", report.detail);
+    cr_assert(report.blocks > 0 && report.tails > 0 && report.samples == 800);
+    expect_equal_stores(&store, &copy);
+    cr_assert(tsdb_check(copy.db));
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
 Test(format, the_blocks_of_the_example_are_what_is_written)
 {
     static uint8_t payload[FRAME_PAYLOAD_MAX];
@@ -136,5 +184,13 @@ Test(format, the_blocks_of_the_example_are_what_is_written)
     window_writer_block(&w, 9, &own);
     struct dump_tail tail = {.n = 2, .places = {6000, 6010}, .values = {0, 0}};
     window_writer_tail(&w, 9, &tail);
+    window_writer_shared(&w, &(struct dump_shared){7, 3, b.values});
+    b.part = DUMP_SHEAF;
+    b.first = 10;
+    b.is_shared = true;
+    b.shared = 7;
+    b.n_values_bytes = 0;
+    window_writer_block(&w, 10, &b);
+    window_writer_block(&w, 11, &b);
     expect_example("blocks", payload, w.out.n);
 }

@@ -26,6 +26,8 @@ static struct { /* of window frames */
     size_t frame;
     int64_t window;
     bool is_times, has_timeline;
+    bool is_values, is_shared;    /* shared values; a block that refers to some */
+    uint32_t values;              /* their number */
     uint32_t number;              /* of the series */
     uint32_t timeline, from, end; /* places */
     uint32_t n_samples;
@@ -44,6 +46,9 @@ static void survey_record(size_t frame, int64_t window, const struct window_reco
         records[i].is_times = true;
         records[i].timeline = r->times.timeline;
         records[i].from = r->times.from;
+    } else if (r->kind == RECORD_SHARED) {
+        records[i].is_values = true;
+        records[i].values = r->shared.number;
     } else if (r->kind == RECORD_TAIL) {
         records[i].has_timeline = r->tail.has_timeline;
         records[i].timeline = r->tail.timeline;
@@ -51,6 +56,8 @@ static void survey_record(size_t frame, int64_t window, const struct window_reco
         records[i].n_samples = r->tail.n;
     } else {
         records[i].has_timeline = r->block.times == DUMP_AT;
+        records[i].is_shared = r->block.is_shared;
+        records[i].values = r->block.shared;
         records[i].timeline = r->block.timeline;
         records[i].end = r->block.first + r->block.n_samples;
         records[i].n_samples = r->block.n_samples;
@@ -61,7 +68,7 @@ static void survey_window(size_t i, const struct frame *f)
 {
     static struct window_reader r;
     static struct window_record record;
-    cr_assert_eq(window_reader_init(&r, f->payload, f->header.payload_bytes), 0);
+    cr_assert_eq(window_reader_init(&r, f->header.version, f->payload, f->header.payload_bytes), 0);
     while (window_reader_next(&r, &record) > 0)
         survey_record(i, r.window, &record);
 }
@@ -119,6 +126,16 @@ static bool are_times_lost(size_t record)
     return false;
 }
 
+static bool are_values_lost(size_t record)
+{
+    for (size_t i = 0; records[record].is_shared && i < n_records; i++)
+        if (records[i].is_values && frames.is_lost[records[i].frame] &&
+            records[i].window == records[record].window &&
+            records[i].values == records[record].values)
+            return true;
+    return false;
+}
+
 /* The samples that go with the lost frames. *ret_elsewhere: records of them in good frames. */
 static uint64_t lost_samples(uint64_t *ret_elsewhere)
 {
@@ -126,8 +143,9 @@ static uint64_t lost_samples(uint64_t *ret_elsewhere)
     *ret_elsewhere = 0;
     for (size_t i = 0; i < n_records; i++) {
         bool is_lost = frames.is_lost[records[i].frame];
-        if (records[i].is_times ||
-            (!is_lost && !is_series_lost(records[i].number) && !are_times_lost(i)))
+        bool is_of_series = !records[i].is_times && !records[i].is_values;
+        if (!is_of_series || (!is_lost && !is_series_lost(records[i].number) &&
+                              !are_times_lost(i) && !are_values_lost(i)))
             continue;
         n += records[i].n_samples;
         *ret_elsewhere += !is_lost;
@@ -146,15 +164,25 @@ static void given_a_snapshot(unsigned n_series, unsigned n_windows)
     survey();
 }
 
+static void given_a_snapshot_of_equal_series(unsigned n_series, unsigned n_steps)
+{
+    struct random random;
+    random_init(&random, random_seed());
+    test_store_new(&store, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    test_store_fill_equal(store.db, &random, n_series, n_steps);
+    test_disk_init(&disk);
+    (void)test_save(&store, &disk.io);
+    survey();
+}
+
 static int load_into(struct test_store *s, struct snapshot_report *report)
 {
     test_store_new(s, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
     return load_store(s->db, &disk.io, report);
 }
 
-static void round_trip(unsigned n_series, unsigned n_windows)
+static void expect_round_trip(void)
 {
-    given_a_snapshot(n_series, n_windows);
     struct test_store copy;
     struct snapshot_report report;
     cr_assert_eq(load_into(&copy, &report), 0);
@@ -170,6 +198,29 @@ static void round_trip(unsigned n_series, unsigned n_windows)
     expect_equal_page_maps(&store, &copy);
     test_store_free(&copy);
     test_store_free(&store);
+}
+
+static void round_trip(unsigned n_series, unsigned n_windows)
+{
+    given_a_snapshot(n_series, n_windows);
+    expect_round_trip();
+}
+
+static size_t count_shared(void)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_records; i++)
+        n += records[i].is_shared;
+    return n;
+}
+
+Test(load, equal_series_come_back_from_a_file_that_has_their_values_once)
+{
+    enum { SERIES = 300, STEPS = 400 }; /* two windows */
+    given_a_snapshot_of_equal_series(SERIES, STEPS);
+    cr_assert_gt(count_shared(), SERIES / 2);
+    cr_assert_lt(test_disk_file(&disk, SNAPSHOT_NAME)->n, SERIES * STEPS * 8u * 3 / 4);
+    expect_round_trip();
 }
 
 Test(load, a_random_store_comes_back)
@@ -378,6 +429,19 @@ Test(load, lost_times_cost_what_refers_to_them_and_nothing_else, .timeout = 120)
     test_store_free(&store);
 }
 
+Test(load, lost_values_cost_what_refers_to_them_and_nothing_else, .timeout = 120)
+{
+    struct random random;
+    random_init(&random, random_seed());
+    given_a_snapshot_of_equal_series(300, 300);
+    cr_assert_gt(count_shared(), 100u);
+    for (size_t i = 0; i < frames.n; i++) {
+        size_t n = frames.start[i + 1] - frames.start[i];
+        flip(i, frames.start[i] + random_below(&random, n), 0xff);
+    }
+    test_store_free(&store);
+}
+
 Test(load, every_prefix_loads_what_is_whole, .timeout = 120)
 {
     given_a_snapshot(3, 2);
@@ -486,7 +550,7 @@ Test(load, another_format_is_refused)
     expect_refused(FORMAT_VERSION + 1, ERR_NEWER_FORMAT,
                    "memory/snapshot.hg was written by a newer version");
     expect_refused(1, ERR_OLDER_FORMAT,
-                   "memory/snapshot.hg has format 1; this version reads 2 and writes 2");
+                   "memory/snapshot.hg has format 1; this version reads 2 and writes 3");
     test_store_free(&store);
 }
 
@@ -581,6 +645,12 @@ static void put_odd_records(struct window_writer *w)
                                   .n_samples = 100,
                                   .n_values_bytes = 5,
                                   .values = (const uint8_t *)"nonsense"};
+    struct dump_shared once = {3, 5, (const uint8_t *)"nonsense"};
+    struct dump_block empty = nonsense, lost = nonsense;
+    empty.is_shared = lost.is_shared = true; /* with values that do not decode, with none */
+    empty.n_values_bytes = lost.n_values_bytes = 0;
+    empty.shared = 3;
+    lost.shared = 4;
     window_writer_tail(w, 0, &fine); /* no such series */
     window_writer_tail(w, 1, &fine);
     window_writer_tail(w, 1, &foreign);   /* of another window */
@@ -588,7 +658,11 @@ static void put_odd_records(struct window_writer *w)
     window_writer_times(w, &gap);         /* of a timeline that was not begun */
     window_writer_tail(w, 1, &timeless);  /* in it */
     window_writer_block(w, 1, &nonsense); /* does not decode */
-    window_writer_tail(w, 2, &fine);      /* a series that was refused */
+    window_writer_shared(w, &once);
+    window_writer_shared(w, &once); /* twice */
+    window_writer_block(w, 1, &empty);
+    window_writer_block(w, 1, &lost);
+    window_writer_tail(w, 2, &fine); /* a series that was refused */
 }
 
 Test(load, records_that_do_not_fit_are_left_out)
@@ -618,7 +692,7 @@ Test(load, records_that_do_not_fit_are_left_out)
     cr_assert_eq(report.series, 1);
     cr_assert_eq(report.tails, 1);
     cr_assert_eq(report.samples, 1);
-    cr_assert_eq(report.lost_blocks, 7);
+    cr_assert_eq(report.lost_blocks, 9);
     cr_assert(tsdb_check(copy.db));
     test_store_free(&copy);
 }
@@ -644,6 +718,6 @@ Test(load, missing_times_are_named)
     cr_assert_eq(load_into(&copy, &report), 0);
     cr_assert_eq(report.lost_blocks, 1);
     cr_assert_str_eq(report.detail,
-                     "series 7 in frame 1 at byte 60: refers to times that are missing");
+                     "series 7 in frame 1 at byte 60: refers to times or values that are missing");
     test_store_free(&copy);
 }

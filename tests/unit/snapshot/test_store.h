@@ -163,6 +163,21 @@ static inline void test_store_fill(struct tsdb *db, struct random *random, unsig
     }
 }
 
+/* n_series series of the same random values, 15 s apart. */
+static inline void test_store_fill_equal(struct tsdb *db, struct random *random, unsigned n_series,
+                                         unsigned n_steps)
+{
+    int64_t start_ms = 1000 * (int64_t)TEST_WINDOW_MS;
+    for (unsigned step = 0; step < n_steps; step++) {
+        struct append b;
+        struct sample s = {start_ms + step * INT64_C(15000), random_next(random)};
+        append_begin(&b, db);
+        for (unsigned n = 0; n < n_series; n++)
+            random_labels(random, n, &b, &s);
+        append_end(&b);
+    }
+}
+
 /* Everything that is in a store, in id order. The region is the caller's. */
 static inline void test_store_read(struct test_store *s, struct region *r, struct read_set *ret)
 {
@@ -231,6 +246,7 @@ static inline void expect_equal_page_maps(struct test_store *a, struct test_stor
         cr_assert_eq(x.windows[w].number, y.windows[w].number);
         cr_assert_eq(x.windows[w].samples, y.windows[w].samples);
         cr_assert_eq(x.windows[w].payload_bytes, y.windows[w].payload_bytes);
+        cr_assert_eq(x.windows[w].shared, y.windows[w].shared);
         for (int c = 0; c < TSDB_POOLS; c++)
             cr_assert_eq(x.windows[w].classes[c].used, y.windows[w].classes[c].used,
                          "window %u pool %d: %u used slots, restored %u", w, c,

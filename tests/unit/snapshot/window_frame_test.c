@@ -21,7 +21,7 @@ TestSuite(window_frame, .init = given_a_frame);
 
 static void start_reading(void)
 {
-    cr_assert_eq(window_reader_init(&reader, payload, writer.out.n), 0);
+    cr_assert_eq(window_reader_init(&reader, FORMAT_VERSION, payload, writer.out.n), 0);
     cr_assert_eq(reader.window_ms, WINDOW_MS);
     cr_assert_eq(reader.window, 5);
 }
@@ -51,7 +51,7 @@ static void expect_equal(const struct window_record *a, const struct window_reco
 static void expect_next(uint32_t number, const struct window_record *expected)
 {
     cr_assert_eq(window_reader_next(&reader, &record), 1);
-    if (expected->kind != RECORD_TIMES)
+    if (expected->kind == RECORD_BLOCK || expected->kind == RECORD_TAIL)
         cr_assert_eq(record.number, number);
     expect_equal(&record, expected);
 }
@@ -189,16 +189,33 @@ static void make_block(struct random *random, struct dump_block *b, uint8_t *byt
         b->n_times_bytes = (uint32_t)random_below(random, BLOCK_TIMES_BYTES_MAX + 1);
         b->times_bytes = bytes;
     }
+    if (random_below(random, 3) == 0) {
+        b->is_shared = true;
+        b->shared = random_number(random);
+        b->n_values_bytes = 0;
+        b->values = NULL;
+    }
+}
+
+static void make_shared(struct random *random, struct dump_shared *s, uint8_t *bytes)
+{
+    *s = (struct dump_shared){.number = random_number(random),
+                              .n_bytes = 1 + (uint32_t)random_below(random, COLUMN_BYTES_MAX),
+                              .bytes = bytes};
+    for (uint32_t i = 0; i < s->n_bytes; i++)
+        bytes[i] = (uint8_t)random_next(random);
 }
 
 static void make_record(struct random *random, struct window_record *r, uint8_t *bytes)
 {
     memset(r, 0, sizeof *r);
-    r->kind = (enum window_record_kind)random_below(random, 3);
+    r->kind = (enum window_record_kind)random_below(random, 4);
     if (r->kind == RECORD_TIMES)
         make_times(random, &r->times);
     else if (r->kind == RECORD_TAIL)
         make_tail(random, &r->tail);
+    else if (r->kind == RECORD_SHARED)
+        make_shared(random, &r->shared, bytes);
     else
         make_block(random, &r->block, bytes);
 }
@@ -207,6 +224,8 @@ static void put_record(const struct window_record *r)
 {
     if (r->kind == RECORD_TIMES)
         window_writer_times(&writer, &r->times);
+    else if (r->kind == RECORD_SHARED)
+        window_writer_shared(&writer, &r->shared);
     else if (r->kind == RECORD_TAIL)
         window_writer_tail(&writer, r->number, &r->tail);
     else
@@ -221,7 +240,8 @@ static void expect_equal_blocks(const struct dump_block *a, const struct dump_bl
     cr_assert_eq(a->n_times_bytes, b->n_times_bytes);
     cr_assert_eq(a->n_values_bytes, b->n_values_bytes);
     cr_assert(a->n_times_bytes == 0 || !memcmp(a->times_bytes, b->times_bytes, a->n_times_bytes));
-    cr_assert_eq(memcmp(a->values, b->values, a->n_values_bytes), 0);
+    cr_assert(a->is_shared == b->is_shared && a->shared == b->shared);
+    cr_assert(a->is_shared || !memcmp(a->values, b->values, a->n_values_bytes));
 }
 
 static void expect_equal(const struct window_record *a, const struct window_record *b)
@@ -233,6 +253,9 @@ static void expect_equal(const struct window_record *a, const struct window_reco
         cr_assert(a->times.timeline == b->times.timeline && a->times.from == b->times.from);
         cr_assert_eq(a->times.n, b->times.n);
         cr_assert_eq(memcmp(a->times.times, b->times.times, a->times.n * sizeof(uint32_t)), 0);
+    } else if (a->kind == RECORD_SHARED) {
+        cr_assert(a->shared.number == b->shared.number && a->shared.n_bytes == b->shared.n_bytes);
+        cr_assert_eq(memcmp(a->shared.bytes, b->shared.bytes, a->shared.n_bytes), 0);
     } else {
         const struct dump_tail *x = &a->tail, *y = &b->tail;
         cr_assert(x->n == y->n && x->has_timeline == y->has_timeline && x->timeline == y->timeline);
@@ -266,8 +289,9 @@ Test(window_frame, a_full_frame_of_anything_survives)
 Test(window_frame, the_longest_records_fit_a_frame_that_is_not_full)
 {
     static uint8_t bytes[COLUMN_BYTES_MAX];
-    static struct window_record longest[3];
-    static const size_t most[] = {BLOCK_RECORD_MAX, TAIL_RECORD_MAX, TIMES_RECORD_MAX};
+    static struct window_record longest[4];
+    static const size_t most[] = {BLOCK_RECORD_MAX, TAIL_RECORD_MAX, TIMES_RECORD_MAX,
+                                  SHARED_RECORD_MAX};
     longest[RECORD_BLOCK] = (struct window_record){.kind = RECORD_BLOCK,
                                                    .block = {.times = DUMP_PACKED,
                                                              .first = UINT32_MAX,
@@ -286,7 +310,9 @@ Test(window_frame, the_longest_records_fit_a_frame_that_is_not_full)
         longest[RECORD_TAIL].tail.values[i] = i % 2 != 0 ? UINT64_MAX : 0;
         longest[RECORD_TIMES].times.times[i] = i % 2 != 0 ? UINT32_MAX / 2 : 0;
     }
-    for (int kind = 0; kind < 3; kind++) {
+    longest[RECORD_SHARED].kind = RECORD_SHARED;
+    longest[RECORD_SHARED].shared = (struct dump_shared){UINT32_MAX, COLUMN_BYTES_MAX, bytes};
+    for (int kind = 0; kind < 4; kind++) {
         given_a_frame();
         while (!window_writer_is_full(&writer)) {
             size_t before = writer.out.n;
@@ -303,7 +329,12 @@ Test(window_frame, a_frame_cut_anywhere_is_corrupt_or_ends_between_records)
     struct dump_times t = some_times(0, 0, 3);
     struct dump_block at = some_block(0, 1), packed = at;
     struct dump_tail tail = {.n = 2, .places = {5, 6}, .values = {1, 2}};
-    size_t ends[6], n_ends = 0;
+    struct dump_shared values = {300, 200, (const uint8_t *)payload};
+    struct dump_block refers = at;
+    size_t ends[8], n_ends = 0;
+    refers.is_shared = true;
+    refers.shared = 300;
+    refers.n_values_bytes = 0;
     packed.times = DUMP_PACKED;
     packed.n_times_bytes = 2;
     packed.times_bytes = (const uint8_t *)"ab";
@@ -314,10 +345,14 @@ Test(window_frame, a_frame_cut_anywhere_is_corrupt_or_ends_between_records)
     ends[n_ends++] = writer.out.n;
     window_writer_block(&writer, 1, &packed);
     ends[n_ends++] = writer.out.n;
+    window_writer_shared(&writer, &values);
+    ends[n_ends++] = writer.out.n;
+    window_writer_block(&writer, 1, &refers);
+    ends[n_ends++] = writer.out.n;
     window_writer_tail(&writer, 1, &tail);
     ends[n_ends++] = writer.out.n;
     for (size_t n = 0; n < writer.out.n; n++) {
-        int r = window_reader_init(&reader, payload, n);
+        int r = window_reader_init(&reader, FORMAT_VERSION, payload, n);
         cr_assert_eq(r, n < ends[0] ? ERR_CORRUPT : 0);
         if (r < 0)
             continue;
@@ -331,11 +366,11 @@ Test(window_frame, a_frame_cut_anywhere_is_corrupt_or_ends_between_records)
     }
 }
 
-static void expect_corrupt(const char *bytes, size_t n)
+static void expect_corrupt_in(uint16_t version, const char *bytes, size_t n)
 {
     given_a_frame();
     encoder_bytes(&writer.out, bytes, n);
-    start_reading();
+    cr_assert_eq(window_reader_init(&reader, version, payload, writer.out.n), 0);
     int r;
     while ((r = window_reader_next(&reader, &record)) > 0)
         ;
@@ -343,16 +378,44 @@ static void expect_corrupt(const char *bytes, size_t n)
     cr_assert_eq(window_reader_next(&reader, &record), ERR_CORRUPT, "an error stays");
 }
 
+static void expect_corrupt(const char *bytes, size_t n)
+{
+    for (uint16_t version = FORMAT_VERSION_MIN; version <= FORMAT_VERSION; version++)
+        expect_corrupt_in(version, bytes, n);
+}
+
+static bool is_good_in(uint16_t version, const char *bytes, size_t n)
+{
+    given_a_frame();
+    encoder_bytes(&writer.out, bytes, n);
+    cr_assert_eq(window_reader_init(&reader, version, payload, writer.out.n), 0);
+    return window_reader_next(&reader, &record) == 1 && window_reader_next(&reader, &record) == 0;
+}
+
+Test(window_frame, values_are_shared_from_version_3_on)
+{
+    static const char values[] = "\x03\x05\x01x", block[] = "\x00\x13\x00\x00\x00\x00\x05";
+    cr_assert(is_good_in(FORMAT_VERSION_SHARED, values, 4));
+    cr_assert(is_good_in(FORMAT_VERSION_SHARED, block, 7));
+    expect_corrupt_in(FORMAT_VERSION_SHARED - 1, values, 4);
+    expect_corrupt_in(FORMAT_VERSION_SHARED - 1, block, 7);
+}
+
 Test(window_frame, nonsense_is_corrupt)
 {
-    expect_corrupt("\x03", 1);                                 /* a kind that there is not */
-    expect_corrupt("\x01\x80\x00\x00", 4);                     /* a tail of 129 samples */
-    expect_corrupt("\x01\x00\x02\x00", 4);                     /* one with a flag of 2 */
-    expect_corrupt("\x02\x00\x00\x80\x00\x00", 6);             /* 129 times */
-    expect_corrupt("\x00\x03\x00\x00\x00\x01x", 7);            /* a block that follows */
-    expect_corrupt("\x00\xd3\x00\x00\x00\x01x", 7);            /* part 3 */
-    expect_corrupt("\x00\x13\x00\x00\x00\x00", 6);             /* a block of 0 bytes */
-    expect_corrupt("\x00\x13\x00\x00\x00\x02x", 7);            /* a block cut short */
+    expect_corrupt("\x03", 1);                          /* shared values without a number */
+    expect_corrupt("\x03\x05\x00", 3);                  /* none of them */
+    expect_corrupt("\x03\x05\x02x", 4);                 /* cut short */
+    expect_corrupt("\x03\x05\x81\x08x", 5);             /* 1025 of them */
+    expect_corrupt("\x03\x80\x80\x80\x80\x10\x01x", 8); /* number 2^32 */
+    expect_corrupt("\x00\x13\x00\x00\x00\x00\x80\x80\x80\x80\x10", 11); /* in a block */
+    expect_corrupt("\x01\x80\x00\x00", 4);                              /* a tail of 129 samples */
+    expect_corrupt("\x01\x00\x02\x00", 4);                              /* one with a flag of 2 */
+    expect_corrupt("\x02\x00\x00\x80\x00\x00", 6);                      /* 129 times */
+    expect_corrupt("\x00\x03\x00\x00\x00\x01x", 7);                     /* a block that follows */
+    expect_corrupt("\x00\xd3\x00\x00\x00\x01x", 7);                     /* part 3 */
+    expect_corrupt("\x00\x13\x00\x00\x00\x00", 6);  /* a block of 0 bytes, without a number */
+    expect_corrupt("\x00\x13\x00\x00\x00\x02x", 7); /* a block cut short */
     expect_corrupt("\x00\x13\x00\x00\x00\xff\xff\x03x", 9);    /* a block of 65535 bytes */
     expect_corrupt("\x00\x33\x01\x00\xff\x0f\x01x", 8);        /* times of 2047 bytes */
     expect_corrupt("\x80\x80\x80\x80\x40\x00\x00\x00\x00", 9); /* a series above 2^32 */
@@ -373,6 +436,8 @@ Test(window_frame, any_bytes_are_survived)
             if (record.kind == RECORD_BLOCK)
                 cr_assert(record.block.n_values_bytes <= COLUMN_BYTES_MAX &&
                           record.block.n_times_bytes <= BLOCK_TIMES_BYTES_MAX);
+            else if (record.kind == RECORD_SHARED)
+                cr_assert(record.shared.n_bytes >= 1 && record.shared.n_bytes <= COLUMN_BYTES_MAX);
             else if (record.kind == RECORD_TAIL)
                 cr_assert(record.tail.n >= 1 && record.tail.n <= BLOCK_SAMPLES_MAX);
             else

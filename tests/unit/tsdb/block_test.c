@@ -309,13 +309,76 @@ Test(block, a_head_at_its_limits_and_one_past)
     cr_assert_not(accepts_head(BLOCK_RUN, BLOCK_FOLLOWS, (uint64_t)BLOCK_RUN_MAX + 1, 8));
     cr_assert_not(accepts_head(BLOCK_RUN, BLOCK_FOLLOWS, UINT64_MAX, 8));
     cr_assert_not(accepts_head(BLOCK_RUN, BLOCK_FOLLOWS, (UINT64_C(1) << 32) + 5, 8));
-    cr_assert_not(accepts_head(0, 4, 5, 8), "no such form of times");
-    cr_assert_not(accepts_head(0, 8, 5, 8));
+    cr_assert_not(accepts_head(0, 8, 5, 8), "bit 7");
     cr_assert_not(accepts_head(0, BLOCK_AT, 5, 8), "timeline 0");
     cr_assert_not(accepts_head(0, BLOCK_PACKED, 1, 8), "one time is no difference");
     cr_assert(accepts_head(BLOCK_RUN, BLOCK_LINEAR, 1, 8), "one sample at its time");
     cr_assert_not(accepts_head(BLOCK_RUN, BLOCK_LINEAR, 2, 8), "a run with times of its own");
     cr_assert_not(accepts_head(BLOCK_RUN, BLOCK_PACKED, 2, 8));
+}
+
+static slot keep_values(const struct block *b)
+{
+    slot s = shared_new(&x.slots, x.w, b->values, b->n_values_bytes);
+    cr_assert_neq(s, 0);
+    return s;
+}
+
+Test(block, shared_values_come_back_from_where_they_are)
+{
+    static struct made m;
+    for (int form = 0; form < RUN; form++)
+        for (int kind = 0; kind < COLUMN_KINDS; kind++)
+            for (uint32_t n = 1; n <= BLOCK_SAMPLES_MAX; n += 5) {
+                uint8_t bytes[BLOCK_STORED_MAX], *copy;
+                struct block_context put = {timeline, 0}, got = put;
+                struct block b;
+                size_t used, n_own, n_bytes;
+                make(&m, (enum form)form, (enum test_column)kind, n);
+                n_own = block_put(&m.b, &(struct block_context){timeline, 0}, bytes);
+                m.b.shared = keep_values(&m.b);
+                n_bytes = block_put(&m.b, &put, bytes);
+                cr_assert_eq(n_bytes,
+                             n_own - m.b.n_values_bytes - (m.b.n_values_bytes < 128 ? 1 : 2) + 4);
+                cr_assert(get(bytes, n_bytes, &got, &b, &copy, &used));
+                cr_assert_eq(used, n_bytes);
+                cr_assert_eq(b.shared, m.b.shared);
+                cr_assert(b.values == NULL && b.n_values_bytes == 0);
+                block_fetch(&x.t.arena, &b);
+                expect_samples(&b, &m);
+                cr_assert_eq(got.place, put.place);
+                free(copy);
+                for (size_t part = 0; part < n_bytes; part++)
+                    expect_refused(bytes, part, &(struct block_context){timeline, 0}, "cut off");
+            }
+}
+
+Test(block, its_own_values_are_not_fetched)
+{
+    static struct made m;
+    make(&m, EQUIDISTANT, COLUMN_BITS, 10);
+    struct block before = m.b;
+    block_fetch(&x.t.arena, &m.b);
+    cr_assert_arr_eq(&before, &m.b, sizeof(before));
+}
+
+Test(block, shared_values_have_a_handle_and_are_no_run)
+{
+    const struct block_context context = {timeline, 5};
+    struct block_context io = context;
+    uint8_t bytes[] = {0x43, 4, 8, 0, 0, 0};
+    const uint8_t *at = bytes;
+    struct block b;
+    cr_assert(block_get(&at, bytes + sizeof(bytes), &io, &b));
+    cr_assert(b.shared == 8 && b.n_samples == 5 && b.encoding == 3);
+    cr_assert_eq(at, bytes + sizeof(bytes));
+    bytes[0] = 0x4F;
+    expect_refused(bytes, sizeof(bytes), &context, "a run");
+    bytes[0] = 0xC3;
+    expect_refused(bytes, sizeof(bytes), &context, "bit 7");
+    bytes[0] = 0x43;
+    bytes[2] = 0;
+    expect_refused(bytes, sizeof(bytes), &context, "handle 0");
 }
 
 Test(block, nothing_to_follow)
@@ -371,7 +434,12 @@ static void never_lies(const uint8_t *bytes, size_t n)
         cr_assert_leq(used, n);
         cr_assert(b.n_samples >= 1 && b.n_samples <= BLOCK_RUN_MAX);
         cr_assert(b.encoding == BLOCK_RUN || b.n_samples <= BLOCK_SAMPLES_MAX);
-        cr_assert(b.values >= copy && b.values + b.n_values_bytes == copy + used);
+        cr_assert(b.shared != 0 ||
+                  (b.values >= copy && b.values + b.n_values_bytes == copy + used));
+        if (b.shared != 0) { /* this handle as well */
+            cr_assert(b.values == NULL && b.n_values_bytes == 0 && b.encoding != BLOCK_RUN);
+            b.values = copy;
+        }
         uint32_t part = (uint32_t)size_min(b.n_samples, BLOCK_SAMPLES_MAX);
         (void)block_values(&b, 0, part, values);
         bool has_times = b.times != BLOCK_AT || /* a handle is the caller's to check */

@@ -9,12 +9,14 @@ enum { EXAMPLE_SAMPLES_MAX = 500 };
 
 /* Between "<!-- example: NAME -->" and "<!-- end -->": samples ("@ TIME VALUE", the value as a
  * number or as 0x and its bits, perhaps "xN STEP" behind it), facts ("context TIMELINE PLACE", "at
- * TIMELINE PLACE", "run NUMBER"), and bytes as pairs of digits. A # begins a comment. */
+ * TIMELINE PLACE", "shared SLOT", "run NUMBER"), and bytes as pairs of digits. A # begins a
+ * comment. */
 struct example {
     uint32_t times[EXAMPLE_SAMPLES_MAX];
     uint64_t values[EXAMPLE_SAMPLES_MAX];
     uint32_t n;
     struct block_context context, at;
+    slot shared;
     long run;
     uint8_t bytes[BLOCK_STORED_MAX];
     size_t n_bytes;
@@ -58,7 +60,8 @@ static void read_line(struct example *e, char *line)
         read_samples(e, line);
     else if (sscanf(line, "context %x %u", &e->context.timeline, &e->context.place) == 2 ||
              sscanf(line, "at %x %u", &e->at.timeline, &e->at.place) == 2 ||
-             sscanf(line, "run %ld", &e->run) == 1 || line[0] == '`')
+             sscanf(line, "shared %x", &e->shared) == 1 || sscanf(line, "run %ld", &e->run) == 1 ||
+             line[0] == '`')
         return;
     else {
         for (; sscanf(line, " %2x%n", &byte, &len) == 1; line += len)
@@ -150,6 +153,25 @@ Test(chunk_format, a_late_sample_in_a_run)
     block_example("block sample");
 }
 
+/* Of a block in a timeline; what the handle names is not looked at. */
+Test(chunk_format, shared_values)
+{
+    struct example e = example_of("block shared");
+    uint8_t values_bytes[COLUMN_BYTES_MAX], bytes[BLOCK_STORED_MAX];
+    struct block b = {0};
+    struct block_context put = e.context, got = e.context;
+    block_encode_values(&b, e.values, e.n, values_bytes);
+    b.times = BLOCK_AT;
+    b.timeline = e.at.timeline;
+    b.first = e.at.place;
+    b.shared = e.shared;
+    expect_bytes(&e, bytes, block_put(&b, &put, bytes));
+    const uint8_t *at = e.bytes;
+    struct block back;
+    cr_assert(block_get(&at, e.bytes + e.n_bytes, &got, &back));
+    cr_assert(back.shared == e.shared && back.n_samples == e.n && back.encoding == b.encoding);
+}
+
 Test(chunk_format, equidistant_times_of_its_own)
 {
     block_example("block equidistant");
@@ -166,8 +188,12 @@ Test(chunk_format, a_sheaf_in_its_slot)
 {
     struct example e = example_of("sheaf");
     struct chunk c = {0};
-    struct chunk_writer w = {
-        .slots = &x.slots, .window = x.w, .recent = &x.recent, .times = &x.times, .is_open = true};
+    struct chunk_writer w = {.slots = &x.slots,
+                             .window = x.w,
+                             .recent = &x.recent,
+                             .shared = &x.shared,
+                             .times = &x.times,
+                             .is_open = true};
     for (uint32_t i = 0; i < e.n; i++)
         cr_assert_eq(chunk_add(&w, &c, e.times[i], e.values[i], true), 0);
     cr_assert_eq(chunk_seal(&w, &c), 0);
@@ -250,6 +276,12 @@ Test(chunk_format, structs_are_laid_out_as_written)
     AT(timeline, state.step, 32);
     AT(timeline, state.segments, 40);
     AT(timeline, state.pieces, 48);
+    cr_assert_eq(sizeof(struct shared), 24);
+    AT(shared, number, 4);
+    AT(shared, serial, 8);
+    AT(shared, bytes, 12);
+    AT(shared, n_bytes, 16);
+    AT(shared, dumped, 20);
     cr_assert_eq(sizeof(struct segment), 16);
     AT(segment, step, 4);
     AT(segment, bytes, 8);

@@ -199,7 +199,7 @@ static int fail_times(void *ctx, const struct dump_times *times)
 Test(dump, a_negative_answer_is_returned_as_it_is)
 {
     cr_assert_eq(test_append(&from, "up", T0, 1), 0);
-    struct dump_visitor v = {test_copy_times, fail_block, test_copy_tail};
+    struct dump_visitor v = {test_copy_times, test_copy_shared, fail_block, test_copy_tail};
     uint64_t end = dump_series_end(from.db);
     int64_t window = tsdb_window_of(from.db, T0);
     copy_begin(0);
@@ -375,6 +375,129 @@ Test(dump, a_second_dump_hands_out_all_times_again)
     test_store_free(&to);
     test_store_new(&to, NULL);
     copy_all(0);
+    same_samples();
+    same_pages();
+}
+
+/* ---- shared values ---- */
+
+enum { COPIES = 250, COPIED_SAMPLES = 500 };
+
+/* Several times as many copies as there are lengths of first tails. */
+static void fill_equal(uint64_t seed)
+{
+    struct random r;
+    char series[40];
+    random_init(&r, seed);
+    for (int k = 0; k < COPIED_SAMPLES; k++) {
+        uint64_t value = random_next(&r);
+        for (int i = 0; i < COPIES; i++) {
+            snprintf(series, sizeof(series), "copy{i=x%d}", i);
+            cr_assert_eq(test_append_bits(&from, series, T0 + (int64_t)k * 15000, value), 0);
+        }
+    }
+}
+
+static uint32_t n_shared(struct test_store *s)
+{
+    return window_live(&s->db->windows, 0)->n_shared;
+}
+
+Test(dump, shared_values_come_once)
+{
+    fill_equal(random_seed());
+    cr_assert_gt(n_shared(&from), 10);
+    copy_all(0);
+    cr_assert_gt(c.n_sharing, COPIES / 2);
+    cr_assert_eq(c.n_shared, (int)n_shared(&from));
+    cr_assert_eq(n_shared(&to), n_shared(&from));
+    same_samples();
+    same_pages();
+    test_store_check(&to);
+}
+
+Test(dump, slices_of_any_length_give_shared_values_once)
+{
+    fill_equal(random_seed());
+    for (int every = 1; every < 1000; every = every * 9 + 1) {
+        copy_all(every);
+        cr_assert_eq(c.n_shared, (int)n_shared(&from));
+        same_samples();
+        same_pages();
+        test_store_free(&to);
+        test_store_new(&to, NULL);
+    }
+}
+
+/* Late samples give the blocks of all series bytes of their own. */
+Test(dump, shared_values_that_nobody_refers_to_come_too)
+{
+    char series[40];
+    fill_equal(random_seed());
+    uint32_t n = n_shared(&from);
+    for (int i = 0; i < COPIES; i++) {
+        snprintf(series, sizeof(series), "copy{i=x%d}", i);
+        for (int k = COPIED_SAMPLES - 230; k < COPIED_SAMPLES - 130; k += 30)
+            cr_assert_eq(test_append(&from, series, T0 + (int64_t)k * 15000 + 1, k), 0);
+    }
+    cr_assert_eq(n_shared(&from), n, "what is written again is not looked up");
+    for (int every = 0; every < 2; every++) {
+        copy_all(every);
+        cr_assert_eq(n_shared(&to), n);
+        same_samples();
+        same_pages();
+        test_store_free(&to);
+        test_store_new(&to, NULL);
+    }
+}
+
+static void write_equal(void *ctx)
+{
+    int *next = ctx;
+    char series[40];
+    for (int i = 0; i < COPIES; i += 3) {
+        snprintf(series, sizeof(series), "copy{i=x%d}", i);
+        int64_t late = *next % 5 == 0 ? 100 * 15000 + 7 : 0;
+        (void)test_append(&from, series, T0 + (int64_t)*next * 15000 - late, *next / 3.0);
+    }
+    ++*next;
+}
+
+Test(dump, blocks_that_are_shared_or_no_longer_meanwhile)
+{
+    int next = COPIED_SAMPLES;
+    fill_equal(random_seed());
+    copy_begin(5);
+    uint64_t end = test_copy_labels(&c);
+    struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
+    test_copy_windows(&c, end, write_equal, &next);
+    no_less_than(&before);
+    test_store_check(&to);
+    test_store_check(&from);
+}
+
+static int fail_shared(void *ctx, const struct dump_shared *shared)
+{
+    (void)ctx, (void)shared;
+    return ERR_IO;
+}
+
+Test(dump, an_error_of_shared_values_is_returned_and_they_come_again)
+{
+    fill_equal(1);
+    struct dump_visitor v = {test_copy_times, fail_shared, test_copy_block, test_copy_tail};
+    uint64_t end = 0;
+    int64_t window = tsdb_window_of(from.db, T0);
+    uint32_t dump = dump_begin(from.db);
+    struct dump_cursor cursor = {0};
+    copy_begin(0);
+    end = test_copy_labels(&c);
+    cr_assert_eq(restore_window(&c.r, window), 0);
+    cr_assert_eq(dump_window(from.db, dump, window, &cursor, end, &v, &c), ERR_IO);
+    v.shared = test_copy_shared;
+    cr_assert_eq(dump_window(from.db, dump, window, &cursor, end, &v, &c), 0);
+    restore_end(&c.r);
+    cr_assert_eq(c.n_shared, (int)n_shared(&from));
     same_samples();
     same_pages();
 }

@@ -316,6 +316,89 @@ Test(restore, a_chunk_is_found_stale_only_once_it_has_gone)
     cr_assert_eq(test_stats(&s).chunks, 1);
 }
 
+/* ---- shared values ---- */
+
+static int shared(uint32_t number, const uint8_t *bytes, uint32_t n)
+{
+    struct dump_shared in = {number, n, bytes};
+    return restore_shared(&r, &in);
+}
+
+/* A block that refers to the values of block_at(), kept under that number. */
+static struct dump_block block_shared(uint32_t first, uint32_t n, uint32_t number)
+{
+    struct dump_block b = block_at(first, n);
+    b.is_shared = true;
+    b.shared = number;
+    b.values = NULL;
+    b.n_values_bytes = 0;
+    return b;
+}
+
+Test(restore, shared_values_are_of_any_length_and_come_once)
+{
+    static const uint8_t bytes[COLUMN_BYTES_MAX + 1];
+    cr_assert_eq(shared(1, bytes, 0), ERR_CORRUPT);
+    cr_assert_eq(shared(1, bytes, COLUMN_BYTES_MAX + 1), ERR_CORRUPT);
+    cr_assert_eq(shared(1, bytes, 1), 0);
+    cr_assert_eq(shared(1, bytes, 1), ERR_CORRUPT, "twice");
+    cr_assert_eq(shared(0, bytes, COLUMN_BYTES_MAX), 0);
+    cr_assert_eq(shared(UINT32_MAX, bytes, SHARED_BYTES_MIN), 0, "any number is one");
+    expect_samples(0);
+}
+
+Test(restore, blocks_refer_to_shared_values_that_are_theirs)
+{
+    struct dump_block own = block_at(0, 100), b = block_shared(0, 100, 5);
+    cr_assert_eq(block(b), ERR_NOT_FOUND, "before they came");
+    cr_assert_eq(shared(5, own.values, own.n_values_bytes), 0);
+    cr_assert_eq(shared(6, own.values, own.n_values_bytes - 1), 0);
+    cr_assert_eq(changed(&b.shared, &b, 4), ERR_NOT_FOUND);
+    cr_assert_eq(changed(&b.shared, &b, UINT32_MAX), ERR_NOT_FOUND);
+    cr_assert_eq(changed(&b.shared, &b, 6), ERR_CORRUPT, "that do not decode");
+    cr_assert_eq(changed(&b.n_samples, &b, 99), ERR_CORRUPT);
+    cr_assert_eq(changed(&b.timeline, &b, 6), ERR_NOT_FOUND);
+    expect_samples(0);
+    cr_assert_eq(block(b), 0);
+    cr_assert_eq(block(block_shared(100, 100, 5)), 0, "twice is what they are for");
+    expect_samples(200);
+    struct read_set set = test_select(&s, NULL, INT64_MIN, INT64_MAX);
+    for (uint32_t i = 0; i < 200; i++)
+        cr_assert_eq(set.series[0].values[i], test_bits(i % 100 * (i % 100)));
+}
+
+Test(restore, a_run_shares_nothing)
+{
+    static const uint8_t value[] = {0x3f, 0xf0};
+    struct dump_block b = run_at(0, 10, NULL, 0);
+    cr_assert_eq(shared(5, value, sizeof(value)), 0);
+    b.is_shared = true;
+    b.shared = 5;
+    cr_assert_eq(block(b), ERR_CORRUPT);
+    b.part = DUMP_BLOCK;
+    cr_assert_eq(block(b), ERR_CORRUPT);
+    expect_samples(0);
+}
+
+Test(restore, shared_values_are_of_their_window)
+{
+    struct dump_block own = block_at(0, 100);
+    cr_assert_eq(shared(5, own.values, own.n_values_bytes), 0);
+    cr_assert_eq(restore_window(&r, window_number() + 1), 0);
+    cr_assert_eq(restore_timeline(), 0);
+    cr_assert_eq(block(block_shared(0, 100, 5)), ERR_NOT_FOUND);
+    cr_assert_eq(shared(5, own.values, own.n_values_bytes), 0, "the number is free again");
+    cr_assert_eq(block(block_shared(0, 100, 5)), 0);
+    expect_samples(100);
+}
+
+Test(restore, without_a_window_no_values_are_taken)
+{
+    restore_end(&r);
+    restore_begin(&r, s.db);
+    cr_assert_eq(shared(5, (const uint8_t *)"x", 1), ERR_TOO_OLD);
+}
+
 /* ---- tails ---- */
 
 Test(restore, a_tail_must_be_one)

@@ -11,6 +11,7 @@ static struct label_index li;
 static struct windows ws;
 static struct slots sl;
 static struct recent_timelines recent;
+static struct recent_shared shared;
 
 enum { WINDOW_MS = 100000 };
 
@@ -19,6 +20,7 @@ static void set_up(void)
     test_arena_init(&t, 128 << 20);
     slots_init(&sl, &t.arena, t.owner, t.owner);
     memset(&recent, 0, sizeof(recent));
+    memset(&shared, 0, sizeof(shared));
     series_index_init(&x, t.owner, t.owner);
     label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
     windows_init(&ws, WINDOW_MS, t.owner, t.owner);
@@ -227,9 +229,10 @@ static int add(struct series *s, int64_t number, uint32_t time, uint64_t value)
     struct times_cache times;
     struct addition d = {time, value};
     times_cache_init(&times, items, TIMES_CACHE_WRITER);
-    struct series_writer sw = {.windows = &ws,
-                               .histories = &x.histories,
-                               .chunk = {.slots = &sl, .recent = &recent, .times = &times}};
+    struct series_writer sw = {
+        .windows = &ws,
+        .histories = &x.histories,
+        .chunk = {.slots = &sl, .recent = &recent, .shared = &shared, .times = &times}};
     unsigned place = slots_enter(&sl);
     version_lock(&s->version);
     int err = series_change_chunk(&sw, s, window_at(number), add_one, &d);

@@ -84,7 +84,7 @@ static void expect_blocks(const struct model *m, const struct sheaf *s, const st
     struct block b;
     uint32_t n_samples = 0;
     sheaf_gather(&x.t.arena, s, e, bytes);
-    sheaf_reader_init(&r, s, bytes);
+    sheaf_reader_init(&r, &x.t.arena, s, bytes);
     for (uint32_t i = 0; i < n; i++) {
         const struct block *expected = &m->blocks[i];
         cr_assert(sheaf_next(&r, &b));

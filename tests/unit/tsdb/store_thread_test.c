@@ -268,6 +268,13 @@ static int see_times(void *ctx, const struct dump_times *t)
     return ++d->n % 7 == 0;
 }
 
+static int see_shared(void *ctx, const struct dump_shared *s)
+{
+    struct dumped *d = ctx;
+    cr_assert(s->n_bytes >= SHARED_BYTES_MIN && s->n_bytes <= COLUMN_BYTES_MAX);
+    return ++d->n % 7 == 0;
+}
+
 static int see_block(void *ctx, uint32_t series, const struct dump_block *b)
 {
     uint64_t values[BLOCK_SAMPLES_MAX];
@@ -275,7 +282,8 @@ static int see_block(void *ctx, uint32_t series, const struct dump_block *b)
                           .n_samples = b->n_samples,
                           .n_values_bytes = b->n_values_bytes,
                           .values = b->values};
-    cr_assert(block_values(&block, 0, (uint32_t)size_min(b->n_samples, BLOCK_SAMPLES_MAX), values));
+    uint32_t part = (uint32_t)size_min(b->n_samples, BLOCK_SAMPLES_MAX);
+    cr_assert(b->is_shared || block_values(&block, 0, part, values));
     return seen(ctx, series);
 }
 
@@ -289,7 +297,7 @@ static int see_tail(void *ctx, uint32_t series, const struct dump_tail *t)
 static void *dumper(void *ctx)
 {
     (void)ctx;
-    const struct dump_visitor v = {see_times, see_block, see_tail};
+    const struct dump_visitor v = {see_times, see_shared, see_block, see_tail};
     while (!atomic_load(&w.is_over)) {
         struct tsdb_stats stats = test_stats(&w.store);
         uint64_t end = dump_series_end(w.store.db);
@@ -467,10 +475,17 @@ static int ignore_times(void *ctx, const struct dump_times *t)
     return 0;
 }
 
+static int ignore_shared(void *ctx, const struct dump_shared *s)
+{
+    (void)ctx;
+    (void)s;
+    return 0;
+}
+
 /* Every series that was there before a dump is in it. */
 Test(store_thread, a_dump_finds_the_members_of_a_window_that_gets_more, .timeout = 60)
 {
-    const struct dump_visitor v = {ignore_times, count_block, count_tail};
+    const struct dump_visitor v = {ignore_times, ignore_shared, count_block, count_tail};
     pthread_t thread;
     set_up(CLOCK_WALL);
     cr_assert_eq(pthread_create(&thread, NULL, far_writer, NULL), 0);
@@ -485,5 +500,75 @@ Test(store_thread, a_dump_finds_the_members_of_a_window_that_gets_more, .timeout
         cr_assert_geq(n, before);
     }
     cr_assert_eq(pthread_join(thread, NULL), 0);
+    test_store_free(&w.store);
+}
+
+/* ---- series that are all equal ---- */
+
+enum { EQUAL_SERIES = 130, EQUAL_WRITERS = 3, EQUAL_STEPS = 400 }; /* series of each writer */
+
+/* The value of a time: all its bits count. */
+static uint64_t equal_value(int64_t t_ms)
+{
+    uint64_t bits = (uint64_t)t_ms * UINT64_C(0x9E3779B97F4A7C15);
+    return (bits ^ bits >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+}
+
+static void *equal_writer(void *ctx)
+{
+    unsigned number = *(const unsigned *)ctx;
+    char series[40];
+    for (int k = 0; k < EQUAL_STEPS; k++) {
+        struct append b;
+        struct append_counts counts = {0};
+        append_begin(&b, w.store.db);
+        for (unsigned i = 0; i < EQUAL_SERIES; i++) {
+            struct test_labels l;
+            int64_t t_ms = TEST_START_MS + k * 20;
+            struct sample sample = {t_ms, equal_value(t_ms)};
+            snprintf(series, sizeof(series), "equal{i=x%u,w=w%u}", i, number);
+            cr_assert_eq(append_samples(&b, test_labels(&l, series), &sample, 1, &counts), 0);
+        }
+        append_end(&b);
+    }
+    return NULL;
+}
+
+static void *equal_reader(void *ctx)
+{
+    struct region r;
+    (void)ctx;
+    region_init(&r, &w.store.arena, budget_owner(&w.store.budget, "queries"), 0);
+    while (!atomic_load(&w.is_over)) {
+        static const struct matcher_set all = {NULL, 0};
+        struct read_set set = {0};
+        struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+        cr_assert_eq(read_select(w.store.db, &all, &o, &r, &set), 0);
+        for (size_t i = 0; i < set.n; i++)
+            for (size_t k = 0; k < set.series[i].n; k++)
+                cr_assert_eq(set.series[i].values[k], equal_value(set.series[i].t_ms[k]));
+        region_release(&r);
+        atomic_fetch_add(&w.n_read, 1);
+    }
+    return NULL;
+}
+
+/* All of a store that many write to and read share their values, and it is sound. */
+Test(store_thread, equal_series_share_their_values_whoever_writes_them, .timeout = 60)
+{
+    static unsigned numbers[] = {0, 1, 2};
+    pthread_t writers[EQUAL_WRITERS], others[2];
+    set_up(CLOCK_SAMPLES);
+    cr_assert_eq(pthread_create(&others[0], NULL, equal_reader, NULL), 0);
+    cr_assert_eq(pthread_create(&others[1], NULL, dumper, NULL), 0);
+    for (unsigned i = 0; i < EQUAL_WRITERS; i++)
+        cr_assert_eq(pthread_create(&writers[i], NULL, equal_writer, &numbers[i]), 0);
+    for (unsigned i = 0; i < EQUAL_WRITERS; i++)
+        cr_assert_eq(pthread_join(writers[i], NULL), 0);
+    atomic_store(&w.is_over, true);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        cr_assert_eq(pthread_join(others[i], NULL), 0);
+    cr_assert_gt(window_live(&w.store.db->windows, 0)->n_shared, 10);
+    expect_restores_as_it_is();
     test_store_free(&w.store);
 }

@@ -17,6 +17,7 @@ struct test_window {
     struct window *w;
     struct slots slots;
     struct recent_timelines recent;
+    struct recent_shared shared;
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache times;
 };
@@ -106,6 +107,14 @@ static inline void test_add_timelines(const struct test_window *x, const struct 
 {
     for (slot t = w->last_timeline; t != 0; t = timeline_at(&x->t.arena, t)->before)
         timeline_add_footprint(&x->t.arena, t, io);
+}
+
+/* The same of its shared values. */
+static inline void test_add_shared(const struct test_window *x, const struct window *w,
+                                   struct chunk_footprint *io)
+{
+    for (slot s = w->last_shared; s != 0; s = shared_at(&x->t.arena, s)->before)
+        shared_add_footprint(&x->t.arena, s, io);
 }
 
 /* ---- without memory ---- */

@@ -12,8 +12,9 @@ struct test_copy {
     uint32_t ids[TEST_COPY_SERIES_MAX]; /* of series: the reader's by the writer's */
     int stop_every;                     /* items of a slice; 0 = no end */
     int n_slices, n_items;
-    int n_times, n_blocks, n_runs, n_tails;
-    bool was_times; /* the last item */
+    int n_times, n_shared, n_blocks, n_runs, n_tails;
+    int n_sharing;  /* of the blocks */
+    bool was_times; /* or shared values: the last item */
 };
 
 static inline void test_copy_begin(struct test_copy *c, struct tsdb *from, struct tsdb *to,
@@ -46,11 +47,21 @@ static inline int test_copy_times(void *ctx, const struct dump_times *times)
     return test_copy_item(c);
 }
 
+static inline int test_copy_shared(void *ctx, const struct dump_shared *shared)
+{
+    struct test_copy *c = ctx;
+    c->n_shared++;
+    c->was_times = true;
+    cr_assert_eq(restore_shared(&c->r, shared), 0);
+    return test_copy_item(c);
+}
+
 static inline int test_copy_block(void *ctx, uint32_t series, const struct dump_block *block)
 {
     struct test_copy *c = ctx;
     c->was_times = false;
     c->n_blocks += block->part != DUMP_RUN;
+    c->n_sharing += block->is_shared;
     c->n_runs += block->part == DUMP_RUN;
     cr_assert_eq(restore_block(&c->r, c->ids[series], block), 0);
     return test_copy_item(c);
@@ -69,7 +80,8 @@ static inline int test_copy_tail(void *ctx, uint32_t series, const struct dump_t
 static inline bool test_copy_slice(struct test_copy *c, uint32_t dump, int64_t window,
                                    struct dump_cursor *cursor, uint64_t end)
 {
-    static const struct dump_visitor v = {test_copy_times, test_copy_block, test_copy_tail};
+    static const struct dump_visitor v = {test_copy_times, test_copy_shared, test_copy_block,
+                                          test_copy_tail};
     int rc = dump_window(c->from, dump, window, cursor, end, &v, c);
     cr_assert(rc == 0 || rc == 1);
     c->n_slices += rc;
@@ -134,6 +146,7 @@ static inline void test_same_pages(struct test_store *x, struct test_store *y, b
         cr_assert_eq(v->chunks, w->chunks);
         cr_assert_eq(v->samples, w->samples);
         cr_assert_eq(v->payload_bytes, w->payload_bytes);
+        cr_assert_eq(v->shared, w->shared);
         for (unsigned k = 0; k < TSDB_POOLS; k++)
             cr_assert_eq(v->classes[k].used, w->classes[k].used, "window %u pool %u", i, k);
     }

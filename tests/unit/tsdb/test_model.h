@@ -28,6 +28,7 @@ static inline struct chunk_writer test_writer(struct test_window *x, const struc
     return (struct chunk_writer){.slots = &x->slots,
                                  .window = x->w,
                                  .recent = &x->recent,
+                                 .shared = &x->shared,
                                  .times = &x->times,
                                  .phase = m->phase,
                                  .is_open = m->is_open};
@@ -145,12 +146,13 @@ static inline void test_model_whole(struct test_window *x, const struct test_mod
     test_model_range(x, m, 0, UINT32_MAX);
 }
 
-/* What the chunks and the timelines take is what is in use. */
+/* What the chunks, timelines and shared values take is what is in use. */
 static inline void test_models_footprint(struct test_window *x, const struct test_model *models,
                                          size_t n)
 {
     struct chunk_footprint used = test_window_used(x, x->w), counted = {0};
     test_add_timelines(x, x->w, &counted);
+    test_add_shared(x, x->w, &counted);
     for (size_t i = 0; i < n; i++) {
         struct chunk_view v = test_view(x, &models[i].c);
         if (models[i].c.serial != 0)
