@@ -329,7 +329,8 @@ Test(window_frame, a_frame_cut_anywhere_is_corrupt_or_ends_between_records)
     struct dump_times t = some_times(0, 0, 3);
     struct dump_block at = some_block(0, 1), packed = at;
     struct dump_tail tail = {.n = 2, .places = {5, 6}, .values = {1, 2}};
-    struct dump_shared values = {300, 200, (const uint8_t *)payload};
+    static const uint8_t many[200];
+    struct dump_shared values = {300, sizeof many, many};
     struct dump_block refers = at;
     size_t ends[8], n_ends = 0;
     refers.is_shared = true;
