@@ -501,3 +501,60 @@ Test(dump, an_error_of_shared_values_is_returned_and_they_come_again)
     same_samples();
     same_pages();
 }
+
+/* ---- a block of which a part was handed out ---- */
+
+enum { TRIPLETS = SHARED_SIGHTS + 1, RUN_LENGTH = 20 };
+
+struct triplets {
+    char series[TRIPLETS][40];
+    int next;
+};
+
+/* Names of series whose first tails end together: chunk_write.c goes by the hash of the labels. */
+static void name_triplets(struct triplets *t)
+{
+    struct test_labels l;
+    int found = 0;
+    for (int i = 0; found < TRIPLETS; i++) {
+        snprintf(t->series[found], sizeof(t->series[found]), "triplet{i=x%d}", i);
+        found += labels_hash(test_labels(&l, t->series[found])) % 64 == 0;
+    }
+}
+
+/* The first in the order of the dump comes last, so that it is the one that shares. */
+static void write_triplets(struct triplets *t, uint64_t value)
+{
+    for (int i = TRIPLETS; i-- > 0;)
+        cr_assert_eq(test_append_bits(&from, t->series[i], T0 + t->next * INT64_C(15000), value),
+                     0);
+    t->next++;
+}
+
+static void write_many(void *ctx)
+{
+    struct triplets *t = ctx;
+    for (int i = 0; i < 200 && t->next < 2 * RUN_LENGTH; i++)
+        for (int k = 0; k < 140; k++)
+            write_triplets(t, (uint64_t)t->next * UINT64_C(0x9E3779B97F4A7C15) >> 1);
+}
+
+/* A constant was handed out and not its stale marker; then both, and what came behind them, have
+ * become a block that shares its values with others. What is left of it is a block of its own. */
+Test(dump, a_part_of_a_block_has_values_of_its_own)
+{
+    struct triplets t = {.next = 0};
+    name_triplets(&t);
+    for (int i = 0; i < TRIPLETS; i++) /* ids in the order of the names */
+        cr_assert_eq(test_append(&from, t.series[i], T0, 4), 0);
+    for (t.next = 1; t.next < RUN_LENGTH;)
+        write_triplets(&t, test_bits(4));
+    write_triplets(&t, TEST_STALE);
+    copy_begin(1);
+    uint64_t end = test_copy_labels(&c);
+    struct read_set before = test_select(&from, NULL, INT64_MIN, INT64_MAX);
+    test_copy_windows(&c, end, write_many, &t);
+    cr_assert_gt(n_shared(&from), 0);
+    no_less_than(&before);
+    test_store_check(&to);
+}

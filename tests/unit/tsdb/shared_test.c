@@ -1,4 +1,5 @@
 #include "tests/unit/tsdb/test_chunk.h"
+#include "tsdb/labels.h"
 
 static struct test_window x;
 static struct test_dry dry;
@@ -151,6 +152,51 @@ Test(shared, the_tables_remember_what_a_scrape_brings)
     cr_assert_leq(n_private, COLUMNS * (SHARED_SIGHTS + 2));
     cr_assert_leq(x.w->n_shared, COLUMNS + 8);
     expect_footprint();
+}
+
+/* Random bytes whose hash has these low bits: they meet in one set of a table. */
+static void bytes_of_set(uint8_t *bytes, uint32_t n, uint64_t set, uint64_t n_sets)
+{
+    do
+        random_bytes(bytes + n - 8, 8);
+    while (bytes_hash(bytes, n, x.w->serial) % n_sets != set);
+}
+
+/* They differ in their last bytes only. */
+Test(shared, columns_that_meet_in_a_set_are_told_apart)
+{
+    enum { BYTES = 400, OTHERS = 40 };
+    uint8_t bytes[BYTES] = {0}, other[BYTES] = {0};
+    bytes_of_set(bytes, BYTES, 7, SHARED_KEPT_SETS);
+    for (int i = 0; i < SHARED_SIGHTS; i++)
+        (void)find(bytes, BYTES);
+    slot s = find(bytes, BYTES);
+    expect_values(s, bytes, BYTES);
+    for (int i = 0; i < OTHERS; i++) {
+        bytes_of_set(other, BYTES, 7, SHARED_KEPT_SETS);
+        cr_assert_eq(find(other, BYTES), 0);
+    }
+    cr_assert_eq(find(bytes, BYTES), s);
+}
+
+Test(shared, each_set_remembers_as_many_as_it_has_ways)
+{
+    enum { BYTES = 200 };
+    uint8_t bytes[SHARED_WAYS][BYTES] = {{0}};
+    slot kept[SHARED_WAYS];
+    for (int i = 0; i < SHARED_WAYS; i++)
+        bytes_of_set(bytes[i], BYTES, 5,
+                     SHARED_SEEN_SETS > SHARED_KEPT_SETS ? SHARED_SEEN_SETS : SHARED_KEPT_SETS);
+    for (int sight = 0; sight < SHARED_SIGHTS; sight++)
+        for (int i = 0; i < SHARED_WAYS; i++)
+            cr_assert_eq(find(bytes[i], BYTES), 0);
+    for (int i = 0; i < SHARED_WAYS; i++) {
+        kept[i] = find(bytes[i], BYTES);
+        expect_values(kept[i], bytes[i], BYTES);
+    }
+    for (int i = 0; i < SHARED_WAYS; i++)
+        cr_assert_eq(find(bytes[i], BYTES), kept[i]);
+    cr_assert_eq(x.w->n_shared, SHARED_WAYS);
 }
 
 /* Far more than the tables have room for: what is found is right, and there is at most one set of

@@ -518,6 +518,28 @@ Test(tsdb, check_sees_damage_to_a_head)
     EXPECT_SEEN("promises", s.db->slots.n_promised);
 }
 
+Test(tsdb, check_sees_damage_to_shared_values)
+{
+    fill_every_form();
+    struct window *w = window_live(&s.db->windows, 0);
+    uint8_t bytes[300] = {0};
+    unsigned place = slots_enter(&s.db->slots);
+    slot at = shared_new(&s.db->slots, w, bytes, sizeof(bytes));
+    slots_leave(&s.db->slots, place);
+    cr_assert_neq(at, 0);
+    struct shared *kept = shared_at(&s.arena, at);
+    cr_assert(tsdb_check(s.db));
+    EXPECT_SEEN("how many", w->n_shared);
+    EXPECT_SEEN("window", kept->serial);
+    EXPECT_SEEN("length", kept->n_bytes);
+    w->last_shared = 0;
+    w->n_shared = 0;
+    cr_assert_not(tsdb_check(s.db), "slots that nobody has");
+    w->last_shared = at;
+    w->n_shared = 1;
+    cr_assert(tsdb_check(s.db));
+}
+
 Test(tsdb, check_sees_damage_to_a_timeline)
 {
     fill_every_form();
