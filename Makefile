@@ -76,7 +76,8 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory record lint format format-check clang-check test-programs clean
+        e2e e2e-tsan compare bench-memory bench-lessons record lint format format-check clang-check \
+        test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -226,6 +227,10 @@ bench-memory: all $(BENCH)
 record: peers
 	@tests/tools/get-peers.sh $(abspath build/peers) victoria-metrics
 	@mkdir -p build/bench && python3 -B tests/bench/record.py build/bench/lively.tar.zst $${HOURS:-4}
+
+# Five stories of other stores' memory, theirs beside ours. ROWS="a b e" runs some.
+bench-lessons: all $(BENCH)
+	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/lessons.py
 
 test: deps-test
 	@$(MAKE) test-all
