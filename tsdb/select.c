@@ -29,9 +29,8 @@ static uint32_t matcher_pair(const struct tsdb *db, const struct matcher *m)
 
 static bool pair_matches(const struct tsdb *db, const struct matcher *m, uint32_t pair)
 {
-    const struct symbol *value =
-        symbol_at(db->arena, &db->labels.symbols, store_pair(db, pair)->value);
-    return matcher_matches(m, value->bytes, value->n_bytes);
+    const struct pair *p = store_pair(db, pair);
+    return matcher_matches(m, p->value, p->n_bytes);
 }
 
 /* ---- candidates ---- */

@@ -28,12 +28,6 @@ struct labels_key {
     const struct labels *labels;
 };
 
-static bool symbol_is(const struct labels_key *key, uint32_t symbol, const char *text, uint32_t n)
-{
-    const struct symbol *s = symbol_at(key->arena, &key->index->symbols, symbol);
-    return s->n_bytes == n && memcmp(s->bytes, text, n) == 0;
-}
-
 static bool has_labels(const void *ctx, const struct hash_node *record)
 {
     const struct labels_key *key = ctx;
@@ -42,9 +36,10 @@ static bool has_labels(const void *ctx, const struct hash_node *record)
         return false;
     for (uint32_t i = 0; i < s->n_pairs; i++) {
         const struct label *l = &key->labels->items[i];
-        const struct pair *pair = pair_at(key->arena, &key->index->pairs, s->pairs[i]);
-        if (!symbol_is(key, pair->value, l->value, l->value_len) ||
-            !symbol_is(key, pair->name, l->name, l->name_len))
+        const struct label kept = label_index_label(key->arena, key->index, s->pairs[i]);
+        if (kept.value_len != l->value_len || kept.name_len != l->name_len ||
+            memcmp(kept.value, l->value, l->value_len) != 0 ||
+            memcmp(kept.name, l->name, l->name_len) != 0)
             return false;
     }
     return true;

@@ -252,12 +252,14 @@ static void print_bytes(const struct tsdb *db, const struct budget *budget)
                 printf(",\"%s\":%zu", rows[i], (size_t)budget->rows[k].bytes);
     const struct series_index *x = &db->series;
     const struct label_index *l = &db->labels;
-    printf(",\"n_symbols\":%u,\"n_pairs\":%u,\"symbol_text\":%llu,\"buckets\":[%u,%u,%u],\"ids\":[%"
-           "u,%u,%u]",
-           l->symbols.n, l->pairs.n, (unsigned long long)l->symbols.n_text_bytes,
-           x->by_labels.buckets.n_pages, l->symbols.by_text.buckets.n_pages,
-           l->pairs.by_symbols.buckets.n_pages, x->by_id.n_pages, l->symbols.ids.slots.n_pages,
-           l->pairs.ids.slots.n_pages);
+    printf(
+        ",\"n_symbols\":%u,\"n_pairs\":%u,\"distinct_text\":%llu,\"buckets\":[%u,%u,%u],\"ids\":[%"
+        "u,%u,%u]",
+        l->symbols.n, l->pairs.n,
+        (unsigned long long)(l->symbols.n_text_bytes + l->pairs.n_text_bytes),
+        x->by_labels.buckets.n_pages, l->symbols.by_text.buckets.n_pages,
+        l->pairs.by_label.buckets.n_pages, x->by_id.n_pages, l->symbols.ids.slots.n_pages,
+        l->pairs.ids.slots.n_pages);
 }
 
 int main(void)
