@@ -1,5 +1,6 @@
 #include "tsdb/pair.h"
 #include "tsdb/store_limits.h"
+#include "tsdb/text.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -26,12 +27,12 @@ static bool has_key(const void *ctx, const struct hash_node *record)
     const struct pair_key *key = ctx;
     const struct pair *pair = (const struct pair *)record;
     return pair->name == key->name && pair->n_bytes == key->n &&
-           memcmp(pair->value, key->value, key->n) == 0;
+           texts_are_equal(pair->value, key->value, key->n);
 }
 
 static uint32_t hash_of(const struct pair_key *key)
 {
-    return (uint32_t)bytes_hash(key->value, key->n, key->name);
+    return (uint32_t)text_hash(key->value, key->n, key->name);
 }
 
 void pairs_init(struct pairs *p, unsigned owner_records, unsigned owner_postings,

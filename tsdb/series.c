@@ -22,36 +22,6 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 
 /* ---- finding ---- */
 
-struct labels_key {
-    const struct arena *arena;
-    const struct label_index *index;
-    const struct labels *labels;
-};
-
-static bool has_labels(const void *ctx, const struct hash_node *record)
-{
-    const struct labels_key *key = ctx;
-    const struct series *s = (const struct series *)record;
-    if (s->n_pairs != key->labels->n)
-        return false;
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
-        const struct label *l = &key->labels->items[i];
-        const struct label kept = label_index_label(key->arena, key->index, s->pairs[i]);
-        if (kept.value_len != l->value_len || kept.name_len != l->name_len ||
-            memcmp(kept.value, l->value, l->value_len) != 0 ||
-            memcmp(kept.name, l->name, l->name_len) != 0)
-            return false;
-    }
-    return true;
-}
-
-slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
-                 const struct labels *ls, uint64_t hash)
-{
-    struct labels_key key = {a, li, ls};
-    return hash_find(a, &x->by_labels, (uint32_t)hash, has_labels, &key);
-}
-
 slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t id)
 {
     const slot *entry = table_at(a, &x->by_id, id);

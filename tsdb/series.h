@@ -57,6 +57,15 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
                  const struct labels *ls, uint64_t hash);
 
+/* The same for many, whose waits for memory overlap: fills in hash and series (or 0). */
+struct series_wanted {
+    const struct labels *labels; /* normalised */
+    uint64_t hash;
+    slot series;
+};
+void series_find_many(const struct arena *a, const struct series_index *x,
+                      const struct label_index *li, struct series_wanted *wanted, size_t n);
+
 /* Makes a series that is not there yet, entered in every index; 0 (nothing changed) without memory
  * or ids. */
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,

@@ -177,44 +177,45 @@ static double cpu_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-struct question {
-    uint32_t row;
-    const struct labels *labels;
-    slot series;
-};
+typedef void (*asker)(struct tsdb *db, struct series_wanted *wanted, uint32_t n);
 
-static void ask_single(struct tsdb *db, struct question *q, uint32_t n)
+static void ask_single(struct tsdb *db, struct series_wanted *w, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        q[i].series =
-            series_find(db->arena, &db->series, &db->labels, q[i].labels, labels_hash(q[i].labels));
+        w[i].series =
+            series_find(db->arena, &db->series, &db->labels, w[i].labels, labels_hash(w[i].labels));
+}
+
+static void ask_many(struct tsdb *db, struct series_wanted *w, uint32_t n)
+{
+    series_find_many(db->arena, &db->series, &db->labels, w, n);
 }
 
 /* Seconds of all lookups in that order of rows; every answer is looked at. */
 static double ask_all(struct tsdb *db, const struct input *in, const uint32_t *order,
-                      struct ip_row *batch, void (*ask)(struct tsdb *, struct question *, uint32_t))
+                      struct ip_row *batch, asker ask)
 {
-    static struct question q[BATCH];
+    static struct series_wanted wanted[BATCH];
     double seconds = 0;
     for (uint32_t from = 0; from < in->n; from += BATCH) {
         uint32_t n = in->n - from < BATCH ? in->n - from : BATCH;
         for (uint32_t i = 0; i < n; i++) {
-            q[i] = (struct question){.row = order[from + i], .labels = &batch[i].labels};
-            make_row(in, q[i].row, &batch[i]);
+            wanted[i] = (struct series_wanted){.labels = &batch[i].labels};
+            make_row(in, order[from + i], &batch[i]);
         }
         double began = cpu_seconds();
-        ask(db, q, n);
+        ask(db, wanted, n);
         seconds += cpu_seconds() - began;
         for (uint32_t i = 0; i < n; i++)
-            if (q[i].series == 0 || series_at(db->arena, q[i].series)->id != q[i].row + 1)
-                errx(1, "row %u is not found", q[i].row);
+            if (wanted[i].series == 0 ||
+                series_at(db->arena, wanted[i].series)->id != order[from + i] + 1)
+                errx(1, "row %u is not found", order[from + i]);
     }
     return seconds;
 }
 
 static double best_rate(struct tsdb *db, const struct input *in, const uint32_t *order,
-                        struct ip_row *batch,
-                        void (*ask)(struct tsdb *, struct question *, uint32_t))
+                        struct ip_row *batch, asker ask)
 {
     double best = 0;
     for (int round = 0; round < ROUNDS; round++) {
@@ -230,13 +231,15 @@ static void measure_lookups(struct tsdb *db, const struct input *in, struct rand
     uint32_t *order = taken(in->n, sizeof(*order));
     for (uint32_t i = 0; i < in->n; i++)
         order[i] = i;
-    printf(",\"single\":%.2f", best_rate(db, in, order, batch, ask_single));
+    printf(",\"single\":%.2f,\"batch\":%.2f", best_rate(db, in, order, batch, ask_single),
+           best_rate(db, in, order, batch, ask_many));
     for (uint32_t i = in->n - 1; i > 0; i--) {
         uint32_t j = (uint32_t)random_below(random, i + 1), other = order[i];
         order[i] = order[j];
         order[j] = other;
     }
-    printf(",\"single_random\":%.2f", best_rate(db, in, order, batch, ask_single));
+    printf(",\"single_random\":%.2f,\"batch_random\":%.2f",
+           best_rate(db, in, order, batch, ask_single), best_rate(db, in, order, batch, ask_many));
     free(order);
 }
 
