@@ -40,15 +40,16 @@ static bool copy_label(struct region *r, const struct label *from, struct label 
 static bool copy_labels(const struct tsdb *db, const struct series *s, struct region *r,
                         struct labels *ret)
 {
-    struct label *items = region_alloc(r, s->n_pairs * sizeof(*items));
+    uint32_t n = series_n_pairs(s);
+    struct label *items = region_alloc(r, n * sizeof(*items));
     if (items == NULL)
         return false;
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         struct label l = series_label(db->arena, &db->labels, s, i);
         if (!copy_label(r, &l, &items[i]))
             return false;
     }
-    *ret = (struct labels){items, s->n_pairs};
+    *ret = (struct labels){items, n};
     return true;
 }
 
@@ -419,7 +420,7 @@ static int text_set_add(struct text_set *set, const char *bytes, uint32_t n)
 static int visit_names(struct walk *w, const struct series *s)
 {
     int err = 0;
-    for (uint32_t i = 0; err == 0 && i < s->n_pairs; i++) {
+    for (uint32_t i = 0, n = series_n_pairs(s); err == 0 && i < n; i++) {
         struct label l = series_label(w->db->arena, &w->db->labels, s, i);
         err = text_set_add(w->texts, l.name, l.name_len);
     }
@@ -428,7 +429,7 @@ static int visit_names(struct walk *w, const struct series *s)
 
 static int visit_value(struct walk *w, const struct series *s)
 {
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
+    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++) {
         struct label l = series_label(w->db->arena, &w->db->labels, s, i);
         if (bytes_compare(l.name, l.name_len, w->name, w->name_len) == 0)
             return text_set_add(w->texts, l.value, l.value_len);

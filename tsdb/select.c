@@ -119,9 +119,9 @@ static bool list_union(const struct tsdb *db, const struct matcher *m, struct re
 
 static uint32_t pair_of_name(const struct tsdb *db, const struct series *s, uint32_t name)
 {
-    for (uint32_t i = 0; i < s->n_pairs; i++)
-        if (store_pair(db, s->pairs[i])->name == name)
-            return s->pairs[i];
+    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++)
+        if (store_pair(db, series_pair(s, i))->name == name)
+            return series_pair(s, i);
     return 0;
 }
 

@@ -28,15 +28,23 @@ struct labels_key {
     const struct labels *labels;
 };
 
+static bool has_n_pairs(const struct series *s, uint32_t n)
+{
+    for (uint32_t i = 0; i + 1 < n; i++)
+        if ((s->pairs[i] & SERIES_LAST_PAIR) != 0)
+            return false;
+    return n > 0 ? s->pairs[n - 1] > SERIES_LAST_PAIR : s->pairs[0] == SERIES_LAST_PAIR;
+}
+
 static bool has_labels(const void *ctx, const struct hash_node *record)
 {
     const struct labels_key *key = ctx;
     const struct series *s = (const struct series *)record;
-    if (s->n_pairs != key->labels->n)
+    if (!has_n_pairs(s, key->labels->n))
         return false;
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
+    for (uint32_t i = 0; i < key->labels->n; i++) {
         const struct label *l = &key->labels->items[i];
-        const struct label kept = label_index_label(key->arena, key->index, s->pairs[i]);
+        const struct label kept = series_label(key->arena, key->index, s, i);
         if (kept.value_len != l->value_len || kept.name_len != l->name_len ||
             !texts_are_equal(kept.value, l->value, l->value_len) ||
             !texts_are_equal(kept.name, l->name, l->name_len))
@@ -140,7 +148,7 @@ static void follow_chains(const struct search *f, struct series_wanted *w, uint3
 }
 
 /* Asks for the entries of ids, or for the pairs that they lead to. What a record with the same hash
- * and other labels leads to is asked for in vain. */
+ * and as many other labels leads to is asked for in vain. */
 static void fetch_pairs(const struct search *f, const struct series_wanted *w, uint32_t n,
                         bool has_entries)
 {
@@ -149,12 +157,14 @@ static void fetch_pairs(const struct search *f, const struct series_wanted *w, u
         if (w[i].series == 0)
             continue;
         const struct series *s = series_at(f->arena, w[i].series);
-        for (uint32_t k = 0; k < s->n_pairs && k < w[i].labels->n; k++) {
+        if (!has_n_pairs(s, w[i].labels->n))
+            continue;
+        for (uint32_t k = 0; k < w[i].labels->n; k++) {
             if (has_entries)
-                fetch(f->arena, id_table_at(f->arena, ids, s->pairs[k]),
+                fetch(f->arena, id_table_at(f->arena, ids, series_pair(s, k)),
                       offsetof(struct pair, value) + w[i].labels->items[k].value_len);
             else
-                __builtin_prefetch(id_table_entry(f->arena, ids, s->pairs[k]));
+                __builtin_prefetch(id_table_entry(f->arena, ids, series_pair(s, k)));
         }
     }
 }
@@ -162,11 +172,11 @@ static void fetch_pairs(const struct search *f, const struct series_wanted *w, u
 static bool is_found(const struct search *f, const struct series_wanted *w, const uint32_t *symbols)
 {
     const struct series *s = series_at(f->arena, w->series);
-    if (s->n_pairs != w->labels->n)
+    if (!has_n_pairs(s, w->labels->n))
         return false;
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
+    for (uint32_t i = 0; i < w->labels->n; i++) {
         const struct label *l = &w->labels->items[i];
-        const struct pair *pair = pair_at(f->arena, &f->index->pairs, s->pairs[i]);
+        const struct pair *pair = pair_at(f->arena, &f->index->pairs, series_pair(s, i));
         if (pair->name != symbols[i] || pair->n_bytes != l->value_len ||
             !texts_are_equal(pair->value, l->value, l->value_len))
             return false;

@@ -2,6 +2,7 @@
 #include "tests/support/random.h"
 #include "tests/unit/alloc/test_arena.h"
 #include "tsdb/series.h"
+#include "tsdb/store_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,39 @@ Test(series_find, agrees_while_series_come_and_go)
                 1 + (uint32_t)random_below(&random_state, 3), 1000);
     }
     cr_assert(series_index_check(&t.arena, &x, &li));
+}
+
+/* Sets of which each is the beginning of the next one, and the one without labels. */
+Test(series_find, tells_sets_of_all_lengths_apart)
+{
+    enum { N = LABELS_PER_SERIES_MAX };
+    static struct label items[N];
+    static char names[N][8];
+    struct labels sets[N + 1];
+    struct series_wanted wanted[N + 1];
+    slot made[N + 1];
+    for (uint32_t i = 0; i < N; i++) {
+        snprintf(names[i], sizeof(names[i]), "n%02u", i);
+        items[i] = (struct label){names[i], "v", 3, 1};
+    }
+    for (uint32_t n = 0; n <= N; n++) {
+        sets[n] = (struct labels){items, n};
+        wanted[n].labels = &sets[n];
+        made[n] = series_new(&slots, &x, &li, &sets[n], labels_hash(&sets[n]));
+        cr_assert_neq(made[n], 0);
+        cr_assert_eq(series_n_pairs(series_at(&t.arena, made[n])), n);
+        for (uint32_t k = 0; k <= n; k++) /* also by a hash that is not theirs */
+            cr_assert_eq(series_find(&t.arena, &x, &li, &sets[k], labels_hash(&sets[n])),
+                         k == n ? made[n] : 0);
+    }
+    series_find_many(&t.arena, &x, &li, wanted, N + 1);
+    for (uint32_t n = 0; n <= N; n++)
+        cr_assert_eq(wanted[n].series, made[n], "%u labels", n);
+    cr_assert(series_index_check(&t.arena, &x, &li));
+    for (uint32_t n = 0; n <= N; n++)
+        series_remove(&slots, &x, &li, made[n]);
+    slots_drain(&slots);
+    cr_assert_eq(x.n + li.pairs.n + li.symbols.n + kind_used_bytes(&x.records), 0);
 }
 
 /* ---- equal hashes ---- */
