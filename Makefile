@@ -64,19 +64,21 @@ OBJ_tsdb     := $(call objects,$(call sources,tsdb))
 OBJ_promql   := $(call objects,$(call sources,tsdb/promql))
 OBJ_snapshot := $(call objects,$(call sources,snapshot))
 OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
-OBJ_fleet    := $(call objects,$(wildcard tests/bench/*.c))
+OBJ_fleet    := $(call objects,$(filter-out tests/bench/ip_table.c,$(wildcard tests/bench/*.c)))
+OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
 
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
 PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
-BENCH := $(BUILD)/tests/bench/fleet
+BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory record lint format format-check clang-check test-programs clean
+        e2e e2e-tsan compare bench-memory bench-lessons record lint format format-check clang-check \
+        test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -124,7 +126,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -215,9 +217,13 @@ compare: all peers
 
 # Memory against the bars of docs/memory.md, end to end. ROWS="d1 churn" runs some, SCALE=0.05 is for a quick look,
 # DATA=file.tar.zst names the scrapes to replay.
-$(BENCH): $(OBJ_fleet)
+$(BUILD)/tests/bench/fleet: $(OBJ_fleet)
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ -o $@
+
+$(BUILD)/tests/bench/ip_table: $(OBJ_ip_table) $(BUILD)/libsupport.a $(call archives,tsdb)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_tsdb) -o $@
 
 bench-memory: all $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" LIVELY="$(LIVELY)" python3 -B tests/bench/memory.py
@@ -226,6 +232,10 @@ bench-memory: all $(BENCH)
 record: peers
 	@tests/tools/get-peers.sh $(abspath build/peers) victoria-metrics
 	@mkdir -p build/bench && python3 -B tests/bench/record.py build/bench/lively.tar.zst $${HOURS:-4}
+
+# Five stories of other stores' memory, theirs beside ours. ROWS="a b e" runs some.
+bench-lessons: all $(BENCH)
+	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/lessons.py
 
 test: deps-test
 	@$(MAKE) test-all

@@ -37,12 +37,21 @@ void hash_release(struct arena *a, struct hash *h)
     h->n_buckets = h->n_items = 0;
 }
 
+void hash_fetch(const struct arena *a, const struct hash *h, uint32_t hash_value)
+{
+    if (h->n_buckets > 0)
+        __builtin_prefetch(head_at(a, h, bucket_of(h, hash_value)));
+}
+
+slot hash_chain(const struct arena *a, const struct hash *h, uint32_t hash_value)
+{
+    return h->n_buckets > 0 ? *head_at(a, h, bucket_of(h, hash_value)) : 0;
+}
+
 slot hash_find(const struct arena *a, const struct hash *h, uint32_t hash_value, hash_equal equal,
                const void *ctx)
 {
-    if (h->n_buckets == 0)
-        return 0;
-    slot record = *head_at(a, h, bucket_of(h, hash_value));
+    slot record = hash_chain(a, h, hash_value);
     while (record != 0) {
         const struct hash_node *node = node_at(a, record);
         if (node->hash == hash_value && equal(ctx, node))

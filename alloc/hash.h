@@ -37,6 +37,11 @@ void hash_release(struct arena *a, struct hash *h);
 slot hash_find(const struct arena *a, const struct hash *h, uint32_t hash_value, hash_equal equal,
                const void *ctx);
 
+/* For finding many at once: asks the processor for the bucket of a hash; then the first record of
+ * its chain (hash_node.next leads on), or 0. */
+void hash_fetch(const struct arena *a, const struct hash *h, uint32_t hash_value);
+slot hash_chain(const struct arena *a, const struct hash *h, uint32_t hash_value);
+
 /* Enters a record that is not in the table. False (nothing changed) when memory is exhausted. */
 bool hash_insert(struct arena *a, struct hash *h, slot record, uint32_t hash_value) WARN_UNUSED;
 

@@ -116,7 +116,7 @@ static const struct metric_family families[] = {
                          METRIC_COUNTER},
     [SAMPLES_DUPLICATE] = {"hourglass_samples_duplicate_total",
                            "Samples that were stored already, bit for bit.", METRIC_COUNTER},
-    [SYMBOLS] = {"hourglass_symbols", "Distinct label names and values.", METRIC_GAUGE},
+    [SYMBOLS] = {"hourglass_symbols", "Distinct label names.", METRIC_GAUGE},
     [LABEL_PAIRS] = {"hourglass_label_pairs", "Distinct label pairs.", METRIC_GAUGE},
     [WINDOW_SAMPLES] = {"hourglass_window_samples", "Samples by age of the window (0 = newest).",
                         METRIC_GAUGE},

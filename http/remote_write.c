@@ -273,7 +273,7 @@ static bool make_room(struct intake *in)
     if (rw->n_series < in->series_max)
         return true;
     size_t max = size_max(2 * in->series_max, SERIES_FIRST);
-    struct remote_write_series *more = region_alloc(in->source.region, max * sizeof(*more));
+    struct append_series *more = region_alloc(in->source.region, max * sizeof(*more));
     if (!more)
         return false;
     if (rw->n_series > 0)
@@ -304,7 +304,7 @@ static bool take_series(struct intake *in, const Prometheus__TimeSeries *from)
     struct labels ls = copy_labels(from, labels, text);
     int err = labels_normalise(&ls, NULL);
     if (err == 0) {
-        rw->series[rw->n_series++] = (struct remote_write_series){ls, samples, from->n_samples};
+        rw->series[rw->n_series++] = (struct append_series){ls, samples, from->n_samples, 0};
         return true;
     }
     rw->n_bad_labels += from->n_samples;
@@ -428,14 +428,14 @@ void remote_write_append(struct remote_write *rw, struct tsdb *db)
     if (rw->n_series == 0)
         return;
     append_begin(&batch, db);
+    append_many(&batch, rw->series, rw->n_series, &rw->counts);
+    append_end(&batch);
     for (size_t i = 0; i < rw->n_series; i++) {
-        const struct remote_write_series *s = &rw->series[i];
-        int err = append_samples(&batch, &s->labels, s->samples, s->n_samples, &rw->counts);
-        rw->is_out_of_memory |= err == ERR_NO_MEMORY;
-        if (err != 0 && !rw->first_refused)
+        const struct append_series *s = &rw->series[i];
+        rw->is_out_of_memory |= s->err == ERR_NO_MEMORY;
+        if (s->err != 0 && !rw->first_refused)
             rw->first_refused = s;
     }
-    append_end(&batch);
 }
 
 uint64_t remote_write_refused(const struct remote_write *rw)

@@ -25,14 +25,8 @@ enum {
     REMOTE_WRITE_SLACK_BYTES = 1024 * 1024,
 };
 
-struct remote_write_series {
-    struct labels labels; /* normalised */
-    const struct sample *samples;
-    size_t n_samples;
-};
-
 struct remote_write {
-    struct remote_write_series *series; /* those that may be appended; in the region */
+    struct append_series *series; /* those that may be appended; in the region */
     size_t n_series;
     uint64_t n_samples;    /* of the whole request, the refused ones included */
     uint64_t n_histograms; /* all refused */
@@ -44,7 +38,7 @@ struct remote_write {
     /* set by append */
     struct append_counts counts;
     bool is_out_of_memory;
-    const struct remote_write_series *first_refused;
+    const struct append_series *first_refused;
 };
 
 /* Looks at the two headers (NULL = absent). 0 when the body is a WriteRequest of version 1 in

@@ -17,7 +17,10 @@
 
 #include <string.h>
 
-enum { SLICE_SERIES = 512 }; /* series under one hold of the lock */
+enum {
+    SLICE_SERIES = 512, /* series under one hold of the lock */
+    SEARCH_SERIES = 64, /* series looked up at once */
+};
 
 /* The work on one series. */
 struct intake {
@@ -39,6 +42,7 @@ static void enter(struct append *b)
     pthread_rwlock_rdlock(&b->db->lock);
     b->place = slots_enter(&b->db->slots);
     b->n_series = 0;
+    b->n_holds++;
 }
 
 static void flush_tally(struct append *b)
@@ -370,33 +374,82 @@ static int take_first(struct intake *in, const struct sample *sample, int *io_fi
     return 1;
 }
 
-int append_samples(struct append *b, const struct labels *ls, const struct sample *samples,
-                   size_t n, struct append_counts *counts)
+/* in->series: as found, or NULL. */
+static int append_intake(struct intake *in, const struct sample *samples, size_t n)
 {
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache times;
-    struct intake in = {
-        .batch = b, .db = b->db, .labels = ls, .hash = labels_hash(ls), .counts = counts};
+    struct append *b = in->batch;
     int first = 0;
     times_cache_init(&times, items, TIMES_CACHE_WRITER);
     b->times = &times;
-    if (b->n_series++ >= SLICE_SERIES) {
-        leave(b);
-        enter(b);
-    }
-    find_series(&in);
     for (size_t i = 0; i < n;) {
-        size_t done = in.series != NULL ? take_run(&in, &samples[i], n - i, &first) : 0;
+        size_t done = in->series != NULL ? take_run(in, &samples[i], n - i, &first) : 0;
         i += done;
         if (must_turn(b->db)) {
             turn_inside(b);
-            find_series(&in);
+            find_series(in);
         } else if (done == 0) {
-            i += (size_t)take_first(&in, &samples[i], &first);
+            i += (size_t)take_first(in, &samples[i], &first);
         }
     }
-    if (in.series != NULL && series_is_empty(in.series))
-        drop_if_empty(&in);
+    if (in->series != NULL && series_is_empty(in->series))
+        drop_if_empty(in);
     b->times = NULL;
     return first;
+}
+
+/* So many more series will be taken under this hold of the lock. */
+static void go_on(struct append *b, unsigned n_series)
+{
+    if (b->n_series + n_series > SLICE_SERIES) {
+        leave(b);
+        enter(b);
+    }
+    b->n_series += n_series;
+}
+
+int append_samples(struct append *b, const struct labels *ls, const struct sample *samples,
+                   size_t n, struct append_counts *counts)
+{
+    struct intake in = {
+        .batch = b, .db = b->db, .labels = ls, .hash = labels_hash(ls), .counts = counts};
+    go_on(b, 1);
+    find_series(&in);
+    return append_intake(&in, samples, n);
+}
+
+/* What was found stays where it is for as long as the lock is held; whoever makes a series lets go
+ * of it, and from then on each of the others is looked up by itself. */
+static void append_group(struct append *b, struct append_series *series, unsigned n,
+                         struct append_counts *counts)
+{
+    struct tsdb *db = b->db;
+    struct series_wanted wanted[SEARCH_SERIES];
+    for (unsigned i = 0; i < n; i++)
+        wanted[i].labels = &series[i].labels;
+    series_find_many(db->arena, &db->series, &db->labels, wanted, n);
+    uint64_t hold = b->n_holds;
+    for (unsigned i = 0; i < n; i++) {
+        slot found = wanted[i].series;
+        struct intake in = {.batch = b,
+                            .db = db,
+                            .labels = &series[i].labels,
+                            .hash = wanted[i].hash,
+                            .series = found != 0 ? series_at(db->arena, found) : NULL,
+                            .counts = counts};
+        if (b->n_holds != hold)
+            find_series(&in);
+        series[i].err = append_intake(&in, series[i].samples, series[i].n_samples);
+    }
+}
+
+void append_many(struct append *b, struct append_series *series, size_t n,
+                 struct append_counts *counts)
+{
+    for (size_t from = 0; from < n; from += SEARCH_SERIES) {
+        unsigned n_group = (unsigned)size_min(n - from, SEARCH_SERIES);
+        go_on(b, n_group);
+        append_group(b, series + from, n_group, counts);
+    }
 }

@@ -2,7 +2,7 @@
  *
  *     struct append b;
  *     append_begin(&b, db);
- *     err = append_samples(&b, &labels, samples, n, &counts);   // for each series of the request
+ *     append_many(&b, series, n, &counts);   // or append_samples for each series of the request
  *     append_end(&b);
  *
  * A sample is taken if it lies in a kept window, at most TSDB_AHEAD_MS ahead of the clock
@@ -37,6 +37,7 @@ struct append {
     int64_t begun_ms;  /* the clock's time at the begin: one reading serves the whole batch */
     unsigned place;    /* in the epoch */
     unsigned n_series; /* of this slice */
+    uint64_t n_holds;  /* how often the lock was taken */
     struct {           /* samples not yet counted in their window */
         struct window *window;
         uint64_t n;
@@ -64,6 +65,17 @@ void append_begin(struct append *b, struct tsdb *db);
  * many. The number newly refused is added to counts. */
 int append_samples(struct append *b, const struct labels *ls, const struct sample *samples,
                    size_t n, struct append_counts *counts);
+
+/* The same for many series, in their order, and cheaper than one by one: they are looked up
+ * together. Sets err of each. A label set may be there twice. */
+struct append_series {
+    struct labels labels; /* normalised */
+    const struct sample *samples;
+    size_t n_samples;
+    int err; /* out: 0 when no sample was refused, else the first reason */
+};
+void append_many(struct append *b, struct append_series *series, size_t n,
+                 struct append_counts *counts);
 
 void append_end(struct append *b);
 

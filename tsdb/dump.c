@@ -31,9 +31,10 @@ static int visit_label_set(struct tsdb *db, uint32_t id, dump_series_visit visit
         return 0;
     const struct series *s = series_at(db->arena, at);
     struct label items[LABELS_PER_SERIES_MAX];
-    for (uint32_t i = 0; i < s->n_pairs; i++)
+    uint32_t n = series_n_pairs(s);
+    for (uint32_t i = 0; i < n; i++)
         items[i] = series_label(db->arena, &db->labels, s, i);
-    struct labels ls = {items, s->n_pairs};
+    struct labels ls = {items, n};
     return visit(ctx, id, &ls);
 }
 

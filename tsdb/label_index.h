@@ -1,4 +1,5 @@
-/* What the labels of series refer to: symbols, pairs, and the series that have them.
+/* What the labels of series refer to: names as symbols, pairs with their values, and the series
+ * that have them.
  *
  * All records are reached by ids or through hash tables, so they may move: compaction empties the
  * pages that are used least, and returns them.

@@ -1,5 +1,6 @@
 #include "tsdb/labels.h"
 #include "tsdb/store_limits.h"
+#include "tsdb/text.h"
 
 #include <string.h>
 
@@ -182,15 +183,13 @@ int labels_compare(const struct labels *a, const struct labels *b)
     return a->n < b->n ? -1 : a->n > b->n;
 }
 
-/* A polynomial of the strings' hashes: none of them waits for the one before, as a seed would make
- * it. */
 uint64_t labels_hash(const struct labels *ls)
 {
-    const uint64_t factor = 0x9E3779B97F4A7C15; /* 2^64 divided by the golden ratio; odd */
     uint64_t h = 0;
     for (uint32_t i = 0; i < ls->n; i++) {
-        h = h * factor + bytes_hash(ls->items[i].name, ls->items[i].name_len, 0);
-        h = h * factor + bytes_hash(ls->items[i].value, ls->items[i].value_len, 0);
+        const struct label *l = &ls->items[i];
+        h = labels_hash_step(h, text_hash(l->name, l->name_len, 0),
+                             text_hash(l->value, l->value_len, 0));
     }
     return h;
 }

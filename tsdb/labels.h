@@ -34,8 +34,16 @@ const struct label *labels_get(const struct labels *ls, const char *name, size_t
  * <0, 0, >0. */
 int labels_compare(const struct labels *a, const struct labels *b);
 
-/* A hash of the whole set (bytes_hash of each name and value, each seeded with the one before). */
+/* A hash of the whole set: a polynomial of the strings' hashes (text_hash of text.h, seed 0), so
+ * that none of them waits for the one before, as a seed would make it. */
 uint64_t labels_hash(const struct labels *ls);
+
+/* The hash of what was before and one label more; 0 of nothing. */
+static inline uint64_t labels_hash_step(uint64_t before, uint64_t name_hash, uint64_t value_hash)
+{
+    const uint64_t factor = 0x9E3779B97F4A7C15; /* 2^64 divided by the golden ratio; odd */
+    return (before * factor + name_hash) * factor + value_hash;
+}
 
 /* True when the bytes are valid UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms).
  */

@@ -1,31 +1,45 @@
 #include "tsdb/pair.h"
+#include "tsdb/store_limits.h"
+#include "tsdb/text.h"
 
 #include <stddef.h>
+#include <string.h>
 
 struct pair_key {
-    uint32_t name, value;
+    uint32_t name;
+    const char *value;
+    size_t n;
 };
 
-_Static_assert(sizeof(struct pair) == 32, "two whole steps of the sizes of a kind");
+/* The text starts where the last field ends, not where the padded struct does. */
+static size_t record_bytes(size_t n_value)
+{
+    return offsetof(struct pair, value) + n_value;
+}
 
-static bool has_symbols(const void *ctx, const struct hash_node *record)
+_Static_assert(offsetof(struct pair, value) + LABEL_VALUE_BYTES_MAX <= KIND_BYTES_MAX,
+               "the longest fits");
+_Static_assert(LABEL_VALUE_BYTES_MAX <= UINT16_MAX, "a length fits its field");
+_Static_assert(offsetof(struct pair, value) > 16, "32 bytes or more: POSTINGS_OF_NAME");
+
+static bool has_key(const void *ctx, const struct hash_node *record)
 {
     const struct pair_key *key = ctx;
     const struct pair *pair = (const struct pair *)record;
-    return pair->name == key->name && pair->value == key->value;
+    return pair->name == key->name && pair->n_bytes == key->n &&
+           texts_are_equal(pair->value, key->value, key->n);
 }
 
-static uint32_t hash_of(uint32_t name, uint32_t value)
+static uint32_t hash_of(const struct pair_key *key)
 {
-    struct pair_key key = {name, value};
-    return (uint32_t)bytes_hash(&key, sizeof(key), 0);
+    return (uint32_t)text_hash(key->value, key->n, key->name);
 }
 
 void pairs_init(struct pairs *p, unsigned owner_records, unsigned owner_postings,
                 unsigned owner_tables)
 {
     *p = (struct pairs){0};
-    hash_init(&p->by_symbols, owner_tables);
+    hash_init(&p->by_label, owner_tables);
     id_table_init(&p->ids, owner_tables);
     label_names_init(&p->names, owner_records, owner_tables);
     kind_init(&p->records, owner_records);
@@ -34,7 +48,7 @@ void pairs_init(struct pairs *p, unsigned owner_records, unsigned owner_postings
 
 void pairs_release(struct arena *a, struct pairs *p)
 {
-    hash_release(a, &p->by_symbols);
+    hash_release(a, &p->by_label);
     id_table_release(a, &p->ids);
     label_names_release(a, &p->names);
     for (unsigned i = 0; i < KIND_POOLS; i++) {
@@ -42,67 +56,68 @@ void pairs_release(struct arena *a, struct pairs *p)
         pool_drop(a, &p->postings.pools[i]);
     }
     p->n = 0;
+    p->n_text_bytes = 0;
 }
 
-static uint32_t find_key(const struct arena *a, const struct pairs *p, uint32_t name,
-                         uint32_t value)
+static uint32_t find_key(const struct arena *a, const struct pairs *p, const struct pair_key *key)
 {
-    struct pair_key key = {name, value};
-    slot found = hash_find(a, &p->by_symbols, hash_of(name, value), has_symbols, &key);
+    slot found = hash_find(a, &p->by_label, hash_of(key), has_key, key);
     return found != 0 ? ((const struct pair *)slot_ptr(a, found))->id : 0;
 }
 
-/* Makes the pair of two symbols, whose references it takes over; 0 (and the references stay the
+/* Makes a pair, which takes over the reference to its name; 0 (and the reference stays the
  * caller's) without memory. */
-static uint32_t pair_new(struct arena *a, struct pairs *p, uint32_t name, uint32_t value)
+static uint32_t pair_new(struct arena *a, struct pairs *p, const struct pair_key *key)
 {
-    slot made = kind_get(a, &p->records, sizeof(struct pair));
+    slot made = kind_get(a, &p->records, record_bytes(key->n));
     if (made == 0)
         return 0;
     uint32_t id = id_table_get(a, &p->ids, made);
     if (id == 0)
         goto put_record;
-    *(struct pair *)slot_ptr(a, made) = (struct pair){.id = id, .name = name, .value = value};
-    if (!hash_insert(a, &p->by_symbols, made, hash_of(name, value)))
+    struct pair *pair = slot_ptr(a, made);
+    pair->id = id;
+    pair->name = key->name;
+    pair->postings = (struct postings){0};
+    pair->n_bytes = (uint16_t)key->n;
+    memcpy(pair->value, key->value, key->n);
+    if (!hash_insert(a, &p->by_label, made, hash_of(key)))
         goto put_id;
-    if (!label_name_add(a, &p->names, &p->postings, POSTINGS_OF_NAME | name, name, id))
+    if (!label_name_add(a, &p->names, &p->postings, POSTINGS_OF_NAME | key->name, key->name, id))
         goto leave_hash;
     p->n++;
+    p->n_text_bytes += key->n;
     return id;
 leave_hash:
-    hash_remove(a, &p->by_symbols, made);
+    hash_remove(a, &p->by_label, made);
 put_id:
     id_table_put(a, &p->ids, id);
 put_record:
-    kind_put(a, &p->records, made, sizeof(struct pair));
+    kind_put(a, &p->records, made, record_bytes(key->n));
     return 0;
 }
 
 uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s, const struct label *l)
 {
-    uint32_t name = symbol_intern(a, s, l->name, l->name_len);
-    uint32_t value = name != 0 ? symbol_intern(a, s, l->value, l->value_len) : 0;
-    uint32_t found = 0;
-    if (value != 0) {
-        found = find_key(a, p, name, value);
-        if (found == 0) {
-            uint32_t made = pair_new(a, p, name, value);
-            if (made != 0)
-                return made;
-        }
+    assert(l->value_len <= LABEL_VALUE_BYTES_MAX);
+    struct pair_key key = {symbol_intern(a, s, l->name, l->name_len), l->value, l->value_len};
+    if (key.name == 0)
+        return 0;
+    uint32_t found = find_key(a, p, &key);
+    if (found == 0) {
+        uint32_t made = pair_new(a, p, &key);
+        if (made != 0)
+            return made;
     }
-    if (value != 0)
-        symbol_drop(a, s, value);
-    if (name != 0)
-        symbol_drop(a, s, name);
+    symbol_drop(a, s, key.name);
     return found;
 }
 
 uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
                    const char *name, size_t name_len, const char *value, size_t value_len)
 {
-    uint32_t n = symbol_find(a, s, name, name_len), v = symbol_find(a, s, value, value_len);
-    return n != 0 && v != 0 ? find_key(a, p, n, v) : 0;
+    struct pair_key key = {symbol_find(a, s, name, name_len), value, value_len};
+    return key.name != 0 ? find_key(a, p, &key) : 0;
 }
 
 void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t id)
@@ -111,14 +126,14 @@ void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, ui
     const struct pair *pair = slot_ptr(a, at);
     if (pair->postings.n > 0)
         return;
-    uint32_t name = pair->name, value = pair->value;
-    label_name_remove(a, &p->names, &p->postings, name, id);
-    hash_remove(a, &p->by_symbols, at);
-    id_table_put(a, &p->ids, id);
-    kind_put(a, &p->records, at, sizeof(struct pair));
-    symbol_drop(a, s, value);
-    symbol_drop(a, s, name);
+    uint32_t name = pair->name;
     p->n--;
+    p->n_text_bytes -= pair->n_bytes;
+    label_name_remove(a, &p->names, &p->postings, name, id);
+    hash_remove(a, &p->by_label, at);
+    id_table_put(a, &p->ids, id);
+    kind_put(a, &p->records, at, record_bytes(pair->n_bytes));
+    symbol_drop(a, s, name);
 }
 
 bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series)
@@ -135,15 +150,15 @@ struct label pair_label(const struct arena *a, const struct pairs *p, const stru
                         uint32_t id)
 {
     const struct pair *pair = pair_at(a, p, id);
-    const struct symbol *name = symbol_at(a, s, pair->name), *value = symbol_at(a, s, pair->value);
-    return (struct label){name->bytes, value->bytes, name->n_bytes, value->n_bytes};
+    const struct symbol *name = symbol_at(a, s, pair->name);
+    return (struct label){name->bytes, pair->value, name->n_bytes, pair->n_bytes};
 }
 
 bool pair_move(void *mover, slot from, slot to)
 {
     const struct pair_mover *m = mover;
     const struct pair *moved = slot_ptr(m->arena, to);
-    hash_replace(m->arena, &m->pairs->by_symbols, from, to);
+    hash_replace(m->arena, &m->pairs->by_label, from, to);
     id_table_move(m->arena, &m->pairs->ids, moved->id, to);
     return true;
 }
@@ -173,23 +188,26 @@ static bool names_are_good(const struct arena *a, const struct pairs *p, size_t 
 bool pairs_check(const struct arena *a, const struct pairs *p, const struct symbols *s,
                  size_t all_bytes)
 {
-    if (p->n != p->by_symbols.n_items || !hash_check(a, &p->by_symbols) ||
+    if (p->n != p->by_label.n_items || !hash_check(a, &p->by_label) ||
         !kind_check(a, &p->records) || !kind_check(a, &p->postings) ||
         !label_names_check(a, &p->names) ||
-        !id_table_check(a, &p->ids, &p->by_symbols, offsetof(struct pair, id)) ||
-        kind_used_bytes(&p->records) != p->n * sizeof(struct pair))
+        !id_table_check(a, &p->ids, &p->by_label, offsetof(struct pair, id)))
         return false;
-    uint64_t n_refs = 0;
-    size_t bytes = all_bytes;
-    for (slot at = 0; (at = hash_next(a, &p->by_symbols, at)) != 0;) {
+    uint64_t n_refs = 0, n_text = 0;
+    size_t bytes = all_bytes, records = 0;
+    for (slot at = 0; (at = hash_next(a, &p->by_label, at)) != 0;) {
         const struct pair *pair = slot_ptr(a, at);
         const struct label_name *name = label_name_find(a, &p->names, pair->name);
-        if (pair->node.hash != hash_of(pair->name, pair->value) || name == NULL ||
+        const struct pair_key key = {pair->name, pair->value, pair->n_bytes};
+        if (pair->node.hash != hash_of(&key) || name == NULL ||
             !postings_contains(a, &name->pairs, pair->id) ||
             !postings_check(a, &pair->postings, pair->id, &bytes))
             return false;
-        n_refs += 2;
+        n_refs++;
+        n_text += pair->n_bytes;
+        records += kind_slot_bytes(record_bytes(pair->n_bytes));
     }
     return names_are_good(a, p, &bytes) && bytes == kind_used_bytes(&p->postings) &&
+           records == kind_used_bytes(&p->records) && n_text == p->n_text_bytes &&
            n_refs == symbols_refs(a, s);
 }

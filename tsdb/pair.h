@@ -1,8 +1,11 @@
-/* Label pairs: a name symbol and a value symbol, kept once, owning the postings of the series that
- * have it.
+/* Label pairs: a name symbol and the text of a value, kept once, owning the postings of the series
+ * that have it.
  *
- * A pair exists as long as a series has it, and is named by an id; its record (32 bytes) may move.
- * Ids are used again. Names know their pairs (label_name.h).
+ * The text lies in the pair and nowhere else: nearly every value belongs to one name, and a symbol
+ * of its own would cost more than the text (docs/decisions/0010-values-in-pairs.md).
+ *
+ * A pair exists as long as a series has it, and is named by an id; its record (30 bytes and the
+ * text) may move. Ids are used again. Names know their pairs (label_name.h).
  *
  * Threads: the store's lock guards pairs. */
 #ifndef HG_TSDB_PAIR_H
@@ -16,17 +19,20 @@
 struct pair {
     struct hash_node node; /* first: hash.h */
     uint32_t id;
-    uint32_t name, value; /* symbols; the pair holds a reference to each */
+    uint32_t name; /* a symbol, to which the pair holds a reference */
     struct postings postings;
+    uint16_t n_bytes;
+    char value[];
 };
 
 struct pairs {
-    struct hash by_symbols;
+    struct hash by_label;
     struct id_table ids;
     struct label_names names;
     struct kind records;
     struct kind postings; /* memory of all sets: of pairs, of names, of all series */
     uint32_t n;
+    uint64_t n_text_bytes; /* of all values */
 };
 
 /* Owners of sets (postings.h): a pair's is its id, all series' is 0, a name's is its symbol and a

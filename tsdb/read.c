@@ -40,15 +40,16 @@ static bool copy_label(struct region *r, const struct label *from, struct label 
 static bool copy_labels(const struct tsdb *db, const struct series *s, struct region *r,
                         struct labels *ret)
 {
-    struct label *items = region_alloc(r, s->n_pairs * sizeof(*items));
+    uint32_t n = series_n_pairs(s);
+    struct label *items = region_alloc(r, n * sizeof(*items));
     if (items == NULL)
         return false;
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         struct label l = series_label(db->arena, &db->labels, s, i);
         if (!copy_label(r, &l, &items[i]))
             return false;
     }
-    *ret = (struct labels){items, s->n_pairs};
+    *ret = (struct labels){items, n};
     return true;
 }
 
@@ -401,15 +402,15 @@ static bool text_set_grow(struct text_set *set)
     return true;
 }
 
-static int text_set_add(struct text_set *set, const struct symbol *s)
+static int text_set_add(struct text_set *set, const char *bytes, uint32_t n)
 {
     if (set->n * 2 >= set->n_slots && !text_set_grow(set))
         return ERR_NO_MEMORY;
-    struct read_text *place = text_place(set, s->bytes, s->n_bytes);
+    struct read_text *place = text_place(set, bytes, n);
     if (place->bytes != NULL)
         return 0;
-    place->bytes = region_copy(set->region, s->bytes, s->n_bytes);
-    place->len = s->n_bytes;
+    place->bytes = region_copy(set->region, bytes, n);
+    place->len = n;
     if (place->bytes == NULL)
         return ERR_NO_MEMORY;
     set->n++;
@@ -419,21 +420,19 @@ static int text_set_add(struct text_set *set, const struct symbol *s)
 static int visit_names(struct walk *w, const struct series *s)
 {
     int err = 0;
-    for (uint32_t i = 0; err == 0 && i < s->n_pairs; i++) {
-        const struct pair *pair = store_pair(w->db, s->pairs[i]);
-        err = text_set_add(w->texts, symbol_at(w->db->arena, &w->db->labels.symbols, pair->name));
+    for (uint32_t i = 0, n = series_n_pairs(s); err == 0 && i < n; i++) {
+        struct label l = series_label(w->db->arena, &w->db->labels, s, i);
+        err = text_set_add(w->texts, l.name, l.name_len);
     }
     return err;
 }
 
 static int visit_value(struct walk *w, const struct series *s)
 {
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
-        const struct pair *pair = store_pair(w->db, s->pairs[i]);
-        const struct symbol *name = symbol_at(w->db->arena, &w->db->labels.symbols, pair->name);
-        if (bytes_compare(name->bytes, name->n_bytes, w->name, w->name_len) == 0)
-            return text_set_add(w->texts,
-                                symbol_at(w->db->arena, &w->db->labels.symbols, pair->value));
+    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++) {
+        struct label l = series_label(w->db->arena, &w->db->labels, s, i);
+        if (bytes_compare(l.name, l.name_len, w->name, w->name_len) == 0)
+            return text_set_add(w->texts, l.value, l.value_len);
     }
     return 0;
 }

@@ -29,9 +29,8 @@ static uint32_t matcher_pair(const struct tsdb *db, const struct matcher *m)
 
 static bool pair_matches(const struct tsdb *db, const struct matcher *m, uint32_t pair)
 {
-    const struct symbol *value =
-        symbol_at(db->arena, &db->labels.symbols, store_pair(db, pair)->value);
-    return matcher_matches(m, value->bytes, value->n_bytes);
+    const struct pair *p = store_pair(db, pair);
+    return matcher_matches(m, p->value, p->n_bytes);
 }
 
 /* ---- candidates ---- */
@@ -120,9 +119,9 @@ static bool list_union(const struct tsdb *db, const struct matcher *m, struct re
 
 static uint32_t pair_of_name(const struct tsdb *db, const struct series *s, uint32_t name)
 {
-    for (uint32_t i = 0; i < s->n_pairs; i++)
-        if (store_pair(db, s->pairs[i])->name == name)
-            return s->pairs[i];
+    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++)
+        if (store_pair(db, series_pair(s, i))->name == name)
+            return series_pair(s, i);
     return 0;
 }
 

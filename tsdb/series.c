@@ -7,7 +7,7 @@ _Static_assert(sizeof(struct series) + LABELS_PER_SERIES_MAX * sizeof(uint32_t) 
 
 static size_t record_bytes(uint32_t n_pairs)
 {
-    return sizeof(struct series) + n_pairs * sizeof(uint32_t);
+    return sizeof(struct series) + (n_pairs > 0 ? n_pairs : 1) * sizeof(uint32_t);
 }
 
 void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables)
@@ -21,41 +21,6 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 }
 
 /* ---- finding ---- */
-
-struct labels_key {
-    const struct arena *arena;
-    const struct label_index *index;
-    const struct labels *labels;
-};
-
-static bool symbol_is(const struct labels_key *key, uint32_t symbol, const char *text, uint32_t n)
-{
-    const struct symbol *s = symbol_at(key->arena, &key->index->symbols, symbol);
-    return s->n_bytes == n && memcmp(s->bytes, text, n) == 0;
-}
-
-static bool has_labels(const void *ctx, const struct hash_node *record)
-{
-    const struct labels_key *key = ctx;
-    const struct series *s = (const struct series *)record;
-    if (s->n_pairs != key->labels->n)
-        return false;
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
-        const struct label *l = &key->labels->items[i];
-        const struct pair *pair = pair_at(key->arena, &key->index->pairs, s->pairs[i]);
-        if (!symbol_is(key, pair->value, l->value, l->value_len) ||
-            !symbol_is(key, pair->name, l->name, l->name_len))
-            return false;
-    }
-    return true;
-}
-
-slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
-                 const struct labels *ls, uint64_t hash)
-{
-    struct labels_key key = {a, li, ls};
-    return hash_find(a, &x->by_labels, (uint32_t)hash, has_labels, &key);
-}
 
 slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t id)
 {
@@ -91,13 +56,13 @@ static void leave_postings(struct arena *a, struct label_index *li, const struct
                            uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        pair_remove_series(a, &li->pairs, s->pairs[i], s->id);
+        pair_remove_series(a, &li->pairs, series_pair(s, i), s->id);
 }
 
 static bool enter_postings(struct arena *a, struct label_index *li, const struct series *s)
 {
-    for (uint32_t i = 0; i < s->n_pairs; i++) {
-        if (!pair_add_series(a, &li->pairs, s->pairs[i], s->id)) {
+    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++) {
+        if (!pair_add_series(a, &li->pairs, series_pair(s, i), s->id)) {
             leave_postings(a, li, s, i);
             return false;
         }
@@ -127,10 +92,10 @@ leave_hash:
     return false;
 }
 
-static void drop_pairs(struct arena *a, struct label_index *li, const uint32_t *pairs, uint32_t n)
+static void drop_pairs(struct arena *a, struct label_index *li, const struct series *s, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        pair_drop_if_unused(a, &li->pairs, &li->symbols, pairs[i]);
+        pair_drop_if_unused(a, &li->pairs, &li->symbols, series_pair(s, i));
 }
 
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
@@ -144,15 +109,17 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
     if (made == 0)
         return 0;
     struct series *s = series_at(a, made);
-    *s = (struct series){.id = (uint32_t)x->next_id, .n_pairs = ls->n};
+    *s = (struct series){.id = (uint32_t)x->next_id};
     uint32_t n = 0;
     for (; n < ls->n; n++) {
         s->pairs[n] = pair_intern(a, &li->pairs, &li->symbols, &ls->items[n]);
         if (s->pairs[n] == 0)
             break;
     }
+    if (n == ls->n)
+        s->pairs[n > 0 ? n - 1 : 0] = SERIES_LAST_PAIR | (n > 0 ? s->pairs[n - 1] : 0);
     if (n < ls->n || !enter(a, x, li, made, hash)) {
-        drop_pairs(a, li, s->pairs, n);
+        drop_pairs(a, li, s, n);
         slots_kind_put(sl, &x->records, made, record_bytes(ls->n));
         return 0;
     }
@@ -202,17 +169,18 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
 {
     struct arena *a = sl->arena;
     struct series *s = series_at(a, series);
-    leave_postings(a, li, s, s->n_pairs);
+    uint32_t n_pairs = series_n_pairs(s);
+    leave_postings(a, li, s, n_pairs);
     label_index_remove_series(a, li, s->id);
     leave_id(a, x, s->id);
     hash_remove(a, &x->by_labels, series);
-    drop_pairs(a, li, s->pairs, s->n_pairs);
+    drop_pairs(a, li, s, n_pairs);
     slot history = s->state.history;
     uint32_t n_history = s->state.n_history;
     retire_open(sl, &s->state.newest);
     for (uint32_t i = 0; i < n_history; i++)
         retire_open(sl, &history_at(a, history)->items[i]);
-    retire(sl, &x->records, series, record_bytes(s->n_pairs));
+    retire(sl, &x->records, series, record_bytes(n_pairs));
     if (history != 0)
         retire(sl, &x->histories, history, history_bytes(n_history));
     x->n--;
@@ -479,8 +447,8 @@ bool series_index_check(const struct arena *a, const struct series_index *x,
         const struct series *s = series_at(a, at);
         if (s->id != id || !postings_contains(a, &li->all, s->id))
             return false;
-        for (uint32_t i = 0; i < s->n_pairs; i++)
-            if (!postings_contains(a, &pair_at(a, &li->pairs, s->pairs[i])->postings, s->id))
+        for (uint32_t i = 0, n_pairs = series_n_pairs(s); i < n_pairs; i++)
+            if (!postings_contains(a, &pair_at(a, &li->pairs, series_pair(s, i))->postings, s->id))
                 return false;
         n++;
     }

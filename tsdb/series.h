@@ -27,12 +27,28 @@ struct series_state {
 struct series {
     struct hash_node node; /* first: hash.h */
     uint32_t id;
-    uint32_t n_pairs;
     _Atomic uint32_t version;
-    uint32_t unused;
     struct series_state state;
-    uint32_t pairs[]; /* ids of pairs, sorted by label name */
+    uint32_t pairs[]; /* ids of pairs, sorted by label name, SERIES_LAST_PAIR in the last; one at
+                         least: 0 with the bit when there are no labels */
 };
+
+/* A row says where it ends, since a count would be 8 bytes with what aligns the state. The bit is
+ * free in ids of pairs (pair.h). */
+#define SERIES_LAST_PAIR (UINT32_C(1) << 31)
+
+static inline uint32_t series_pair(const struct series *s, uint32_t i)
+{
+    return s->pairs[i] & ~SERIES_LAST_PAIR;
+}
+
+static inline uint32_t series_n_pairs(const struct series *s)
+{
+    uint32_t last = 0;
+    while ((s->pairs[last] & SERIES_LAST_PAIR) == 0)
+        last++;
+    return last + (series_pair(s, last) != 0);
+}
 
 struct history {
     uint32_t series; /* id: whose it is, for moving it */
@@ -57,6 +73,15 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
                  const struct labels *ls, uint64_t hash);
 
+/* The same for many, whose waits for memory overlap: fills in hash and series (or 0). */
+struct series_wanted {
+    const struct labels *labels; /* normalised */
+    uint64_t hash;
+    slot series;
+};
+void series_find_many(const struct arena *a, const struct series_index *x,
+                      const struct label_index *li, struct series_wanted *wanted, size_t n);
+
 /* Makes a series that is not there yet, entered in every index; 0 (nothing changed) without memory
  * or ids. */
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
@@ -74,11 +99,11 @@ static inline struct series *series_at(const struct arena *a, slot series)
     return slot_ptr(a, series);
 }
 
-/* Its i-th label, i < n_pairs; the bytes are borrowed from the symbols. */
+/* Its i-th label, i < series_n_pairs; the bytes are borrowed from the symbols. */
 static inline struct label series_label(const struct arena *a, const struct label_index *li,
                                         const struct series *s, uint32_t i)
 {
-    return label_index_label(a, li, s->pairs[i]);
+    return label_index_label(a, li, series_pair(s, i));
 }
 
 /* ---- chunks ---- */

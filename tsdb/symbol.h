@@ -1,4 +1,4 @@
-/* Interned strings: label names and values, each kept once, named by an id.
+/* Interned strings: label names, each kept once, named by an id. (Values lie in pairs: pair.h.)
  *
  * A symbol lives as long as something refers to it: intern counts a reference, drop takes one back
  * and frees the symbol with the last. A record is 18 bytes and its text; it may move, its id stays

@@ -15,6 +15,7 @@
  * While the server works on a body, the next one is patched. With more than one connection,
  * requests take turns, and a latency may include the wait for the turn: measure latencies with one.
  */
+#include "tests/bench/clones.h"
 #include "tests/bench/hosts.h"
 #include "tests/bench/latencies.h"
 #include "tests/bench/sender.h"
@@ -28,13 +29,14 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { CONNECTIONS_MAX = 16 };
+enum { CONNECTIONS_MAX = 16, SERIES_MAX = 10000000 };
 
 struct fleet {
     struct recording recording;
     struct hosts hosts;
     struct ticks ticks;
-    bool is_ticks;
+    struct clones clones;
+    enum { HOSTS, TICKS, CLONES } load;
     struct sender senders[CONNECTIONS_MAX];
     uint32_t n_senders, turn;
     struct latencies latencies;
@@ -75,24 +77,45 @@ static void receive_all(struct fleet *f)
         receive(f, &f->senders[i]);
 }
 
+static void post_body(struct fleet *f, const struct body *b)
+{
+    post(f, b->packed, b->n_packed, b->n_samples);
+}
+
+static void write_ticks(struct fleet *f)
+{
+    ticks_fill(&f->ticks, f->scrape);
+    post(f, f->ticks.bytes, f->ticks.n_bytes, f->ticks.batch);
+}
+
+static void write_clones(struct fleet *f)
+{
+    clones_begin(&f->clones, f->scrape);
+    for (uint32_t i = 0; i < f->clones.n_bodies; i++)
+        post_body(f, clones_body(&f->clones, i));
+}
+
+static void write_hosts(struct fleet *f)
+{
+    /* packing anew takes long: not while a latency is being measured */
+    receive_all(f);
+    hosts_begin(&f->hosts, f->scrape);
+    for (uint32_t i = 0; i < f->hosts.n_bodies; i++)
+        post_body(f, hosts_body(&f->hosts, i));
+}
+
 static void write_until(struct fleet *f, uint64_t end)
 {
     uint64_t from_requests = f->n_requests, from_samples = f->n_samples, from_bytes = f->n_bytes;
     uint64_t from_ns = sender_now_ns();
     struct latencies_summary l;
     for (; f->scrape < end; f->scrape++) {
-        if (f->is_ticks) {
-            ticks_fill(&f->ticks, f->scrape);
-            post(f, f->ticks.bytes, f->ticks.n_bytes, f->ticks.batch);
-            continue;
-        }
-        /* packing anew takes long: not while a latency is being measured */
-        receive_all(f);
-        hosts_begin(&f->hosts, f->scrape);
-        for (uint32_t i = 0; i < f->hosts.n_bodies; i++) {
-            const struct body *b = hosts_body(&f->hosts, i);
-            post(f, b->packed, b->n_packed, b->n_samples);
-        }
+        if (f->load == TICKS)
+            write_ticks(f);
+        else if (f->load == CLONES)
+            write_clones(f);
+        else
+            write_hosts(f);
     }
     receive_all(f);
     l = latencies_take(&f->latencies);
@@ -119,30 +142,43 @@ static void print_json_text(const struct recording_text *text)
     putchar('"');
 }
 
-static void print_sample(struct fleet *f, uint64_t series)
+static void print_labels(const struct body_labels *labels)
 {
-    struct hosts_labels made;
     uint32_t i = 0, j = 0;
-    int64_t at_ms;
-    uint64_t bits;
-    if (f->is_ticks) {
-        printf("sample "
-               "{\"labels\":[[\"__name__\",\"bench_ticks\"],[\"job\",\"ticks\"]],\"at\":%" PRId64
-               ",\"bits\":\"%016" PRIx64 "\"}\n",
-               f->ticks.last_ms, f->ticks.last_bits);
-        return;
-    }
-    if (series >= f->hosts.n_series || f->scrape == 0)
-        errx(1, "there is no sample of series %" PRIu64, series);
-    hosts_labels(&f->hosts, (uint32_t)series, &made);
-    hosts_sample(&f->hosts, (uint32_t)series, &at_ms, &bits);
-    printf("sample {\"labels\":[");
-    for (const struct recording_pair *p; (p = body_labels_next(&made.labels, &i, &j)) != NULL;) {
-        printf(i + j == 1 ? "[" : ",[");
+    const char *before = "";
+    for (const struct recording_pair *p; (p = body_labels_next(labels, &i, &j)) != NULL;) {
+        printf("%s[", before);
         print_json_text(&p->name);
         putchar(',');
         print_json_text(&p->value);
         putchar(']');
+        before = ",";
+    }
+}
+
+static void print_sample(struct fleet *f, uint64_t series)
+{
+    struct hosts_labels made;
+    struct clones_labels clone;
+    uint64_t n = f->load == CLONES ? f->clones.n_series : f->hosts.n_series, bits;
+    int64_t at_ms;
+    if (f->load != TICKS && (series >= n || f->scrape == 0))
+        errx(1, "there is no sample of series %" PRIu64, series);
+    printf("sample {\"labels\":[");
+    if (f->load == TICKS) {
+        printf("[\"__name__\",\"bench_ticks\"],[\"job\",\"ticks\"]");
+        at_ms = f->ticks.last_ms;
+        bits = f->ticks.last_bits;
+    } else if (f->load == CLONES) {
+        clones_labels((uint32_t)series, &clone);
+        print_labels(&(struct body_labels){
+            &(struct recording_series){0, CLONES_LABELS, clone.pairs}, NULL, 0});
+        at_ms = clones_time(&f->clones);
+        bits = f->clones.bits;
+    } else {
+        hosts_labels(&f->hosts, (uint32_t)series, &made);
+        print_labels(&made.labels);
+        hosts_sample(&f->hosts, (uint32_t)series, &at_ms, &bits);
     }
     printf("],\"at\":%" PRId64 ",\"bits\":\"%016" PRIx64 "\"}\n", at_ms, bits);
 }
@@ -157,7 +193,8 @@ static void obey(struct fleet *f, const char *line)
     } else if (sscanf(line, "skip %" SCNu64, &n) == 1 && n >= f->scrape) {
         f->scrape = n;
         puts("ok");
-    } else if (sscanf(line, "copies %" SCNu64, &n) == 1 && n > 0 && n < 100000) {
+    } else if (f->load == HOSTS && sscanf(line, "copies %" SCNu64, &n) == 1 && n > 0 &&
+               n < 100000) {
         hosts_set_copies(&f->hosts, (uint32_t)n);
         puts("ok");
     } else if (strcmp(line, "reconnect\n") == 0) {
@@ -172,18 +209,20 @@ static void obey(struct fleet *f, const char *line)
 
 struct options {
     const char *recording;
-    uint64_t port, copies, connections, batch, scrapes, churn_every;
+    uint64_t port, copies, same_doubles, connections, batch, scrapes, churn_every;
     double churn_percent;
     int64_t start_ms, step_ms, jitter_ms;
     bool is_ticks;
 };
 
 static const char usage[] =
-    "fleet --port=N (--recording=FILE | --ticks) [--copies=1] [--start=MS] [--step=15000 ms] "
-    "[--jitter=MS]\n"
+    "fleet --port=N (--recording=FILE [--copies=1] [--jitter=MS] | --ticks | "
+    "--same-doubles=SERIES)\n"
+    "      [--start=MS] [--step=15000 ms]\n"
     "      [--batch=2000] [--connections=1] [--churn=PERCENT --churn-every=SCRAPES] [--scrapes=N]\n"
     "Writes to 127.0.0.1:PORT; --scrapes writes so many and ends, without it commands come from\n"
-    "stdin (tests/bench/fleet.c). --ticks: one series, one sample a millisecond, --batch a body.\n";
+    "stdin (tests/bench/fleet.c). --ticks: one series, one sample a millisecond, --batch a body.\n"
+    "--same-doubles: so many series, at each scrape the same random double for all of them.\n";
 
 static uint64_t number_of(const char *text)
 {
@@ -196,19 +235,12 @@ static uint64_t number_of(const char *text)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {{"port", 1, NULL, 'p'},
-                                          {"recording", 1, NULL, 'r'},
-                                          {"copies", 1, NULL, 'c'},
-                                          {"start", 1, NULL, 's'},
-                                          {"step", 1, NULL, 't'},
-                                          {"batch", 1, NULL, 'b'},
-                                          {"connections", 1, NULL, 'n'},
-                                          {"churn", 1, NULL, 'x'},
-                                          {"churn-every", 1, NULL, 'e'},
-                                          {"scrapes", 1, NULL, 'u'},
-                                          {"ticks", 0, NULL, 'm'},
-                                          {"jitter", 1, NULL, 'j'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"port", 1, NULL, 'p'},         {"recording", 1, NULL, 'r'}, {"copies", 1, NULL, 'c'},
+        {"start", 1, NULL, 's'},        {"step", 1, NULL, 't'},      {"batch", 1, NULL, 'b'},
+        {"connections", 1, NULL, 'n'},  {"churn", 1, NULL, 'x'},     {"churn-every", 1, NULL, 'e'},
+        {"scrapes", 1, NULL, 'u'},      {"ticks", 0, NULL, 'm'},     {"jitter", 1, NULL, 'j'},
+        {"same-doubles", 1, NULL, 'd'}, {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'p':
@@ -241,6 +273,9 @@ static void parse(struct options *o, int argc, char **argv)
         case 'u':
             o->scrapes = number_of(optarg);
             break;
+        case 'd':
+            o->same_doubles = number_of(optarg);
+            break;
         case 'm':
             o->is_ticks = true;
             break;
@@ -256,14 +291,55 @@ static void parse(struct options *o, int argc, char **argv)
 
 static void check(const struct options *o)
 {
-    bool is_right = (o->recording != NULL) != o->is_ticks && o->port > 0 && o->port < 65536 &&
-                    o->copies > 0 && o->copies < 100000 && o->connections > 0 &&
+    int n_loads = (o->recording != NULL) + o->is_ticks + (o->same_doubles > 0);
+    bool is_right = n_loads == 1 && o->same_doubles <= SERIES_MAX && o->port > 0 &&
+                    o->port < 65536 && o->copies > 0 && o->copies < 100000 && o->connections > 0 &&
                     o->connections <= CONNECTIONS_MAX && o->batch > 0 && o->batch <= 100000 &&
                     o->step_ms >= 12 && o->jitter_ms >= 0 && o->step_ms / 2 > o->jitter_ms &&
                     o->start_ms >= BODY_TIME_MIN_MS;
     if (!is_right) {
         fputs(usage, stderr);
         exit(2);
+    }
+}
+
+static void begin(struct fleet *f, const struct options *o)
+{
+    struct hosts_options h = {.start_ms = o->start_ms,
+                              .step_ms = o->step_ms,
+                              .jitter_ms = o->jitter_ms,
+                              .batch = (uint32_t)o->batch,
+                              .churn_percent = o->churn_percent,
+                              .churn_every = (uint32_t)o->churn_every};
+    if (o->is_ticks) {
+        f->load = TICKS;
+        ticks_init(&f->ticks, o->start_ms, (uint32_t)o->batch);
+    } else if (o->same_doubles > 0) {
+        f->load = CLONES;
+        clones_init(&f->clones, (uint32_t)o->same_doubles, (uint32_t)o->batch, o->start_ms,
+                    o->step_ms);
+    } else {
+        recording_load(&f->recording, o->recording);
+        hosts_init(&f->hosts, &f->recording, &h);
+        hosts_set_copies(&f->hosts, (uint32_t)o->copies);
+    }
+    f->n_senders = (uint32_t)o->connections;
+    for (uint32_t i = 0; i < f->n_senders; i++)
+        sender_open(&f->senders[i], (uint16_t)o->port);
+}
+
+static void end(struct fleet *f)
+{
+    for (uint32_t i = 0; i < f->n_senders; i++)
+        sender_close(&f->senders[i]);
+    latencies_release(&f->latencies);
+    if (f->load == TICKS) {
+        ticks_release(&f->ticks);
+    } else if (f->load == CLONES) {
+        clones_release(&f->clones);
+    } else {
+        hosts_release(&f->hosts);
+        recording_release(&f->recording);
     }
 }
 
@@ -278,36 +354,12 @@ int main(int argc, char **argv)
     char line[256];
     parse(&o, argc, argv);
     check(&o);
-    f.is_ticks = o.is_ticks;
-    if (f.is_ticks) {
-        ticks_init(&f.ticks, o.start_ms, (uint32_t)o.batch);
-    } else {
-        struct hosts_options h = {.start_ms = o.start_ms,
-                                  .step_ms = o.step_ms,
-                                  .jitter_ms = o.jitter_ms,
-                                  .batch = (uint32_t)o.batch,
-                                  .churn_percent = o.churn_percent,
-                                  .churn_every = (uint32_t)o.churn_every};
-        recording_load(&f.recording, o.recording);
-        hosts_init(&f.hosts, &f.recording, &h);
-        hosts_set_copies(&f.hosts, (uint32_t)o.copies);
-    }
-    f.n_senders = (uint32_t)o.connections;
-    for (uint32_t i = 0; i < f.n_senders; i++)
-        sender_open(&f.senders[i], (uint16_t)o.port);
+    begin(&f, &o);
     if (o.scrapes > 0)
         write_until(&f, o.scrapes);
     else
         while (fgets(line, sizeof(line), stdin) != NULL)
             obey(&f, line);
-    for (uint32_t i = 0; i < f.n_senders; i++)
-        sender_close(&f.senders[i]);
-    latencies_release(&f.latencies);
-    if (f.is_ticks) {
-        ticks_release(&f.ticks);
-    } else {
-        hosts_release(&f.hosts);
-        recording_release(&f.recording);
-    }
+    end(&f);
     return 0;
 }

@@ -342,11 +342,10 @@ ROWS = {"d1": Bench.d1, "ratio": Bench.ratio, "restart": Bench.restart, "twin": 
         "ledger": Bench.ledger_row}
 
 
-def table(title, rows):
-    """The rows as Markdown that also reads well on a terminal."""
-    cells = [("what", "bar", "seen", "of the bar", "")]
-    cells += [(r.what, r.bar, r.seen, f"{r.ratio:.2f}", "ok" if r.is_ok else "OVER") for r in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(5)]
+def table(title, head, rows):
+    """Tuples as Markdown that also reads well on a terminal."""
+    cells = [head, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join([title, "", *lines]) + "\n"
@@ -368,35 +367,58 @@ def draw(bench):
                      "D1, 11,856 series: memory over the time of the samples", bench.scale.hour * 4 * 15 / 3600)
 
 
-def main():
-    chosen = os.environ.get("ROWS", "").split() or list(ROWS)
-    unknown = [name for name in chosen if name not in ROWS]
+def chosen_of(known):
+    """The names in ROWS, all by default."""
+    chosen = os.environ.get("ROWS", "").split() or list(known)
+    unknown = [name for name in chosen if name not in known]
     if unknown:
-        sys.exit(f"no row is called {' '.join(unknown)}; there are {' '.join(ROWS)}")
+        sys.exit(f"no row is called {' '.join(unknown)}; there are {' '.join(known)}")
+    return set(chosen)
+
+
+def make_rows(functions, bench, chosen):
+    """(rows, how many failed); a row fails by any exception, the others go on."""
+    rows, n_failed = [], 0
+    for name in (name for name in functions if name in chosen):
+        try:
+            rows += functions[name](bench)
+        except Exception as error:
+            n_failed += 1
+            traceback.print_exc()
+            rows.append(Row(name, "", f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+                            float("inf")))
+    return rows, n_failed
+
+
+def prepare(chosen):
+    """(a Bench, its title's end)"""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is not left behind
     scale = Scale(float(os.environ.get("SCALE") or 1))
     if not os.access(hg.BINARY, os.X_OK):
         sys.exit(f"{hg.BINARY} is not there: run make first")
     path, source = recording.prepare(find_data(), OUT)
-    title = f"Memory, {source}"
     if scale.factor != 1:
-        title += f"; SCALED to {scale.factor:g} of the windows and fleets: NOT a result"
-    bench, rows, n_failed = Bench(scale, path, set(chosen)), [], 0
-    for name in (name for name in ROWS if name in chosen):
-        try:
-            rows += ROWS[name](bench)
-        except Exception as error:  # a row fails by any exception; the others go on
-            n_failed += 1
-            traceback.print_exc()
-            rows.append(Row(name, "", f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-                            float("inf")))
-    draw(bench)
-    text = table(title, rows)
+        source += f"; SCALED to {scale.factor:g} of the windows and fleets: NOT a result"
+    return Bench(scale, path, chosen), source
+
+
+def finish(bench, rows, n_failed, text, file):
+    """Tells, and ends with the exit code."""
     print("\n" + text)
-    with open(os.path.join(OUT, "table.md"), "w", encoding="utf-8") as f:
+    with open(os.path.join(OUT, file), "w", encoding="utf-8") as f:
         f.write(text)
-    is_over = scale.factor == 1 and not all(row.is_ok for row in rows)
+    is_over = bench.scale.factor == 1 and not all(row.is_ok for row in rows)
     sys.exit(1 if n_failed or is_over else 0)
+
+
+def main():
+    chosen = chosen_of(ROWS)
+    bench, source = prepare(chosen)
+    rows, n_failed = make_rows(ROWS, bench, chosen)
+    draw(bench)
+    cells = [(r.what, r.bar, r.seen, f"{r.ratio:.2f}", "ok" if r.is_ok else "OVER") for r in rows]
+    text = table(f"Memory, {source}", ("what", "bar", "seen", "of the bar", ""), cells)
+    finish(bench, rows, n_failed, text, "table.md")
 
 
 if __name__ == "__main__":

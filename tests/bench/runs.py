@@ -118,15 +118,17 @@ class Run:
     build/bench/NAME.csv at the end."""
 
     def __init__(self, name, scale, recording, copies=6, churn=0.0, jitter_ms=0, is_memory_only=False,
-                 is_ticks=False):
+                 is_ticks=False, same_doubles=0):
         self.name, self.scale = name, scale
         flags = {"storage.clock": "samples", **scale.flags()}
         if is_memory_only:
             flags["storage.path"] = ""
         self.server = hg.Hourglass(**flags)
-        self.is_ticks = is_ticks
+        self.is_ticks, self.same_doubles = is_ticks, same_doubles
         if is_ticks:
             self.options = ["--ticks", "--batch=5000"]
+        elif same_doubles:
+            self.options = [f"--same-doubles={same_doubles}", f"--step={STEP_MS}"]
         else:
             with open(recording, "rb") as f:
                 self.copy_series = struct.unpack("<8s2I", f.read(16))[2]
@@ -293,7 +295,7 @@ class Run:
         stored = self.get_status()["samples"]
         if stored != sent:
             raise RuntimeError(f"{self.name}: {sent} samples sent, {stored} kept")
-        n = 1 if self.is_ticks else self.copies * self.copy_series
+        n = 1 if self.is_ticks else self.same_doubles or self.copies * self.copy_series
         for series in sorted({0, n // 2, n - 1}):
             wrote = self.fleet.ask(f"sample {series}")
             matchers = ",".join(f"{name}={json.dumps(value)}" for name, value in wrote["labels"] if value)

@@ -248,3 +248,20 @@ Test(hash, a_walk_meets_every_record_once)
     }
     cr_assert_eq(n, N);
 }
+
+Test(hash, chains_lead_to_every_record)
+{
+    enum { N = 2000 };
+    hash_fetch(&t.arena, &h, 7); /* of nothing, and of anything: only asks */
+    cr_assert_eq(hash_chain(&t.arena, &h, 7), 0);
+    for (uint64_t key = 0; key < N; key++)
+        insert_hashed(key, hash_of(key) % 300);
+    for (uint64_t key = 0; key < N; key++) {
+        uint32_t hash_value = hash_of(key) % 300;
+        hash_fetch(&t.arena, &h, hash_value);
+        slot at = hash_chain(&t.arena, &h, hash_value);
+        while (at != 0 && ((const struct record *)slot_ptr(&t.arena, at))->key != key)
+            at = ((const struct hash_node *)slot_ptr(&t.arena, at))->next;
+        cr_assert_neq(at, 0, "%lu", (unsigned long)key);
+    }
+}

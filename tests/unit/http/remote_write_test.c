@@ -366,7 +366,7 @@ Test(remote_write, a_request_takes_little_more_than_it_keeps)
     cr_assert_eq(decode(&m), 0);
     cr_assert_eq(rw.n_series, n);
     size_t kept = text_bytes + n * (5 * sizeof(struct label) + sizeof(struct sample) +
-                                    sizeof(struct remote_write_series));
+                                    sizeof(struct append_series));
     cr_assert_lt(region.taken_bytes, 2 * kept + 64 * 1024);
 }
 
@@ -444,7 +444,7 @@ static void check_series(const Prometheus__TimeSeries *tree, size_t *io_next)
     if (tree->n_samples == 0 || labels_normalise(&ls, NULL) != 0)
         return;
     cr_assert_lt(*io_next, rw.n_series);
-    const struct remote_write_series *s = &rw.series[(*io_next)++];
+    const struct append_series *s = &rw.series[(*io_next)++];
     cr_assert_eq(labels_compare(&ls, &s->labels), 0);
     cr_assert_eq(s->n_samples, tree->n_samples);
     for (size_t i = 0; i < s->n_samples; i++) {

@@ -611,3 +611,123 @@ Test(append_windows, times_of_windows_that_have_gone_are_forgotten)
         tear_down();
     }
 }
+
+/* ---- many series in one call ---- */
+
+enum { MANY = 1500 };
+
+struct many {
+    struct test_labels labels[MANY];
+    struct sample samples[MANY];
+    struct append_series series[MANY];
+};
+
+/* Series i: one of three has come before, one is twice in a row. */
+static void make_many(struct many *m, int64_t t_ms)
+{
+    for (int i = 0; i < MANY; i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "m%d{path=/%d}", i % 5, i % 3 == 1 ? i - 1 : i);
+        m->samples[i] = (struct sample){t_ms, (uint64_t)i};
+        m->series[i] = (struct append_series){.labels = *test_labels(&m->labels[i], text),
+                                              .samples = &m->samples[i],
+                                              .n_samples = 1,
+                                              .err = 77};
+    }
+}
+
+/* What append_many does is what append_samples does for one series after the other. */
+Test(append, many_are_taken_as_one_after_the_other)
+{
+    static struct many m;
+    struct test_store other;
+    struct append_counts counts = {0}, expected = {0};
+    struct append b;
+    test_store_new(&other, NULL);
+    for (int round = 0; round < 4; round++) {
+        /* again the same, an hour and more back, and in a window that is not there yet */
+        const int64_t at[] = {T0, T0, T0 - 2 * TEST_HOUR_MS, T0 + TEST_WINDOW_MS};
+        int errs[MANY];
+        make_many(&m, at[round]);
+        append_begin(&b, other.db);
+        for (int i = 0; i < MANY; i++)
+            errs[i] = append_samples(&b, &m.series[i].labels, &m.samples[i], 1, &expected);
+        append_end(&b);
+        append_begin(&b, s.db);
+        append_many(&b, m.series, MANY, &counts);
+        append_end(&b);
+        for (int i = 0; i < MANY; i++)
+            cr_assert_eq(m.series[i].err, errs[i], "round %d, series %d", round, i);
+        cr_assert_eq(memcmp(&counts, &expected, sizeof(counts)), 0);
+        cr_assert_eq(test_stats(&s).series, test_stats(&other).series);
+        test_store_check(&s);
+    }
+    cr_assert(counts.stored > MANY && counts.refused > 0 && counts.duplicate > 0);
+    struct read_set one = test_select(&s, "m1", INT64_MIN, INT64_MAX);
+    struct read_set two = test_select(&other, "m1", INT64_MIN, INT64_MAX);
+    cr_assert_eq(one.n, two.n);
+    for (size_t i = 0; i < one.n; i++) {
+        cr_assert_eq(one.series[i].n, two.series[i].n);
+        cr_assert_eq(memcmp(one.series[i].values, two.series[i].values,
+                            one.series[i].n * sizeof(one.series[i].values[0])),
+                     0);
+    }
+    test_store_free(&other);
+}
+
+Test(append, many_of_which_some_find_no_memory)
+{
+    static struct many m;
+    bool has_failed = true;
+    for (long nth = 1; has_failed; nth += 1 + nth / 10) {
+        struct append_counts counts = {0};
+        struct append b;
+        uint64_t n_refused = 0;
+        make_many(&m, T0);
+        s.arena.retain_pages = 0;
+        budget_fail_nth(&s.budget, nth);
+        append_begin(&b, s.db);
+        append_many(&b, m.series, MANY, &counts);
+        append_end(&b);
+        has_failed = atomic_load(&s.budget.fail_in) <= 0;
+        budget_fail_nth(&s.budget, 0);
+        for (int i = 0; i < MANY; i++)
+            n_refused += m.series[i].err == ERR_NO_MEMORY;
+        cr_assert_eq(counts.refused_memory, n_refused, "failure %ld", nth);
+        test_store_check(&s);
+        tear_down();
+        set_up();
+    }
+}
+
+/* What was looked up before may have gone with its window, and its slot may be another's. */
+Test(append, many_among_which_windows_turn)
+{
+    enum { JUMPS = 3 * WINDOW_SLOTS };
+    struct test_labels labels[3];
+    static struct sample jumps[JUMPS];
+    struct append_counts counts = {0};
+    struct append b;
+    cr_assert_eq(test_append(&s, "x{a=1}", T0, 1), 0);
+    for (int i = 0; i < JUMPS; i++)
+        jumps[i] = (struct sample){T0 + (i + 1) * 100 * (int64_t)TEST_WINDOW_MS, (uint64_t)i};
+    struct sample last = {jumps[JUMPS - 1].t_ms + 1, 7};
+    struct append_series series[] = {
+        {.labels = *test_labels(&labels[0], "y{b=2}"), .samples = jumps, .n_samples = JUMPS},
+        {.labels = *test_labels(&labels[1], "z{c=3}"), .samples = &last, .n_samples = 1},
+        {.labels = *test_labels(&labels[2], "x{a=1}"), .samples = &last, .n_samples = 1},
+    };
+    append_begin(&b, s.db);
+    append_many(&b, series, ARRAY_LEN(series), &counts);
+    append_end(&b);
+    cr_assert_eq(counts.stored, JUMPS + 2);
+    cr_assert_geq(test_stats(&s).series_removed, 1);
+    tsdb_tick(s.db);
+    const char *const alone[] = {"z", "x"};
+    for (size_t i = 0; i < ARRAY_LEN(alone); i++) {
+        struct read_set set = test_select(&s, alone[i], INT64_MIN, INT64_MAX);
+        cr_assert_eq(set.n, 1);
+        cr_assert_eq(set.series[0].n, 1, "%s", alone[i]);
+    }
+    test_store_check(&s);
+}

@@ -1,6 +1,8 @@
 #include "tests/unit/alloc/test_arena.h"
 #include "tsdb/pair.h"
+#include "tsdb/store_limits.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,7 +65,8 @@ Test(pair, equal_labels_are_one)
     cr_assert(a != b && a != c && b != c);
     cr_assert_eq(intern("job", "api"), a);
     cr_assert_eq(p.n, 3);
-    cr_assert_eq(s.n, 3);
+    cr_assert_eq(s.n, 2, "names only");
+    cr_assert_eq(p.n_text_bytes, 9);
     cr_assert_eq(find("job", "api"), a);
     cr_assert_eq(find("job", "job"), 0);
     cr_assert_eq(find("job", "db"), 0);
@@ -96,7 +99,7 @@ Test(pair, stays_while_a_series_has_it)
     pair_remove_series(&t.arena, &p, a, 1);
     pair_drop_if_unused(&t.arena, &p, &s, a);
     cr_assert_eq(find("job", "api"), 0);
-    cr_assert_eq(p.n + s.n, 0, "with it went its symbols");
+    cr_assert_eq(p.n + s.n + p.n_text_bytes, 0, "with it went its name");
 }
 
 Test(pair, name_and_value_may_be_the_same_text)
@@ -108,29 +111,53 @@ Test(pair, name_and_value_may_be_the_same_text)
     cr_assert_eq(s.n, 0);
 }
 
+Test(pair, values_of_all_lengths_are_kept_and_told_apart)
+{
+    enum { MAX = LABEL_VALUE_BYTES_MAX };
+    static char text[MAX];
+    static uint32_t ids[MAX + 1];
+    memset(text, 'a', sizeof(text));
+    for (size_t n = 1; n <= MAX; n++) {
+        struct label l = {"job", text, 3, (uint32_t)n};
+        ids[n] = pair_intern(&t.arena, &p, &s, &l);
+        cr_assert_neq(ids[n], 0);
+    }
+    cr_assert(is_good());
+    for (size_t n = 1; n <= MAX; n++) {
+        cr_assert_eq(pair_find(&t.arena, &p, &s, "job", 3, text, n), ids[n]);
+        struct label l = pair_label(&t.arena, &p, &s, ids[n]);
+        cr_assert(l.value_len == n && memcmp(l.value, text, n) == 0);
+    }
+    text[MAX - 1] = 'b';
+    cr_assert_eq(pair_find(&t.arena, &p, &s, "job", 3, text, MAX), 0, "by its last byte");
+    for (size_t n = 1; n <= MAX; n++)
+        pair_drop_if_unused(&t.arena, &p, &s, ids[n]);
+    cr_assert_eq(p.n + s.n + p.n_text_bytes, 0);
+}
+
 Test(pair, keeps_its_id_when_its_record_moves)
 {
-    enum { N = 300 };
+    enum { N = 300, RECORD = offsetof(struct pair, value) + 18 };
     uint32_t ids[N];
     slot old[N];
-    char value[16];
+    char value[24];
     for (int i = 0; i < N; i++) {
-        snprintf(value, sizeof(value), "v%d", i);
+        snprintf(value, sizeof(value), "value-%012d", i);
         ids[i] = intern(i % 3 == 0 ? "job" : "env", value);
     }
     struct pair_mover mover = {&t.arena, &p};
     for (int i = 0; i < N; i++) {
         old[i] = id_table_at(&t.arena, &p.ids, ids[i]);
-        slot to = kind_get(&t.arena, &p.records, sizeof(struct pair));
-        memcpy(slot_ptr(&t.arena, to), slot_ptr(&t.arena, old[i]), sizeof(struct pair));
+        slot to = kind_get(&t.arena, &p.records, RECORD);
+        memcpy(slot_ptr(&t.arena, to), slot_ptr(&t.arena, old[i]), RECORD);
         cr_assert(pair_move(&mover, old[i], to));
-        memset(slot_ptr(&t.arena, old[i]), 0xdd, sizeof(struct pair));
+        memset(slot_ptr(&t.arena, old[i]), 0xdd, RECORD);
     }
     for (int i = 0; i < N; i++)
-        kind_put(&t.arena, &p.records, old[i], sizeof(struct pair));
+        kind_put(&t.arena, &p.records, old[i], RECORD);
     cr_assert(is_good());
     for (int i = 0; i < N; i++) {
-        snprintf(value, sizeof(value), "v%d", i);
+        snprintf(value, sizeof(value), "value-%012d", i);
         cr_assert_eq(find(i % 3 == 0 ? "job" : "env", value), ids[i]);
     }
 }
@@ -184,9 +211,15 @@ Test(pair, check_sees_damage)
     pair->node.hash ^= 1;
     cr_assert_not(is_good(), "hash");
     pair->node.hash ^= 1;
-    pair->value = pair->name;
+    pair->value[1] ^= 1;
     cr_assert_not(is_good(), "value");
-    pair->value = pair_at(&t.arena, &p, b)->value - 1;
+    pair->value[1] ^= 1;
+    pair->n_bytes--;
+    cr_assert_not(is_good(), "length");
+    pair->n_bytes++;
+    p.n_text_bytes++;
+    cr_assert_not(is_good(), "sum of lengths");
+    p.n_text_bytes--;
     cr_assert(is_good());
     pair->id = b;
     cr_assert_not(is_good(), "id");
@@ -195,10 +228,10 @@ Test(pair, check_sees_damage)
     id_table_move(&t.arena, &p.ids, b, at + 2);
     cr_assert_not(is_good(), "entry of the table");
     id_table_move(&t.arena, &p.ids, b, at);
-    struct symbol *value = symbol_at(&t.arena, &s, pair->value);
-    value->n_refs++;
+    struct symbol *kept = symbol_at(&t.arena, &s, pair->name);
+    kept->n_refs++;
     cr_assert_not(is_good(), "a reference of nobody");
-    value->n_refs--;
+    kept->n_refs--;
     struct label_name *name = label_name_find(&t.arena, &p.names, pair->name);
     name->pairs.few[0]--;
     cr_assert_not(is_good(), "pairs of a name");
