@@ -21,20 +21,6 @@ enum {
     SHARE_SHIFT = 20,        /* shares of symbols are in 1 / 2^20 of a byte */
 };
 
-struct pass {
-    struct tsdb *db;
-    const atomic_bool *cancel;
-    struct region *region;
-    struct usage *usage;
-    struct table bytes; /* of uint64_t: what the series of a pair hold, by the pair's id */
-    uint64_t end;       /* ids of series below were there when the pass began */
-};
-
-static bool is_canceled(const struct pass *p)
-{
-    return p->cancel != NULL && atomic_load_explicit(p->cancel, memory_order_relaxed);
-}
-
 /* ---- series ---- */
 
 struct slice {
@@ -43,9 +29,9 @@ struct slice {
     uint32_t windows[WINDOW_SLOTS], n_windows; /* serials */
 };
 
-static void look_up_locked(struct pass *p, uint32_t from, struct slice *ret)
+static void look_up_locked(struct usage_walk *w, uint32_t from, struct slice *ret)
 {
-    struct tsdb *db = p->db;
+    struct tsdb *db = w->db;
     ret->n_windows = db->windows.n_live;
     for (uint32_t i = 0; i < ret->n_windows; i++)
         ret->windows[i] = window_live(&db->windows, i)->serial;
@@ -54,12 +40,12 @@ static void look_up_locked(struct pass *p, uint32_t from, struct slice *ret)
         ret->series[i] = series_at(db->arena, series_of_id(db->arena, &db->series, ret->ids[i]));
 }
 
-static bool have_counter(struct pass *p, uint32_t pair, uint64_t **ret)
+static bool have_counter(struct usage_walk *w, uint32_t pair, uint64_t **ret)
 {
-    size_t bytes = (size_t)p->bytes.n_pages * ARENA_PAGE_BYTES;
-    *ret = table_at(p->db->arena, &p->bytes, pair);
-    if (*ret == NULL && bytes + ARENA_PAGE_BYTES <= p->region->limit_bytes - p->region->taken_bytes)
-        *ret = table_make(p->db->arena, &p->bytes, pair);
+    size_t bytes = (size_t)w->bytes.n_pages * ARENA_PAGE_BYTES;
+    *ret = table_at(w->db->arena, &w->bytes, pair);
+    if (*ret == NULL && bytes + ARENA_PAGE_BYTES <= w->region->limit_bytes - w->region->taken_bytes)
+        *ret = table_make(w->db->arena, &w->bytes, pair);
     return *ret != NULL;
 }
 
@@ -72,62 +58,45 @@ static uint64_t samples_of(const struct arena *a, const struct series *s)
     return n_samples;
 }
 
-static bool count_series(struct pass *p, const struct slice *slice, const struct series *s)
+static bool count_series(struct usage_walk *w, const struct slice *slice, const struct series *s)
 {
     struct series_bytes held = {0};
-    series_add_bytes(p->db->arena, s, slice->windows, slice->n_windows, &held);
+    series_add_bytes(w->db->arena, s, slice->windows, slice->n_windows, &held);
     uint64_t bytes = held.record + held.history + held.chunks + held.open, *counter;
     for (uint32_t i = 0; i < s->n_pairs; i++) {
-        if (!have_counter(p, s->pairs[i], &counter))
+        if (!have_counter(w, s->pairs[i], &counter))
             return false;
         *counter += bytes;
     }
-    p->usage->series_bytes += bytes;
+    w->usage->series_bytes += bytes;
     return true;
 }
 
-/* Counts series from *io_next on, which moves behind the last of them; to p->end when that was the
- * last of all. */
-static int count_slice(struct pass *p, uint64_t *io_next)
+/* Looks a slice up and counts of it what takes a while; the next slice begins behind that. */
+static int count_slice(struct usage_walk *w)
 {
     struct slice slice;
-    struct tsdb *db = p->db;
+    struct tsdb *db = w->db;
     bool is_counted = true;
     uint64_t n_samples = 0;
-    uint32_t i = 0;
     pthread_rwlock_rdlock(&db->lock);
     unsigned place = slots_enter(&db->slots);
-    look_up_locked(p, (uint32_t)*io_next, &slice);
+    look_up_locked(w, (uint32_t)w->next_series, &slice);
     pthread_rwlock_unlock(&db->lock);
-    *io_next = slice.n > 0 ? *io_next : p->end;
-    for (; i < slice.n && n_samples < SLICE_SAMPLES && is_counted; i++) {
-        *io_next = (uint64_t)slice.ids[i] + 1;
-        if (*io_next > p->end)
+    if (slice.n == 0)
+        w->next_series = w->end;
+    for (uint32_t i = 0; i < slice.n && n_samples < SLICE_SAMPLES && is_counted; i++) {
+        w->next_series = (uint64_t)slice.ids[i] + 1;
+        if (w->next_series > w->end)
             break;
         n_samples += samples_of(db->arena, slice.series[i]);
-        is_counted = count_series(p, &slice, slice.series[i]);
+        is_counted = count_series(w, &slice, slice.series[i]);
     }
     slots_leave(&db->slots, place);
     return is_counted ? 0 : ERR_NO_MEMORY;
 }
 
-static int count_all_series(struct pass *p)
-{
-    int err = 0;
-    for (uint64_t next = 0; err == 0 && next < p->end;)
-        err = is_canceled(p) ? ERR_CANCELED : count_slice(p, &next);
-    return err;
-}
-
 /* ---- label names and their pairs ---- */
-
-struct name_sum {
-    char text[LABEL_NAME_BYTES_MAX];
-    uint32_t n_text, symbol;
-    bool is_metric;
-    uint64_t n_values, text_bytes;
-    uint64_t held; /* in 1 / 2^SHARE_SHIFT of a byte */
-};
 
 static uint64_t whole(uint64_t bytes)
 {
@@ -145,22 +114,23 @@ static uint64_t stored_bytes(uint32_t n)
     return n + (n < 255 ? 1 : 4);
 }
 
-static uint64_t series_bytes_of(const struct pass *p, uint32_t pair, const struct postings *set)
+static uint64_t series_bytes_of(const struct usage_walk *w, uint32_t pair,
+                                const struct postings *set)
 {
     uint32_t first = 0;
-    const uint64_t *counter = table_at(p->db->arena, &p->bytes, pair);
-    bool is_old = postings_slice(p->db->arena, set, 0, &first, 1) > 0 && first < p->end;
+    const uint64_t *counter = table_at(w->db->arena, &w->bytes, pair);
+    bool is_old = postings_slice(w->db->arena, set, 0, &first, 1) > 0 && first < w->end;
     return is_old && counter != NULL ? *counter : 0;
 }
 
-static bool add_pair_locked(struct pass *p, struct name_sum *sum, const struct symbol *name,
+static bool add_pair_locked(struct usage_walk *w, struct usage_name *sum, const struct symbol *name,
                             uint32_t id)
 {
-    struct tsdb *db = p->db;
-    struct usage *u = p->usage;
+    struct tsdb *db = w->db;
+    struct usage *u = w->usage;
     const struct pair *pair = store_pair(db, id);
     const struct symbol *value = symbol_at(db->arena, &db->labels.symbols, pair->value);
-    uint64_t n_series = pair->postings.n, bytes = series_bytes_of(p, id, &pair->postings);
+    uint64_t n_series = pair->postings.n, bytes = series_bytes_of(w, id, &pair->postings);
     sum->n_values++;
     sum->text_bytes += (stored_bytes(name->n_bytes) + stored_bytes(value->n_bytes)) * n_series;
     sum->held += whole(kind_slot_bytes(sizeof(*pair))) + share(name) + share(value) +
@@ -176,9 +146,9 @@ static bool add_pair_locked(struct pass *p, struct name_sum *sum, const struct s
 }
 
 /* The name of sum->symbol, if there still is one and it is the same as before. */
-static const struct label_name *find_name_locked(struct pass *p, struct name_sum *sum)
+static const struct label_name *find_name_locked(struct usage_walk *w, struct usage_name *sum)
 {
-    struct tsdb *db = p->db;
+    struct tsdb *db = w->db;
     const struct label_name *name =
         label_name_find(db->arena, &db->labels.pairs.names, sum->symbol);
     if (name == NULL)
@@ -194,97 +164,124 @@ static const struct label_name *find_name_locked(struct pass *p, struct name_sum
     return name;
 }
 
-/* Counts pairs of the name from *io_next on; *io_next is 0 after the last. */
-static int count_pairs(struct pass *p, struct name_sum *sum, uint32_t *io_next)
+/* Counts a slice of the name's pairs. */
+static int count_pairs(struct usage_walk *w, struct usage_name *sum)
 {
-    struct tsdb *db = p->db;
+    struct tsdb *db = w->db;
     uint32_t ids[SLICE_PAIRS], n = 0;
     int err = 0;
     pthread_rwlock_rdlock(&db->lock);
-    const struct label_name *name = find_name_locked(p, sum);
+    const struct label_name *name = find_name_locked(w, sum);
     if (name != NULL)
-        n = postings_slice(db->arena, &name->pairs, *io_next, ids, SLICE_PAIRS);
+        n = postings_slice(db->arena, &name->pairs, sum->next_pair, ids, SLICE_PAIRS);
     for (uint32_t i = 0; i < n && err == 0; i++) {
         const struct symbol *text = symbol_at(db->arena, &db->labels.symbols, sum->symbol);
-        err = add_pair_locked(p, sum, text, ids[i]) ? 0 : ERR_NO_MEMORY;
+        err = add_pair_locked(w, sum, text, ids[i]) ? 0 : ERR_NO_MEMORY;
     }
     pthread_rwlock_unlock(&db->lock);
-    *io_next = n == SLICE_PAIRS ? ids[n - 1] + 1 : 0;
+    sum->is_over = n < SLICE_PAIRS;
+    sum->next_pair = n > 0 ? ids[n - 1] + 1 : 0;
     return err;
 }
 
-static int count_name(struct pass *p, uint32_t symbol)
+static bool offer_name(struct usage_walk *w, const struct usage_name *sum)
 {
-    struct name_sum sum = {.symbol = symbol};
-    struct usage *u = p->usage;
-    uint32_t next = 0;
-    int err;
-    do
-        err = is_canceled(p) ? ERR_CANCELED : count_pairs(p, &sum, &next);
-    while (err == 0 && next != 0);
-    if (err != 0 || sum.n_values == 0)
-        return err;
-    uint64_t held = (sum.held + whole(1) / 2) >> SHARE_SHIFT;
+    struct usage *u = w->usage;
+    uint64_t held = (sum->held + whole(1) / 2) >> SHARE_SHIFT;
+    if (sum->n_values == 0)
+        return true; /* gone before it was its turn */
     u->label_bytes += held;
-    bool is_in = top_offer(&u->values_by_name, sum.n_values, sum.text, sum.n_text, NULL, 0) &&
-                 top_offer(&u->text_bytes_by_name, sum.text_bytes, sum.text, sum.n_text, NULL, 0) &&
-                 top_offer(&u->bytes_by_name, held, sum.text, sum.n_text, NULL, 0);
-    return is_in ? 0 : ERR_NO_MEMORY;
+    return top_offer(&u->values_by_name, sum->n_values, sum->text, sum->n_text, NULL, 0) &&
+           top_offer(&u->text_bytes_by_name, sum->text_bytes, sum->text, sum->n_text, NULL, 0) &&
+           top_offer(&u->bytes_by_name, held, sum->text, sum->n_text, NULL, 0);
+}
+
+static int count_name(struct usage_walk *w)
+{
+    if (w->name.is_over)
+        w->name = (struct usage_name){0};
+    w->name.symbol = w->names[w->next_name];
+    int err = count_pairs(w, &w->name);
+    if (err != 0 || !w->name.is_over)
+        return err;
+    w->next_name++;
+    return offer_name(w, &w->name) ? 0 : ERR_NO_MEMORY;
 }
 
 /* The symbols of all label names; false without memory. */
-static bool list_names(struct pass *p, uint32_t **ret, size_t *ret_n)
+static bool list_names(struct usage_walk *w)
 {
-    struct tsdb *db = p->db;
+    struct tsdb *db = w->db;
     const struct label_names *names = &db->labels.pairs.names;
-    *ret_n = 0;
     pthread_rwlock_rdlock(&db->lock);
-    *ret = region_alloc(p->region, names->n * sizeof(**ret));
-    for (slot at = 0; *ret != NULL && (at = hash_next(db->arena, &names->by_symbol, at)) != 0;)
-        (*ret)[(*ret_n)++] = ((const struct label_name *)slot_ptr(db->arena, at))->symbol;
+    w->names = region_alloc(w->region, names->n * sizeof(*w->names));
+    for (slot at = 0; w->names != NULL && (at = hash_next(db->arena, &names->by_symbol, at)) != 0;)
+        w->names[w->n_names++] = ((const struct label_name *)slot_ptr(db->arena, at))->symbol;
     pthread_rwlock_unlock(&db->lock);
-    return *ret != NULL;
+    return w->names != NULL;
 }
 
-static int count_all_names(struct pass *p)
-{
-    uint32_t *symbols;
-    size_t n;
-    int err = list_names(p, &symbols, &n) ? 0 : ERR_NO_MEMORY;
-    for (size_t i = 0; err == 0 && i < n; i++)
-        err = count_name(p, symbols[i]);
-    return err;
-}
+/* ---- the walk ---- */
 
-/* ---- the tables ---- */
+enum { TABLES = 7 };
 
-static int read_all(struct pass *p, size_t max)
+static void list_tables(struct usage *u, struct top *ret[TABLES])
 {
-    struct usage *u = p->usage;
-    struct top *const tables[] = {
+    struct top *tables[TABLES] = {
         &u->series_by_metric, &u->values_by_name, &u->text_bytes_by_name, &u->series_by_pair,
         &u->bytes_by_metric,  &u->bytes_by_name,  &u->bytes_by_pair,
     };
-    for (size_t i = 0; i < ARRAY_LEN(tables); i++)
-        top_init(tables[i], p->region, max);
-    int err = count_all_series(p);
-    if (err == 0)
-        err = count_all_names(p);
-    for (size_t i = 0; err == 0 && i < ARRAY_LEN(tables); i++)
+    memcpy(ret, tables, sizeof(tables));
+}
+
+void usage_walk_begin(struct usage_walk *w, struct tsdb *db, size_t max, struct region *r,
+                      struct usage *ret)
+{
+    struct top *tables[TABLES];
+    *ret = (struct usage){0};
+    *w = (struct usage_walk){.db = db, .region = r, .usage = ret};
+    table_init(&w->bytes, sizeof(uint64_t), r->owner);
+    list_tables(ret, tables);
+    for (size_t i = 0; i < TABLES; i++)
+        top_init(tables[i], r, max);
+    pthread_rwlock_rdlock(&db->lock);
+    w->end = db->series.next_id;
+    pthread_rwlock_unlock(&db->lock);
+}
+
+int usage_walk_step(struct usage_walk *w)
+{
+    struct top *tables[TABLES];
+    int err = 0;
+    if (w->next_series < w->end)
+        err = count_slice(w);
+    else if (w->names == NULL)
+        err = list_names(w) ? 0 : ERR_NO_MEMORY;
+    else if (w->next_name < w->n_names)
+        err = count_name(w);
+    if (err != 0 || w->next_series < w->end || w->names == NULL || w->next_name < w->n_names)
+        return err != 0 ? err : 1;
+    list_tables(w->usage, tables);
+    for (size_t i = 0; i < TABLES; i++)
         top_finish(tables[i]);
-    return err;
+    return 0;
+}
+
+void usage_walk_end(struct usage_walk *w)
+{
+    table_release(w->db->arena, &w->bytes);
 }
 
 int usage_read(struct tsdb *db, size_t max, const atomic_bool *cancel, struct region *r,
                struct usage *ret)
 {
-    struct pass p = {.db = db, .cancel = cancel, .region = r, .usage = ret};
-    *ret = (struct usage){0};
-    table_init(&p.bytes, sizeof(uint64_t), r->owner);
-    pthread_rwlock_rdlock(&db->lock);
-    p.end = db->series.next_id;
-    pthread_rwlock_unlock(&db->lock);
-    int err = read_all(&p, max);
-    table_release(db->arena, &p.bytes);
-    return err;
+    struct usage_walk w;
+    int rc = 1;
+    usage_walk_begin(&w, db, max, r, ret);
+    while (rc == 1) {
+        bool is_canceled = cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed);
+        rc = is_canceled ? ERR_CANCELED : usage_walk_step(&w);
+    }
+    usage_walk_end(&w);
+    return rc;
 }

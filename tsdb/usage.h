@@ -23,8 +23,11 @@
 #ifndef HG_TSDB_USAGE_H
 #define HG_TSDB_USAGE_H
 
+#include "alloc/table.h"
 #include "tsdb/top.h"
 #include "tsdb/tsdb.h"
+
+#include <stdatomic.h>
 
 struct usage {
     /* As Prometheus' status/tsdb has them. */
@@ -45,5 +48,36 @@ struct usage {
  * budget), ERR_CANCELED. */
 int usage_read(struct tsdb *db, size_t max, const atomic_bool *cancel, struct region *r,
                struct usage *ret) WARN_UNUSED;
+
+/* ---- the same slice by slice ---- */
+
+struct usage_name { /* a label name on the way through its pairs */
+    char text[LABEL_NAME_BYTES_MAX];
+    uint32_t n_text; /* 0 = its first slice is still to come */
+    uint32_t symbol;
+    uint32_t next_pair; /* ids below were counted */
+    bool is_metric, is_over;
+    uint64_t n_values, text_bytes;
+    uint64_t held; /* in parts of a byte */
+};
+
+struct usage_walk {
+    struct tsdb *db;
+    struct region *region;
+    struct usage *usage;
+    struct table bytes;   /* of uint64_t: what the series of a pair hold, by the pair's id */
+    uint64_t end;         /* ids of series below were there at the beginning */
+    uint64_t next_series; /* ids below were counted */
+    uint32_t *names;      /* symbols of the label names; NULL until the series are through */
+    size_t n_names, next_name;
+    struct usage_name name;
+};
+
+/* end: whatever the last step returned. step: 1 = there is more, 0 = the tables are there, or an
+ * error as above. */
+void usage_walk_begin(struct usage_walk *w, struct tsdb *db, size_t max, struct region *r,
+                      struct usage *ret);
+int usage_walk_step(struct usage_walk *w) WARN_UNUSED;
+void usage_walk_end(struct usage_walk *w);
 
 #endif
