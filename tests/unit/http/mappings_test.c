@@ -161,7 +161,8 @@ Test(mappings, of_this_process)
     cr_assert_gt(m.program_bytes, 0);
     cr_assert_gt(m.stacks_bytes, 0);
     cr_assert_gt(rss, m.program_bytes + m.stacks_bytes);
-    /* By the kernel alone: what this program writes costs ThreadSanitizer four times as much beside it. */
+    /* By the kernel alone: what this program writes costs ThreadSanitizer four times as much beside
+     * it. */
     void *p = (void *)syscall(SYS_mmap, NULL, (size_t)N, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, (off_t)0);
     cr_assert_neq(p, MAP_FAILED);

@@ -73,7 +73,7 @@ Test(top, equal_ones_by_name_and_two_texts_as_one)
 
 struct offered {
     uint64_t value;
-    char name[24];
+    char name[32];
 };
 
 static int by_rank(const void *a, const void *b)
