@@ -2,6 +2,7 @@
 #include "http/pprof.h"
 
 #include "http/proto/profile.pb-c.h"
+#include "tests/support/random.h"
 #include "tests/unit/alloc/test_arena.h"
 
 #include <string.h>
@@ -117,14 +118,31 @@ Test(pprof, a_profile_of_nothing)
     perftools__profiles__profile__free_unpacked(m, NULL);
 }
 
+/* Names that do not get shorter, so that the answer needs memory of its own. */
+static struct profile noise(void)
+{
+    static char text[PROFILE_NAMES_MAX][300];
+    static const char *noisy[PROFILE_NAMES_MAX];
+    struct random random;
+    random_init(&random, random_seed());
+    for (size_t i = 0; i < PROFILE_NAMES_MAX; i++) {
+        for (size_t k = 0; k + 1 < sizeof(text[i]); k++)
+            text[i][k] = (char)(' ' + random_below(&random, 95));
+        noisy[i] = text[i];
+    }
+    return (struct profile){noisy, PROFILE_NAMES_MAX, samples, ARRAY_LEN(samples)};
+}
+
 Test(pprof, any_piece_of_memory_may_be_missing)
 {
+    const struct profile large = noise();
     bool is_through = false;
     for (long nth = 1; !is_through; nth++) {
         budget_fail_nth(&t.budget, nth);
-        is_through = pprof_write(&profile, time_ns, &out);
+        is_through = pprof_write(&large, time_ns, &out);
         budget_fail_nth(&t.budget, 0);
         cr_assert(is_through ? nth > 2 : nth < 20);
+        cr_assert(!is_through || !chain_failed(&out));
         region_release(&r);
         chain_init(&out, &r);
         arena_trim(&t.arena);
@@ -132,8 +150,9 @@ Test(pprof, any_piece_of_memory_may_be_missing)
     is_through = false;
     for (size_t pages = 1; !is_through; pages++) {
         r.limit_bytes = pages * ARENA_PAGE_BYTES;
-        is_through = pprof_write(&profile, time_ns, &out);
+        is_through = pprof_write(&large, time_ns, &out);
         cr_assert(is_through ? pages > 16 : pages < 60);
+        cr_assert(!is_through || !chain_failed(&out));
         region_release(&r);
         chain_init(&out, &r);
     }

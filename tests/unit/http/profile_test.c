@@ -144,6 +144,21 @@ Test(profile, parts_never_exceed_their_row)
     cr_assert_eq(bytes_of("libc/free"), 10);
 }
 
+/* Shares of slack are computed in doubles, which have 53 bits. */
+Test(profile, large_slack_is_exact)
+{
+    row("chunks", UINT64_C(1) << 40);
+    s.n_windows = 1;
+    s.windows[0].classes[7].used = 60000001;
+    s.windows[0].classes[7].pages = 60000001 / 16 + 1;
+    for (uint64_t slack = 31111111111; slack < 31111111311; slack++) {
+        s.windows[0].payload_bytes = UINT64_C(60000001) * 1024 - slack;
+        make();
+        cr_assert_eq(bytes_of("chunks/window 0/class 1024/slack"), slack);
+        region_release(&r);
+    }
+}
+
 Test(profile, nothing_owned_is_no_sample)
 {
     row("chunks", 0);
