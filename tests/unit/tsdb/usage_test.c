@@ -229,6 +229,8 @@ static void expect_naive(struct random *r)
 static void append_some(struct random *r, int64_t now_ms)
 {
     char series[64];
+    for (int i = 0; i < 600; i++) /* long enough for several sheaves a window */
+        cr_assert_eq(test_append_bits(&s, "long{i=x}", now_ms + i * 1000, random_next(r) >> 12), 0);
     for (int i = 0; i < 400; i++) {
         uint32_t m = (uint32_t)random_below(r, 40);
         snprintf(series, sizeof(series), "m%u{i=x%u,life=%lu}", m % 7, m,
@@ -242,6 +244,7 @@ static void append_some(struct random *r, int64_t now_ms)
 Test(usage, sums_are_those_of_the_pools_whatever_happens)
 {
     struct random r;
+    uint64_t long_bytes = 0;
     random_init(&r, random_seed());
     for (int i = 0; i < 60; i++) { /* 15 windows, of which 8 are kept */
         append_some(&r, T0 + i * (int64_t)TEST_HOUR_MS);
@@ -252,9 +255,11 @@ Test(usage, sums_are_those_of_the_pools_whatever_happens)
         read_usage(ALL);
         expect_sums();
         expect_naive(&r);
+        long_bytes = find(&u.bytes_by_metric, "long")->value;
         region_release(&s.region);
     }
     cr_assert_gt(test_stats(&s).series_removed, 0);
+    cr_assert_gt(long_bytes, 7 * 4 * 600 * 6, "its sheaves");
 }
 
 /* A series whose head was in a window that has gone keeps its slots until it goes as well. */
