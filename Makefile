@@ -50,7 +50,7 @@ EXT_alloc    := -lxxhash -lm
 EXT_tsdb     := -lre2 -lstdc++ $(EXT_alloc)
 EXT_promql   := $(EXT_tsdb)
 EXT_snapshot := -lsnappy $(EXT_tsdb)
-EXT_http     := -lmicrohttpd -lprotobuf-c $(EXT_snapshot)
+EXT_http     := -lmicrohttpd -lprotobuf-c -lz $(EXT_snapshot)
 EXT_prop     := $(EXT_snapshot)
 
 PROTOS := $(wildcard http/proto/*.proto)
@@ -130,7 +130,8 @@ $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/ob
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
-PACKAGES      := gcc g++ libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libre2-dev libxxhash-dev
+PACKAGES      := gcc g++ libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libre2-dev libxxhash-dev \
+                 zlib1g-dev
 PACKAGES_TEST := libcriterion-dev clang libclang-rt-14-dev clang-format python3 chromium zstd
 
 deps:

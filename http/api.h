@@ -24,6 +24,12 @@ void api_flags(struct request *rq);
 void api_runtimeinfo(struct request *rq);
 void api_memory(struct request *rq);
 
+/* api_tsdb.c */
+void api_tsdb(struct request *rq);
+
+/* api_pprof.c */
+void api_pprof_heap(struct request *rq);
+
 /* api_admin.c */
 void api_snapshot(struct request *rq);
 

@@ -294,6 +294,25 @@ static void add_sheaf(struct footprint_walk *f, const struct sheaf *s, const str
     f->io->payload_bytes += sheaf_payload(f->a, s, e);
 }
 
+void chunk_add_open_footprint(const struct chunk_view *v, struct chunk_footprint *io)
+{
+    const struct chunk_head *h = &v->head;
+    if (v->c.kind != CHUNK_HEAD)
+        return;
+    io->open_payload_bytes += chunk_tail_payload(h) + h->end.n_rest;
+    io->open_slots += 1 + chunk_tail_pieces(&h->tail) + (h->end.rest != 0);
+}
+
+uint64_t chunk_footprint_bytes(const struct chunk_footprint *f)
+{
+    uint64_t bytes = 0;
+    for (unsigned c = 0; c < SIZE_CLASSES; c++)
+        bytes += f->slots[c] * size_class_bytes(c + 1);
+    for (unsigned c = 0; c < CRUMB_SIZES; c++)
+        bytes += f->crumbs[c] * (c + 1) * CRUMB_STEP_BYTES;
+    return bytes;
+}
+
 void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
                          struct chunk_footprint *io)
 {
@@ -303,12 +322,9 @@ void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
         struct sheaf only = chunk_only_sheaf(&v->c);
         add_sheaf(&f, &only, NULL);
     }
-    if (v->c.kind == CHUNK_HEAD) {
-        io->open_payload_bytes += chunk_tail_payload(h) + h->end.n_rest;
-        io->open_slots += 1 + chunk_tail_pieces(&h->tail) + (h->end.rest != 0);
-    } else if (v->c.kind != CHUNK_ROW) {
+    chunk_add_open_footprint(v, io);
+    if (v->c.kind != CHUNK_HEAD && v->c.kind != CHUNK_ROW)
         return;
-    }
     row_each_slot(a, &h->sheaves, sizeof(struct sheaf), count_slot, &f);
     io->payload_bytes += h->sheaves.n * sizeof(struct sheaf);
     for (uint32_t i = 0; i < h->sheaves.n; i++)

@@ -187,6 +187,12 @@ void chunk_footprint_add(struct chunk_footprint *io, size_t slot_bytes, size_t p
 void chunk_add_footprint(const struct arena *a, const struct chunk_view *v,
                          struct chunk_footprint *io);
 
+/* The part of it in the pool `open`: all that is left of a chunk whose window has gone. */
+void chunk_add_open_footprint(const struct chunk_view *v, struct chunk_footprint *io);
+
+/* The bytes of its slots in the window's pools. */
+uint64_t chunk_footprint_bytes(const struct chunk_footprint *f);
+
 /* Times ascend, everything decodes, the counts are right, of each sheaf as well. */
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v);
 

@@ -14,10 +14,13 @@ void label_index_release(struct arena *a, struct label_index *x)
     x->all = (struct postings){0};
 }
 
-size_t label_index_free_bytes(const struct label_index *x)
+struct label_index_bytes label_index_free_bytes(const struct label_index *x)
 {
-    return kind_free_bytes(&x->symbols.records) + kind_free_bytes(&x->pairs.records) +
-           kind_free_bytes(&x->pairs.names.records) + kind_free_bytes(&x->pairs.postings);
+    return (struct label_index_bytes){
+        .symbols = kind_free_bytes(&x->symbols.records),
+        .pairs = kind_free_bytes(&x->pairs.records) + kind_free_bytes(&x->pairs.names.records),
+        .postings = kind_free_bytes(&x->pairs.postings),
+    };
 }
 
 bool label_index_add_series(struct arena *a, struct label_index *x, uint32_t series)

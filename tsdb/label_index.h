@@ -24,8 +24,11 @@ struct label_index_owners {
 void label_index_init(struct label_index *x, const struct label_index_owners *owners);
 void label_index_release(struct arena *a, struct label_index *x);
 
-/* Of the slots in pages that have used ones, the bytes that are free. */
-size_t label_index_free_bytes(const struct label_index *x);
+/* Of the slots in pages that have used ones, the bytes that are free, by owner. */
+struct label_index_bytes {
+    size_t symbols, pairs, postings;
+};
+struct label_index_bytes label_index_free_bytes(const struct label_index *x);
 
 /* Enters a series in, and takes it out of, the set of all. add: false (nothing changed) without
  * memory. */

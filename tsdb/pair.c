@@ -17,6 +17,11 @@ static size_t record_bytes(size_t n_value)
     return offsetof(struct pair, value) + n_value;
 }
 
+size_t pair_slot_bytes(const struct pair *p)
+{
+    return kind_slot_bytes(record_bytes(p->n_bytes));
+}
+
 _Static_assert(offsetof(struct pair, value) + LABEL_VALUE_BYTES_MAX <= KIND_BYTES_MAX,
                "the longest fits");
 _Static_assert(LABEL_VALUE_BYTES_MAX <= UINT16_MAX, "a length fits its field");
@@ -205,7 +210,7 @@ bool pairs_check(const struct arena *a, const struct pairs *p, const struct symb
             return false;
         n_refs++;
         n_text += pair->n_bytes;
-        records += kind_slot_bytes(record_bytes(pair->n_bytes));
+        records += pair_slot_bytes(pair);
     }
     return names_are_good(a, p, &bytes) && bytes == kind_used_bytes(&p->postings) &&
            records == kind_used_bytes(&p->records) && n_text == p->n_text_bytes &&

@@ -2,7 +2,7 @@
  * that have it.
  *
  * The text lies in the pair and nowhere else: nearly every value belongs to one name, and a symbol
- * of its own would cost more than the text (docs/decisions/0010-values-in-pairs.md).
+ * of its own would cost more than the text (docs/decisions/0011-values-in-pairs.md).
  *
  * A pair exists as long as a series has it, and is named by an id; its record (30 bytes and the
  * text) may move. Ids are used again. Names know their pairs (label_name.h).
@@ -56,6 +56,9 @@ uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct sy
 
 /* Frees the pair when no series has it. */
 void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t pair);
+
+/* The slot that its record takes. */
+size_t pair_slot_bytes(const struct pair *p);
 
 /* Its record, at this address until records are moved or the pair goes. */
 static inline struct pair *pair_at(const struct arena *a, const struct pairs *p, uint32_t pair)

@@ -202,18 +202,26 @@ static void container_remove(struct arena *a, struct kind *k, struct entry *e, u
         (void)container_recast(a, k, e, form_for(n));
 }
 
-static void container_list(const struct arena *a, const struct entry *e, uint32_t *ret_ids)
+/* Writes the members at or after `low`, ascending, max at most; returns how many. */
+static uint32_t container_slice(const struct arena *a, const struct entry *e, uint16_t low,
+                                uint32_t *ret_ids, uint32_t max)
 {
     struct container *c = container_at(a, e);
-    uint32_t first = (uint32_t)e->key * CONTAINER_IDS;
+    uint32_t first = (uint32_t)e->key * CONTAINER_IDS, n = 0;
     if (c->head.form != FORM_BITMAP) {
-        for (uint32_t i = 0; i <= e->n_less_1; i++)
-            ret_ids[i] = first + items_of(c)[i];
-        return;
+        uint32_t i = array_place(items_of(c), e->n_less_1 + 1u, low);
+        for (; i <= e->n_less_1 && n < max; i++)
+            ret_ids[n++] = first + items_of(c)[i];
+        return n;
     }
-    for (uint32_t w = 0; w < BITMAP_WORDS; w++)
-        for (uint64_t rest = c->words[w]; rest != 0; rest &= rest - 1)
-            *ret_ids++ = first + w * 64 + (unsigned)__builtin_ctzll(rest);
+    uint64_t rest = c->words[low / 64] & UINT64_MAX << low % 64;
+    for (uint32_t w = low / 64;;) {
+        for (; rest != 0 && n < max; rest &= rest - 1)
+            ret_ids[n++] = first + w * 64 + (unsigned)__builtin_ctzll(rest);
+        if (n == max || ++w == BITMAP_WORDS)
+            return n;
+        rest = c->words[w];
+    }
 }
 
 /* ---- one row ---- */
@@ -411,16 +419,26 @@ static slot row_number(const struct arena *a, const struct postings *p, uint32_t
     return i < r->head.n ? r->entries[i].at : 0;
 }
 
-static void list_rows(const struct arena *a, const struct postings *p, uint32_t *ret_ids)
+static uint32_t row_slice(const struct arena *a, const struct row *r, uint32_t from,
+                          uint32_t *ret_ids, uint32_t max)
 {
-    slot s;
-    for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
-        const struct row *r = row_at(a, s);
-        for (uint32_t j = 0; j < r->head.n; j++) {
-            container_list(a, &r->entries[j], ret_ids);
-            ret_ids += r->entries[j].n_less_1 + 1;
-        }
+    uint32_t n = 0;
+    for (uint32_t i = row_place(r, key_of(from)); i < r->head.n && n < max; i++) {
+        const struct entry *e = &r->entries[i];
+        uint16_t low = e->key == key_of(from) ? low_of(from) : 0;
+        n += container_slice(a, e, low, &ret_ids[n], max - n);
     }
+    return n;
+}
+
+static uint32_t rows_slice(const struct arena *a, const struct postings *p, uint32_t from,
+                           uint32_t *ret_ids, uint32_t max)
+{
+    uint32_t n = 0;
+    slot s;
+    for (uint32_t i = 0; from <= POSTINGS_ID_MAX && n < max && (s = row_number(a, p, i)) != 0; i++)
+        n += row_slice(a, row_at(a, s), from, &ret_ids[n], max - n);
+    return n;
 }
 
 static void free_rows(struct arena *a, struct kind *k, const struct postings *p)
@@ -502,7 +520,7 @@ void postings_remove(struct arena *a, struct kind *k, struct postings *p, uint32
         remove_from_rows(a, k, p, id);
         if (--p->n == POSTINGS_FEW) {
             struct postings few = {.n = POSTINGS_FEW};
-            list_rows(a, p, few.few);
+            (void)rows_slice(a, p, 0, few.few, POSTINGS_FEW);
             free_rows(a, k, p);
             *p = few;
         }
@@ -530,12 +548,42 @@ bool postings_contains(const struct arena *a, const struct postings *p, uint32_t
     return false;
 }
 
+uint32_t postings_slice(const struct arena *a, const struct postings *p, uint32_t from,
+                        uint32_t *ret_ids, uint32_t max)
+{
+    uint32_t n = 0;
+    if (p->n > POSTINGS_FEW)
+        return rows_slice(a, p, from, ret_ids, max);
+    for (uint32_t i = 0; i < p->n && n < max; i++)
+        if (p->few[i] >= from)
+            ret_ids[n++] = p->few[i];
+    return n;
+}
+
 void postings_list(const struct arena *a, const struct postings *p, uint32_t *ret_ids)
 {
-    if (p->n > POSTINGS_FEW)
-        list_rows(a, p, ret_ids);
-    else
-        memcpy(ret_ids, p->few, p->n * sizeof(*ret_ids));
+    (void)postings_slice(a, p, 0, ret_ids, p->n);
+}
+
+static size_t slot_bytes_of_row(const struct row *r)
+{
+    return kind_slot_bytes(row_bytes(row_capacity(r)));
+}
+
+size_t postings_bytes(const struct arena *a, const struct postings *p)
+{
+    if (p->n <= POSTINGS_FEW)
+        return 0;
+    const struct row *top = row_at(a, p->row);
+    size_t bytes = is_rows(top) ? slot_bytes_of_row(top) : 0;
+    slot s;
+    for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
+        const struct row *r = row_at(a, s);
+        bytes += slot_bytes_of_row(r);
+        for (uint32_t j = 0; j < r->head.n; j++)
+            bytes += kind_slot_bytes(form_bytes(container_at(a, &r->entries[j])->head.form));
+    }
+    return bytes;
 }
 
 bool postings_move(void *mover, slot from, slot to)
@@ -591,11 +639,6 @@ static bool row_is_good(const struct arena *a, const struct row *r, uint32_t own
     return true;
 }
 
-static size_t slot_bytes_of_row(const struct row *r)
-{
-    return kind_slot_bytes(row_bytes(row_capacity(r)));
-}
-
 static bool rows_are_good(const struct arena *a, const struct postings *p, uint32_t owner)
 {
     const struct row *top = row_at(a, p->row);
@@ -623,18 +666,13 @@ bool postings_check(const struct arena *a, const struct postings *p, uint32_t ow
     }
     if (!rows_are_good(a, p, owner))
         return false;
-    const struct row *top = row_at(a, p->row);
     uint64_t n = 0;
     slot s;
-    *sum_bytes += is_rows(top) ? slot_bytes_of_row(top) : 0;
     for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
         const struct row *r = row_at(a, s);
-        *sum_bytes += slot_bytes_of_row(r);
-        for (uint32_t j = 0; j < r->head.n; j++) {
-            uint16_t form = container_at(a, &r->entries[j])->head.form;
-            *sum_bytes += kind_slot_bytes(form_bytes(form));
+        for (uint32_t j = 0; j < r->head.n; j++)
             n += r->entries[j].n_less_1 + 1u;
-        }
     }
+    *sum_bytes += postings_bytes(a, p);
     return n == p->n;
 }

@@ -48,6 +48,14 @@ bool postings_contains(const struct arena *a, const struct postings *p, uint32_t
 /* Writes all p->n ids, ascending. */
 void postings_list(const struct arena *a, const struct postings *p, uint32_t *ret_ids);
 
+/* Writes the ids at or after `from`, ascending, max at most; returns how many. So a set can be
+ * walked in slices while it changes between them. */
+uint32_t postings_slice(const struct arena *a, const struct postings *p, uint32_t from,
+                        uint32_t *ret_ids, uint32_t max);
+
+/* The bytes of its slots. */
+size_t postings_bytes(const struct arena *a, const struct postings *p);
+
 /* A row or a container was copied from one slot to another: redirects what leads to it. A kind_move
  * whose ctx is a struct postings_mover. */
 struct postings_mover {

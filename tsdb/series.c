@@ -252,6 +252,34 @@ bool series_own_view(const struct arena *a, const struct series *s, uint32_t ser
     return ret->c.serial == serial;
 }
 
+static bool has_serial(const uint32_t *serials, uint32_t n, uint32_t serial)
+{
+    while (n > 0 && serials[n - 1] != serial)
+        n--;
+    return n > 0;
+}
+
+void series_add_bytes(const struct arena *a, const struct series *s, const uint32_t *windows,
+                      uint32_t n_windows, struct series_bytes *io)
+{
+    struct chunk chunks[SERIES_CHUNKS_MAX];
+    struct chunk_footprint f = {0};
+    struct chunk_view v;
+    uint32_t n = series_chunks(a, s, chunks);
+    for (uint32_t i = 0; i < n; i++) {
+        if (chunks[i].kind == CHUNK_CONSTANT || !series_view(a, s, chunks[i].serial, &v))
+            continue;
+        if (has_serial(windows, n_windows, v.c.serial))
+            chunk_add_footprint(a, &v, &f);
+        else
+            chunk_add_open_footprint(&v, &f);
+    }
+    io->record += kind_slot_bytes(record_bytes(series_n_pairs(s)));
+    io->history += n > 1 ? kind_slot_bytes(history_bytes(n - 1)) : 0;
+    io->chunks += chunk_footprint_bytes(&f);
+    io->open += f.open_slots * SIZE_CLASS_STEP_BYTES;
+}
+
 /* ---- chunks: writing ---- */
 
 /* The state with one more chunk, and its history: what is live of the old one, in the order of the

@@ -114,6 +114,20 @@ enum { SERIES_CHUNKS_MAX = WINDOW_SLOTS };
 uint32_t series_chunks(const struct arena *a, const struct series *s,
                        struct chunk ret[SERIES_CHUNKS_MAX]);
 
+/* The bytes of slots that a series holds, each kind for itself. */
+struct series_bytes {
+    uint64_t record, history;
+    uint64_t chunks; /* in the pools of windows */
+    uint64_t open;   /* heads and tails, in the pool `open` */
+};
+
+/* Adds those of a series. windows: serials of the windows whose chunks may be looked at: of any
+ * other only the head is left. Inside the epoch; the windows were live in it. Each chunk is seen
+ * at one moment, the series is not: what moves between two of them meanwhile counts in both, or
+ * in none. */
+void series_add_bytes(const struct arena *a, const struct series *s, const uint32_t *windows,
+                      uint32_t n_windows, struct series_bytes *io);
+
 /* Whether it never had a sample. */
 bool series_is_empty(const struct series *s);
 

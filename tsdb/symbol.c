@@ -120,6 +120,11 @@ void symbol_drop(struct arena *a, struct symbols *s, uint32_t id)
     kind_put(a, &s->records, at, record_bytes(symbol->n_bytes));
 }
 
+size_t symbol_slot_bytes(const struct symbol *s)
+{
+    return kind_slot_bytes(record_bytes(s->n_bytes));
+}
+
 bool symbol_move(void *ctx, slot from, slot to)
 {
     const struct symbol_mover *m = ctx;

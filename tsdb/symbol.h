@@ -49,6 +49,9 @@ static inline struct symbol *symbol_at(const struct arena *a, const struct symbo
     return slot_ptr(a, id_table_at(a, &s->ids, symbol));
 }
 
+/* The bytes of its slot. */
+size_t symbol_slot_bytes(const struct symbol *s);
+
 /* A record was copied from one slot to another: redirects what leads to it. A kind_move whose ctx
  * is a struct symbol_mover. */
 struct symbol_mover {

@@ -317,6 +317,18 @@ static void add_open_figures(const struct tsdb *db, struct tsdb_stats *ret)
     ret->slack_bytes += add_pool_waste(p, ret) - ret->open_payload_bytes;
 }
 
+static void add_record_figures(const struct tsdb *db, struct tsdb_stats *ret)
+{
+    struct label_index_bytes labels = label_index_free_bytes(&db->labels);
+    ret->free_series_bytes =
+        kind_free_bytes(&db->series.records) + kind_free_bytes(&db->series.histories);
+    ret->free_symbol_bytes = labels.symbols;
+    ret->free_pair_bytes = labels.pairs;
+    ret->free_posting_bytes = labels.postings;
+    ret->free_slot_bytes +=
+        ret->free_series_bytes + labels.symbols + labels.pairs + labels.postings;
+}
+
 static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
 {
     uint64_t *const to[STORE_COUNTERS] = {
@@ -352,9 +364,7 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
     counter_figures(db, ret);
     ret->symbols = db->labels.symbols.n;
     ret->pairs = db->labels.pairs.n;
-    ret->free_slot_bytes += kind_free_bytes(&db->series.records) +
-                            kind_free_bytes(&db->series.histories) +
-                            label_index_free_bytes(&db->labels);
+    add_record_figures(db, ret);
     pthread_mutex_unlock(&db->slots.lock);
     pthread_rwlock_unlock(&db->lock);
 }

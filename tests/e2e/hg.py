@@ -244,22 +244,6 @@ class Server:
         found = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)", self.get("/metrics").text, re.M)
         return sum(float(value) for value in found) if found else None
 
-
-class Hourglass(Server):
-    """Hourglass(**{"storage.clock": "samples"}) passes --storage.clock=samples. Own metrics are off unless asked for,
-    so that a test meets only what it wrote. The data lies in self.data_path and survives stop() and start()."""
-
-    name = "hourglass"
-
-    def __init__(self, **flags):
-        super().__init__()
-        self.data_path = os.path.join(self.directory, "data")
-        self.flags = {"self.interval": "0", **flags}
-
-    def command(self):
-        flags = {"web.listen-address": self.address, "storage.path": self.data_path, **self.flags}
-        return [BINARY] + [f"--{name}={value}" for name, value in flags.items()]
-
     def write(self, *series, headers=None):
         """Remote write of (labels, samples) tuples."""
         return self.write_raw(snappy(write_request(*series)), headers)
@@ -279,6 +263,22 @@ class Hourglass(Server):
         answer = self.write(*series)
         assert answer.code == 204, answer
 
+
+class Hourglass(Server):
+    """Hourglass(**{"storage.clock": "samples"}) passes --storage.clock=samples. Own metrics are off unless asked for,
+    so that a test meets only what it wrote. The data lies in self.data_path and survives stop() and start()."""
+
+    name = "hourglass"
+
+    def __init__(self, **flags):
+        super().__init__()
+        self.data_path = os.path.join(self.directory, "data")
+        self.flags = {"self.interval": "0", **flags}
+
+    def command(self):
+        flags = {"web.listen-address": self.address, "storage.path": self.data_path, **self.flags}
+        return [BINARY] + [f"--{name}={value}" for name, value in flags.items()]
+
     def samples(self, selector, at, seconds):
         """Raw samples as {frozenset(labels): [(ms, text)]} of the range (at - seconds, at]."""
         result = self.query(f"{selector}[{seconds}s]", at=at)["result"]
@@ -296,14 +296,16 @@ class NodeExporter(Server):
 
 
 class Prometheus(Server):
-    """Scrapes `targets` (job name to address; itself always) and remote-writes to the servers given."""
+    """Scrapes `targets` (job name to address) and itself, and remote-writes to the servers given. receives: takes
+    remote write itself and scrapes nothing."""
 
     name = "prometheus"
 
-    def __init__(self, interval, targets, write_to=()):
+    def __init__(self, interval, targets, write_to=(), receives=False):
         super().__init__()
+        self.receives = receives
         self.config_path = os.path.join(self.directory, "prometheus.yml")
-        jobs = {**targets, "prometheus": self.address}
+        jobs = {} if receives else {**targets, "prometheus": self.address}
         lines = [f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}", "scrape_configs:"]
         lines += [f"  - {{job_name: {job}, static_configs: [{{targets: ['{at}']}}]}}" for job, at in jobs.items()]
         lines += ["remote_write:"] if write_to else []
@@ -319,7 +321,7 @@ class Prometheus(Server):
             f"--config.file={self.config_path}",
             f"--storage.tsdb.path={os.path.join(self.directory, 'tsdb')}",
             f"--web.listen-address={self.address}",
-        ]
+        ] + (["--web.enable-remote-write-receiver"] if self.receives else [])
 
 
 def promtool(*args):

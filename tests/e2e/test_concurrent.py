@@ -23,7 +23,7 @@ def _write(server, number, start, done, counts):
 def _ask(server, done, errors):
     paths = ("/api/v1/query?query=sum(many)", "/api/v1/query?query=count(rate(many[1m]))+by+(writer)",
              "/api/v1/labels", "/api/v1/label/series/values", "/api/v1/series?match[]=many{series=~'1.'}",
-             "/api/v1/status/memory", "/metrics")
+             "/api/v1/status/memory", "/api/v1/status/tsdb", "/debug/pprof/heap", "/metrics")
     while not done.is_set():
         for path in paths:
             answer = server.get(path)

@@ -39,9 +39,11 @@ def test_page_shows_the_series_of_a_query():
         server.write_ok(*[({"__name__": "apples", "tree": tree}, [(t - 15000 * i, 4.0 + i) for i in range(10, -1, -1)])
                           for tree in ("north", "<b>south</b>")])
         for tab in ("0", "1"):
-            url = f"http://{server.address}/?g0.expr=apples&g0.tab={tab}&g0.range_input=15m"
+            url = f"http://{server.address}/?g0.expr=apples&g0.tab={tab}&g0.range_input=15m#holders"
             dom = subprocess.run([browser, *CHROMIUM_FLAGS, f"--user-data-dir={profile}/{tab}", url], check=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, text=True).stdout
             assert 'tree="north"' in dom, f"tab {tab}: {dom[-3000:]}"
             assert "<b>south</b>" not in dom and "&lt;b&gt;south&lt;/b&gt;" in dom, "labels are text, never markup"
             assert "unaccounted" in dom and "Pools: pages" in dom and "slack inside slots" in dom, "the memory panel"
+            assert "<td>apples</td>" in dom and "&lt;td&gt;" not in dom, "who holds the most"
+            assert "<td>tree=&lt;b&gt;south&lt;/b&gt;</td>" in dom

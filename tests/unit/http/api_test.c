@@ -285,6 +285,128 @@ Test(api, status_memory_adds_up)
     cr_assert_not_null(strstr(body, "\"series\":3,\"samples\":4,"), "%s", body);
 }
 
+#define HEAD_STATS                                                                                 \
+    "\"headStats\":{\"numSeries\":3,\"numLabelPairs\":4,\"chunkCount\":3,"                         \
+    "\"minTime\":1699996400000,\"maxTime\":1700000000000}"
+
+Test(api, status_tsdb)
+{
+    expect("/api/v1/status/tsdb", 200,
+           DATA("{" HEAD_STATS ",\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2},"
+                "{\"name\":\"load\",\"value\":1}],"
+                "\"labelValueCountByLabelName\":[{\"name\":\"__name__\",\"value\":2},"
+                "{\"name\":\"job\",\"value\":2}],"
+                "\"memoryInBytesByLabelName\":[{\"name\":\"__name__\",\"value\":38},"
+                "{\"name\":\"job\",\"value\":19}],"
+                "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":2},"
+                "{\"name\":\"job=a\",\"value\":2},{\"name\":\"__name__=load\",\"value\":1},"
+                "{\"name\":\"job=b<\",\"value\":1}],"
+                "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":288},"
+                "{\"name\":\"load\",\"value\":80}],"
+                "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":192},"
+                "{\"name\":\"job\",\"value\":192}],"
+                "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":288},"
+                "{\"name\":\"job=a\",\"value\":288},{\"name\":\"__name__=load\",\"value\":80},"
+                "{\"name\":\"job=b<\",\"value\":80}],"
+                "\"bytesTotal\":{\"series\":368,\"labels\":384}}"));
+    expect("/api/v1/status/tsdb?limit=1", 200,
+           DATA("{" HEAD_STATS ",\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2}],"
+                "\"labelValueCountByLabelName\":[{\"name\":\"__name__\",\"value\":2}],"
+                "\"memoryInBytesByLabelName\":[{\"name\":\"__name__\",\"value\":38}],"
+                "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":2}],"
+                "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":288}],"
+                "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":192}],"
+                "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":288}],"
+                "\"bytesTotal\":{\"series\":368,\"labels\":384}}"));
+}
+
+/* An empty limit is none, and one that ends int64 is one: only what is not positive is wrong. */
+Test(api, limits_of_status_tsdb)
+{
+    static const char *const wrong[] = {"0", "-1", "abc", "1.5", "9223372036854775808", "%201"};
+    static const char *const good[] = {"", "1", "%2B5", "9223372036854775807"};
+    char target[80];
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        snprintf(target, sizeof(target), "/api/v1/status/tsdb?limit=%s", wrong[i]);
+        expect_error(target, 400, "bad_data", "limit must be a positive number");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        snprintf(target, sizeof(target), "/api/v1/status/tsdb?limit=%s", good[i]);
+        cr_assert_eq(ask(target), 200, "%s: %s", target, body);
+    }
+}
+
+/* Each take from the budget fails once, until none is left to fail. */
+static void without_memory(const char *target, const char *error)
+{
+    bool is_through = false;
+    app.arena.retain_span_bytes = 0;
+    app.arena.retain_pages = 0;
+    arena_trim(&app.arena);
+    for (long nth = 1; !is_through; nth++) {
+        budget_fail_nth(&app.budget, nth);
+        int status = ask(target);
+        is_through = atomic_load(&app.budget.fail_in) > 0;
+        budget_fail_nth(&app.budget, 0);
+        cr_assert(is_through ? status == 200 : status == 503, "%ld: %d %s", nth, status, body);
+        if (!is_through)
+            cr_assert_not_null(strstr(body, error), "%s", body);
+        cr_assert(is_through ? nth > 1 : nth < 20);
+    }
+    drop_request();
+    cr_assert_eq(atomic_load(&app.budget.rows[app.owner_requests].bytes), 0);
+}
+
+Test(api, status_tsdb_without_memory_says_so)
+{
+    without_memory("/api/v1/status/tsdb", "\"errorType\":\"unavailable\",\"error\":\"no memory to "
+                                          "count in: it takes 8 bytes for each label pair");
+}
+
+static const char *header(const char *name)
+{
+    for (size_t i = 0; i < rq.reply.n_headers; i++)
+        if (strcmp(rq.reply.headers[i].name, name) == 0)
+            return rq.reply.headers[i].value;
+    return "";
+}
+
+Test(api, heap_profile)
+{
+    cr_assert_eq(ask("/debug/pprof/heap"), 200);
+    cr_assert_str_eq(rq.reply.content_type, "application/octet-stream");
+    cr_assert_str_eq(header("Content-Disposition"), "attachment; filename=\"heap\"");
+    cr_assert_str_eq(header("X-Content-Type-Options"), "nosniff");
+    cr_assert_eq(memcmp(body, "\x1f\x8b\x08", 3), 0, "gzip");
+    cr_assert_eq(ask("/debug/pprof/heap?debug=0"), 200);
+    cr_assert_str_eq(rq.reply.content_type, "application/octet-stream");
+    cr_assert_eq(ask("/debug/pprof/heap?debug=x"), 200);
+    cr_assert_str_eq(rq.reply.content_type, "application/octet-stream");
+    expect("/debug/pprof/heap?seconds=5", 400,
+           "a profile over some seconds is not supported: get two, and compare them with "
+           "go tool pprof -diff_base\n");
+}
+
+Test(api, heap_profile_as_text)
+{
+    cr_assert_eq(ask("/debug/pprof/heap?debug=1"), 200);
+    cr_assert_str_eq(rq.reply.content_type, "text/plain; charset=utf-8");
+    cr_assert_str_eq(header("Content-Disposition"), "");
+    uint64_t accounted = strtoull(body + strlen("# bytes of "), NULL, 10), sum = 0;
+    for (const char *p = body; (p = strchr(p, '\n')) != NULL && p[1] != '\0';)
+        sum += strtoull(++p, NULL, 10);
+    cr_assert_gt(sum, 0);
+    cr_assert_eq(sum, accounted, "%s", body);
+    cr_assert_not_null(strstr(body, "  hourglass;tails;free slots\n"));
+    cr_assert_not_null(strstr(body, "  hourglass;chunks;window 118055;class 128;slack\n"));
+}
+
+Test(api, heap_profile_without_memory_says_so)
+{
+    without_memory("/debug/pprof/heap", "no memory for a profile (--storage.memory-limit)");
+    without_memory("/debug/pprof/heap?debug=1", "no memory for a profile");
+}
+
 Test(api, metrics_text_is_well_formed)
 {
     char seen[128][80];

@@ -20,6 +20,8 @@ Test(route, paths)
         "/api/v1/status/buildinfo",
         "/api/v1/status/flags",
         "/api/v1/status/memory",
+        "/api/v1/status/tsdb",
+        "/debug/pprof/heap",
         "/api/v1/admin/tsdb/snapshot",
     };
     static const char *const unknown[] = {"",

@@ -51,6 +51,26 @@ static bool is_good(void)
     return postings_check(&t.arena, &p, OWNER, &bytes) && bytes == kind_used_bytes(&k);
 }
 
+/* Slices from anywhere, of any length, against the whole list. */
+static void compare_slices(const uint32_t *ids, uint32_t n)
+{
+    static uint32_t got[IDS];
+    for (int i = 0; i < 4; i++) {
+        uint32_t near = n > 0 ? ids[random_below(&random_state, n)] : CONTAINER;
+        uint32_t from = near - 1 + (uint32_t)random_below(&random_state, 3);
+        uint32_t max = (uint32_t)random_below(&random_state, n + 2), at = 0;
+        while (at < n && ids[at] < from)
+            at++;
+        uint32_t n_wanted = max < n - at ? max : n - at;
+        cr_assert_eq(postings_slice(&t.arena, &p, from, got, max), n_wanted, "from %u", from);
+        cr_assert_eq(memcmp(got, &ids[at], n_wanted * sizeof(got[0])), 0, "from %u", from);
+    }
+    cr_assert_eq(postings_slice(&t.arena, &p, 0, got, IDS), n);
+    cr_assert_eq(postings_slice(&t.arena, &p, UINT32_MAX, got, IDS), 0);
+    cr_assert_eq(postings_slice(&t.arena, &p, POSTINGS_ID_MAX, got, IDS),
+                 n > 0 && ids[n - 1] == POSTINGS_ID_MAX);
+}
+
 static void compare(void)
 {
     static uint32_t ids[IDS];
@@ -66,6 +86,8 @@ static void compare(void)
             cr_assert_fail("id %u", id);
     }
     cr_assert_eq(i, n_naive);
+    cr_assert_eq(postings_bytes(&t.arena, &p), kind_used_bytes(&k));
+    compare_slices(ids, n_naive);
 }
 
 Test(postings, two_ids_take_no_memory)
@@ -188,6 +210,7 @@ static void far_compare(void)
     cr_assert_eq(p.n, n_far);
     postings_list(&t.arena, &p, ids);
     cr_assert_eq(memcmp(ids, far, n_far * sizeof(ids[0])), 0);
+    compare_slices(far, n_far);
     for (uint32_t i = 0; i < n_far; i++) {
         cr_assert(postings_contains(&t.arena, &p, far[i]));
         uint32_t next = far[i] + 1;

@@ -1,8 +1,9 @@
-/* Writers, readers, a ticker and a dumper at once, for about a second: nothing may be seen half,
- * and the store must be whole at the end. Worth most under ThreadSanitizer. SECONDS makes it
- * longer.
+/* Writers, readers, a counter of usage, a ticker and a dumper at once, for about a second: nothing
+ * may be seen half, and the store must be whole at the end. Worth most under ThreadSanitizer.
+ * SECONDS makes it longer.
  */
 #include "tests/unit/tsdb/test_copy.h"
+#include "tsdb/usage.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -12,7 +13,7 @@ enum { WINDOW_MS = 10000, N_WINDOWS = 4, SERIES = 40, WRITERS = 2, READERS = 2, 
 struct world {
     struct test_store store;
     atomic_bool is_over;
-    atomic_ulong n_written, n_read, n_dumped, n_ticks, n_stays;
+    atomic_ulong n_written, n_read, n_dumped, n_ticks, n_stays, n_usages;
     atomic_ulong generation; /* of series that all writers make at once */
     atomic_llong wall_ms;    /* the ticker moves it */
     atomic_llong boot_ms;
@@ -233,6 +234,27 @@ static void *stayer(void *ctx)
     return NULL;
 }
 
+/* Series, pairs and names come and go meanwhile; nobody is given what another one holds. */
+static void *counter(void *ctx)
+{
+    struct region r;
+    static struct usage u;
+    (void)ctx;
+    region_init(&r, &w.store.arena, budget_owner(&w.store.budget, "queries"), 0);
+    while (!atomic_load(&w.is_over)) {
+        uint64_t sum = 0;
+        cr_assert_eq(usage_read(w.store.db, 1000, NULL, &r, &u), 0);
+        for (size_t i = 0; i < u.bytes_by_metric.n; i++)
+            sum += u.bytes_by_metric.rows[i].value;
+        cr_assert_leq(sum, u.series_bytes);
+        for (size_t i = 0; i < u.bytes_by_pair.n; i++)
+            cr_assert_leq(u.bytes_by_pair.rows[i].value, u.series_bytes);
+        region_release(&r);
+        atomic_fetch_add(&w.n_usages, 1);
+    }
+    return NULL;
+}
+
 static void *ticker(void *ctx)
 {
     (void)ctx;
@@ -344,7 +366,7 @@ static void expect_restores_as_it_is(void)
 static void run(enum tsdb_clock clock)
 {
     static unsigned numbers[] = {0, 1, 2, 3};
-    pthread_t threads[WRITERS + READERS + 3];
+    pthread_t threads[WRITERS + READERS + 4];
     size_t n = 0;
     set_up(clock);
     for (unsigned i = 0; i < WRITERS; i++)
@@ -352,6 +374,7 @@ static void run(enum tsdb_clock clock)
     for (unsigned i = 0; i < READERS; i++)
         cr_assert_eq(pthread_create(&threads[n++], NULL, reader, &numbers[i]), 0);
     cr_assert_eq(pthread_create(&threads[n++], NULL, stayer, NULL), 0);
+    cr_assert_eq(pthread_create(&threads[n++], NULL, counter, NULL), 0);
     cr_assert_eq(pthread_create(&threads[n++], NULL, ticker, NULL), 0);
     cr_assert_eq(pthread_create(&threads[n++], NULL, dumper, NULL), 0);
     nanosleep(&(struct timespec){.tv_sec = (time_t)random_setting("SECONDS", 1)}, NULL);
@@ -363,6 +386,7 @@ static void run(enum tsdb_clock clock)
     cr_assert_gt(atomic_load(&w.n_ticks), 1);
     cr_assert_gt(atomic_load(&w.n_dumped), 1);
     cr_assert_gt(atomic_load(&w.n_stays), 1);
+    cr_assert_gt(atomic_load(&w.n_usages), 1);
     tsdb_tick(w.store.db);
     expect_no_series_twice();
     expect_restores_as_it_is();
