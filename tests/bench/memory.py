@@ -352,14 +352,6 @@ def table(title, rows):
     return "\n".join([title, "", *lines]) + "\n"
 
 
-def find_data():
-    data = os.environ.get("DATA")
-    if data:
-        return None if data == "mix" else data
-    beside = os.path.join(os.path.dirname(ROOT), "shared", "data", "scrapes.tar.zst")
-    return beside if os.path.exists(beside) else None
-
-
 def draw(bench):
     paths = [os.path.join(OUT, name + ".csv") for name in ("directory", "memory")
              if getattr(bench, name) is not None]
@@ -377,7 +369,7 @@ def main():
     scale = Scale(float(os.environ.get("SCALE") or 1))
     if not os.access(hg.BINARY, os.X_OK):
         sys.exit(f"{hg.BINARY} is not there: run make first")
-    path, source = recording.prepare(find_data(), OUT)
+    path, source = recording.prepare(recording.find_data(), OUT)
     title = f"Memory, {source}"
     if scale.factor != 1:
         title += f"; SCALED to {scale.factor:g} of the windows and fleets: NOT a result"
