@@ -77,7 +77,7 @@ CODEC := $(BUILD)/tests/bench/codec
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
-.PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
+.PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
         e2e e2e-tsan compare bench-memory bench-codec record lint format format-check clang-check test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -176,6 +176,10 @@ unit: $(UNIT)
 
 prop: $(PROP)
 	@tests/tools/run-suite.sh $(BUILD) prop $^
+
+# The long runs of property tests that take only a share of their values in `make test`.
+soak: $(BUILD)/tests/prop/column_prop
+	N=1000000000 PROP_SECONDS=0 $(BUILD)/tests/prop/column_prop
 
 asan:
 	@$(MAKE) BUILD=build/asan SAN=address,undefined test-programs

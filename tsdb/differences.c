@@ -295,55 +295,89 @@ size_t differences_put(uint8_t *out, size_t room, const int64_t *d, uint32_t n)
 
 /* ---- reading ---- */
 
-static bool get_packed(const uint8_t **at, const uint8_t *end, uint64_t *v, uint32_t n,
-                       unsigned width)
+static bool get_numbers(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n,
+                        unsigned width, uint64_t base)
 {
-    size_t n_bytes = packed_bytes(n, width);
-    if ((size_t)(end - *at) < n_bytes || !packed_get(*at, v, n, width))
+    size_t n_bytes = packed_bytes(n, width), n_left = (size_t)(end - *at);
+    if (n_left < n_bytes || !packed_get(*at, n_left, (uint64_t *)d, n, width, base))
         return false;
     *at += n_bytes;
     return true;
 }
 
+/* List or bitmap, the places take at most as many bytes as a bit for each number: two words. */
+enum { PLACE_WORDS = DIFFERENCES_MAX / 64 };
+
+static bool places_of_list(const uint64_t *words, uint32_t n, uint32_t n_exceptions,
+                           uint8_t *places)
+{
+    uint64_t low = words[0], high = words[1];
+    unsigned mask = (1u << PLACE_BITS) - 1;
+    bool is_ascending = true;
+    for (uint32_t i = 0; i < n_exceptions; i++) {
+        places[i] = (uint8_t)(low & mask);
+        is_ascending &= i == 0 || places[i] > places[i - 1];
+        low = low >> PLACE_BITS | high << (64 - PLACE_BITS);
+        high >>= PLACE_BITS;
+    }
+    /* what is left fills up the last byte */
+    return is_ascending && low == 0 && high == 0 && places[n_exceptions - 1] < n;
+}
+
+static bool places_of_bitmap(const uint64_t *words, uint32_t n, uint32_t n_exceptions,
+                             uint8_t *places)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < PLACE_WORDS; i++)
+        for (uint64_t left = words[i]; left != 0 && k < n_exceptions; left &= left - 1, k++)
+            places[k] = (uint8_t)(64 * i + (unsigned)__builtin_ctzll(left));
+    uint32_t n_bits =
+        (uint32_t)__builtin_popcountll(words[0]) + (uint32_t)__builtin_popcountll(words[1]);
+    return n_bits == n_exceptions && places[n_exceptions - 1] < n;
+}
+
+/* The next n_bytes (at most two words) with zeros behind them. Whole words are loaded where they
+ * are there: copying a number of bytes that the compiler does not know costs more than the rest. */
+static void load_words(const uint8_t *at, const uint8_t *end, size_t n_bytes, uint64_t *words)
+{
+    if (end - at < (ptrdiff_t)sizeof(uint64_t) * PLACE_WORDS) {
+        words[0] = words[1] = 0;
+        memcpy(words, at, n_bytes);
+        return;
+    }
+    memcpy(words, at, sizeof(uint64_t) * PLACE_WORDS);
+    unsigned n_low = (unsigned)size_min(n_bytes, sizeof(uint64_t)) * 8;
+    unsigned n_high = (unsigned)n_bytes * 8 - n_low;
+    words[0] &= UINT64_MAX >> (64 - n_low);
+    words[1] &= n_high == 0 ? 0 : UINT64_MAX >> (64 - n_high);
+}
+
 /* The places of the exceptions, ascending. */
 static bool get_places(const uint8_t **at, const uint8_t *end, uint32_t n, uint32_t n_exceptions,
-                       uint64_t *places)
+                       uint8_t *places)
 {
-    uint64_t is_exception[DIFFERENCES_MAX];
-    if (is_list(n, n_exceptions)) {
-        if (!get_packed(at, end, places, n_exceptions, PLACE_BITS))
-            return false;
-        for (uint32_t i = 1; i < n_exceptions; i++)
-            if (places[i] <= places[i - 1])
-                return false;
-        return places[n_exceptions - 1] < n;
-    }
-    uint32_t k = 0;
-    if (!get_packed(at, end, is_exception, n, 1))
+    uint64_t words[PLACE_WORDS];
+    size_t n_bytes = places_bytes(n, n_exceptions);
+    if ((size_t)(end - *at) < n_bytes)
         return false;
-    for (uint32_t i = 0; i < n; i++) {
-        places[k] = i;
-        k += (uint32_t)is_exception[i];
-        if (k > n_exceptions)
-            return false;
-    }
-    return k == n_exceptions;
+    load_words(*at, end, n_bytes, words);
+    *at += n_bytes;
+    return is_list(n, n_exceptions) ? places_of_list(words, n, n_exceptions, places)
+                                    : places_of_bitmap(words, n, n_exceptions, places);
 }
 
 static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n,
                        unsigned n_levels)
 {
-    uint64_t base, low[DIFFERENCES_MAX], places[DIFFERENCES_MAX + 1];
+    uint64_t base;
+    uint8_t places[DIFFERENCES_MAX];
     int64_t high[DIFFERENCES_MAX];
     if (!varint_get_shortest(at, end, &base) || *at == end)
         return false;
-    base = (uint64_t)unzigzag(base);
     unsigned width = **at & ~(unsigned)HAS_EXCEPTIONS;
     bool has_exceptions = (*(*at)++ & HAS_EXCEPTIONS) != 0;
-    if (width > WIDTH_MAX || (width > 0 && !get_packed(at, end, low, n, width)))
+    if (width > WIDTH_MAX || !get_numbers(at, end, d, n, width, (uint64_t)unzigzag(base)))
         return false;
-    for (uint32_t i = 0; i < n; i++)
-        d[i] = (int64_t)(width > 0 ? low[i] + base : base);
     if (!has_exceptions)
         return true;
     if (n_levels == 1 || width == WIDTH_MAX || *at == end)
@@ -352,13 +386,13 @@ static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint3
     if (n_exceptions > n || !get_places(at, end, n, n_exceptions, places) ||
         !get_levels(at, end, high, n_exceptions, n_levels - 1))
         return false;
+    bool is_good = true;
     for (uint32_t i = 0; i < n_exceptions; i++) {
         uint64_t above = (uint64_t)high[i] << width;
-        if (high[i] == 0 || (int64_t)above >> width != high[i])
-            return false;
+        is_good &= high[i] != 0 && (int64_t)above >> width == high[i];
         d[places[i]] = (int64_t)((uint64_t)d[places[i]] + above);
     }
-    return true;
+    return is_good;
 }
 
 bool differences_get(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n)

@@ -1,12 +1,13 @@
 #include "tests/bench/codec_columns.h"
 #include "tsdb/block.h"
+#include "tsdb/vectors.h"
 
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { PASSES = 9, PASS_NS = 1000000 };
+enum { PASSES = 25, PASS_NS = 1000000 };
 
 static const char *const kind_names[COLUMN_KINDS_MAX] = {
     "constant",
@@ -108,7 +109,10 @@ static void encode(struct columns *c, uint8_t **at, const uint64_t *values, uint
                                     .encoding = b.encoding};
     column->kind = kind_of(column);
     *at += b.n_values_bytes;
+    (void)vectors_use(false);
     decode_and_compare(column, "portable");
+    if (vectors_use(true))
+        decode_and_compare(column, "AVX2");
 }
 
 void columns_init(struct columns *c, const struct recording *r)
@@ -191,6 +195,9 @@ struct column_costs columns_measure(const struct coded_column *const *some, size
         costs.n_bytes += some[i]->n_bytes;
     }
     costs.build_ns = pass_ns(build, some, n) / (double)costs.n_values;
+    (void)vectors_use(false);
     costs.portable_ns = pass_ns(decode, some, n) / (double)costs.n_values;
+    if (vectors_use(true))
+        costs.vectors_ns = pass_ns(decode, some, n) / (double)costs.n_values;
     return costs;
 }

@@ -2,6 +2,7 @@
 #include "tsdb/append.h"
 #include "tsdb/read.h"
 #include "tsdb/store.h"
+#include "tsdb/vectors.h"
 
 #include <err.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ enum {
     PHASE_MS = 2500,
     REQUEST_SERIES = 2000,
     STORES = 3, /* filled one after another: appending is measured once in each */
-    PASSES = 9,
+    PASSES = 25,
 };
 
 #define START_MS INT64_C(1700006400000) /* the start of a window */
@@ -236,8 +237,12 @@ static void measure_reading(struct bench_store *s, struct store_costs *ret)
         err(1, "memory for samples");
     times_cache_init(&in->times, in->items, TIMES_CACHE_READER);
     check_reading(s, in);
+    (void)vectors_use(false);
     ret->read_portable_ns = read_ns(s, in, false, &ret->n_samples);
     ret->moving_portable_ns = read_ns(s, in, true, &ret->n_moving);
+    (void)vectors_use(true);
+    ret->read_ns = read_ns(s, in, false, &ret->n_samples);
+    ret->moving_ns = read_ns(s, in, true, &ret->n_moving);
     ret->select_ns = select_ns(s);
     free(in);
 }
