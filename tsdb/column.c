@@ -5,22 +5,25 @@
  * bits of noise; the rest are sums that rounding has made noisy.
  *
  * The idea: make integers of them, without loss, and leave the rest to one packing
- * (tsdb/differences.c). A scale says how: whole numbers as they are, or less the zero bits that all
- * end in; decimals times a power of ten (after Afroozeh and Boncz, ALP, 2023); and what is none of
- * these as the bits of the double themselves, whose differences are small when sign and exponent
- * stay. A scale is taken only when each value comes back bit for bit. Then either the integers are
- * packed, or their differences.
+ * (tsdb/differences.c). A scale says how (tsdb/scale.c): whole numbers as they are, or less the
+ * zero bits that all end in; decimals as they were computed; and what is none of these as the bits
+ * of the double themselves, whose differences are small when sign and exponent stay. A scale is
+ * taken only when each value comes back bit for bit. Then either the integers are packed, or their
+ * differences.
+ *
+ * One value that the scale does not suit (NaN where nothing was to be measured, a stale marker
+ * because the target was away for a scrape, infinity) must not cost the others theirs: up to
+ * SCALE_STRANGERS_MAX are kept apart.
  *
  * What has no encoding of its own: a linear column is differences of width 0, runs are differences
- * of width 0 with exceptions. Tried on recorded scrapes and left out because it saved under 1 %:
- * differences of differences, a dictionary, runs of raw values. With XOR (Gorilla) in place of the
- * packed bits the whole came out 6 % longer.
+ * of width 0 with exceptions. What was tried and left out is in docs/column-format.md section 4.
  *
  * A series that ends leaves one stale marker at its end. That must not cost a column its encoding,
  * so it is a flag.
  */
 #include "tsdb/column.h"
 #include "tsdb/differences.h"
+#include "tsdb/places.h"
 #include "tsdb/scale.h"
 #include "tsdb/varint.h"
 #include "tsdb/whole.h"
@@ -31,7 +34,12 @@ _Static_assert((int)COLUMN_VALUES_MAX <= (int)DIFFERENCES_MAX, "a column is pack
 
 #define STALE_MARKER UINT64_C(0x7ff0000000000002)
 
-enum { VALUE_BYTES = 8, FILL_GROUP = 8 };
+enum {
+    VALUE_BYTES = 8,
+    FILL_GROUP = 8,
+    STRANGERS_DIFFERENCES = 0x80, /* beside the scale, which is none of bits then */
+    STRANGERS_BYTES_MAX = 2 + PLACES_BYTES_MAX + SCALE_STRANGERS_MAX * VALUE_BYTES,
+};
 
 _Static_assert(COLUMN_VALUES_MAX % FILL_GROUP == 0, "values have room for whole groups");
 _Static_assert((int)COLUMN_VALUES_MAX % (int)SCALE_GROUP == 0, "here as well");
@@ -53,44 +61,99 @@ static size_t put_constant(uint64_t value, uint8_t *out)
     return VALUE_BYTES;
 }
 
-/* Writes the scale if there is one, then the integers or, if that is shorter, the first and the
- * differences. Returns how many bytes, or 0 when they are not less than room. */
-static size_t put_integers(uint8_t scale, const int64_t *x, uint32_t n, uint8_t *out, size_t room,
-                           uint8_t *ret_encoding)
+/* Writes the integers or, if that is shorter, the first and the differences. Returns how many
+ * bytes, or 0 when they are not less than room. */
+static size_t put_integers(const int64_t *x, uint32_t n, uint8_t *out, size_t room,
+                           bool *ret_are_differences)
 {
     int64_t d[COLUMN_VALUES_MAX];
     struct differences_plan by_value, by_difference;
-    uint8_t head[1 + VARINT_BYTES_MAX] = {scale};
-    size_t scale_bytes = scale != SCALE_NONE;
-    *ret_encoding = scale == SCALE_NONE ? COLUMN_AS_WHOLE : COLUMN_AS_SCALED;
-
+    uint8_t first[VARINT_BYTES_MAX];
     uint32_t n_changes = 0;
     for (uint32_t i = 1; i < n; i++) {
         d[i - 1] = (int64_t)((uint64_t)x[i] - (uint64_t)x[i - 1]);
         n_changes += d[i - 1] != 0;
     }
     differences_plan(d, n - 1, &by_difference);
-    size_t head_bytes = scale_bytes + varint_put(head + scale_bytes, zigzag(x[0]));
-    size_t n_bytes = head_bytes + by_difference.n_bytes;
+    size_t first_bytes = varint_put(first, zigzag(x[0]));
+    size_t n_bytes = first_bytes + by_difference.n_bytes;
 
     /* Where values often stay, differences win, unless the values are very few. */
-    if (n_changes * 2 > n || scale_bytes + differences_plain_bytes(x, n) < n_bytes) {
+    *ret_are_differences = false;
+    if (n_changes * 2 > n || differences_plain_bytes(x, n) < n_bytes) {
         differences_plan(x, n, &by_value);
-        if (scale_bytes + by_value.n_bytes < n_bytes) {
-            n_bytes = scale_bytes + by_value.n_bytes;
-            if (n_bytes >= room)
+        if (by_value.n_bytes < n_bytes) {
+            if (by_value.n_bytes >= room)
                 return 0;
-            memcpy(out, head, scale_bytes);
-            differences_put_planned(out + scale_bytes, x, n, &by_value);
-            return n_bytes;
+            differences_put_planned(out, x, n, &by_value);
+            return by_value.n_bytes;
         }
     }
     if (n_bytes >= room)
         return 0;
-    *ret_encoding |= 1;
-    memcpy(out, head, head_bytes);
-    differences_put_planned(out + head_bytes, d, n - 1, &by_difference);
+    *ret_are_differences = true;
+    memcpy(out, first, first_bytes);
+    differences_put_planned(out + first_bytes, d, n - 1, &by_difference);
     return n_bytes;
+}
+
+/* The scale if there is one, then integers. 0 as above. */
+static size_t put_scaled(uint8_t scale, const int64_t *x, uint32_t n, uint8_t *out, size_t room,
+                         uint8_t *ret_encoding)
+{
+    bool are_differences;
+    size_t scale_bytes = scale != SCALE_NONE;
+    out[0] = scale;
+    size_t n_bytes = put_integers(x, n, out + scale_bytes, room - scale_bytes, &are_differences);
+    *ret_encoding = scale == SCALE_NONE ? COLUMN_AS_WHOLE : COLUMN_AS_SCALED;
+    *ret_encoding |= are_differences;
+    return n_bytes == 0 ? 0 : scale_bytes + n_bytes;
+}
+
+/* The same, but for some values that the scale does not suit and that are kept apart. 0 as above,
+ * or where there is no such scale; out is then untouched. */
+static size_t put_all_but_some(const uint64_t *values, uint32_t n, uint8_t *out, size_t room)
+{
+    int64_t x[COLUMN_VALUES_MAX];
+    uint8_t bytes[STRANGERS_BYTES_MAX + COLUMN_BYTES_MAX], places[SCALE_STRANGERS_MAX], scale;
+    uint8_t *at = bytes;
+    bool are_differences;
+    uint32_t k = scale_find_but_some(values, n, x, &scale, places);
+    if (k == 0)
+        return 0;
+    *at++ = scale;
+    *at++ = (uint8_t)(k - 1);
+    at += places_put(at, n, places, k);
+    for (uint32_t i = 0; i < k; i++, at += VALUE_BYTES)
+        memcpy(at, &values[places[i]], VALUE_BYTES);
+    size_t head_bytes = (size_t)(at - bytes);
+    size_t n_bytes =
+        head_bytes >= room ? 0 : put_integers(x, n, at, room - head_bytes, &are_differences);
+    if (n_bytes == 0)
+        return 0;
+    bytes[0] |= are_differences ? STRANGERS_DIFFERENCES : 0;
+    memcpy(out, bytes, head_bytes + n_bytes);
+    return head_bytes + n_bytes;
+}
+
+static size_t put_values(const uint64_t *values, uint32_t n, uint8_t *out, uint8_t *ret_encoding)
+{
+    int64_t x[COLUMN_VALUES_MAX];
+    uint8_t scale = scale_find(values, n, x);
+    size_t raw_bytes = (size_t)n * VALUE_BYTES;
+    size_t n_bytes = put_scaled(scale, x, n, out, raw_bytes, ret_encoding);
+    if (n_bytes == 0) {
+        memcpy(out, values, raw_bytes);
+        *ret_encoding = COLUMN_AS_RAW;
+        n_bytes = raw_bytes;
+    }
+    if (!scale_is_suspect(scale))
+        return n_bytes;
+    size_t other_bytes = put_all_but_some(values, n, out, n_bytes);
+    if (other_bytes == 0)
+        return n_bytes;
+    *ret_encoding = COLUMN_AS_ALL_BUT_SOME;
+    return other_bytes;
 }
 
 size_t column_encode(const uint64_t *values, uint32_t n, uint8_t out[COLUMN_BYTES_MAX],
@@ -98,22 +161,16 @@ size_t column_encode(const uint64_t *values, uint32_t n, uint8_t out[COLUMN_BYTE
 {
     assert(n >= 1 && n <= COLUMN_VALUES_MAX);
     uint8_t flag = 0;
+    size_t n_bytes;
     if (n > 1 && values[n - 1] == STALE_MARKER && values[n - 2] != STALE_MARKER) {
         flag = COLUMN_ENDS_STALE;
         n--;
     }
     if (memcmp(values, values + 1, (n - 1) * sizeof(*values)) == 0) { /* all are equal */
-        *ret_encoding = COLUMN_AS_CONSTANT | flag;
-        return put_constant(values[0], out);
-    }
-    int64_t x[COLUMN_VALUES_MAX];
-    uint8_t scale = scale_find(values, n, x);
-    size_t raw_bytes = (size_t)n * VALUE_BYTES;
-    size_t n_bytes = put_integers(scale, x, n, out, raw_bytes, ret_encoding);
-    if (n_bytes == 0) {
-        memcpy(out, values, raw_bytes);
-        *ret_encoding = COLUMN_AS_RAW;
-        n_bytes = raw_bytes;
+        *ret_encoding = COLUMN_AS_CONSTANT;
+        n_bytes = put_constant(values[0], out);
+    } else {
+        n_bytes = put_values(values, n, out, ret_encoding);
     }
     *ret_encoding |= flag;
     return n_bytes;
@@ -145,18 +202,11 @@ static bool get_raw(const uint8_t *bytes, size_t n_bytes, uint32_t n, uint64_t *
     return true;
 }
 
-static bool get_integers(uint8_t encoding, const uint8_t *at, size_t n_bytes, uint32_t n,
-                         uint64_t *values)
+/* From at to end. */
+static bool get_integers(uint8_t scale, bool are_differences, const uint8_t *at, const uint8_t *end,
+                         uint32_t n, uint64_t *values)
 {
-    const uint8_t *end = at + n_bytes;
-    int64_t
-        x[1 + COLUMN_VALUES_MAX + DIFFERENCES_GROUP]; /* whole groups are read behind the first */
-    uint8_t scale = SCALE_NONE;
-    bool are_differences = (encoding & 1) != 0;
-    if (n < 2)
-        return false;
-    if (encoding >= COLUMN_AS_SCALED && (at == end || (scale = *at++) == SCALE_NONE))
-        return false;
+    int64_t x[1 + COLUMN_VALUES_MAX + DIFFERENCES_GROUP]; /* groups are read behind the first */
     if (are_differences) {
         uint64_t first;
         if (!varint_get_shortest(&at, end, &first))
@@ -165,6 +215,38 @@ static bool get_integers(uint8_t encoding, const uint8_t *at, size_t n_bytes, ui
     }
     return differences_get(&at, end, x + are_differences, n - are_differences) && at == end &&
            scale_values(scale, are_differences, x, n, values);
+}
+
+static bool get_scaled(uint8_t encoding, const uint8_t *at, size_t n_bytes, uint32_t n,
+                       uint64_t *values)
+{
+    const uint8_t *end = at + n_bytes;
+    uint8_t scale = SCALE_NONE;
+    if (n < 2)
+        return false;
+    if (encoding >= COLUMN_AS_SCALED && (at == end || (scale = *at++) == SCALE_NONE))
+        return false;
+    return get_integers(scale, (encoding & 1) != 0, at, end, n, values);
+}
+
+static bool get_all_but_some(const uint8_t *at, size_t n_bytes, uint32_t n, uint64_t *values)
+{
+    const uint8_t *end = at + n_bytes;
+    uint8_t places[PLACES_MAX];
+    if (n < 2 || n_bytes < 2)
+        return false;
+    bool are_differences = (at[0] & STRANGERS_DIFFERENCES) != 0;
+    uint8_t scale = at[0] & (uint8_t)~STRANGERS_DIFFERENCES;
+    uint32_t k = at[1] + 1u;
+    at += 2;
+    if (k > n || !places_get(&at, end, n, k, places) || (size_t)(end - at) < k * VALUE_BYTES)
+        return false;
+    const uint8_t *strangers = at;
+    if (!get_integers(scale, are_differences, at + k * VALUE_BYTES, end, n, values))
+        return false;
+    for (uint32_t i = 0; i < k; i++)
+        memcpy(&values[places[i]], strangers + i * VALUE_BYTES, VALUE_BYTES);
+    return true;
 }
 
 bool column_decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint32_t n,
@@ -188,7 +270,9 @@ bool column_decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint3
     case COLUMN_AS_WHOLE_DIFFERENCES:
     case COLUMN_AS_SCALED:
     case COLUMN_AS_SCALED_DIFFERENCES:
-        return get_integers(encoding, bytes, n_bytes, n, values);
+        return get_scaled(encoding, bytes, n_bytes, n, values);
+    case COLUMN_AS_ALL_BUT_SOME:
+        return get_all_but_some(bytes, n_bytes, n, values);
     default:
         return false;
     }

@@ -18,13 +18,14 @@
  */
 #include "tsdb/differences.h"
 #include "tsdb/packed.h"
+#include "tsdb/places.h"
 #include "tsdb/varint.h"
 
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
 
-enum { HAS_EXCEPTIONS = 0x80, WIDTH_MAX = 64, PLACE_BITS = 7 };
+enum { HAS_EXCEPTIONS = 0x80, WIDTH_MAX = 64 };
 
 static unsigned bit_width(uint64_t v)
 {
@@ -41,16 +42,6 @@ static int64_t high_half(int64_t d, const struct differences_level *l)
 {
     int64_t above = (int64_t)((uint64_t)d - (uint64_t)l->base);
     return l->width == WIDTH_MAX ? 0 : above >> l->width;
-}
-
-static bool is_list(uint32_t n, uint32_t n_exceptions)
-{
-    return packed_bytes(n_exceptions, PLACE_BITS) <= packed_bytes(n, 1);
-}
-
-static size_t places_bytes(uint32_t n, uint32_t n_exceptions)
-{
-    return size_min(packed_bytes(n_exceptions, PLACE_BITS), packed_bytes(n, 1));
 }
 
 /* The level's own bytes, without the next level's. */
@@ -135,12 +126,12 @@ static int64_t middle_of(int64_t a, int64_t b, int64_t c)
 
 /* The exceptions of a level: their high halves and places. Returns how many. */
 static uint32_t exceptions_of(const int64_t *d, uint32_t n, const struct differences_level *l,
-                              int64_t *high, uint64_t *places)
+                              int64_t *high, uint8_t *places)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n; i++) {
         high[k] = high_half(d[i], l);
-        places[k] = i;
+        places[k] = (uint8_t)i;
         k += high[k] != 0;
     }
     return k;
@@ -155,7 +146,7 @@ static size_t plan_exceptions(const int64_t *d, uint32_t n, uint64_t base,
                               unsigned n_levels)
 {
     int64_t high[DIFFERENCES_MAX];
-    uint64_t places[DIFFERENCES_MAX];
+    uint8_t places[DIFFERENCES_MAX];
     *l = (struct differences_level){(int64_t)base, (uint8_t)guess->width,
                                     (uint8_t)guess->n_exceptions};
     if (guess->n_exceptions == 0)
@@ -241,24 +232,11 @@ void differences_plan(const int64_t *d, uint32_t n, struct differences_plan *ret
 
 /* ---- writing ---- */
 
-static uint8_t *put_places(uint8_t *out, uint32_t n, const uint64_t *places, uint32_t n_exceptions)
-{
-    *out++ = (uint8_t)(n_exceptions - 1);
-    if (is_list(n, n_exceptions)) {
-        packed_put(out, places, n_exceptions, PLACE_BITS);
-    } else {
-        uint64_t is_exception[DIFFERENCES_MAX] = {0};
-        for (uint32_t i = 0; i < n_exceptions; i++)
-            is_exception[places[i]] = 1;
-        packed_put(out, is_exception, n, 1);
-    }
-    return out + places_bytes(n, n_exceptions);
-}
-
 static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
                            const struct differences_level *l)
 {
-    uint64_t low[DIFFERENCES_MAX], places[DIFFERENCES_MAX];
+    uint64_t low[DIFFERENCES_MAX];
+    uint8_t places[DIFFERENCES_MAX];
     int64_t high[DIFFERENCES_MAX];
     out += varint_put(out, zigzag(l->base));
     *out++ = (uint8_t)(l->width | (l->n_exceptions > 0 ? HAS_EXCEPTIONS : 0));
@@ -272,7 +250,8 @@ static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
         return out;
     uint32_t k = exceptions_of(d, n, l, high, places);
     assert(k == l->n_exceptions);
-    return put_levels(put_places(out, n, places, k), high, k, l + 1);
+    *out++ = (uint8_t)(k - 1);
+    return put_levels(out + places_put(out, n, places, k), high, k, l + 1);
 }
 
 void differences_put_planned(uint8_t *out, const int64_t *d, uint32_t n,
@@ -305,67 +284,6 @@ static bool get_numbers(const uint8_t **at, const uint8_t *end, int64_t *d, uint
     return true;
 }
 
-/* List or bitmap, the places take at most as many bytes as a bit for each number: two words. */
-enum { PLACE_WORDS = DIFFERENCES_MAX / 64 };
-
-static bool places_of_list(const uint64_t *words, uint32_t n, uint32_t n_exceptions,
-                           uint8_t *places)
-{
-    uint64_t low = words[0], high = words[1];
-    unsigned mask = (1u << PLACE_BITS) - 1;
-    bool is_ascending = true;
-    for (uint32_t i = 0; i < n_exceptions; i++) {
-        places[i] = (uint8_t)(low & mask);
-        is_ascending &= i == 0 || places[i] > places[i - 1];
-        low = low >> PLACE_BITS | high << (64 - PLACE_BITS);
-        high >>= PLACE_BITS;
-    }
-    /* what is left fills up the last byte */
-    return is_ascending && low == 0 && high == 0 && places[n_exceptions - 1] < n;
-}
-
-static bool places_of_bitmap(const uint64_t *words, uint32_t n, uint32_t n_exceptions,
-                             uint8_t *places)
-{
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < PLACE_WORDS; i++)
-        for (uint64_t left = words[i]; left != 0 && k < n_exceptions; left &= left - 1, k++)
-            places[k] = (uint8_t)(64 * i + (unsigned)__builtin_ctzll(left));
-    uint32_t n_bits =
-        (uint32_t)__builtin_popcountll(words[0]) + (uint32_t)__builtin_popcountll(words[1]);
-    return n_bits == n_exceptions && places[n_exceptions - 1] < n;
-}
-
-/* The next n_bytes (at most two words) with zeros behind them. Whole words are loaded where they
- * are there: copying a number of bytes that the compiler does not know costs more than the rest. */
-static void load_words(const uint8_t *at, const uint8_t *end, size_t n_bytes, uint64_t *words)
-{
-    if (end - at < (ptrdiff_t)sizeof(uint64_t) * PLACE_WORDS) {
-        words[0] = words[1] = 0;
-        memcpy(words, at, n_bytes);
-        return;
-    }
-    memcpy(words, at, sizeof(uint64_t) * PLACE_WORDS);
-    unsigned n_low = (unsigned)size_min(n_bytes, sizeof(uint64_t)) * 8;
-    unsigned n_high = (unsigned)n_bytes * 8 - n_low;
-    words[0] &= UINT64_MAX >> (64 - n_low);
-    words[1] &= n_high == 0 ? 0 : UINT64_MAX >> (64 - n_high);
-}
-
-/* The places of the exceptions, ascending. */
-static bool get_places(const uint8_t **at, const uint8_t *end, uint32_t n, uint32_t n_exceptions,
-                       uint8_t *places)
-{
-    uint64_t words[PLACE_WORDS];
-    size_t n_bytes = places_bytes(n, n_exceptions);
-    if ((size_t)(end - *at) < n_bytes)
-        return false;
-    load_words(*at, end, n_bytes, words);
-    *at += n_bytes;
-    return is_list(n, n_exceptions) ? places_of_list(words, n, n_exceptions, places)
-                                    : places_of_bitmap(words, n, n_exceptions, places);
-}
-
 static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n,
                        unsigned n_levels)
 {
@@ -383,7 +301,7 @@ static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint3
     if (n_levels == 1 || width == WIDTH_MAX || *at == end)
         return false;
     uint32_t n_exceptions = *(*at)++ + 1u;
-    if (n_exceptions > n || !get_places(at, end, n, n_exceptions, places) ||
+    if (n_exceptions > n || !places_get(at, end, n, n_exceptions, places) ||
         !get_levels(at, end, high, n_exceptions, n_levels - 1))
         return false;
     bool is_good = true;

@@ -72,7 +72,7 @@ static void print_costs(const char *what, int len, const struct column_costs *k,
 static void print_kinds(const struct columns *c, size_t n_all)
 {
     print_head("encoding (times in ns a value)");
-    for (uint32_t kind = 0; kind < COLUMN_KINDS_MAX; kind++) {
+    for (uint32_t kind = 0; kind < COLUMN_KINDS; kind++) {
         struct column_costs costs = measure(c, is_of_kind, kind);
         if (costs.n_columns > 0)
             print_costs(columns_kind_name(kind), 40, &costs, n_all);

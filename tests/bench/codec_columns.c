@@ -9,7 +9,7 @@
 
 enum { PASSES = 25, PASS_NS = 1000000 };
 
-static const char *const kind_names[COLUMN_KINDS_MAX] = {
+static const char *const kind_names[COLUMN_KINDS] = {
     "constant",
     "raw",
     "whole numbers by value",
@@ -20,11 +20,12 @@ static const char *const kind_names[COLUMN_KINDS_MAX] = {
     "times a power of two, by difference",
     "bits by value",
     "bits by difference",
+    "all but some",
 };
 
 const char *columns_kind_name(unsigned kind)
 {
-    return kind < COLUMN_KINDS_MAX ? kind_names[kind] : NULL;
+    return kind_names[kind];
 }
 
 double columns_cpu_ns(void)
@@ -40,6 +41,8 @@ static uint8_t kind_of(const struct coded_column *c)
     unsigned encoding = c->encoding & ~(unsigned)COLUMN_ENDS_STALE;
     if (encoding < COLUMN_AS_SCALED)
         return (uint8_t)encoding;
+    if (encoding == COLUMN_AS_ALL_BUT_SOME)
+        return COLUMN_KINDS - 1;
     unsigned scale = c->bytes[0], by = encoding == COLUMN_AS_SCALED_DIFFERENCES;
     return (uint8_t)((scale < 64 ? 4 : scale < 128 ? 6 : 8) + by);
 }

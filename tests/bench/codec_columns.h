@@ -11,7 +11,7 @@
 #include "tests/bench/recording.h"
 #include "tsdb/column.h"
 
-enum { COLUMNS_SCRAPES = 960, COLUMN_KINDS_MAX = 12 };
+enum { COLUMNS_SCRAPES = 960, COLUMN_KINDS = 11 };
 
 struct coded_column {
     const uint64_t *values;
@@ -45,7 +45,7 @@ struct column_costs {
 };
 struct column_costs columns_measure(const struct coded_column *const *some, size_t n);
 
-const char *columns_kind_name(unsigned kind); /* NULL: there is no such kind */
+const char *columns_kind_name(unsigned kind); /* below COLUMN_KINDS */
 
 /* CPU time of the process in ns. */
 double columns_cpu_ns(void);

@@ -2,7 +2,8 @@
  *
  * A column is of one kind, or of two in turn, and sometimes has a stranger among its values: bits
  * drawn uniformly, NaNs of any payload, zeros of both signs, subnormals, infinities, decimals of up
- * to 17 digits, whole numbers, doubles next to each other, sums, counters that jump and reset.
+ * to 17 digits, whole numbers, doubles next to each other, sums, seconds made of milliseconds,
+ * counters that jump and reset.
  *
  * SEED repeats a run. N values are drawn, or as many as PROP_SECONDS allow (0: as long as it
  * takes); `make soak` draws 10^9. */
@@ -43,6 +44,8 @@ enum kind {
     SECONDS,
     RUNS,
     PAGES,
+    MILLIS,
+    MICROS,
     KINDS
 };
 
@@ -97,6 +100,10 @@ static uint64_t next_value(enum kind kind, uint64_t size, uint64_t before, uint6
         return bits_of(round((v + (double)(few & 0xFF) * 0.01) * 100) / 100);
     case RUNS:
         return (bits & 7) != 0 ? before : bits_of((double)few);
+    case MILLIS: /* as exporters compute them */
+        return bits_of((double)few * 0.001);
+    case MICROS:
+        return bits_of((double)few / 1000 / 1000);
     default:
         return bits_of((double)((few & 0xFFFFF) * 4096));
     }

@@ -1,6 +1,7 @@
 #include "tests/support/random.h"
 #include "tsdb/column.h"
 #include "tsdb/differences.h"
+#include "tsdb/scale.h"
 #include "tsdb/varint.h"
 #include "tsdb/vectors.h"
 #include "tsdb/whole.h"
@@ -112,6 +113,9 @@ enum kind {
     STALE_SOMETIMES,
     EDGE_OF_WHOLE,
     DIGITS,
+    MILLIS,
+    MICROS,
+    STRANGERS,
     KINDS
 };
 
@@ -157,6 +161,13 @@ static uint64_t next_value(enum kind kind, uint64_t size, uint64_t before)
         return below(4) == 0 ? STALE : bits_of((double)below(5));
     case EDGE_OF_WHOLE:
         return 0x4340000000000000 - 2 + below(5);
+    case MILLIS: /* as exporters compute them */
+        return bits_of((double)below(UINT64_C(1) << size) * 0.001);
+    case MICROS:
+        return bits_of((double)below(UINT64_C(1) << size) / 1000 / 1000);
+    case STRANGERS:
+        return below(20) == 0 ? odd_values[below(ARRAY_LEN(odd_values))]
+                              : bits_of((double)below(1000) / power_of_ten(size % 4));
     default: /* all 17 digits of a decimal that no double is */
         return bits_of((double)below(UINT64_C(1) << 53) / power_of_ten(size % 23));
     }
@@ -237,6 +248,51 @@ Test(column, takes_the_encoding_that_suits_and_few_bytes)
     fill(RANDOM_BITS, values, N_MAX);
     values[N_MAX - 1] = 1;
     cr_assert_eq(round_trip(values, N_MAX).encoding, COLUMN_AS_RAW);
+}
+
+Test(column, a_few_values_do_not_cost_the_others_their_scale)
+{
+    for (uint32_t place = 0; place < N_MAX - 1; place++)
+        for (size_t odd = 0; odd < ARRAY_LEN(odd_values); odd++) {
+            uint64_t values[N_MAX];
+            int64_t whole;
+            shape_values(values, NOISE, 1000, 1);
+            for (uint32_t i = 0; i < N_MAX; i++) {
+                double v;
+                memcpy(&v, &values[i], sizeof(v));
+                values[i] = bits_of(v / 100);
+            }
+            values[place] = odd_values[odd];
+            struct encoded e = round_trip(values, N_MAX);
+            bool is_stranger =
+                !whole_of_bits(odd_values[odd], &whole) && odd_values[odd] != bits_of(0.1);
+            cr_assert(!is_stranger || (e.encoding == COLUMN_AS_ALL_BUT_SOME && e.n_bytes <= 72),
+                      "%016llx at %u: encoding %u, %zu bytes", (unsigned long long)odd_values[odd],
+                      place, e.encoding, e.n_bytes);
+        }
+}
+
+Test(column, so_many_strangers_and_no_more)
+{
+    uint64_t values[N_MAX];
+    for (uint32_t n = 1; n <= SCALE_STRANGERS_MAX + 1; n++) {
+        shape_values(values, NOISE, 1000, 1);
+        for (uint32_t i = 0; i < n; i++)
+            values[10 + 6 * i] = random_next(&random_state) | 1; /* not whole, or nearly never */
+        struct encoded e = round_trip(values, N_MAX);
+        bool are_apart = e.encoding == COLUMN_AS_ALL_BUT_SOME;
+        cr_assert_eq(are_apart, n <= SCALE_STRANGERS_MAX, "%u: encoding %u", n, e.encoding);
+        cr_assert(!are_apart || e.n_bytes <= 4 + 16 + 8 * n + 51, "%u: %zu", n, e.n_bytes);
+    }
+}
+
+Test(column, strangers_before_a_stale_end)
+{
+    uint64_t values[N_MAX];
+    shape_values(values, NOISE, 1000, 1);
+    values[5] = STALE;
+    values[N_MAX - 1] = STALE;
+    cr_assert_eq(round_trip(values, N_MAX).encoding, COLUMN_AS_ALL_BUT_SOME | COLUMN_ENDS_STALE);
 }
 
 Test(column, one_stale_marker_at_the_end_costs_nothing)
@@ -359,7 +415,7 @@ Test(column, what_no_encoder_writes_is_refused)
         const char *what;
         uint8_t encoding;
         uint32_t n;
-        uint8_t n_bytes, bytes[16];
+        uint8_t n_bytes, bytes[30];
         bool is_good;
     } rows[] = {
         {"a constant", COLUMN_AS_CONSTANT, 1, 1, {2}, true},
@@ -391,8 +447,6 @@ Test(column, what_no_encoder_writes_is_refused)
         {"no scale", COLUMN_AS_SCALED, 2, 0, {0}, false},
         {"the scale 0", COLUMN_AS_SCALED, 2, 4, {0, 0, 1, 1}, false},
         {"tenths", COLUMN_AS_SCALED, 2, 4, {1, 0, 1, 1}, true},
-        {"over 10^18", COLUMN_AS_SCALED, 2, 4, {18, 0, 1, 1}, true},
-        {"over 10^19", COLUMN_AS_SCALED, 2, 4, {19, 0, 1, 1}, false},
         {"times 2^2", COLUMN_AS_SCALED, 2, 4, {66, 0, 1, 1}, false},
         {"times 2^3", COLUMN_AS_SCALED, 2, 4, {67, 0, 1, 1}, true},
         {"times 2^53", COLUMN_AS_SCALED, 2, 4, {117, 0, 1, 1}, true},
@@ -402,7 +456,21 @@ Test(column, what_no_encoder_writes_is_refused)
         {"the sign alone", COLUMN_AS_SCALED, 2, 4, {191, 0, 1, 1}, true},
         {"bits shifted out", COLUMN_AS_SCALED, 2, 4, {191, 0, 2, 2}, false},
         {"shifted by 64", COLUMN_AS_SCALED, 2, 4, {192, 0, 1, 1}, false},
-        {"encoding 6", 6, 2, 4, {1, 0, 1, 1}, false},
+        {"over 10^18", COLUMN_AS_SCALED, 2, 4, {18, 0, 1, 1}, true},
+        {"times 10^-1", COLUMN_AS_SCALED, 2, 4, {19, 0, 1, 1}, true},
+        {"over 1000 twice", COLUMN_AS_SCALED, 2, 4, {37, 0, 1, 1}, true},
+        {"scale 38", COLUMN_AS_SCALED, 2, 4, {38, 0, 1, 1}, false},
+        {"a stranger", COLUMN_AS_ALL_BUT_SOME, 2, 13, {0, 0, 1, [11] = 2, 0}, true},
+        {"two of two", COLUMN_AS_ALL_BUT_SOME, 2, 21, {0, 1, 3, [19] = 2, 0}, true},
+        {"three of two", COLUMN_AS_ALL_BUT_SOME, 2, 29, {0, 2, 7, [27] = 2, 0}, false},
+        {"at a third place", COLUMN_AS_ALL_BUT_SOME, 2, 13, {0, 0, 2, [11] = 2, 0}, false},
+        {"cut off", COLUMN_AS_ALL_BUT_SOME, 2, 10, {0, 0, 1}, false},
+        {"nothing but a scale", COLUMN_AS_ALL_BUT_SOME, 2, 1, {0}, false},
+        {"no integers", COLUMN_AS_ALL_BUT_SOME, 2, 11, {0, 0, 1}, false},
+        {"a byte more", COLUMN_AS_ALL_BUT_SOME, 2, 14, {0, 0, 1, [11] = 2, 0, 0}, false},
+        {"by difference", COLUMN_AS_ALL_BUT_SOME, 2, 14, {0x80, 0, 1, [11] = 2, 0, 0}, true},
+        {"scale 38", COLUMN_AS_ALL_BUT_SOME, 2, 13, {38, 0, 1, [11] = 2, 0}, false},
+        {"one value, a stranger", COLUMN_AS_ALL_BUT_SOME, 1, 12, {0, 0, 0, [11] = 2}, false},
         {"encoding 7", 7, 2, 4, {1, 0, 1, 1}, false},
         {"encoding 16", 16, 1, 1, {2}, false},
     };
