@@ -11,10 +11,6 @@
  * taken only when each value comes back bit for bit. Then either the integers are packed, or their
  * differences.
  *
- * One value that the scale does not suit (NaN where nothing was to be measured, a stale marker
- * because the target was away for a scrape, infinity) must not cost the others theirs: up to
- * SCALE_STRANGERS_MAX are kept apart.
- *
  * What has no encoding of its own: a linear column is differences of width 0, runs are differences
  * of width 0 with exceptions. What was tried and left out is in docs/column-format.md section 4.
  *
@@ -23,7 +19,6 @@
  */
 #include "tsdb/column.h"
 #include "tsdb/differences.h"
-#include "tsdb/places.h"
 #include "tsdb/scale.h"
 #include "tsdb/varint.h"
 #include "tsdb/whole.h"
@@ -37,8 +32,6 @@ _Static_assert((int)COLUMN_VALUES_MAX <= (int)DIFFERENCES_MAX, "a column is pack
 enum {
     VALUE_BYTES = 8,
     FILL_GROUP = 8,
-    STRANGERS_DIFFERENCES = 0x80, /* beside the scale, which is none of bits then */
-    STRANGERS_BYTES_MAX = 2 + PLACES_BYTES_MAX + SCALE_STRANGERS_MAX * VALUE_BYTES,
 };
 
 _Static_assert(COLUMN_VALUES_MAX % FILL_GROUP == 0, "values have room for whole groups");
@@ -110,29 +103,24 @@ static size_t put_scaled(uint8_t scale, const int64_t *x, uint32_t n, uint8_t *o
     return n_bytes == 0 ? 0 : scale_bytes + n_bytes;
 }
 
-/* The same, but for some values that the scale does not suit and that are kept apart. 0 as above,
- * or where there is no such scale; out is then untouched. */
-static size_t put_all_but_some(const uint64_t *values, uint32_t n, uint8_t *out, size_t room)
+/* Corrections, and the integers that they correct. 0 as above; out is then untouched. */
+static size_t put_corrected(const uint64_t *values, uint32_t n, uint8_t *out, size_t room,
+                            uint8_t *ret_encoding)
 {
-    int64_t x[COLUMN_VALUES_MAX];
-    uint8_t bytes[STRANGERS_BYTES_MAX + COLUMN_BYTES_MAX], places[SCALE_STRANGERS_MAX], scale;
-    uint8_t *at = bytes;
+    int64_t x[COLUMN_VALUES_MAX], corrections[COLUMN_VALUES_MAX];
+    uint8_t bytes[COLUMN_BYTES_MAX];
     bool are_differences;
-    uint32_t k = scale_find_but_some(values, n, x, &scale, places);
-    if (k == 0)
+    bytes[0] = scale_find_corrected(values, n, x, corrections);
+    if (bytes[0] == SCALE_NONE)
         return 0;
-    *at++ = scale;
-    *at++ = (uint8_t)(k - 1);
-    at += places_put(at, n, places, k);
-    for (uint32_t i = 0; i < k; i++, at += VALUE_BYTES)
-        memcpy(at, &values[places[i]], VALUE_BYTES);
-    size_t head_bytes = (size_t)(at - bytes);
-    size_t n_bytes =
-        head_bytes >= room ? 0 : put_integers(x, n, at, room - head_bytes, &are_differences);
+    size_t head_bytes = 1 + differences_put(bytes + 1, room - 1, corrections, n);
+    if (head_bytes == 1 || head_bytes >= room)
+        return 0;
+    size_t n_bytes = put_integers(x, n, bytes + head_bytes, room - head_bytes, &are_differences);
     if (n_bytes == 0)
         return 0;
-    bytes[0] |= are_differences ? STRANGERS_DIFFERENCES : 0;
     memcpy(out, bytes, head_bytes + n_bytes);
+    *ret_encoding = are_differences ? COLUMN_AS_SCALED_DIFFERENCES : COLUMN_AS_SCALED;
     return head_bytes + n_bytes;
 }
 
@@ -149,11 +137,8 @@ static size_t put_values(const uint64_t *values, uint32_t n, uint8_t *out, uint8
     }
     if (!scale_is_suspect(scale))
         return n_bytes;
-    size_t other_bytes = put_all_but_some(values, n, out, n_bytes);
-    if (other_bytes == 0)
-        return n_bytes;
-    *ret_encoding = COLUMN_AS_ALL_BUT_SOME;
-    return other_bytes;
+    size_t other_bytes = put_corrected(values, n, out, n_bytes, ret_encoding);
+    return other_bytes > 0 ? other_bytes : n_bytes;
 }
 
 size_t column_encode(const uint64_t *values, uint32_t n, uint8_t out[COLUMN_BYTES_MAX],
@@ -217,6 +202,18 @@ static bool get_integers(uint8_t scale, bool are_differences, const uint8_t *at,
            scale_values(scale, are_differences, x, n, values);
 }
 
+static bool get_corrected(uint8_t scale, bool are_differences, const uint8_t *at,
+                          const uint8_t *end, uint32_t n, uint64_t *values)
+{
+    int64_t corrections[COLUMN_VALUES_MAX];
+    if (!differences_get(&at, end, corrections, n) ||
+        !get_integers(scale_uncorrected(scale), are_differences, at, end, n, values))
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        values[i] += (uint64_t)corrections[i];
+    return true;
+}
+
 static bool get_scaled(uint8_t encoding, const uint8_t *at, size_t n_bytes, uint32_t n,
                        uint64_t *values)
 {
@@ -226,27 +223,9 @@ static bool get_scaled(uint8_t encoding, const uint8_t *at, size_t n_bytes, uint
         return false;
     if (encoding >= COLUMN_AS_SCALED && (at == end || (scale = *at++) == SCALE_NONE))
         return false;
+    if (scale_is_corrected(scale))
+        return get_corrected(scale, (encoding & 1) != 0, at, end, n, values);
     return get_integers(scale, (encoding & 1) != 0, at, end, n, values);
-}
-
-static bool get_all_but_some(const uint8_t *at, size_t n_bytes, uint32_t n, uint64_t *values)
-{
-    const uint8_t *end = at + n_bytes;
-    uint8_t places[PLACES_MAX];
-    if (n < 2 || n_bytes < 2)
-        return false;
-    bool are_differences = (at[0] & STRANGERS_DIFFERENCES) != 0;
-    uint8_t scale = at[0] & (uint8_t)~STRANGERS_DIFFERENCES;
-    uint32_t k = at[1] + 1u;
-    at += 2;
-    if (k > n || !places_get(&at, end, n, k, places) || (size_t)(end - at) < k * VALUE_BYTES)
-        return false;
-    const uint8_t *strangers = at;
-    if (!get_integers(scale, are_differences, at + k * VALUE_BYTES, end, n, values))
-        return false;
-    for (uint32_t i = 0; i < k; i++)
-        memcpy(&values[places[i]], strangers + i * VALUE_BYTES, VALUE_BYTES);
-    return true;
 }
 
 bool column_decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint32_t n,
@@ -271,8 +250,6 @@ bool column_decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint3
     case COLUMN_AS_SCALED:
     case COLUMN_AS_SCALED_DIFFERENCES:
         return get_scaled(encoding, bytes, n_bytes, n, values);
-    case COLUMN_AS_ALL_BUT_SOME:
-        return get_all_but_some(bytes, n_bytes, n, values);
     default:
         return false;
     }

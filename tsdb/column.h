@@ -15,7 +15,8 @@ enum {
     COLUMN_BYTES_MAX = COLUMN_VALUES_MAX * 8,
 };
 
-/* Below 15, so that it fits beside another half of a byte and leaves blocks the 15. 7 is free. */
+/* Below 15, so that it fits beside another half of a byte and leaves blocks the 15. 6 and 7 are
+ * free. */
 enum column_encoding {
     COLUMN_AS_CONSTANT = 0,           /* one value for all */
     COLUMN_AS_RAW = 1,                /* 8 bytes each */
@@ -23,7 +24,6 @@ enum column_encoding {
     COLUMN_AS_WHOLE_DIFFERENCES = 3,  /* the first, then the difference of each from the last */
     COLUMN_AS_SCALED = 4,             /* numbers that a scale makes whole: column.c */
     COLUMN_AS_SCALED_DIFFERENCES = 5, /* */
-    COLUMN_AS_ALL_BUT_SOME = 6,       /* either of these, and values that the scale does not suit */
     COLUMN_ENDS_STALE = 8, /* a flag: after what the others say comes one stale marker more */
 };
 

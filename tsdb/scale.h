@@ -8,15 +8,13 @@
 #include "alloc/base.h"
 
 enum {
-    SCALE_NONE = 0,     /* whole numbers as they are */
-    SCALE_DIVIDED = 0,  /* + k, k = 1 .. 18: divided by 10^k */
-    SCALE_TIMES = 18,   /* + k, k = 1 .. 18: times the double next to 10^-k */
-    SCALE_TWICE = 37,   /* divided by 1000, twice */
-    SCALE_DECIMAL = 37, /* 1 .. SCALE_DECIMAL: the decimals */
-    SCALE_SHIFT = 64,   /* + s, s = 3 .. 53: times 2^s */
-    SCALE_BITS = 128,   /* + s, s = 0 .. 63: the bits of the double, shifted right by s */
-    SCALE_PLACES_MAX = 18,
-    SCALE_PLACES_FEW = 9, /* more are suspect: any double has 17 */
+    SCALE_NONE = 0,       /* whole numbers as they are */
+    SCALE_TENTHS = 1,     /* 1 .. 18: divided by 10^scale */
+    SCALE_CORRECTED = 32, /* 32 + k, k = 0 .. 18: divided by 10^k, and corrected; see below */
+    SCALE_SHIFT = 64,     /* 64 + s, s = 3 .. 53: times 2^s */
+    SCALE_BITS = 128,     /* 128 + s, s = 0 .. 63: the bits of the double, shifted right by s */
+    SCALE_TENTHS_MAX = 18,
+    SCALE_TENTHS_FEW = 9, /* more are suspect: any double has 17 */
     SCALE_SHIFT_MIN = 3,
     SCALE_SHIFT_MAX = 53,
     SCALE_BITS_MAX = 63,
@@ -29,34 +27,41 @@ enum {
 /* Finds a scale that suits all n (at least 1) values, not all 0, and their integers. */
 uint8_t scale_find(const uint64_t *values, uint32_t n, int64_t *ret);
 
-/* Whether there may be a better one that suits all but some. */
+/* Whether scale_find_corrected may find something shorter. */
 static inline bool scale_is_suspect(uint8_t scale)
 {
-    return scale >= SCALE_BITS ||
-           (scale > SCALE_DIVIDED + SCALE_PLACES_FEW && scale <= SCALE_DIVIDED + SCALE_PLACES_MAX);
+    return scale >= SCALE_BITS || (scale > SCALE_TENTHS_FEW && scale <= SCALE_TENTHS_MAX);
 }
 
-/* Finds a scale, not of bits, that suits all n values but some, at most SCALE_STRANGERS_MAX: writes
- * their places, ascending, and at their places the integer before (at the first ones: behind).
- * Returns how many they are; 0 where it finds none. It looks for scales of few places only. n is at
- * least 2. */
-enum { SCALE_STRANGERS_MAX = 16 };
-uint32_t scale_find_but_some(const uint64_t *values, uint32_t n, int64_t *ret, uint8_t *ret_scale,
-                             uint8_t ret_places[SCALE_STRANGERS_MAX]);
+/* Whole numbers and decimals that have become inexact, as sums do, or that a few others are among:
+ * the bits of each value are those of an integer over 10^k plus a correction. Finds integers and
+ * corrections. Returns SCALE_CORRECTED + k, or SCALE_NONE where the corrections would not be short
+ * for most. */
+uint8_t scale_find_corrected(const uint64_t *values, uint32_t n, int64_t *ret,
+                             int64_t *ret_corrections);
+
+static inline bool scale_is_corrected(uint8_t scale)
+{
+    return scale >= SCALE_CORRECTED && scale <= SCALE_CORRECTED + SCALE_TENTHS_MAX;
+}
+
+/* The scale of the integers alone. */
+static inline uint8_t scale_uncorrected(uint8_t scale)
+{
+    return (uint8_t)(scale - SCALE_CORRECTED);
+}
 
 /* The values of n (at least 1) integers or, if they are differences, of the sums of the first 1, 2
  * .. n of them modulo 2^64. What lies behind n up to a whole group is used up, here and there.
- * False, with the values unspecified, when there is no such scale or an integer has no value. */
+ * False, with the values unspecified, when there is no such scale or an integer has no value.
+ * Corrections are the caller's to add. */
 bool scale_values(uint8_t scale, bool are_differences, int64_t *x, uint32_t n,
                   uint64_t *values) WARN_UNUSED;
 
-/* What is done to an integer that a decimal scale has made a double. */
-enum scale_step { SCALE_LEAVE, SCALE_DIVIDE, SCALE_MULTIPLY, SCALE_DIVIDE_TWICE };
-
-/* For scale.c, where vectors_in_use(). values_of_whole: integers shifted left, then the step by
- * `by`. */
-bool scale_whole_avx2(enum scale_step step, double by, unsigned shift, bool are_differences,
-                      int64_t *x, uint32_t n, uint64_t *values) WARN_UNUSED;
+/* For scale.c, where vectors_in_use(): integers shifted left, over a power of ten if that is not 1;
+ * and integers as bits. */
+bool scale_whole_avx2(unsigned shift, double power, bool are_differences, int64_t *x, uint32_t n,
+                      uint64_t *values) WARN_UNUSED;
 bool scale_bits_avx2(unsigned shift, bool are_differences, int64_t *x, uint32_t n,
                      uint64_t *values) WARN_UNUSED;
 

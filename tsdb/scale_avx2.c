@@ -49,9 +49,9 @@ AVX2_INLINE __m256d doubles_of(__m256i v)
     return _mm256_add_pd(rest, _mm256_castsi256_pd(low));
 }
 
-/* The steps and the two kinds of integers are constants where it is called. */
-AVX2_INLINE bool values_of_whole(enum scale_step step, bool are_differences, double power,
-                                 unsigned shift, const int64_t *x, uint32_t n, uint64_t *values)
+/* The kinds of scales and of integers are constants where it is called. */
+AVX2_INLINE bool values_of_whole(bool is_divided, bool are_differences, unsigned shift,
+                                 double power, const int64_t *x, uint32_t n, uint64_t *values)
 {
     const __m256i max = _mm256_set1_epi64x(SCALE_WHOLE_MAX >> shift);
     const __m256i min = _mm256_sub_epi64(_mm256_setzero_si256(), max);
@@ -65,12 +65,8 @@ AVX2_INLINE bool values_of_whole(enum scale_step step, bool are_differences, dou
         __m256i beyond = _mm256_or_si256(_mm256_cmpgt_epi64(v, max), _mm256_cmpgt_epi64(min, v));
         bad = _mm256_or_si256(bad, beyond);
         __m256d doubles = doubles_of(_mm256_sll_epi64(v, left));
-        if (step == SCALE_DIVIDE || step == SCALE_DIVIDE_TWICE)
+        if (is_divided)
             doubles = _mm256_div_pd(doubles, by);
-        if (step == SCALE_DIVIDE_TWICE)
-            doubles = _mm256_div_pd(doubles, by);
-        if (step == SCALE_MULTIPLY)
-            doubles = _mm256_mul_pd(doubles, by);
         store4(&values[i], _mm256_castpd_si256(doubles));
     }
     return _mm256_testz_si256(bad, bad) != 0;
@@ -108,25 +104,16 @@ __attribute__((target("avx2"))) bool scale_bits_avx2(unsigned shift, bool are_di
                            : values_of_bits(false, shift, x, n, values);
 }
 
-__attribute__((target("avx2"))) bool scale_whole_avx2(enum scale_step step, double by,
-                                                      unsigned shift, bool are_differences,
-                                                      int64_t *x, uint32_t n, uint64_t *values)
+__attribute__((target("avx2"))) bool scale_whole_avx2(unsigned shift, double power,
+                                                      bool are_differences, int64_t *x, uint32_t n,
+                                                      uint64_t *values)
 {
     fill_up(are_differences, x, n);
-    switch (step) {
-    case SCALE_DIVIDE:
-        return are_differences ? values_of_whole(SCALE_DIVIDE, true, by, 0, x, n, values)
-                               : values_of_whole(SCALE_DIVIDE, false, by, 0, x, n, values);
-    case SCALE_MULTIPLY:
-        return are_differences ? values_of_whole(SCALE_MULTIPLY, true, by, 0, x, n, values)
-                               : values_of_whole(SCALE_MULTIPLY, false, by, 0, x, n, values);
-    case SCALE_DIVIDE_TWICE:
-        return are_differences ? values_of_whole(SCALE_DIVIDE_TWICE, true, by, 0, x, n, values)
-                               : values_of_whole(SCALE_DIVIDE_TWICE, false, by, 0, x, n, values);
-    default:
-        return are_differences ? values_of_whole(SCALE_LEAVE, true, by, shift, x, n, values)
-                               : values_of_whole(SCALE_LEAVE, false, by, shift, x, n, values);
-    }
+    if (power > 1)
+        return are_differences ? values_of_whole(true, true, 0, power, x, n, values)
+                               : values_of_whole(true, false, 0, power, x, n, values);
+    return are_differences ? values_of_whole(false, true, shift, 1, x, n, values)
+                           : values_of_whole(false, false, shift, 1, x, n, values);
 }
 
 #else
@@ -139,10 +126,10 @@ bool scale_bits_avx2(unsigned shift, bool are_differences, int64_t *x, uint32_t 
     return false;
 }
 
-bool scale_whole_avx2(enum scale_step step, double by, unsigned shift, bool are_differences,
-                      int64_t *x, uint32_t n, uint64_t *values)
+bool scale_whole_avx2(unsigned shift, double power, bool are_differences, int64_t *x, uint32_t n,
+                      uint64_t *values)
 {
-    (void)step, (void)by;
+    (void)power;
     return scale_bits_avx2(shift, are_differences, x, n, values);
 }
 

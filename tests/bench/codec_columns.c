@@ -1,5 +1,6 @@
 #include "tests/bench/codec_columns.h"
 #include "tsdb/block.h"
+#include "tsdb/scale.h"
 #include "tsdb/vectors.h"
 
 #include <err.h>
@@ -20,7 +21,8 @@ static const char *const kind_names[COLUMN_KINDS] = {
     "times a power of two, by difference",
     "bits by value",
     "bits by difference",
-    "all but some",
+    "with corrections, by value",
+    "with corrections, by difference",
 };
 
 const char *columns_kind_name(unsigned kind)
@@ -41,9 +43,9 @@ static uint8_t kind_of(const struct coded_column *c)
     unsigned encoding = c->encoding & ~(unsigned)COLUMN_ENDS_STALE;
     if (encoding < COLUMN_AS_SCALED)
         return (uint8_t)encoding;
-    if (encoding == COLUMN_AS_ALL_BUT_SOME)
-        return COLUMN_KINDS - 1;
     unsigned scale = c->bytes[0], by = encoding == COLUMN_AS_SCALED_DIFFERENCES;
+    if (scale_is_corrected((uint8_t)scale))
+        return (uint8_t)(10 + by);
     return (uint8_t)((scale < 64 ? 4 : scale < 128 ? 6 : 8) + by);
 }
 

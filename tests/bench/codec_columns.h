@@ -11,7 +11,7 @@
 #include "tests/bench/recording.h"
 #include "tsdb/column.h"
 
-enum { COLUMNS_SCRAPES = 960, COLUMN_KINDS = 11 };
+enum { COLUMNS_SCRAPES = 960, COLUMN_KINDS = 12 };
 
 struct coded_column {
     const uint64_t *values;

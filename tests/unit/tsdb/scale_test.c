@@ -80,7 +80,7 @@ Test(scale, integers_at_the_end_of_their_range_and_one_past_it)
 {
     for (unsigned scale = 0; scale < 256; scale++) {
         int shift = scale > SCALE_SHIFT ? (int)(scale - SCALE_SHIFT) : 0;
-        bool is_there = scale <= SCALE_DECIMAL ||
+        bool is_there = scale <= SCALE_TENTHS_MAX ||
                         (shift >= SCALE_SHIFT_MIN && shift <= SCALE_SHIFT_MAX) ||
                         (scale >= SCALE_BITS && scale <= SCALE_BITS + SCALE_BITS_MAX);
         int64_t max = scale < SCALE_BITS && is_there
@@ -114,93 +114,105 @@ Test(scale, differences_add_up)
     }
 }
 
-/* ---- finding ---- */
-
-enum way { DIVIDED, TIMES, TWICE };
-
-static uint64_t computed(int64_t i, enum way way, double by, double times)
-{
-    double v = (double)i, made = way == DIVIDED ? v / by : way == TIMES ? v * times : v / by / by;
-    uint64_t bits;
-    memcpy(&bits, &made, sizeof(bits));
-    return bits;
-}
-
-Test(scale, decimals_are_found_however_they_were_computed)
-{
-    static const struct {
-        enum way way;
-        double by, times;
-        unsigned scale;
-    } rows[] = {
-        {DIVIDED, 1e1, 0, SCALE_DIVIDED + 1}, {DIVIDED, 1e3, 0, SCALE_DIVIDED + 3},
-        {DIVIDED, 1e9, 0, SCALE_DIVIDED + 9}, {DIVIDED, 1e12, 0, SCALE_DIVIDED + 12},
-        {TIMES, 0, 1e-3, SCALE_TIMES + 3},    {TIMES, 0, 1e-6, SCALE_TIMES + 6},
-        {TIMES, 0, 1e-9, SCALE_TIMES + 9},    {TWICE, 1e3, 0, SCALE_TWICE},
-    };
-    int64_t x[N_MAX], found[N_MAX];
-    uint64_t values[N_MAX], back[N_MAX];
-    for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
-        for (uint32_t i = 0; i < N_MAX; i++) {
-            x[i] = 123456789 + 1013 * (int64_t)i;
-            values[i] = computed(x[i], rows[row].way, rows[row].by, rows[row].times);
-        }
-        cr_assert_eq(scale_find(values, N_MAX, found), rows[row].scale, "row %zu", row);
-        cr_assert_eq(memcmp(x, found, sizeof(x)), 0, "row %zu", row);
-        cr_assert(values_of(rows[row].scale, false, x, N_MAX, back));
-        cr_assert_eq(memcmp(values, back, sizeof(values)), 0, "row %zu", row);
-    }
-}
+/* ---- corrections ---- */
 
 #define STALE UINT64_C(0x7ff0000000000002)
 
-/* Of 0.01, 0.02 .. with so many stale markers from a place on. */
-static uint32_t find_but(uint32_t from, uint32_t n_strangers, int64_t *x, uint8_t *ret_places)
+static uint64_t bits_of(double v)
 {
-    uint64_t values[N_MAX];
-    uint8_t scale = 0;
-    for (uint32_t i = 0; i < N_MAX; i++)
-        values[i] =
-            i >= from && i < from + n_strangers ? STALE : computed(1 + (int64_t)i, DIVIDED, 100, 0);
-    cr_assert_geq(scale_find(values, N_MAX, x), SCALE_BITS);
-    cr_assert(scale_is_suspect(SCALE_BITS));
-    uint32_t k = scale_find_but_some(values, N_MAX, x, &scale, ret_places);
-    cr_assert(k == 0 || scale == SCALE_DIVIDED + 2, "scale %u", scale);
-    return k;
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    return bits;
 }
 
-Test(scale, a_few_strangers_are_told_from_the_others)
+/* The scale that is found; its integers and corrections give the values again. */
+static unsigned find_corrected(const uint64_t *values, uint32_t n, int64_t *corrections)
 {
     int64_t x[N_MAX];
-    uint8_t places[SCALE_STRANGERS_MAX];
-    for (uint32_t from = 0; from + SCALE_STRANGERS_MAX <= N_MAX; from++)
-        for (uint32_t n = 1; n <= SCALE_STRANGERS_MAX; n++) {
-            cr_assert_eq(find_but(from, n, x, places), n);
-            for (uint32_t i = 0; i < n; i++) {
-                cr_assert_eq(places[i], from + i);
-                cr_assert_eq(x[from + i], from == 0 ? (int64_t)n + 1 : (int64_t)from);
-            }
+    uint64_t back[N_MAX];
+    unsigned scale = scale_find_corrected(values, n, x, corrections);
+    if (scale == SCALE_NONE)
+        return scale;
+    cr_assert(scale_is_corrected((uint8_t)scale));
+    cr_assert(values_of(scale_uncorrected((uint8_t)scale), false, x, n, back));
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(back[i] + (uint64_t)corrections[i], values[i], "value %u", i);
+    return scale;
+}
+
+static double next_to_decimal(uint32_t kind, uint32_t i, double before)
+{
+    static const double steps[] = {1e-3, 1e-9, 0.25};
+    return kind == 0   ? (1000 + 7.0 * i) * 0.001 /* as exporters compute them */
+           : kind == 1 ? (1000000 + 7.0 * i) / 1000 / 1000
+                       : before + (double)(1 + i % 50) * steps[kind - 2];
+}
+
+Test(scale, values_next_to_decimals_take_small_corrections)
+{
+    static const unsigned tenths[] = {3, 6, 3, 9};
+    for (uint32_t kind = 0; kind < ARRAY_LEN(tenths); kind++) {
+        uint64_t values[N_MAX];
+        int64_t corrections[N_MAX];
+        double v = 0.1;
+        for (uint32_t i = 0; i < N_MAX; i++)
+            values[i] = bits_of(v = next_to_decimal(kind, i, v));
+        cr_assert_eq(find_corrected(values, N_MAX, corrections), SCALE_CORRECTED + tenths[kind],
+                     "kind %u", kind);
+        for (uint32_t i = 0; i < N_MAX; i++)
+            cr_assert(corrections[i] >= -200 && corrections[i] <= 200, "kind %u, value %u: %lld",
+                      kind, i, (long long)corrections[i]);
+    }
+}
+
+Test(scale, strangers_anywhere_leave_the_others_their_integers)
+{
+    for (uint32_t place = 0; place < N_MAX; place++)
+        for (uint32_t n_strangers = 1; n_strangers <= 20; n_strangers += 19) {
+            uint64_t values[N_MAX];
+            int64_t corrections[N_MAX];
             for (uint32_t i = 0; i < N_MAX; i++)
-                cr_assert(x[i] == (int64_t)i + 1 || (i >= from && i < from + n));
+                values[i] =
+                    i >= place && i < place + n_strangers ? STALE : bits_of(123 + (double)i / 100);
+            cr_assert_eq(find_corrected(values, N_MAX, corrections), SCALE_CORRECTED + 2);
+            for (uint32_t i = 0; i < N_MAX; i++)
+                cr_assert_eq(corrections[i] != 0, values[i] == STALE, "value %u", i);
         }
-    cr_assert_eq(find_but(60, SCALE_STRANGERS_MAX + 1, x, places), 0, "one past the limit");
 }
 
-Test(scale, whole_numbers_but_some_lose_their_zeros_as_well)
+Test(scale, whole_numbers_with_strangers_are_corrected_as_well)
 {
     uint64_t values[N_MAX];
-    int64_t x[N_MAX];
-    uint8_t places[SCALE_STRANGERS_MAX], scale;
+    int64_t corrections[N_MAX];
     for (uint32_t i = 0; i < N_MAX; i++)
-        values[i] = i == 7 ? STALE : bits_of_whole(4096 * (1 + (int64_t)i));
-    cr_assert_eq(scale_find_but_some(values, N_MAX, x, &scale, places), 1);
-    cr_assert_eq(scale, SCALE_SHIFT + 12);
-    cr_assert(x[6] == 7 && x[7] == 7 && x[8] == 9 && places[0] == 7);
-    const uint64_t nothing[] = {STALE, STALE + 1};
-    cr_assert_eq(scale_find_but_some(nothing, 2, x, &scale, places), 0);
-    const uint64_t zeros[] = {0, STALE};
-    cr_assert_eq(scale_find_but_some(zeros, 2, x, &scale, places), 1);
-    cr_assert(scale == SCALE_NONE && x[0] == 0 && x[1] == 0 && places[0] == 1);
+        values[i] = i % 40 == 0 ? STALE : bits_of_whole(i);
+    cr_assert_eq(find_corrected(values, N_MAX, corrections), SCALE_CORRECTED);
+}
+
+Test(scale, where_most_are_strangers_there_are_no_corrections)
+{
+    uint64_t values[N_MAX];
+    int64_t corrections[N_MAX];
+    for (uint32_t i = 0; i < N_MAX; i++)
+        values[i] = i % 3 == 0 ? bits_of_whole(i) : STALE + i;
+    for (uint32_t n = 1; n <= 2; n++)
+        cr_assert_eq(find_corrected(values + 1, n, corrections), SCALE_NONE);
+    for (uint32_t i = 0; i < N_MAX; i++)
+        values[i] = STALE + i;
+    cr_assert_eq(find_corrected(values, N_MAX, corrections), SCALE_NONE);
+    for (uint32_t i = 0; i < N_MAX / 3; i++) /* a third is not enough */
+        values[i] = bits_of_whole(i);
+    cr_assert_eq(find_corrected(values, N_MAX, corrections), SCALE_NONE);
+}
+
+Test(scale, suspects_are_bits_and_decimals_of_many_places)
+{
+    cr_assert_not(scale_is_suspect(SCALE_NONE));
+    cr_assert_not(scale_is_suspect(SCALE_TENTHS_FEW));
+    cr_assert(scale_is_suspect(SCALE_TENTHS_FEW + 1));
+    cr_assert(scale_is_suspect(SCALE_TENTHS_MAX));
+    cr_assert_not(scale_is_suspect(SCALE_SHIFT + SCALE_SHIFT_MIN));
+    cr_assert(scale_is_suspect(SCALE_BITS));
 }
 
 Test(scale, found_scales_bring_every_value_back)
