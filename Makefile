@@ -64,8 +64,9 @@ OBJ_tsdb     := $(call objects,$(call sources,tsdb))
 OBJ_promql   := $(call objects,$(call sources,tsdb/promql))
 OBJ_snapshot := $(call objects,$(call sources,snapshot))
 OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
-OBJ_fleet    := $(call objects,$(filter-out tests/bench/ip_table.c,$(wildcard tests/bench/*.c)))
+OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/recording.c)
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
+OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c,$(wildcard tests/bench/*.c)))
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
@@ -73,11 +74,12 @@ archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
 PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
 BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table
+CODEC := $(BUILD)/tests/bench/codec
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
-.PHONY: all run demo deps deps-test peers test test-all unit prop asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory bench-lessons record lint format format-check clang-check \
+.PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
+        e2e e2e-tsan compare bench-memory bench-lessons bench-codec record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -126,7 +128,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(cal
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ $(EXT_http) -o $@
 
-test-programs: $(UNIT) $(PROP) $(BENCH)
+test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC)
 fuzz-programs: $(FUZZ)
 
 unit: $(UNIT)
@@ -177,6 +179,10 @@ unit: $(UNIT)
 
 prop: $(PROP)
 	@tests/tools/run-suite.sh $(BUILD) prop $^
+
+# The long runs of property tests that take only a share of their values in `make test`.
+soak: $(BUILD)/tests/prop/column_prop
+	N=1000000000 PROP_SECONDS=0 $(BUILD)/tests/prop/column_prop
 
 asan:
 	@$(MAKE) BUILD=build/asan SAN=address,undefined test-programs
@@ -237,6 +243,14 @@ record: peers
 # Five stories of other stores' memory, theirs beside ours. ROWS="a b e" runs some.
 bench-lessons: all $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/lessons.py
+
+# Columns: ns and bytes a value by encoding and family, building, decoding, appending, reading. DATA as above.
+$(CODEC): $(OBJ_codec) $(call archives,tsdb)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_tsdb) -o $@
+
+bench-codec: $(CODEC)
+	@DATA="$(DATA)" PROGRAM=$(CODEC) python3 -B tests/bench/codec.py
 
 test: deps-test
 	@$(MAKE) test-all

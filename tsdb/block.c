@@ -8,6 +8,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written a
 _Static_assert((int)COLUMN_VALUES_MAX == (int)BLOCK_SAMPLES_MAX, "a block is a column");
 
 enum {
+    FILL_GROUP = 8,
     ENCODING_MASK = 0x0F,
     TIMES_SHIFT = 4,
     TIMES_MASK = 0x03,
@@ -212,7 +213,11 @@ bool block_values(const struct block *b, uint32_t from, uint32_t n, uint64_t *re
         return false;
     for (uint32_t i = 0; i < b->n_values_bytes; i++)
         value |= (uint64_t)b->values[i] << (56 - 8 * i);
-    for (uint32_t i = 0; i < n; i++)
+    uint32_t i = 0;
+    for (; i + FILL_GROUP <= n; i += FILL_GROUP)
+        for (uint32_t k = 0; k < FILL_GROUP; k++)
+            ret[i + k] = value;
+    for (; i < n; i++)
         ret[i] = value;
     return true;
 }

@@ -15,7 +15,8 @@ enum {
     COLUMN_BYTES_MAX = COLUMN_VALUES_MAX * 8,
 };
 
-/* Below 16, so that it fits beside another half of a byte. 6 and 7 are free. */
+/* Below 15, so that it fits beside another half of a byte and leaves blocks the 15. 6 and 7 are
+ * free. */
 enum column_encoding {
     COLUMN_AS_CONSTANT = 0,           /* one value for all */
     COLUMN_AS_RAW = 1,                /* 8 bytes each */

@@ -18,13 +18,14 @@
  */
 #include "tsdb/differences.h"
 #include "tsdb/packed.h"
+#include "tsdb/places.h"
 #include "tsdb/varint.h"
 
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
 
-enum { HAS_EXCEPTIONS = 0x80, WIDTH_MAX = 64, PLACE_BITS = 7 };
+enum { HAS_EXCEPTIONS = 0x80, WIDTH_MAX = 64 };
 
 static unsigned bit_width(uint64_t v)
 {
@@ -41,16 +42,6 @@ static int64_t high_half(int64_t d, const struct differences_level *l)
 {
     int64_t above = (int64_t)((uint64_t)d - (uint64_t)l->base);
     return l->width == WIDTH_MAX ? 0 : above >> l->width;
-}
-
-static bool is_list(uint32_t n, uint32_t n_exceptions)
-{
-    return packed_bytes(n_exceptions, PLACE_BITS) <= packed_bytes(n, 1);
-}
-
-static size_t places_bytes(uint32_t n, uint32_t n_exceptions)
-{
-    return size_min(packed_bytes(n_exceptions, PLACE_BITS), packed_bytes(n, 1));
 }
 
 /* The level's own bytes, without the next level's. */
@@ -135,12 +126,12 @@ static int64_t middle_of(int64_t a, int64_t b, int64_t c)
 
 /* The exceptions of a level: their high halves and places. Returns how many. */
 static uint32_t exceptions_of(const int64_t *d, uint32_t n, const struct differences_level *l,
-                              int64_t *high, uint64_t *places)
+                              int64_t *high, uint8_t *places)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n; i++) {
         high[k] = high_half(d[i], l);
-        places[k] = i;
+        places[k] = (uint8_t)i;
         k += high[k] != 0;
     }
     return k;
@@ -155,7 +146,7 @@ static size_t plan_exceptions(const int64_t *d, uint32_t n, uint64_t base,
                               unsigned n_levels)
 {
     int64_t high[DIFFERENCES_MAX];
-    uint64_t places[DIFFERENCES_MAX];
+    uint8_t places[DIFFERENCES_MAX];
     *l = (struct differences_level){(int64_t)base, (uint8_t)guess->width,
                                     (uint8_t)guess->n_exceptions};
     if (guess->n_exceptions == 0)
@@ -241,24 +232,11 @@ void differences_plan(const int64_t *d, uint32_t n, struct differences_plan *ret
 
 /* ---- writing ---- */
 
-static uint8_t *put_places(uint8_t *out, uint32_t n, const uint64_t *places, uint32_t n_exceptions)
-{
-    *out++ = (uint8_t)(n_exceptions - 1);
-    if (is_list(n, n_exceptions)) {
-        packed_put(out, places, n_exceptions, PLACE_BITS);
-    } else {
-        uint64_t is_exception[DIFFERENCES_MAX] = {0};
-        for (uint32_t i = 0; i < n_exceptions; i++)
-            is_exception[places[i]] = 1;
-        packed_put(out, is_exception, n, 1);
-    }
-    return out + places_bytes(n, n_exceptions);
-}
-
 static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
                            const struct differences_level *l)
 {
-    uint64_t low[DIFFERENCES_MAX], places[DIFFERENCES_MAX];
+    uint64_t low[DIFFERENCES_MAX];
+    uint8_t places[DIFFERENCES_MAX];
     int64_t high[DIFFERENCES_MAX];
     out += varint_put(out, zigzag(l->base));
     *out++ = (uint8_t)(l->width | (l->n_exceptions > 0 ? HAS_EXCEPTIONS : 0));
@@ -272,7 +250,8 @@ static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
         return out;
     uint32_t k = exceptions_of(d, n, l, high, places);
     assert(k == l->n_exceptions);
-    return put_levels(put_places(out, n, places, k), high, k, l + 1);
+    *out++ = (uint8_t)(k - 1);
+    return put_levels(out + places_put(out, n, places, k), high, k, l + 1);
 }
 
 void differences_put_planned(uint8_t *out, const int64_t *d, uint32_t n,
@@ -295,70 +274,43 @@ size_t differences_put(uint8_t *out, size_t room, const int64_t *d, uint32_t n)
 
 /* ---- reading ---- */
 
-static bool get_packed(const uint8_t **at, const uint8_t *end, uint64_t *v, uint32_t n,
-                       unsigned width)
+static bool get_numbers(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n,
+                        unsigned width, uint64_t base)
 {
-    size_t n_bytes = packed_bytes(n, width);
-    if ((size_t)(end - *at) < n_bytes || !packed_get(*at, v, n, width))
+    size_t n_bytes = packed_bytes(n, width), n_left = (size_t)(end - *at);
+    if (n_left < n_bytes || !packed_get(*at, n_left, (uint64_t *)d, n, width, base))
         return false;
     *at += n_bytes;
     return true;
 }
 
-/* The places of the exceptions, ascending. */
-static bool get_places(const uint8_t **at, const uint8_t *end, uint32_t n, uint32_t n_exceptions,
-                       uint64_t *places)
-{
-    uint64_t is_exception[DIFFERENCES_MAX];
-    if (is_list(n, n_exceptions)) {
-        if (!get_packed(at, end, places, n_exceptions, PLACE_BITS))
-            return false;
-        for (uint32_t i = 1; i < n_exceptions; i++)
-            if (places[i] <= places[i - 1])
-                return false;
-        return places[n_exceptions - 1] < n;
-    }
-    uint32_t k = 0;
-    if (!get_packed(at, end, is_exception, n, 1))
-        return false;
-    for (uint32_t i = 0; i < n; i++) {
-        places[k] = i;
-        k += (uint32_t)is_exception[i];
-        if (k > n_exceptions)
-            return false;
-    }
-    return k == n_exceptions;
-}
-
 static bool get_levels(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n,
                        unsigned n_levels)
 {
-    uint64_t base, low[DIFFERENCES_MAX], places[DIFFERENCES_MAX + 1];
+    uint64_t base;
+    uint8_t places[DIFFERENCES_MAX];
     int64_t high[DIFFERENCES_MAX];
     if (!varint_get_shortest(at, end, &base) || *at == end)
         return false;
-    base = (uint64_t)unzigzag(base);
     unsigned width = **at & ~(unsigned)HAS_EXCEPTIONS;
     bool has_exceptions = (*(*at)++ & HAS_EXCEPTIONS) != 0;
-    if (width > WIDTH_MAX || (width > 0 && !get_packed(at, end, low, n, width)))
+    if (width > WIDTH_MAX || !get_numbers(at, end, d, n, width, (uint64_t)unzigzag(base)))
         return false;
-    for (uint32_t i = 0; i < n; i++)
-        d[i] = (int64_t)(width > 0 ? low[i] + base : base);
     if (!has_exceptions)
         return true;
     if (n_levels == 1 || width == WIDTH_MAX || *at == end)
         return false;
     uint32_t n_exceptions = *(*at)++ + 1u;
-    if (n_exceptions > n || !get_places(at, end, n, n_exceptions, places) ||
+    if (n_exceptions > n || !places_get(at, end, n, n_exceptions, places) ||
         !get_levels(at, end, high, n_exceptions, n_levels - 1))
         return false;
+    bool is_good = true;
     for (uint32_t i = 0; i < n_exceptions; i++) {
         uint64_t above = (uint64_t)high[i] << width;
-        if (high[i] == 0 || (int64_t)above >> width != high[i])
-            return false;
+        is_good &= high[i] != 0 && (int64_t)above >> width == high[i];
         d[places[i]] = (int64_t)((uint64_t)d[places[i]] + above);
     }
-    return true;
+    return is_good;
 }
 
 bool differences_get(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n)

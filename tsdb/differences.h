@@ -14,7 +14,8 @@
 #include "alloc/base.h"
 
 enum {
-    DIFFERENCES_MAX = 128,  /* numbers */
+    DIFFERENCES_MAX = 128, /* numbers */
+    DIFFERENCES_GROUP = 8,
     DIFFERENCES_LEVELS = 3, /* numbers, their exceptions, the exceptions' exceptions */
     /* What DIFFERENCES_MAX of any numbers need at most: a base, a width and 64 bits each. */
     DIFFERENCES_BYTES_MAX = 11 + DIFFERENCES_MAX * 8,
@@ -46,8 +47,10 @@ void differences_put_planned(uint8_t *out, const int64_t *d, uint32_t n,
 /* Plans and writes. Returns how many bytes, or 0 when that is more than room: out is untouched. */
 size_t differences_put(uint8_t *out, size_t room, const int64_t *d, uint32_t n);
 
-/* Reads n (1 .. DIFFERENCES_MAX) numbers from [*at, end) and moves *at behind them. False, with *at
- * unspecified, when the bytes are cut off or no writer makes them; never reads outside. */
+/* Reads n (1 .. DIFFERENCES_MAX) numbers from [*at, end) and moves *at behind them. d has room for
+ * n rounded up to a multiple of DIFFERENCES_GROUP; what is written behind the n numbers is
+ * unspecified. False, with *at unspecified, when the bytes are cut off or no writer makes them;
+ * never reads outside. */
 bool differences_get(const uint8_t **at, const uint8_t *end, int64_t *d, uint32_t n) WARN_UNUSED;
 
 #endif

@@ -1,4 +1,5 @@
 #include "tsdb/packed.h"
+#include "tsdb/vectors.h"
 
 #include <string.h>
 
@@ -42,21 +43,33 @@ static uint64_t number_at(const uint8_t *p, unsigned shift, unsigned width)
 
 /* Whole words are loaded wherever a number begins; for the last few numbers they would reach behind
  * the end, so these are read from a copy with zeros after it. */
-bool packed_get(const uint8_t *in, uint64_t *v, uint32_t n, unsigned width)
+static void get_portable(const uint8_t *in, uint64_t *v, uint32_t n, unsigned width, uint64_t base)
 {
-    size_t n_bytes = packed_bytes(n, width), n_bits = (size_t)n * width, bit = 0;
+    size_t n_bytes = packed_bytes(n, width), bit = 0;
     uint64_t mask = mask_of(width);
     uint32_t i = 0;
-    if (n_bytes == 0) {
-        memset(v, 0, n * sizeof(*v));
-        return true;
-    }
     for (; i < n && bit / 8 + LOAD_BYTES <= n_bytes; i++, bit += width)
-        v[i] = number_at(in + bit / 8, bit % 8, width) & mask;
+        v[i] = (number_at(in + bit / 8, bit % 8, width) & mask) + base;
     uint8_t tail[TAIL_BYTES + LOAD_BYTES] = {0};
     size_t from = n_bytes - size_min(n_bytes, TAIL_BYTES);
     memcpy(tail, in + from, n_bytes - from);
     for (; i < n; i++, bit += width)
-        v[i] = number_at(tail + (bit / 8 - from), bit % 8, width) & mask;
-    return n_bits % 8 == 0 || in[n_bytes - 1] >> n_bits % 8 == 0;
+        v[i] = (number_at(tail + (bit / 8 - from), bit % 8, width) & mask) + base;
+}
+
+bool packed_get(const uint8_t *in, size_t n_bytes, uint64_t *v, uint32_t n, unsigned width,
+                uint64_t base)
+{
+    size_t n_bits = (size_t)n * width;
+    if (width == 0) {
+        for (uint32_t i = 0; i < n; i += PACKED_GROUP)
+            for (uint32_t k = 0; k < PACKED_GROUP; k++)
+                v[i + k] = base;
+        return true;
+    }
+    if (vectors_in_use() && width <= PACKED_AVX2_WIDTH_MAX)
+        packed_get_avx2(in, n_bytes, v, n, width, base);
+    else
+        get_portable(in, v, n, width, base);
+    return n_bits % 8 == 0 || in[n_bits / 8] >> n_bits % 8 == 0;
 }

@@ -42,7 +42,7 @@ static void unpack_segment(const struct arena *a, const struct timeline_state *s
             ret[i] = g->first + i * g->step;
         return;
     }
-    int64_t d[SEGMENT_TIMES - 1];
+    int64_t d[SEGMENT_TIMES];
     const uint8_t *at = slot_ptr(a, g->bytes);
     bool is_good = differences_get(&at, at + g->n_bytes, d, SEGMENT_TIMES - 1);
     ENSURE(is_good);

@@ -351,14 +351,6 @@ def table(title, head, rows):
     return "\n".join([title, "", *lines]) + "\n"
 
 
-def find_data():
-    data = os.environ.get("DATA")
-    if data:
-        return None if data == "mix" else data
-    beside = os.path.join(os.path.dirname(ROOT), "shared", "data", "scrapes.tar.zst")
-    return beside if os.path.exists(beside) else None
-
-
 def draw(bench):
     paths = [os.path.join(OUT, name + ".csv") for name in ("directory", "memory")
              if getattr(bench, name) is not None]
@@ -396,7 +388,7 @@ def prepare(chosen):
     scale = Scale(float(os.environ.get("SCALE") or 1))
     if not os.access(hg.BINARY, os.X_OK):
         sys.exit(f"{hg.BINARY} is not there: run make first")
-    path, source = recording.prepare(find_data(), OUT)
+    path, source = recording.prepare(recording.find_data(), OUT)
     if scale.factor != 1:
         source += f"; SCALED to {scale.factor:g} of the windows and fleets: NOT a result"
     return Bench(scale, path, chosen), source

@@ -14,6 +14,7 @@ import zlib
 
 import mix
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JOBS = {"9100": "node", "9390": "prometheus", "9428": "victoriametrics"}
 NAME = re.compile(r"s\.(\d+)\.(\d+)\.txt$")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
@@ -87,6 +88,15 @@ def write(path, targets, series, rows):
         for row in rows:
             array.array("d", row).tofile(out)
     os.replace(path + ".tmp", path)
+
+
+def find_data():
+    """The scrapes to take: DATA of the environment (`mix` for none), or those beside the tree, or None."""
+    data = os.environ.get("DATA")
+    if data:
+        return None if data == "mix" else data
+    beside = os.path.join(os.path.dirname(ROOT), "shared", "data", "scrapes.tar.zst")
+    return beside if os.path.exists(beside) else None
 
 
 def prepare(data, directory):

@@ -7,12 +7,9 @@
  * window and on two sorted arrays, and on three more that repeat what is appended to the first and
  * so share its values: both must hold the same, whatever range is read, with and without memory,
  * and a copy that is restored from what chunk_visit hands out as well. */
+#include "tests/fuzz/fuzz.h"
 #include "tsdb/chunk.h"
 #include "tsdb/err.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
     WRITTEN = 2,
@@ -28,30 +25,6 @@ enum {
     WINDOW_MS = 4 * 3600 * 1000,
     BLOCK_TIMES = 200, /* of the timeline that blocks refer to */
 };
-
-#define REQUIRE(c) ((c) ? (void)0 : fail(#c, __LINE__))
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void fail(const char *what, int line)
-{
-    fprintf(stderr, "fuzz_chunk: %s does not hold, line %d\n", what, line);
-    abort();
-}
-
-struct input {
-    const uint8_t *at, *end;
-};
-
-/* The next n bytes as a number; zeros behind the end. */
-static uint64_t take(struct input *in, size_t n)
-{
-    uint64_t v = 0;
-    size_t left = (size_t)(in->end - in->at), part = n < left ? n : left;
-    memcpy(&v, in->at, part);
-    in->at += part;
-    return v;
-}
 
 struct series {
     struct chunk c;
@@ -109,9 +82,26 @@ static void tear_down(void)
 
 /* ---- bytes as a block ---- */
 
+/* By each decoder: equal verdicts, equal bits. */
 static bool decode(const struct block *b, uint32_t n, uint32_t *times, uint64_t *values)
 {
-    return block_times(&w->arena, &w->times, b, 0, n, times) && block_values(b, 0, n, values);
+    bool is_good = false;
+    uint32_t all_times[2][BLOCK_SAMPLES_MAX];
+    uint64_t all_values[2][BLOCK_SAMPLES_MAX];
+    for (int d = 0; decoder_use(d); d++) {
+        bool is_good_now = block_times(&w->arena, &w->times, b, 0, n, all_times[d]) &&
+                           block_values(b, 0, n, all_values[d]);
+        REQUIRE(d == 0 || is_good_now == is_good);
+        is_good = is_good_now;
+        REQUIRE(d == 0 || !is_good ||
+                (memcmp(all_times[0], all_times[d], n * sizeof(*times)) == 0 &&
+                 memcmp(all_values[0], all_values[d], n * sizeof(*values)) == 0));
+    }
+    if (is_good) {
+        memcpy(times, all_times[0], n * sizeof(*times));
+        memcpy(values, all_values[0], n * sizeof(*values));
+    }
+    return is_good;
 }
 
 /* Of a block that is good: written again it is the same. */
@@ -233,7 +223,7 @@ static void put(struct series *s, uint32_t time, uint64_t value)
     s->n++;
 }
 
-static void compare(const struct series *s, uint32_t min, uint32_t max)
+static void compare_by_one(const struct series *s, uint32_t min, uint32_t max)
 {
     static int64_t t_ms[SAMPLES_MAX];
     static uint64_t values[SAMPLES_MAX];
@@ -249,6 +239,14 @@ static void compare(const struct series *s, uint32_t min, uint32_t max)
         k++;
     }
     REQUIRE(k == n);
+}
+
+static void compare(const struct series *s, uint32_t min, uint32_t max)
+{
+    for (int d = 0; decoder_use(d); d++) {
+        times_cache_init(&w->times, w->items, TIMES_CACHE_WRITER); /* times are decoded as well */
+        compare_by_one(s, min, max);
+    }
 }
 
 static void compare_whole(const struct series *s)

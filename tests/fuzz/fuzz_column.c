@@ -3,43 +3,27 @@
  *   even  the rest is an encoding, a number of values and bytes, as a damaged file would hand them
  *         over: decoding reads nothing outside, and what is accepted can be encoded again;
  *   odd   the rest is values, as a short program that makes runs, steps and outliers likely: they
- *         come back bit for bit, in no more bytes than they have. */
+ *         come back bit for bit, in no more bytes than they have.
+ *
+ * Whatever is decoded goes through each decoder, and these agree. */
+#include "tests/fuzz/fuzz.h"
 #include "tsdb/column.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(c) ((c) ? (void)0 : fail(#c, __LINE__))
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void fail(const char *what, int line)
+/* By each decoder: equal verdicts, equal bits. */
+static bool decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint32_t n,
+                   uint64_t *values)
 {
-    fprintf(stderr, "fuzz_column: %s does not hold, line %d\n", what, line);
-    abort();
-}
-
-struct input {
-    const uint8_t *at, *end;
-};
-
-/* The next n bytes as a number; zeros behind the end. */
-static uint64_t take(struct input *in, size_t n)
-{
-    uint64_t v = 0;
-    size_t left = (size_t)(in->end - in->at), part = n < left ? n : left;
-    memcpy(&v, in->at, part);
-    in->at += part;
-    return v;
-}
-
-/* A copy of exactly n bytes, so that the sanitizer sees one more. */
-static void *exact_copy(const void *from, size_t n)
-{
-    void *copy = malloc(n + (n == 0));
-    memcpy(copy, from, n);
-    return copy;
+    bool is_good = false;
+    uint64_t all[2][COLUMN_VALUES_MAX];
+    for (int d = 0; decoder_use(d); d++) {
+        bool is_good_now = column_decode(encoding, bytes, n_bytes, n, all[d]);
+        REQUIRE(d == 0 || is_good_now == is_good);
+        is_good = is_good_now;
+        REQUIRE(d == 0 || !is_good || memcmp(all[0], all[d], n * sizeof(*values)) == 0);
+    }
+    if (is_good)
+        memcpy(values, all[0], n * sizeof(*values));
+    return is_good;
 }
 
 static void round_trip(const uint64_t *values, uint32_t n)
@@ -49,7 +33,7 @@ static void round_trip(const uint64_t *values, uint32_t n)
     size_t n_bytes = column_encode(in, n, bytes, &encoding);
     REQUIRE(n_bytes >= 1 && n_bytes <= n * sizeof(*values));
     uint8_t *out = exact_copy(bytes, n_bytes);
-    REQUIRE(column_decode(encoding, out, n_bytes, n, back));
+    REQUIRE(decode(encoding, out, n_bytes, n, back));
     REQUIRE(memcmp(back, values, n * sizeof(*values)) == 0);
     free(out);
     free(in);
@@ -62,17 +46,25 @@ static void decode_bytes(struct input *in)
     uint32_t n = (uint32_t)take(in, 1);
     size_t n_bytes = (size_t)(in->end - in->at);
     uint8_t *bytes = exact_copy(in->at, n_bytes);
-    if (column_decode(encoding, bytes, n_bytes, n, values))
+    if (decode(encoding, bytes, n_bytes, n, values))
         round_trip(values, n);
     free(bytes);
 }
 
-/* A step is a byte: the low three bits say what, the others how often less 1. */
+/* How decimals are computed: divided, once or by 1000 twice, or times a part. */
+static double decimal_of(double v, double over, unsigned way)
+{
+    return way == 3 ? v / 1000 / 1000 : way == 2 ? v * (1 / over) : v / over;
+}
+
+/* The first byte: three bits of a power of ten, two of how it is used. A step is a byte: the low
+ * three bits say what, the others how often less 1. */
 static void run_program(struct input *in)
 {
     static const double tens[] = {1, 10, 100, 1e3, 1e6, 1e9, 1e15, 1e18};
     uint64_t values[COLUMN_VALUES_MAX], bits = 0;
-    double v = 0, by = 1, over = tens[take(in, 1) % ARRAY_LEN(tens)];
+    unsigned first = (unsigned)take(in, 1);
+    double v = 0, by = 1, over = tens[first % ARRAY_LEN(tens)];
     uint32_t n = 0;
     while (in->at < in->end && n < COLUMN_VALUES_MAX) {
         unsigned op = (unsigned)take(in, 1);
@@ -83,7 +75,7 @@ static void run_program(struct input *in)
                 v += (op & 7) == 0 ? 0 : (op & 7) == 1 ? (double)(int8_t)take(in, 1) : by;
             if ((op & 7) == 3)
                 v = (double)(int64_t)take(in, 7);
-            double scaled = v / over;
+            double scaled = decimal_of(v, over, first >> 3 & 3);
             if ((op & 7) <= 3)
                 memcpy(&bits, &scaled, sizeof(bits));
             else if ((op & 7) == 4)

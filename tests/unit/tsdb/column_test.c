@@ -1,7 +1,9 @@
 #include "tests/support/random.h"
 #include "tsdb/column.h"
 #include "tsdb/differences.h"
+#include "tsdb/scale.h"
 #include "tsdb/varint.h"
+#include "tsdb/vectors.h"
 #include "tsdb/whole.h"
 
 #include <criterion/criterion.h>
@@ -34,13 +36,20 @@ static uint64_t bits_of(double v)
     return bits;
 }
 
-/* Decodes from a copy of exactly n_bytes, so that a sanitizer sees a read past them. */
+/* Both decoders, from a copy of exactly n_bytes, so that a sanitizer sees a read past them: their
+ * verdicts are equal and so are their bits. */
 static bool decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint32_t n,
                    uint64_t *values)
 {
     uint8_t *exact = malloc(n_bytes + (n_bytes == 0));
     memcpy(exact, bytes, n_bytes);
+    uint64_t other[N_MAX];
+    (void)vectors_use(false);
     bool is_good = column_decode(encoding, exact, n_bytes, n, values);
+    if (vectors_use(true)) {
+        cr_assert_eq(column_decode(encoding, exact, n_bytes, n, other), is_good);
+        cr_assert(!is_good || memcmp(values, other, n * sizeof(*values)) == 0);
+    }
     free(exact);
     return is_good;
 }
@@ -104,6 +113,9 @@ enum kind {
     STALE_SOMETIMES,
     EDGE_OF_WHOLE,
     DIGITS,
+    MILLIS,
+    MICROS,
+    STRANGERS,
     KINDS
 };
 
@@ -149,6 +161,13 @@ static uint64_t next_value(enum kind kind, uint64_t size, uint64_t before)
         return below(4) == 0 ? STALE : bits_of((double)below(5));
     case EDGE_OF_WHOLE:
         return 0x4340000000000000 - 2 + below(5);
+    case MILLIS: /* as exporters compute them */
+        return bits_of((double)below(UINT64_C(1) << size) * 0.001);
+    case MICROS:
+        return bits_of((double)below(UINT64_C(1) << size) / 1000 / 1000);
+    case STRANGERS:
+        return below(20) == 0 ? odd_values[below(ARRAY_LEN(odd_values))]
+                              : bits_of((double)below(1000) / power_of_ten(size % 4));
     default: /* all 17 digits of a decimal that no double is */
         return bits_of((double)below(UINT64_C(1) << 53) / power_of_ten(size % 23));
     }
@@ -229,6 +248,48 @@ Test(column, takes_the_encoding_that_suits_and_few_bytes)
     fill(RANDOM_BITS, values, N_MAX);
     values[N_MAX - 1] = 1;
     cr_assert_eq(round_trip(values, N_MAX).encoding, COLUMN_AS_RAW);
+}
+
+Test(column, a_few_values_do_not_cost_the_others_their_scale)
+{
+    for (uint32_t place = 0; place < N_MAX - 1; place++)
+        for (size_t odd = 0; odd < ARRAY_LEN(odd_values); odd++) {
+            uint64_t values[N_MAX];
+            shape_values(values, NOISE, 1000, 1);
+            for (uint32_t i = 0; i < N_MAX; i++) {
+                double v;
+                memcpy(&v, &values[i], sizeof(v));
+                values[i] = bits_of(v / 100);
+            }
+            values[place] = odd_values[odd];
+            struct encoded e = round_trip(values, N_MAX);
+            cr_assert_leq(e.n_bytes, 2 + 2 + 49 + 30, "%016llx at %u: encoding %u",
+                          (unsigned long long)odd_values[odd], place, e.encoding);
+        }
+}
+
+Test(column, a_stale_marker_in_the_middle_and_one_at_the_end)
+{
+    uint64_t values[N_MAX];
+    shape_values(values, NOISE, 1000, 1);
+    values[5] = STALE;
+    values[N_MAX - 1] = STALE;
+    struct encoded e = round_trip(values, N_MAX);
+    cr_assert_eq(e.encoding, COLUMN_AS_SCALED | COLUMN_ENDS_STALE);
+    cr_assert_eq(e.bytes[0], SCALE_CORRECTED);
+    cr_assert_leq(e.n_bytes, 3 + 48 + 20);
+}
+
+Test(column, sums_that_drift_away_from_decimals_take_few_bits_for_it)
+{
+    uint64_t values[N_MAX];
+    double sum = 0.1;
+    for (uint32_t i = 0; i < N_MAX; i++)
+        values[i] = bits_of(sum += (double)(100 + below(100)) * 1e-9);
+    struct encoded e = round_trip(values, N_MAX);
+    cr_assert_eq(e.encoding, COLUMN_AS_SCALED_DIFFERENCES);
+    cr_assert_eq(e.bytes[0], SCALE_CORRECTED + 9);
+    cr_assert_leq(e.n_bytes, 127 * 7 / 8 + 128 * 6 / 8 + 20, "%zu", e.n_bytes);
 }
 
 Test(column, one_stale_marker_at_the_end_costs_nothing)
@@ -383,8 +444,6 @@ Test(column, what_no_encoder_writes_is_refused)
         {"no scale", COLUMN_AS_SCALED, 2, 0, {0}, false},
         {"the scale 0", COLUMN_AS_SCALED, 2, 4, {0, 0, 1, 1}, false},
         {"tenths", COLUMN_AS_SCALED, 2, 4, {1, 0, 1, 1}, true},
-        {"over 10^18", COLUMN_AS_SCALED, 2, 4, {18, 0, 1, 1}, true},
-        {"over 10^19", COLUMN_AS_SCALED, 2, 4, {19, 0, 1, 1}, false},
         {"times 2^2", COLUMN_AS_SCALED, 2, 4, {66, 0, 1, 1}, false},
         {"times 2^3", COLUMN_AS_SCALED, 2, 4, {67, 0, 1, 1}, true},
         {"times 2^53", COLUMN_AS_SCALED, 2, 4, {117, 0, 1, 1}, true},
@@ -394,6 +453,16 @@ Test(column, what_no_encoder_writes_is_refused)
         {"the sign alone", COLUMN_AS_SCALED, 2, 4, {191, 0, 1, 1}, true},
         {"bits shifted out", COLUMN_AS_SCALED, 2, 4, {191, 0, 2, 2}, false},
         {"shifted by 64", COLUMN_AS_SCALED, 2, 4, {192, 0, 1, 1}, false},
+        {"over 10^18", COLUMN_AS_SCALED, 2, 4, {18, 0, 1, 1}, true},
+        {"over 10^19", COLUMN_AS_SCALED, 2, 4, {19, 0, 1, 1}, false},
+        {"corrected", COLUMN_AS_SCALED, 2, 6, {32, 2, 0, 0, 1, 1}, true},
+        {"over 10^18 and corrected", COLUMN_AS_SCALED, 2, 6, {50, 2, 0, 0, 1, 1}, true},
+        {"over 10^19 and corrected", COLUMN_AS_SCALED, 2, 6, {51, 2, 0, 0, 1, 1}, false},
+        {"scale 31", COLUMN_AS_SCALED, 2, 6, {31, 2, 0, 0, 1, 1}, false},
+        {"no corrections", COLUMN_AS_SCALED, 2, 1, {32}, false},
+        {"nothing but corrections", COLUMN_AS_SCALED, 2, 3, {32, 2, 0}, false},
+        {"corrected differences", COLUMN_AS_SCALED_DIFFERENCES, 2, 6, {32, 2, 0, 2, 4, 0}, true},
+        {"and a byte more", COLUMN_AS_SCALED_DIFFERENCES, 2, 7, {32, 2, 0, 2, 4, 0, 0}, false},
         {"encoding 6", 6, 2, 4, {1, 0, 1, 1}, false},
         {"encoding 7", 7, 2, 4, {1, 0, 1, 1}, false},
         {"encoding 16", 16, 1, 1, {2}, false},

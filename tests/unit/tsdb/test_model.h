@@ -101,14 +101,19 @@ static inline void test_model_seal(struct test_window *x, struct test_model *m)
 static inline void test_model_range(struct test_window *x, const struct test_model *m,
                                     uint32_t min_time, uint32_t max_time)
 {
-    static int64_t t_ms[TEST_MODEL_MAX];
-    static uint64_t values[TEST_MODEL_MAX];
+    static int64_t t_ms[TEST_MODEL_MAX + BLOCK_SAMPLES_MAX];
+    static uint64_t values[TEST_MODEL_MAX + BLOCK_SAMPLES_MAX];
     struct chunk_view v = test_view(x, &m->c);
     size_t room = chunk_room(&x->t.arena, &v, min_time, max_time);
+    memset(&t_ms[room], 0x5A, BLOCK_SAMPLES_MAX * sizeof(*t_ms));
+    memset(&values[room], 0x5A, BLOCK_SAMPLES_MAX * sizeof(*values));
     size_t n = chunk_read(&x->t.arena, &x->times, &v, min_time, max_time, 1000, t_ms, values);
     uint32_t from = test_model_place(m, min_time), k = 0;
     cr_assert_leq(n, room);
     cr_assert_leq(room, m->n);
+    for (size_t i = room; i < room + BLOCK_SAMPLES_MAX; i++)
+        cr_assert(t_ms[i] == 0x5A5A5A5A5A5A5A5A && values[i] == 0x5A5A5A5A5A5A5A5A,
+                  "written behind the room");
     for (uint32_t i = from; i < m->n && m->times[i] <= max_time; i++, k++) {
         cr_assert_lt(k, n, "%u .. %u: sample %u is missing", min_time, max_time, i);
         cr_assert_eq(t_ms[k], 1000 + (int64_t)m->times[i], "%u .. %u: time of %u", min_time,
