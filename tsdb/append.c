@@ -39,8 +39,11 @@ static void enter(struct append *b)
 {
     if (b->times != NULL)
         times_cache_init(b->times, b->times->items, b->times->n_items);
+    memset(&b->memo, 0, sizeof(b->memo));
     pthread_rwlock_rdlock(&b->db->lock);
     b->place = slots_enter(&b->db->slots);
+    b->known.window = NULL;
+    b->known.clock_start_ms = INT64_MAX;
     b->n_series = 0;
     b->n_holds++;
 }
@@ -55,6 +58,7 @@ static void flush_tally(struct append *b)
 static void leave(struct append *b)
 {
     flush_tally(b);
+    slots_count_open(&b->db->slots, &b->open_payload);
     slots_leave(&b->db->slots, b->place);
     pthread_rwlock_unlock(&b->db->lock);
 }
@@ -64,10 +68,30 @@ static bool is_turn_due(struct tsdb *db)
     return db->windows.n_live > 0 && clock_is_due(&db->clock, window_live(&db->windows, 0)->number);
 }
 
-/* Where samples are the clock, one may have pushed the oldest window out. */
-static bool must_turn(struct tsdb *db)
+static bool is_within(const struct tsdb *db, int64_t start_ms, int64_t t_ms)
 {
-    return db->options.clock == CLOCK_SAMPLES && is_turn_due(db);
+    return (uint64_t)t_ms - (uint64_t)start_ms < (uint64_t)db->options.window_ms;
+}
+
+/* Where samples are the clock: its window is still the one for which the turn was looked at. */
+static bool is_clock_known(const struct append *b)
+{
+    return b->known.clock_start_ms != INT64_MAX &&
+           is_within(b->db, b->known.clock_start_ms, clock_now_ms(&b->db->clock));
+}
+
+/* Where samples are the clock, one may have pushed the oldest window out. */
+static bool must_turn(struct append *b)
+{
+    struct tsdb *db = b->db;
+    if (db->options.clock != CLOCK_SAMPLES || is_clock_known(b))
+        return false;
+    int64_t now_ms = clock_now_ms(&db->clock);
+    if (is_turn_due(db))
+        return true;
+    b->known.window = NULL;
+    b->known.clock_start_ms = clock_window_start(&db->clock, clock_window_of(&db->clock, now_ms));
+    return false;
 }
 
 /* Turns the glass if it is time; the batch must be outside. */
@@ -182,6 +206,18 @@ static int check_limits_locked(struct tsdb *db, const struct labels *ls)
     return is_full ? ERR_MAX_SERIES_METRIC : 0;
 }
 
+/* The window of a time that is kept for certain, or NULL. */
+static struct window *known_window(const struct intake *in, int64_t t_ms)
+{
+    const struct append *b = in->batch;
+    struct window *w = b->known.window;
+    if (w == NULL || !is_within(in->db, w->start_ms, t_ms))
+        return NULL;
+    bool is_kept = in->db->options.clock == CLOCK_WALL ? t_ms <= b->begun_ms + TSDB_AHEAD_MS
+                                                       : is_clock_known(b);
+    return is_kept ? w : NULL;
+}
+
 /* A sample that is not newer than all others of its series: a repeat, a contradiction, out of
  * order, or welcome. 1 = a repeat. The series' version is held. */
 static int check_past(struct intake *in, const struct window *w, const struct sample *sample,
@@ -274,23 +310,27 @@ static int add_sample(void *ctx, const struct chunk_writer *w, struct chunk *chu
     return err;
 }
 
-static void took(struct intake *in, struct window *w, const struct sample *sample, bool is_late)
+/* Counts n samples of a window, from min_ms to max_ms; the newest of the series unless it is one
+ * that came late. */
+static void took(struct intake *in, struct window *w, size_t n, int64_t min_ms, int64_t max_ms,
+                 bool is_late)
 {
     struct append *b = in->batch;
-    b->counters[N_SAMPLES_APPENDED]++;
+    b->counters[N_SAMPLES_APPENDED] += n;
     b->counters[N_SAMPLES_LATE] += is_late;
-    in->counts->stored++;
+    in->counts->stored += n;
     if (!is_late)
-        words_store(&in->series->state.newest_ms, &sample->t_ms, sizeof(sample->t_ms));
+        words_store(&in->series->state.newest_ms, &max_ms, sizeof(max_ms));
     if (b->tally.window != w || b->tally.n == 0) {
         flush_tally(b);
         b->tally.window = w;
-        b->tally.min_ms = b->tally.max_ms = sample->t_ms;
+        b->tally.min_ms = min_ms;
+        b->tally.max_ms = max_ms;
     }
-    b->tally.n++;
-    b->tally.min_ms = i64_min(b->tally.min_ms, sample->t_ms);
-    b->tally.max_ms = i64_max(b->tally.max_ms, sample->t_ms);
-    clock_sample(&in->db->clock, sample->t_ms);
+    b->tally.n += n;
+    b->tally.min_ms = i64_min(b->tally.min_ms, min_ms);
+    b->tally.max_ms = i64_max(b->tally.max_ms, max_ms);
+    clock_sample(&in->db->clock, max_ms);
     uint64_t id = in->series->id,
              next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
     while (next > id && !atomic_compare_exchange_weak(&w->next_to_seal, &next, id))
@@ -299,7 +339,8 @@ static void took(struct intake *in, struct window *w, const struct sample *sampl
 
 /* One sample of a series that is there, in a window that is there; the version is held. 0 = stored
  * or a repeat, else why not. */
-static int take(struct intake *in, struct window *w, const struct sample *sample)
+static int take(struct intake *in, struct series_writer *sw, struct window *w,
+                const struct sample *sample)
 {
     struct tsdb *db = in->db;
     struct series *s = in->series;
@@ -315,31 +356,80 @@ static int take(struct intake *in, struct window *w, const struct sample *sample
         return 0;
     }
     if (err == 0) {
-        struct series_writer sw = store_writer(db, in->batch->times);
         struct addition d = {in, window_time_of(w, sample->t_ms), sample->value, is_late};
-        err = series_change_chunk(&sw, s, w, add_sample, &d);
+        err = series_change_chunk(sw, s, w, add_sample, &d);
     }
     if (err != 0)
         return refuse(in, err, sample->t_ms, bound);
-    took(in, w, sample, is_late);
+    took(in, w, 1, sample->t_ms, sample->t_ms, is_late);
     return 0;
+}
+
+/* Takes the usual ones (chunk_extend) of the first samples, if the series' newest chunk is in a
+ * window that is known; returns how many. */
+static size_t take_usual(struct intake *in, struct series_writer *sw, const struct sample *samples,
+                         size_t n)
+{
+    enum { MOST = 16 };
+    struct series *s = in->series;
+    struct window *w = known_window(in, samples[0].t_ms);
+    uint32_t times[MOST];
+    uint64_t values[MOST];
+    size_t n_usual = 0;
+    if (w == NULL || s->state.newest.serial != w->serial)
+        return 0;
+    int64_t before_ms = s->state.newest_ms;
+    for (; n_usual < n && n_usual < MOST; n_usual++) {
+        const struct sample *sample = &samples[n_usual];
+        if (sample->t_ms <= before_ms || known_window(in, sample->t_ms) != w)
+            break;
+        before_ms = sample->t_ms;
+        times[n_usual] = window_time_of(w, sample->t_ms);
+        values[n_usual] = sample->value;
+    }
+    sw->chunk.phase = s->node.hash;
+    n_usual = chunk_extend(&sw->chunk, &s->state.newest, times, values, n_usual);
+    if (n_usual > 0)
+        took(in, w, n_usual, samples[0].t_ms, samples[n_usual - 1].t_ms, false);
+    return n_usual;
+}
+
+/* The window of a time; *ret_err: why the time is refused. NULL without that: there is none yet. */
+static struct window *window_of(struct intake *in, int64_t t_ms, int *ret_err, int64_t *ret_bound)
+{
+    struct tsdb *db = in->db;
+    struct window *w = known_window(in, t_ms);
+    *ret_err = 0;
+    if (w != NULL)
+        return w;
+    *ret_err = check_time(in, t_ms, ret_bound);
+    w = window_of_number(&db->windows, clock_window_of(&db->clock, t_ms));
+    if (*ret_err == 0)
+        in->batch->known.window = w;
+    return w;
 }
 
 /* Takes samples as long as their windows are there; returns how many were dealt with. They become
  * visible together, so a turn that is due waits for the last. */
 static size_t take_run(struct intake *in, const struct sample *samples, size_t n, int *io_first)
 {
-    struct tsdb *db = in->db;
+    struct append *b = in->batch;
+    struct series_writer sw = store_writer(in->db, b->times);
     size_t i = 0;
+    sw.chunk.memo = &b->memo;
+    sw.chunk.open_payload = &b->open_payload;
     version_lock(&in->series->version);
     while (i < n) {
         int64_t bound = 0;
-        int err = check_time(in, samples[i].t_ms, &bound);
-        struct window *w =
-            window_of_number(&db->windows, clock_window_of(&db->clock, samples[i].t_ms));
+        int err;
+        size_t n_usual = take_usual(in, &sw, &samples[i], n - i);
+        i += n_usual;
+        if (n_usual > 0)
+            continue;
+        struct window *w = window_of(in, samples[i].t_ms, &err, &bound);
         if (err == 0 && w == NULL)
             break;
-        err = err != 0 ? refuse(in, err, samples[i].t_ms, bound) : take(in, w, &samples[i]);
+        err = err != 0 ? refuse(in, err, samples[i].t_ms, bound) : take(in, &sw, w, &samples[i]);
         *io_first = *io_first != 0 ? *io_first : err;
         i++;
     }
@@ -386,7 +476,7 @@ static int append_intake(struct intake *in, const struct sample *samples, size_t
     for (size_t i = 0; i < n;) {
         size_t done = in->series != NULL ? take_run(in, &samples[i], n - i, &first) : 0;
         i += done;
-        if (must_turn(b->db)) {
+        if (must_turn(b)) {
             turn_inside(b);
             find_series(in);
         } else if (done == 0) {

@@ -20,6 +20,7 @@
 #define HG_TSDB_APPEND_H
 
 #include "tsdb/labels.h"
+#include "tsdb/times_memo.h"
 #include "tsdb/tsdb.h"
 
 struct sample {
@@ -45,6 +46,13 @@ struct append {
     } tally;
     uint64_t counters[APPEND_COUNTERS]; /* not yet added to the store's */
     struct times_cache *times;          /* of the call that is under way, or NULL */
+    struct times_memo memo;
+    int64_t open_payload; /* not yet added to the slots' */
+    struct {              /* what was found out under this hold of the lock */
+        struct window
+            *window; /* its times are kept, as long as the clock stays in its own; or NULL */
+        int64_t clock_start_ms; /* the start of the clock's window, when the turn was looked at */
+    } known;
 };
 
 /* What became of the samples of a request; adds up over calls. Zero it first. */

@@ -31,6 +31,7 @@
 
 #include "tsdb/sheaf.h"
 #include "tsdb/tail.h"
+#include "tsdb/times_memo.h"
 
 enum chunk_kind {
     CHUNK_ROW = 0 /* no sheaf at all: there is no chunk */,
@@ -147,10 +148,18 @@ struct chunk_writer {
     struct recent_timelines *recent;
     struct recent_shared *shared;
     struct times_cache *times;
+    struct times_memo *memo; /* or NULL, and then chunk_extend does nothing */
+    int64_t *open_payload;   /* with a memo: what chunk_extend adds to that of the slots */
     uint32_t
         phase; /* any number that spreads series: first tails end after 65 .. 128 samples by it */
     bool is_open; /* the chunk is its series' newest: it may have a tail */
 };
+
+/* Usual samples, quickly: each later than all others of the chunk, at the time that the memo has
+ * next in its timeline, and no slot or block is to be made for it. Takes those that are, up to the
+ * first that is not and is for chunk_add; returns how many. phase must be filled in. */
+size_t chunk_extend(const struct chunk_writer *w, struct chunk *chunk, const uint32_t *times,
+                    const uint64_t *values, size_t n);
 
 /* Adds a sample at a time that the chunk does not have, to the chunk in the series' record, and
  * publishes it. is_later: it is later than all others of the chunk. chunk->serial 0 makes the

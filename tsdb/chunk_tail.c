@@ -105,6 +105,14 @@ static bool write_bytes(struct change *c, struct chunk_head *h, size_t from, con
     return true;
 }
 
+uint8_t *chunk_tail_room(const struct arena *a, const struct chunk_head *h, size_t from, size_t n)
+{
+    if (from <= CHUNK_INLINE_BYTES)
+        return NULL;
+    size_t at = (from - CHUNK_INLINE_BYTES) % PIECE_BYTES;
+    return at > 0 && at + n <= PIECE_BYTES ? &piece_at(a, h->last_piece)->bytes[at] : NULL;
+}
+
 bool chunk_tail_step(struct change *c, struct chunk_head *h, uint32_t place, uint64_t value)
 {
     uint8_t bytes[TAIL_STEP_BYTES_MAX];

@@ -29,6 +29,21 @@ bool chunk_tail_step(struct change *c, struct chunk_head *h, uint32_t place,
 bool chunk_tail_rewrite(struct change *c, struct chunk_head *h, slot timeline,
                         const uint32_t *places, const uint64_t *values, uint32_t n) WARN_UNUSED;
 
+/* Where n bytes behind the first `from` of the tail go without a slot more, outside the head; NULL
+ * = nowhere. */
+uint8_t *chunk_tail_room(const struct arena *a, const struct chunk_head *h, size_t from, size_t n);
+
+/* Samples after which a tail is full, if it is more than a run. */
+enum { FIRST_TAIL_MIN = 65, FIRST_TAIL_SPREAD = 64 };
+static inline uint32_t chunk_tail_max(const struct chunk_head *h, uint32_t phase)
+{
+    bool has_blocks = h->last.n_blocks > 0 || h->sheaves.n > 0;
+    return has_blocks ? (uint32_t)BLOCK_SAMPLES_MAX : FIRST_TAIL_MIN + phase % FIRST_TAIL_SPREAD;
+}
+
+/* A run so long is a block of its own when the value changes. */
+enum { RUN_MIN = 64 };
+
 /* Gives the tail's slots back and empties it. */
 void chunk_tail_drop(struct change *c, struct chunk_head *h);
 

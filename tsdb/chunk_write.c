@@ -25,10 +25,7 @@
 #include <string.h>
 
 enum {
-    FIRST_TAIL_MIN = 65,
-    FIRST_TAIL_SPREAD = 64,
     TAIL_CUT_MIN = 32,   /* a tail so long is not worth keeping when its times leave the timeline */
-    RUN_MIN = 64,        /* a run so long is a block of its own when the value changes */
     OWN_TIMES_SHARE = 8, /* own times are regular when they vary by less than an eighth of a step */
     STRETCH_MAX = BLOCK_SAMPLES_MAX + 1, /* a full block and one late sample */
 };
@@ -52,6 +49,8 @@ static void begin(struct work *k, const struct chunk_writer *w, const struct chu
     k->c = *chunk;
     k->err = 0;
     change_init(&k->change, w->slots, w->window);
+    if (w->open_payload != NULL) /* before this change gives back what it counts */
+        slots_count_open(w->slots, w->open_payload);
     if (k->c.kind == CHUNK_HEAD)
         k->h = *chunk_head_at(w->slots->arena, k->c.at);
 }
@@ -101,6 +100,8 @@ static bool follows(struct work *k, slot timeline, uint32_t place, uint32_t time
         k->err = rc;
     if (is_new)
         note_recent(k->w, time, timeline);
+    if (rc > 0 && k->w->memo != NULL)
+        times_memo_note(k->w->memo, timeline, place, time);
     return rc > 0;
 }
 
@@ -222,9 +223,8 @@ static bool has_blocks(const struct chunk_head *h)
 static bool tail_is_full(const struct work *k)
 {
     const struct tail *t = &k->h.tail;
-    uint32_t most = has_blocks(&k->h) ? (uint32_t)BLOCK_SAMPLES_MAX
-                                      : FIRST_TAIL_MIN + k->w->phase % FIRST_TAIL_SPREAD;
-    return t->n_samples >= (t->n_bytes == 0 ? (uint32_t)BLOCK_RUN_MAX : most);
+    uint32_t most = t->n_bytes == 0 ? (uint32_t)BLOCK_RUN_MAX : chunk_tail_max(&k->h, k->w->phase);
+    return t->n_samples >= most;
 }
 
 /* ---- a sample behind all others ---- */

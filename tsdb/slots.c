@@ -187,6 +187,13 @@ void slots_open_retire(struct slots *s, const slot *items, uint32_t n, size_t pa
     atomic_fetch_sub_explicit(&s->open_payload, payload, memory_order_relaxed);
 }
 
+void slots_count_open(struct slots *s, int64_t *io_payload)
+{
+    if (*io_payload != 0)
+        atomic_fetch_add_explicit(&s->open_payload, (uint64_t)*io_payload, memory_order_relaxed);
+    *io_payload = 0;
+}
+
 void slots_open_put(struct slots *s, const slot *items, uint32_t n, size_t payload)
 {
     pthread_mutex_lock(&s->lock);

@@ -116,6 +116,9 @@ void slots_open_retire(struct slots *s, const slot *items, uint32_t n, size_t pa
 
 void slots_open_put(struct slots *s, const slot *items, uint32_t n, size_t payload); /* at once */
 
+/* Adds payload of the pool `open` that was counted apart, and forgets it there. */
+void slots_count_open(struct slots *s, int64_t *io_payload);
+
 /* Room for n calls of slots_kind_retire (or so many slots of a change) that then cannot fail. */
 bool slots_promise(struct slots *s, size_t n) WARN_UNUSED;
 void slots_unpromise(struct slots *s, size_t n);

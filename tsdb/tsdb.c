@@ -313,7 +313,9 @@ static void add_open_figures(const struct tsdb *db, struct tsdb_stats *ret)
     const struct pool *p = &db->slots.open;
     ret->open.pages = p->n_pages;
     ret->open.used = p->n_used;
-    ret->open_payload_bytes = atomic_load_explicit(&db->slots.open_payload, memory_order_relaxed);
+    /* batches that are under way count some of theirs at their end */
+    int64_t payload = (int64_t)atomic_load_explicit(&db->slots.open_payload, memory_order_relaxed);
+    ret->open_payload_bytes = (uint64_t)i64_max(payload, 0);
     ret->slack_bytes += add_pool_waste(p, ret) - ret->open_payload_bytes;
 }
 

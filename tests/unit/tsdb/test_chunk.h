@@ -18,6 +18,8 @@ struct test_window {
     struct slots slots;
     struct recent_timelines recent;
     struct recent_shared shared;
+    struct times_memo memo;
+    int64_t open_payload;
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache times;
 };
