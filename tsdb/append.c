@@ -206,16 +206,18 @@ static int check_limits_locked(struct tsdb *db, const struct labels *ls)
     return is_full ? ERR_MAX_SERIES_METRIC : 0;
 }
 
-/* The window of a time that is kept for certain, or NULL. */
-static struct window *known_window(const struct intake *in, int64_t t_ms)
+/* The window whose times are kept for certain, up to *ret_max_ms; or NULL. */
+static struct window *known_window(const struct append *b, int64_t *ret_max_ms)
 {
-    const struct append *b = in->batch;
     struct window *w = b->known.window;
-    if (w == NULL || !is_within(in->db, w->start_ms, t_ms))
+    bool is_wall = b->db->options.clock == CLOCK_WALL;
+    if (w == NULL || !(is_wall || is_clock_known(b)))
         return NULL;
-    bool is_kept = in->db->options.clock == CLOCK_WALL ? t_ms <= b->begun_ms + TSDB_AHEAD_MS
-                                                       : is_clock_known(b);
-    return is_kept ? w : NULL;
+    int64_t end_ms = (int64_t)((uint64_t)w->start_ms + (uint64_t)b->db->options.window_ms - 1);
+    if (end_ms < w->start_ms)
+        return NULL; /* it wraps around */
+    *ret_max_ms = is_wall ? i64_min(end_ms, b->begun_ms + TSDB_AHEAD_MS) : end_ms;
+    return w;
 }
 
 /* A sample that is not newer than all others of its series: a repeat, a contradiction, out of
@@ -372,7 +374,8 @@ static size_t take_usual(struct intake *in, struct series_writer *sw, const stru
 {
     enum { MOST = 16 };
     struct series *s = in->series;
-    struct window *w = known_window(in, samples[0].t_ms);
+    int64_t max_ms;
+    struct window *w = known_window(in->batch, &max_ms);
     uint32_t times[MOST];
     uint64_t values[MOST];
     size_t n_usual = 0;
@@ -381,7 +384,7 @@ static size_t take_usual(struct intake *in, struct series_writer *sw, const stru
     int64_t before_ms = s->state.newest_ms;
     for (; n_usual < n && n_usual < MOST; n_usual++) {
         const struct sample *sample = &samples[n_usual];
-        if (sample->t_ms <= before_ms || known_window(in, sample->t_ms) != w)
+        if (sample->t_ms <= before_ms || sample->t_ms > max_ms)
             break;
         before_ms = sample->t_ms;
         times[n_usual] = window_time_of(w, sample->t_ms);
@@ -398,9 +401,10 @@ static size_t take_usual(struct intake *in, struct series_writer *sw, const stru
 static struct window *window_of(struct intake *in, int64_t t_ms, int *ret_err, int64_t *ret_bound)
 {
     struct tsdb *db = in->db;
-    struct window *w = known_window(in, t_ms);
+    int64_t max_ms;
+    struct window *w = known_window(in->batch, &max_ms);
     *ret_err = 0;
-    if (w != NULL)
+    if (w != NULL && t_ms >= w->start_ms && t_ms <= max_ms)
         return w;
     *ret_err = check_time(in, t_ms, ret_bound);
     w = window_of_number(&db->windows, clock_window_of(&db->clock, t_ms));
