@@ -13,6 +13,7 @@
 struct store_costs {
     double append_ns;                     /* samples of one series in one piece: `batch` */
     double find_ns;                       /* of that: requests without samples, a series found */
+    double tail_ns;                       /* as append_ns, while no block is full */
     double select_ns;                     /* read_select of every family in turn */
     double read_portable_ns, read_ns;     /* chunk_read of every chunk: all */
     double moving_portable_ns, moving_ns; /* of series that are not constant */
