@@ -69,8 +69,8 @@ class Seen:
     allocated: int  # pages held for chunks
     slack: int
     series: int
-    chunks: int
     samples: int
+    sealed: tuple  # bytes and samples of all windows but the newest
     owners: dict
     pools: dict  # (window, size) -> (pages, used)
 
@@ -79,13 +79,17 @@ class Seen:
         return self.live - self.slack
 
     @property
-    def data(self):
-        """What samples take: pages, waste included, and the entry that each chunk has in its series."""
-        return self.owners["chunks"] + self.owners["tails"] + self.chunks * CHUNK_BYTES
-
-    @property
     def unaccounted(self):
         return self.rss - self.accounted
+
+
+def sealed_of(windows):
+    """What samples take in windows that have ended, and how many they are: pages, waste included, and the entry that
+    each chunk has in its series."""
+    newest = max((window["number"] for window in windows), default=0)
+    ended = [window for window in windows if window["number"] < newest]
+    return (sum(window["bytes"] + window["chunks"] * CHUNK_BYTES for window in ended),
+            sum(window["samples"] for window in ended))
 
 
 class Fleet:
@@ -217,8 +221,8 @@ class Run:
             allocated=sum(pages * PAGE for pages, _ in pools.values()),
             slack=data["waste"]["slackBytes"],
             series=data["series"],
-            chunks=sum(window["chunks"] for window in data["windows"]),
             samples=data["samples"],
+            sealed=sealed_of(data["windows"]),
             owners={row["owner"]: row["bytes"] for row in data["owners"]},
             pools=pools,
         )

@@ -26,7 +26,7 @@ class Victoria(hg.Server):
 
     def command(self):
         return [self.binary, f"-httpListenAddr={self.address}", f"-storageDataPath={self.data_path}",
-                "-retentionPeriod=100y", "-loggerLevel=WARN"]
+                "-retentionPeriod=100y", "-loggerLevel=WARN", "-http.connTimeout=1h"]
 
     def data_bytes(self):
         """What the samples take on disk; the index is another folder."""
@@ -37,16 +37,18 @@ class Victoria(hg.Server):
         text = self.get("/metrics").text
         return any(float(n) > 0 for n in re.findall(r'^vm_active_merges\{[^}]*\} (\S+)', text, re.M))
 
-    def settle(self, seconds=600):
-        """Everything is on disk, in as few parts as it makes of it. Returns the bytes."""
+    def settle(self, is_forced=False, seconds=600):
+        """Everything is on disk, and it merges no more: by itself, or after it was told to make one part of all. Returns
+        the bytes."""
         assert self.get("/internal/force_flush", timeout=120).code == 200
-        assert self.get("/internal/force_merge", timeout=120).code == 200
+        if is_forced:
+            assert self.get("/internal/force_merge", timeout=120).code == 200
         until, since, last = time.monotonic() + seconds, time.monotonic(), None
         while time.monotonic() < until:
             now = (self.data_bytes(), self.is_merging())
             if now != last or now[1]:
                 since, last = time.monotonic(), now
-            if time.monotonic() - since > 10:
+            if time.monotonic() - since > 20:
                 return now[0]
             time.sleep(1)
         raise RuntimeError("VictoriaMetrics does not come to rest")
