@@ -1,22 +1,10 @@
 /* Usual samples, taken together, against the same ones by chunk_add, one by one. */
 #include "tests/unit/tsdb/test_model.h"
+#include "tests/unit/tsdb/test_window_suite.h"
 
-static struct test_window x;
 static struct test_model plain, quick; /* of one phase, in one window */
-static struct random random_state;
 
-static void set_up(void)
-{
-    test_window_init(&x);
-    random_init(&random_state, random_seed());
-}
-
-static void tear_down(void)
-{
-    test_window_release(&x);
-}
-
-TestSuite(chunk_extend, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(chunk_extend, .init = test_window_set_up, .fini = test_window_tear_down, .timeout = 120);
 
 static struct chunk_writer plain_writer(void)
 {

@@ -1,22 +1,10 @@
 /* Chunks that a snapshot brings back: the same samples in the same slots. */
 #include "tests/unit/tsdb/test_model.h"
+#include "tests/unit/tsdb/test_window_suite.h"
 
-static struct test_window x;
 static struct test_dry dry;
-static struct random random_state;
 
-static void set_up(void)
-{
-    test_window_init(&x);
-    random_init(&random_state, random_seed());
-}
-
-static void tear_down(void)
-{
-    test_window_release(&x);
-}
-
-TestSuite(chunk_restore, .init = set_up, .fini = tear_down);
+TestSuite(chunk_restore, .init = test_window_set_up, .fini = test_window_tear_down);
 
 enum { SERIES = 8, TIMELINES_MAX = 4000 };
 

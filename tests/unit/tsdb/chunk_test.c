@@ -1,23 +1,10 @@
 /* Chunks whose samples come in order. Late ones: chunk_late_test.c. */
 #include "tests/unit/tsdb/test_model.h"
+#include "tests/unit/tsdb/test_window_suite.h"
 
 #include <pthread.h>
 
-static struct test_window x;
-static struct random random_state;
-
-static void set_up(void)
-{
-    test_window_init(&x);
-    random_init(&random_state, random_seed());
-}
-
-static void tear_down(void)
-{
-    test_window_release(&x);
-}
-
-TestSuite(chunk, .init = set_up, .fini = tear_down);
+TestSuite(chunk, .init = test_window_set_up, .fini = test_window_tear_down);
 
 static struct test_model m;
 

@@ -1,22 +1,9 @@
-#include "tests/unit/tsdb/test_chunk.h"
+#include "tests/unit/tsdb/test_window_suite.h"
 #include "tsdb/labels.h"
 
-static struct test_window x;
 static struct test_dry dry;
-static struct random random_state;
 
-static void set_up(void)
-{
-    test_window_init(&x);
-    random_init(&random_state, random_seed());
-}
-
-static void tear_down(void)
-{
-    test_window_release(&x);
-}
-
-TestSuite(shared, .init = set_up, .fini = tear_down);
+TestSuite(shared, .init = test_window_set_up, .fini = test_window_tear_down);
 
 static void random_bytes(uint8_t *bytes, uint32_t n)
 {

@@ -63,7 +63,7 @@ static inline bool test_model_has(const struct test_model *m, uint32_t time)
     return at < m->n && m->times[at] == time;
 }
 
-/* Whether the sample is a usual one, when another series of its scrape has been there before. */
+/* Whether the sample is a usual one and was taken: another series of its scrape has been there. */
 static inline bool test_model_extend(struct test_window *x, struct test_model *m,
                                      const struct chunk_writer *w, uint32_t time, uint64_t value)
 {
@@ -71,9 +71,10 @@ static inline bool test_model_extend(struct test_window *x, struct test_model *m
         m->c.kind == CHUNK_HEAD ? chunk_head_at(&x->t.arena, m->c.at) : NULL;
     slot timeline = h != NULL ? h->tail.timeline : m->c.timeline;
     uint32_t place = h != NULL ? h->tail.last + 1 : m->c.place + m->c.n_samples;
-    bool is_new, is_empty = h != NULL ? h->tail.n_samples == 0 : m->c.kind != CHUNK_CONSTANT;
+    bool is_empty = h != NULL ? h->tail.n_samples == 0 : m->c.kind != CHUNK_CONSTANT;
     if (m->c.serial == 0 || is_empty || timeline == 0 ||
-        timeline_follow(&x->slots, x->w, timeline, place, time, &is_new) <= 0)
+        place >= timeline_times(&x->t.arena, timeline) ||
+        timeline_time(&x->t.arena, &x->times, timeline, place) != time)
         return false;
     times_memo_note(&x->memo, timeline, place, time);
     return chunk_extend(w, &m->c, &time, &value, 1) == 1;
