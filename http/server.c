@@ -10,7 +10,8 @@
  *   body is read and dropped, and the answer is given at its end.
  * - Its timeout restarts with each byte; watch.c keeps deadlines of our own.
  * - It does not look at a suspended connection: watch.c waits for the client to go away. And it
- *   aborts when it is stopped with one suspended: every worker's job ends in a resume first.
+ *   aborts when it is stopped with one suspended: every worker's job, and whatever else a request
+ *   was parked for, ends in a resume first.
  * - MHD_quiesce_daemon takes the listening socket out of the epoll sets of threads that may be
  *   doing the same, and aborts when it comes second. So the socket stays open while requests
  *   drain; who comes then hears 503 and is not waited for.
@@ -42,7 +43,7 @@ static_assert((int)ROUTES_MAX == METRIC_ROUTES_MAX - 1, "the last row is for unk
 enum step { STEP_HEAD, STEP_BODY, STEP_ANSWERED };
 
 struct exchange {
-    struct request rq;
+    struct request rq; /* first: a handler's request is its exchange */
     struct server *s;
     struct MHD_Connection *mhd;
     struct watch_connection *connection;
@@ -50,6 +51,7 @@ struct exchange {
     enum step step;
     bool is_waited_for; /* it came before the stop: server_stop lets it finish */
     bool wants_body;
+    bool is_parked; /* its connection was suspended: when it is called again, the reply is there */
     size_t n_discarded;
     struct job job;
     struct watch_wait wait;
@@ -257,6 +259,7 @@ static enum MHD_Result compute(struct exchange *x)
 {
     struct request *rq = &x->rq;
     x->job.run = run_job;
+    x->is_parked = true;
     rq->region.limit_bytes = rq->app->query_memory_bytes;
     atomic_fetch_add(&rq->app->metrics.queries_running, 1);
     watch_wait_begin(&x->s->watch, &x->wait, fd_of(x->mhd), &rq->cancel);
@@ -268,6 +271,24 @@ static enum MHD_Result compute(struct exchange *x)
     refuse_unready(rq);
     MHD_resume_connection(x->mhd);
     return MHD_YES;
+}
+
+/* --- waiting for something else --------------------------------------------------------------- */
+
+void request_park(struct request *rq)
+{
+    struct exchange *x = (struct exchange *)(void *)rq;
+    x->is_parked = true;
+    atomic_fetch_add(&x->s->n_parked, 1);
+    MHD_suspend_connection(x->mhd);
+}
+
+void request_resume(struct request *rq)
+{
+    struct exchange *x = (struct exchange *)(void *)rq;
+    struct server *s = x->s;
+    MHD_resume_connection(x->mhd); /* x may be gone from here on */
+    atomic_fetch_sub(&s->n_parked, 1);
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -362,7 +383,7 @@ static enum MHD_Result dispatch(struct exchange *x)
     if (rq->route->flags & ROUTE_COMPUTES)
         return compute(x);
     rq->route->handle(rq);
-    return send_reply(x);
+    return x->is_parked ? MHD_YES : send_reply(x);
 }
 
 static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const char *path,
@@ -382,7 +403,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
         *upload_bytes = 0;
         return x->step == STEP_BODY ? take_body(x, upload, n) : MHD_YES;
     }
-    if (x->step == STEP_BODY && x->job.run) /* resumed: the worker has filled the reply */
+    if (x->step == STEP_BODY && x->is_parked) /* resumed: the reply is filled */
         return send_reply(x);
     return x->step == STEP_BODY ? dispatch(x) : MHD_YES;
 }
@@ -484,7 +505,9 @@ void server_stop(struct server *s)
         drain(s);
     }
     watch_cancel_all(&s->watch);
-    workers_stop(&s->workers);  /* every suspended connection is resumed now */
+    workers_stop(&s->workers);
+    while (atomic_load(&s->n_parked) > 0)
+        usleep(1000);           /* every suspended connection is resumed now */
     MHD_stop_daemon(s->daemon); /* closes the listening socket as well */
     watch_stop(&s->watch);
     release(s);

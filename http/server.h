@@ -61,6 +61,7 @@ struct server {
     struct pool exchanges; /* guarded by lock: requests under way */
     struct pool connections;
     atomic_int n_active; /* requests under way that came before the stop */
+    atomic_int n_parked; /* request_park */
 };
 
 /* False when the system refuses. s is set up in place and must not move. */

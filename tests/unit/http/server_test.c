@@ -57,6 +57,36 @@ static void handle_long(struct request *rq)
         chain_printf(out, "%08llu", (unsigned long long)i);
 }
 
+/* Waits for answer_parked; n_parked counts those that do. */
+enum { PARKED_MAX = 64 };
+static struct request *_Atomic parked[PARKED_MAX];
+static atomic_int n_parked;
+
+static void handle_park(struct request *rq)
+{
+    request_park(rq);
+    atomic_store(&parked[atomic_fetch_add(&n_parked, 1)], rq);
+}
+
+/* Resumed before the handler returns. */
+static void handle_park_briefly(struct request *rq)
+{
+    request_park(rq);
+    reply_text(rq, 200, "brief");
+    request_resume(rq);
+}
+
+static void answer_parked(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        struct request *rq;
+        while ((rq = atomic_load(&parked[i])) == NULL)
+            usleep(100);
+        reply_text(rq, 200, "parked:%.*s", (int)rq->body.n, rq->body.bytes ? rq->body.bytes : "");
+        request_resume(rq);
+    }
+}
+
 static bool accept_none(struct request *rq)
 {
     reply_text(rq, 415, "not this");
@@ -70,6 +100,8 @@ static const struct route test_routes[] = {
     {"/long", METHOD_GET, ROUTE_COMPUTES, handle_long, NULL},
     {"/store", METHOD_GET | METHOD_POST, ROUTE_NEEDS_STORE, handle_echo, NULL},
     {"/picky", METHOD_POST, 0, handle_echo, accept_none},
+    {"/park", METHOD_GET | METHOD_POST, 0, handle_park, NULL},
+    {"/park_briefly", METHOD_GET | METHOD_POST, 0, handle_park_briefly, NULL},
 };
 
 static const struct route *find_route(const char *path, const char **ret_capture, size_t *ret_len)
@@ -478,6 +510,84 @@ Test(server, stopping_with_suspended_connections_answers_them)
         struct answer a = receive(fds[i]);
         cr_assert(a.status == 200 || a.status == 499, "%d: %d", i, a.status);
         cr_assert(is_closed_by_peer(fds[i]));
+        close(fds[i]);
+    }
+}
+
+Test(server, parked_requests_are_answered_by_another_thread_in_any_order)
+{
+    enum { N = 8, ROUNDS = 4 }; /* more connections than threads: nobody waits for the others */
+    int fds[N];
+    start();
+    for (int i = 0; i < N; i++)
+        fds[i] = dial();
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < N; i++)
+            send_text(fds[i], "POST /park HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
+        wait_for(&n_parked, (round + 1) * N);
+        int other = dial();
+        cr_assert_eq(ask(other, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+        close(other);
+        answer_parked(round * N + N / 2, (round + 1) * N);
+        answer_parked(round * N, round * N + N / 2);
+        for (int i = 0; i < N; i++) {
+            struct answer a = receive(fds[i]);
+            cr_assert_eq(a.status, 200);
+            cr_assert_str_eq(a.body, "parked:abc");
+            cr_assert_not(a.is_closing);
+        }
+    }
+    for (int i = 0; i < N; i++)
+        close(fds[i]);
+    stop();
+}
+
+Test(server, a_request_may_be_resumed_before_its_handler_returns)
+{
+    start();
+    int fd = dial();
+    for (int i = 0; i < 200; i++)
+        cr_assert_str_eq(ask(fd, "GET /park_briefly HTTP/1.1\r\nHost: x\r\n\r\n").body, "brief");
+    close(fd);
+    stop();
+}
+
+Test(server, a_client_that_leaves_a_parked_request_does_no_harm)
+{
+    start();
+    for (int i = 0; i < 5; i++) {
+        int fd = dial();
+        send_text(fd, "GET /park HTTP/1.1\r\nHost: x\r\n\r\n");
+        wait_for(&n_parked, i + 1);
+        close(fd);
+        answer_parked(i, i + 1);
+    }
+    stop();
+}
+
+static void *answer_late(void *arg)
+{
+    (void)arg;
+    usleep(700000); /* after the server has stopped waiting for requests: drain_ms, twice */
+    answer_parked(0, 3);
+    return NULL;
+}
+
+Test(server, stopping_waits_for_parked_requests)
+{
+    int fds[3];
+    pthread_t thread;
+    start();
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial();
+        send_text(fds[i], "GET /park HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    wait_for(&n_parked, 3);
+    cr_assert_eq(pthread_create(&thread, NULL, answer_late, NULL), 0);
+    stop();
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(receive(fds[i]).status, 200);
         close(fds[i]);
     }
 }
