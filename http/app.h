@@ -10,6 +10,7 @@
 #include "http/config.h"
 #include "http/heap.h"
 #include "http/metrics.h"
+#include "http/notify.h"
 #include "http/saver.h"
 #include "tsdb/tsdb.h"
 
@@ -30,6 +31,7 @@ struct app {
     struct metrics metrics;
     struct saver saver;
     struct heap heap;
+    struct notify notify;          /* the service manager */
     char address[APP_ADDRESS_MAX]; /* host:port as one can dial it; instance of our own metrics */
     int64_t started_wall_ms;
     int64_t replay_ms; /* how long loading took; set before phase is ready */

@@ -18,6 +18,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -287,6 +288,17 @@ static void print_welcome(const struct program *p)
     fflush(stdout);
 }
 
+/* The name in the environment is for this process alone: systemd asks that children do not see it.
+ */
+static void find_manager(struct app *app)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (!notify_open(&app->notify, path))
+        LOG_WARN("NOTIFY_SOCKET is no address; the service manager is not told.",
+                 log_text("value", path));
+    unsetenv("NOTIFY_SOCKET");
+}
+
 /* --- running and the way down ----------------------------------------------------------------- */
 
 static void wait_for_end(const sigset_t *signals)
@@ -320,9 +332,14 @@ static int serve(struct program *p, const sigset_t *signals)
             code = fail("cannot start a thread");
         } else {
             log_line(LOG_LEVEL_INFO, "Ready to receive and to answer.");
+            notify_send(&app->notify, "READY=1\nSTATUS=ready at %s", app->address);
             print_welcome(p);
             wait_for_end(signals);
             atomic_store(&app->phase, APP_STOPPING);
+            notify_send(&app->notify,
+                        "STOPPING=1\nSTATUS=writing the last snapshot\n"
+                        "EXTEND_TIMEOUT_USEC=%d000000",
+                        NOTIFY_EXTEND_S);
             server_stop(&p->server);
             ticker_stop(&p->ticker);
             return final_snapshot(p);
@@ -339,6 +356,7 @@ static int run(struct program *p)
     char error[LISTEN_ERROR_MAX];
     setup_process(&p->app.config, &signals);
     p->app.started_wall_ms = clock_wall_ms();
+    find_manager(&p->app);
     if (!find_limits(p))
         return fail("too little memory: give at least 32MiB with --storage.memory-limit");
     if (!listen_open(p->app.config.web_listen_address, &p->socket, error))
@@ -358,6 +376,7 @@ static int run(struct program *p)
     arena_release(&p->app.arena);
     if (p->dir_fd >= 0)
         close(p->dir_fd);
+    notify_close(&p->app.notify);
     LOG_INFO("Ended.", log_i64("exit_code", code));
     return code;
 }
