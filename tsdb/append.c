@@ -109,14 +109,27 @@ static void turn_inside(struct append *b)
     enter(b);
 }
 
-void append_begin(struct append *b, struct tsdb *db)
+static void begin(struct append *b, struct tsdb *db, bool is_replay, int64_t now_ms)
 {
     memset(b, 0, sizeof(*b));
     b->db = db;
-    b->begun_ms = clock_now_ms(&db->clock);
+    b->is_replay = is_replay;
+    b->begun_ms = now_ms;
     enter(b);
     if (is_turn_due(db))
         turn_inside(b);
+}
+
+void append_begin(struct append *b, struct tsdb *db)
+{
+    begin(b, db, false, clock_now_ms(&db->clock));
+}
+
+/* Nothing is ahead of the latest time there is. */
+void append_begin_replay(struct append *b, struct tsdb *db)
+{
+    clock_distrust(&db->clock);
+    begin(b, db, true, INT64_MAX - TSDB_AHEAD_MS);
 }
 
 void append_end(struct append *b)
@@ -156,16 +169,19 @@ static enum store_counter refusal_counter(int err)
     }
 }
 
-static int refuse(struct intake *in, int err, int64_t t_ms, int64_t bound_ms)
+static int refuse(struct intake *in, int err, const struct sample *sample, int64_t bound_ms)
 {
+    struct append_counts *c = in->counts;
     in->batch->counters[refusal_counter(err)]++;
-    in->counts->refused++;
-    in->counts->refused_memory += err == ERR_NO_MEMORY;
-    if (in->counts->first_err == 0) {
-        in->counts->first_err = err;
-        in->counts->first_t_ms = t_ms;
-        in->counts->first_bound_ms = bound_ms;
+    c->refused++;
+    c->refused_memory += err == ERR_NO_MEMORY;
+    if (c->first_err == 0) {
+        c->first_err = err;
+        c->first_t_ms = sample->t_ms;
+        c->first_bound_ms = bound_ms;
     }
+    if (c->on_refused != NULL)
+        c->on_refused(c->ctx, sample);
     return err;
 }
 
@@ -182,8 +198,11 @@ static int check_time(const struct intake *in, int64_t t_ms, int64_t *ret_bound)
         *ret_bound = begun_ms + TSDB_AHEAD_MS;
         return ERR_TOO_FAR_AHEAD;
     }
-    int64_t number = clock_window_of(c, t_ms);
-    int64_t oldest = clock_oldest_window(c, is_wall ? begun_ms : clock_now_ms(c));
+    int64_t number = clock_window_of(c, t_ms), oldest;
+    if (in->batch->is_replay)
+        oldest = store_oldest_restored(db, number);
+    else
+        oldest = clock_oldest_window(c, is_wall ? begun_ms : clock_now_ms(c));
     /* a wall clock that jumped leaves windows behind; by samples, one that is due is only waiting
      */
     if (number >= oldest || (is_wall && window_of_number(&db->windows, number) != NULL))
@@ -235,7 +254,8 @@ static int check_past(struct intake *in, const struct window *w, const struct sa
         return value == sample->value ? 1 : ERR_DUPLICATE;
     }
     int64_t newest_ms = s->state.newest_ms;
-    if ((uint64_t)newest_ms - (uint64_t)sample->t_ms > (uint64_t)db->options.out_of_order_ms) {
+    uint64_t behind_ms = (uint64_t)newest_ms - (uint64_t)sample->t_ms;
+    if (behind_ms > (uint64_t)db->options.out_of_order_ms && !in->batch->is_replay) {
         *ret_bound = (int64_t)((uint64_t)newest_ms - (uint64_t)db->options.out_of_order_ms);
         return ERR_OUT_OF_ORDER;
     }
@@ -249,7 +269,7 @@ static int make_series_locked(struct intake *in)
     struct tsdb *db = in->db;
     if (series_find(db->arena, &db->series, &db->labels, in->labels, in->hash) != 0)
         return 0;
-    int err = check_limits_locked(db, in->labels);
+    int err = in->batch->is_replay ? 0 : check_limits_locked(db, in->labels);
     if (err != 0)
         return err;
     if (series_new(&db->slots, &db->series, &db->labels, in->labels, in->hash) == 0)
@@ -274,7 +294,10 @@ static int make(struct intake *in, int64_t t_ms)
     pthread_rwlock_wrlock(&db->lock);
     store_make_room_locked(db);
     int err = make_series_locked(in);
-    if (err == 0 && store_window_locked(db, clock_window_of(&db->clock, t_ms)) == NULL)
+    int64_t number = clock_window_of(&db->clock, t_ms);
+    if (err == 0 && in->batch->is_replay)
+        err = store_restore_window_locked(db, number);
+    else if (err == 0 && store_window_locked(db, number) == NULL)
         err = ERR_NO_MEMORY;
     pthread_rwlock_unlock(&db->lock);
     enter(in->batch);
@@ -332,7 +355,10 @@ static void took(struct intake *in, struct window *w, size_t n, int64_t min_ms, 
     b->tally.n += n;
     b->tally.min_ms = i64_min(b->tally.min_ms, min_ms);
     b->tally.max_ms = i64_max(b->tally.max_ms, max_ms);
-    clock_sample(&in->db->clock, max_ms);
+    if (b->is_replay)
+        clock_restored(&in->db->clock, max_ms);
+    else
+        clock_sample(&in->db->clock, max_ms);
     uint64_t id = in->series->id,
              next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
     while (next > id && !atomic_compare_exchange_weak(&w->next_to_seal, &next, id))
@@ -362,7 +388,7 @@ static int take(struct intake *in, struct series_writer *sw, struct window *w,
         err = series_change_chunk(sw, s, w, add_sample, &d);
     }
     if (err != 0)
-        return refuse(in, err, sample->t_ms, bound);
+        return refuse(in, err, sample, bound);
     took(in, w, 1, sample->t_ms, sample->t_ms, is_late);
     return 0;
 }
@@ -433,7 +459,7 @@ static size_t take_run(struct intake *in, const struct sample *samples, size_t n
         struct window *w = window_of(in, samples[i].t_ms, &err, &bound);
         if (err == 0 && w == NULL)
             break;
-        err = err != 0 ? refuse(in, err, samples[i].t_ms, bound) : take(in, &sw, w, &samples[i]);
+        err = err != 0 ? refuse(in, err, &samples[i], bound) : take(in, &sw, w, &samples[i]);
         *io_first = *io_first != 0 ? *io_first : err;
         i++;
     }
@@ -463,7 +489,7 @@ static int take_first(struct intake *in, const struct sample *sample, int *io_fi
         err = make(in, sample->t_ms);
     if (err == 0)
         return 0;
-    err = refuse(in, err, sample->t_ms, bound);
+    err = refuse(in, err, sample, bound);
     *io_first = *io_first != 0 ? *io_first : err;
     return 1;
 }

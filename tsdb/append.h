@@ -36,6 +36,7 @@ enum { APPEND_COUNTERS = 16 };
 
 struct append {
     struct tsdb *db;
+    bool is_replay;    /* append_begin_replay */
     int64_t begun_ms;  /* the clock's time at the begin: one reading serves the whole batch */
     unsigned place;    /* in the epoch */
     unsigned n_series; /* of this slice */
@@ -65,9 +66,20 @@ struct append_counts {
     int first_err;           /* of the first sample refused (ERR_...), or 0 */
     int64_t first_t_ms;      /* its time */
     int64_t first_bound_ms;  /* the time that it was held against: oldest or newest allowed */
+    /* Told of each sample that is refused, as the caller gave it, under the store's lock; NULL =
+     * nobody wants to know. */
+    void (*on_refused)(void *ctx, const struct sample *sample);
+    void *ctx;
 };
 
 void append_begin(struct append *b, struct tsdb *db);
+
+/* The same for samples that were accepted once, by this process or one before it, and come from its
+ * journal. Nothing is held against them that may have been different then: no clock, no order, no
+ * limit on series. Refused are only those of windows that are not kept beside the newest one
+ * (ERR_TOO_OLD), those that another value at their time is there for (ERR_DUPLICATE), and for want
+ * of memory. They confirm no clock. Before anything else uses the store. */
+void append_begin_replay(struct append *b, struct tsdb *db);
 
 /* Stores samples of one series, made if it is new and at least one of them is accepted. ls must be
  * normalised (labels.h). Returns 0 when none was refused, else the first reason; counts tells how

@@ -54,17 +54,23 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
 
 /* ---- windows ---- */
 
-static int make_window_locked(struct tsdb *db, int64_t number)
+int64_t store_oldest_restored(struct tsdb *db, int64_t number)
+{
+    struct windows *ws = &db->windows;
+    int64_t newest = ws->n_live > 0 ? window_live(ws, ws->n_live - 1)->number : number;
+    return i64_max(newest, number) - (int64_t)db->options.n_windows;
+}
+
+int store_restore_window_locked(struct tsdb *db, int64_t number)
 {
     struct windows *ws = &db->windows;
     store_make_room_locked(db);
-    int64_t newest = ws->n_live > 0 ? window_live(ws, ws->n_live - 1)->number : number;
-    if (newest - number >= (int64_t)db->options.n_windows + 1)
+    int64_t oldest = store_oldest_restored(db, number);
+    if (number < oldest)
         return ERR_TOO_OLD;
     if (store_window_locked(db, number) == NULL)
         return ERR_NO_MEMORY;
-    while (window_live(ws, ws->n_live - 1)->number - window_live(ws, 0)->number >
-           (int64_t)db->options.n_windows)
+    while (window_live(ws, 0)->number < oldest)
         window_expire(ws, window_live(ws, 0));
     return 0;
 }
@@ -84,7 +90,7 @@ int restore_window(struct restore *r, int64_t window)
     if (!is_number(db, window))
         return ERR_CORRUPT;
     pthread_rwlock_wrlock(&db->lock);
-    int err = make_window_locked(db, window);
+    int err = store_restore_window_locked(db, window);
     pthread_rwlock_unlock(&db->lock);
     if (err == 0) {
         table_release(db->arena, &r->timelines);

@@ -67,6 +67,14 @@ static inline bool store_has_room_locked(const struct tsdb *db)
  * room for another. */
 struct window *store_window_locked(struct tsdb *db, int64_t number);
 
+/* The same for what is brought back, whatever the time is: kept are the windows that go together
+ * with the newest one; older ones are taken out of sight. Errors: ERR_TOO_OLD when it is one of
+ * those; ERR_NO_MEMORY. */
+int store_restore_window_locked(struct tsdb *db, int64_t number) WARN_UNUSED;
+
+/* The oldest window that would be kept beside the newest one that there is, or beside `number`. */
+int64_t store_oldest_restored(struct tsdb *db, int64_t number);
+
 /* Takes windows out of sight that the clock has left behind. */
 void store_turn_locked(struct tsdb *db);
 
