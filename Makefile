@@ -79,7 +79,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory bench-lessons bench-codec record lint format format-check clang-check \
+        e2e e2e-tsan compare bench-memory bench-lessons bench-durable bench-codec record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -243,6 +243,10 @@ record: peers
 # Five stories of other stores' memory, theirs beside ours. ROWS="a b e" runs some.
 bench-lessons: all $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/lessons.py
+
+# What it costs to lose nothing, and how fast it comes back, next to both peers. ROWS="restart kill" runs some.
+bench-durable: all peers $(BENCH)
+	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/durable.py
 
 # Columns: ns and bytes a value by encoding and family, building, decoding, appending, reading. DATA as above.
 $(CODEC): $(OBJ_codec) $(call archives,tsdb)

@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""make bench-durable: what it costs to lose nothing, and how fast it comes back; on the built program over HTTP, next to
+Prometheus and VictoriaMetrics where they can be asked the same.
+
+Rows: `restart` (D1 of memory.py into all three; SIGTERM; from exec to the first right answer), `disk` (what D1 takes there),
+`kill` (ten minutes of 500,000 series in the journal, kill -9), `snapshot` (one written under full load), `cost` (CPU of
+ingest with the journal and without). Environment: ROWS, SCALE and DATA as in memory.py. The table goes to stdout and
+build/bench/durable.md. Exit code: 1 if a bar is passed or a row failed; for a part, if a row failed."""
+
+import json
+import os
+import statistics
+import struct
+import subprocess
+import threading
+import time
+import urllib.parse
+
+import memory  # first: it makes hg findable
+import hg
+from memory import Row, mib
+from runs import MIB, SETTLE_S, STEP_MS, Fleet, Run
+from victoria import Victoria
+
+STARTS = 5  # of each server; the median counts
+COPIES_HALF_MILLION = 253  # 500,000 series
+KILL_SCRAPES = 40  # ten minutes of 15 s
+
+
+class Prometheus(hg.Prometheus):
+    """Takes what is written to it and keeps all of it."""
+
+    def __init__(self):
+        super().__init__("15s", {}, receives=True)
+
+    def command(self):
+        return super().command() + ["--storage.tsdb.retention.time=100y"]
+
+
+def proc(server, file):
+    with open(f"/proc/{server.process.pid}/{file}", encoding="ascii", errors="replace") as f:
+        return f.read()
+
+
+def cpu_s(server):
+    fields = proc(server, "stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak(server):
+    return next(int(line.split()[1]) * 1024 for line in proc(server, "status").splitlines() if "VmHWM" in line)
+
+
+def resident(server):
+    return next(int(line.split()[1]) * 1024 for line in proc(server, "smaps_rollup").splitlines()
+                if line.startswith("Rss:"))
+
+
+def question(wrote):
+    """Path of an instant query for a sample that the fleet has written."""
+    matchers = ",".join(f"{name}={json.dumps(value)}" for name, value in wrote["labels"] if value)
+    return "/api/v1/query?" + urllib.parse.urlencode({"query": "{" + matchers + "}", "time": wrote["at"] / 1000})
+
+
+def is_answered(server, path, wrote):
+    try:
+        answer = server.get(path, timeout=5)
+    except OSError:
+        return False
+    if answer.code != 200:
+        return False
+    found = answer.json["data"]["result"]
+    wanted = struct.unpack("<d", bytes.fromhex(wrote["bits"])[::-1])[0]
+    return len(found) == 1 and float(found[0]["value"][1]) == wanted
+
+
+def first_answer(server, wrote):
+    """Starts a server that is down; (seconds to the first right answer, CPU seconds, peak RSS until then)."""
+    path = question(wrote)
+    began = time.monotonic()
+    server.spawn()
+    while not is_answered(server, path, wrote):
+        assert server.process.poll() is None, f"{server.name} ended:\n{server.log[-2000:]}"
+        assert time.monotonic() - began < 600, f"{server.name} does not answer"
+        time.sleep(0.002)
+    return time.monotonic() - began, cpu_s(server), peak(server)
+
+
+def fill(server, bench, scrapes):
+    """D1 by the fleet; returns a sample to ask for."""
+    fleet = Fleet(server.port, f"--recording={bench.recording}", "--copies=6", f"--step={STEP_MS}",
+                  f"--start={bench.scale.start_ms}", "--connections=1")
+    fleet.ask(f"until {scrapes}")
+    wrote = fleet.ask("sample 3")
+    fleet.close()
+    return wrote
+
+
+def restarts(server, bench, scrapes):
+    """Medians of wall, CPU, and the highest peak, of STARTS starts after SIGTERM; RSS before the first stop."""
+    with server:
+        server.start(60)
+        wrote = fill(server, bench, scrapes)
+        time.sleep(SETTLE_S)
+        before, seen = resident(server), []
+        for _ in range(STARTS):
+            code = server.stop(600)
+            assert code == 0, f"{server.name}: SIGTERM: exit {code}"
+            size = directory_bytes(server)
+            seen.append(first_answer(server, wrote))
+        wall, cpu, peaks = zip(*seen)
+        return statistics.median(wall), statistics.median(cpu), max(peaks), before, size
+
+
+def directory_bytes(server):
+    path = getattr(server, "data_path", server.directory)
+    return int(subprocess.run(["du", "-sb", path], check=True, capture_output=True, text=True).stdout.split()[0])
+
+
+def restart(bench):
+    scrapes = 8 * bench.scale.window
+    ours = restarts(hg.Hourglass(**{"storage.clock": "samples", **bench.scale.flags()}), bench, scrapes)
+    bench.disk_bytes = ours[4]
+    victoria = restarts(Victoria(), bench, scrapes)
+    prometheus = restarts(Prometheus(), bench, scrapes)
+    texts = ", ".join(f"{name} {each[0]:.3f} s, CPU {each[1]:.2f} s" for name, each in
+                      (("ours", ours), ("VictoriaMetrics", victoria), ("Prometheus", prometheus)))
+    yield Row("D1 after SIGTERM: exec to the first right answer, wall, ours / Prometheus", "<= 1/20",
+              f"1/{prometheus[0] / ours[0]:.1f} ({texts})", ours[0] / prometheus[0] * 20)
+    yield Row("the same, CPU", "<= 1/30", f"1/{prometheus[1] / max(ours[1], 0.005):.1f}",
+              ours[1] / prometheus[1] * 30)
+    yield Row("the same, wall above VictoriaMetrics'", "<= 100 ms", f"{(ours[0] - victoria[0]) * 1000:+.0f} ms",
+              max(0.0, ours[0] - victoria[0]) / 0.1)
+    yield Row("peak RSS during that start / RSS before the stop", "<= 1.02, or 1 MiB more",
+              f"{ours[2] / ours[3]:.3f} ({mib(ours[3])} -> {mib(ours[2])})",
+              (ours[2] - ours[3]) / max(ours[3] * 0.02, MIB))
+    yield disk_row(bench, ours[4])
+
+
+def disk_row(bench, size):
+    samples = 6 * 1976 * 8 * bench.scale.window
+    return Row("bytes on disk for D1 after SIGTERM, a sample", "<= 0.4 B", f"{size / samples:.3f} B ({mib(size)})",
+               size / samples / 0.4)
+
+
+def kill(bench):
+    """The last snapshot is older than everything: all ten minutes come back from the journal."""
+    copies = bench.scale.copies(COPIES_HALF_MILLION)
+    with Run("kill", bench.scale, bench.recording, copies=copies) as run:
+        run.server.flags["snapshot.interval"] = "10h"
+        run.server.stop()
+        run.server.start(30)
+        run.status = None
+        run.fleet.ask("reconnect")
+        run.until(KILL_SCRAPES)
+        before = run.settled()
+        wrote = run.fleet.ask("sample 3")
+        journal = directory_bytes(run.server)
+        run.server.kill()
+        run.status = None
+        wall, cpu, highest = first_answer(run.server, wrote)
+        run.fleet.ask("reconnect")
+        run.check()
+    what = f"kill -9, {before.series:,} series, {KILL_SCRAPES} scrapes in the journal ({mib(journal)})"
+    yield Row(f"{what}: ready", "<= 10 s", f"{wall:.1f} s (CPU {cpu:.1f} s)", wall / 10)
+    yield Row("the same: peak RSS / RSS before", "<= 1.05", f"{highest / before.rss:.3f} ({mib(before.rss)} -> "
+              f"{mib(highest)})", highest / before.rss / 1.05)
+
+
+def snapshot(bench):
+    """One thread writes as fast as it can; snapshots in a row beside it. Extra memory is what RSS has more while one is
+    written than before it, beside what the samples of that time take."""
+    with Run("snapshot", bench.scale, bench.recording, copies=bench.scale.copies(25)) as run:
+        run.until(bench.scale.window // 2)
+        calm = run.until(bench.scale.window // 2 + 40)
+        before = run.settled()
+        highest, is_done = [before.rss], threading.Event()
+
+        def watch():
+            while not is_done.wait(0.005):
+                highest.append(run.kilobytes("smaps_rollup", "Rss"))
+
+        def save():
+            for _ in range(3):
+                run.server.request("POST", "/api/v1/admin/tsdb/snapshot", timeout=600)
+            is_done.set()
+
+        threads = [threading.Thread(target=watch), threading.Thread(target=save)]
+        for thread in threads:
+            thread.start()
+        worst, n = 0.0, 0
+        while not is_done.is_set() or n == 0:
+            leg = run.until(run.scrape + 4)
+            worst, n = max(worst, leg["max_ms"]), n + 1
+        for thread in threads:
+            thread.join()
+        after = run.settled()
+        run.check()
+    extra = max(highest) - max(before.rss, after.rss)
+    yield Row(f"snapshots under full ingest ({before.series:,} series): extra RSS", "<= 2 MiB + 1 %",
+              f"{extra / MIB:.2f} MiB (before {mib(before.rss)}, after {mib(after.rss)})",
+              extra / (2 * MIB + before.rss * 0.01))
+    yield Row("the same: slowest write", "<= 50 ms", f"{worst:.1f} ms (without snapshots {calm['max_ms']:.1f} ms)",
+              worst / 50)
+
+
+def cost(bench):
+    """Alternating runs of the same samples, so that what disturbs one disturbs the other."""
+    seen = {"1s": [], "off": []}
+    for _ in range(3):
+        for sync, found in seen.items():
+            with Run("cost", bench.scale, bench.recording, copies=bench.scale.copies(25)) as run:
+                run.server.flags.update({"journal.sync": sync, "snapshot.interval": "10h"})
+                run.server.stop()
+                run.server.start(30)
+                run.status = None
+                run.fleet.ask("reconnect")
+                run.until(8)
+                began, sent = run.exact_cpu_s, sum(run.sent.values())
+                run.until(8 + bench.scale.window // 4)
+                found.append((run.exact_cpu_s - began) / (sum(run.sent.values()) - sent) * 1e9)
+    with_it, without = min(seen["1s"]), min(seen["off"])
+    yield Row("CPU of ingest with the journal at 1s / without", "<= 1.15",
+              f"{with_it / without:.3f} ({with_it:.0f} / {without:.0f} ns a sample, best of 3 in turn)",
+              with_it / without / 1.15)
+
+
+ROWS = {"restart": restart, "kill": kill, "snapshot": snapshot, "cost": cost}
+
+
+def main():
+    chosen = memory.chosen_of(ROWS)
+    bench, source = memory.prepare(chosen)
+    rows, n_failed = memory.make_rows(ROWS, bench, chosen)
+    cells = [(r.what, r.bar, r.seen, f"{r.ratio:.2f}", "ok" if r.is_ok else "OVER") for r in rows]
+    text = memory.table(f"Durability, {source}", ("what", "bar", "seen", "of the bar", ""), cells)
+    memory.finish(bench, rows, n_failed, text, "durable.md")
+
+
+if __name__ == "__main__":
+    main()
