@@ -126,7 +126,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 	    ".global $$symbol, $${symbol}_end" "$$symbol:" '.incbin "$<"' "$${symbol}_end:" '.byte 0' \
 	    '.section .note.GNU-stack,"",@progbits' | $(CC) -c -x assembler - -o $@
 
-$(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
+$(OBJ_http) $(BUILD)/obj/http/main.c.o $(OBJ_support) $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
 -include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))

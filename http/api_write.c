@@ -52,9 +52,9 @@ bool api_write_accept(struct request *rq)
 static void count(struct metrics *m, const struct request *rq, const struct remote_write *rw)
 {
     metrics_add(m, METRIC_WRITE_BYTES, rq->body.n);
-    metrics_add(m, METRIC_WRITE_SAMPLES, rw->n_samples);
+    metrics_add(m, METRIC_WRITE_SAMPLES, rw->body.n_samples);
     metrics_add(m, METRIC_WRITE_INVALID_LABELS, rw->n_bad_labels);
-    metrics_add(m, METRIC_WRITE_HISTOGRAMS_REFUSED, rw->n_histograms);
+    metrics_add(m, METRIC_WRITE_HISTOGRAMS_REFUSED, rw->body.n_histograms);
 }
 
 void api_write(struct request *rq)
@@ -62,9 +62,9 @@ void api_write(struct request *rq)
     struct app *app = rq->app;
     struct remote_write rw;
     char text[REMOTE_WRITE_TEXT_MAX];
-    int status =
-        remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
-                            (size_t)app->config.web_max_body_bytes, &rq->region, &rw, text);
+    int status = remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
+                                     (size_t)app->config.web_max_body_bytes,
+                                     tsdb_series_hash(app->db), &rq->region, &rw, text);
     if (status == 0) {
         remote_write_append(&rw, app->db);
         status = remote_write_verdict(&rw, text);

@@ -5,22 +5,14 @@
  * it, which is all the guard that block format needs: the decoder writes no more than that. The
  * framing format, which some senders use by mistake, is recognised by its magic and named.
  *
- * A message is a row of series, and protobuf decodes the parts of a row like the whole: it is cut
- * where one series ends, and protobuf-c makes the tree of one at a time. A tree takes 1.5 KB of
- * small pieces; it is copied into one piece of the region, a third as long, and the next one comes
- * into the same bytes, which are still in the processor's cache. From the first byte on that does
- * not begin a series, the rest is decoded as a message, so there is one judge of what is malformed.
+ * The message is walked over once (write_body.h), before the store's lock is taken and before
+ * anything is stored: a message that is malformed somewhere is refused whole. Labels are taken out
+ * of the message only for series whose form the store does not know, and for the text of an answer.
+ * So a label set that is wrong is found by the store's asking for it, and counted here.
  *
- * The allocator adds up what it gives out and stops at a multiple of the message's size: a megabyte
- * of empty series would otherwise decode to more than forty. Rejected for now: a walker over the
- * wire bytes without any tree (docs/decisions/0003-remote-write-decoding.md), which will be fuzzed
- * against this decoder.
- *
- * Values are bits: protobuf-c reads a double by memcpy, and they are copied on as uint64_t, so that
- * the stale marker, a signalling NaN, survives. */
+ * Labels are asked for under the store's lock. They are made in the region and dropped after each
+ * block of entries, so that a body of new series takes no more for them than a block does. */
 #include "http/remote_write.h"
-
-#include "http/proto/remote.pb-c.h"
 
 #include <inttypes.h>
 #include <snappy-c.h>
@@ -28,12 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-enum {
-    SERIES_TAG = 1 << 3 | 2, /* field 1, length-delimited */
-    LENGTH_BITS_MAX = 28,
-    SERIES_FIRST = 64, /* room in the array, doubled as it fills */
-};
 
 static const char framing_magic[] = "\xff\x06\x00\x00sNaPpY";
 
@@ -119,45 +105,6 @@ int remote_write_negotiate(const char *content_type, const char *content_encodin
     return content_type ? check_content_type(content_type, text) : 0;
 }
 
-/* --- protobuf-c's memory ---------------------------------------------------------------------- */
-
-/* A window of the region, used anew for each piece of the message; what does not fit into it stays
- * in the region until the request is done. */
-enum { WINDOW_BYTES = 16384, TREE_ALIGN = 8 };
-
-struct tree_source {
-    struct region *region;
-    char *window;
-    size_t n; /* taken of the window */
-    size_t used_bytes, max_bytes;
-    bool is_over;          /* the ceiling was hit */
-    bool is_out_of_memory; /* the budget was */
-};
-
-static void *source_alloc(void *data, size_t bytes)
-{
-    struct tree_source *s = data;
-    if (bytes > s->max_bytes - s->used_bytes) {
-        s->is_over = true;
-        return NULL;
-    }
-    s->used_bytes += bytes;
-    if (bytes <= WINDOW_BYTES - s->n) {
-        void *at = s->window + s->n;
-        s->n = size_min(align_up(s->n + bytes, TREE_ALIGN), WINDOW_BYTES);
-        return at;
-    }
-    void *made = region_alloc(s->region, bytes);
-    s->is_out_of_memory |= made == NULL;
-    return made;
-}
-
-static void source_free(void *data, void *pointer)
-{
-    (void)data;
-    (void)pointer; /* dropped with the window or the region */
-}
-
 /* --- decoding --------------------------------------------------------------------------------- */
 
 static int PRINTF_LIKE(3, 4) fail(int status, char *text, const char *format, ...)
@@ -200,8 +147,7 @@ static void put_safe(struct text_buffer *b, const char *bytes, size_t n)
     b->bytes[b->n] = '\0';
 }
 
-/* {__name__="up",job="x"}, as it came; cut with dots when it does not fit. */
-static void labels_text(const struct labels *ls, char *out, size_t size)
+void remote_write_labels_text(const struct labels *ls, char *out, size_t size)
 {
     struct text_buffer b = {.bytes = out, .size = size};
     put(&b, "{");
@@ -221,182 +167,34 @@ static void labels_text(const struct labels *ls, char *out, size_t size)
     memcpy(out + at, "...", 4);
 }
 
-/* --- one series ------------------------------------------------------------------------------- */
-
-struct intake {
-    struct remote_write *rw;
-    struct tree_source source;
-    size_t series_max; /* room in rw->series */
-};
-
-static size_t text_bytes(const Prometheus__TimeSeries *from)
+int remote_write_decode_message(const char *message, size_t n, const struct series_hash *h,
+                                struct region *r, struct remote_write *ret,
+                                char text[REMOTE_WRITE_TEXT_MAX])
 {
-    size_t n = 0;
-    for (size_t i = 0; i < from->n_labels; i++)
-        n += from->labels[i]->name.len + from->labels[i]->value.len;
-    return n;
-}
-
-static const char *copy_text(const ProtobufCBinaryData *from, char **io_text)
-{
-    char *to = *io_text;
-    if (from->len > 0)
-        memcpy(to, from->data, from->len);
-    *io_text += from->len;
-    return to;
-}
-
-/* text: room for text_bytes. */
-static struct labels copy_labels(const Prometheus__TimeSeries *from, struct label *to, char *text)
-{
-    for (size_t i = 0; i < from->n_labels; i++) {
-        const Prometheus__Label *l = from->labels[i];
-        to[i].name = copy_text(&l->name, &text);
-        to[i].value = copy_text(&l->value, &text);
-        to[i].name_len = (uint32_t)l->name.len;
-        to[i].value_len = (uint32_t)l->value.len;
-    }
-    return (struct labels){to, (uint32_t)from->n_labels};
-}
-
-static void copy_samples(const Prometheus__TimeSeries *from, struct sample *to)
-{
-    for (size_t i = 0; i < from->n_samples; i++) {
-        to[i].t_ms = from->samples[i]->timestamp;
-        memcpy(&to[i].value, &from->samples[i]->value, sizeof(to[i].value));
-    }
-}
-
-static bool make_room(struct intake *in)
-{
-    struct remote_write *rw = in->rw;
-    if (rw->n_series < in->series_max)
-        return true;
-    size_t max = size_max(2 * in->series_max, SERIES_FIRST);
-    struct append_series *more = region_alloc(in->source.region, max * sizeof(*more));
-    if (!more)
-        return false;
-    if (rw->n_series > 0)
-        memcpy(more, rw->series, rw->n_series * sizeof(*more));
-    rw->series = more;
-    in->series_max = max;
-    return true;
-}
-
-/* Takes one series over, into one piece of the region; false when memory is exhausted. */
-static bool take_series(struct intake *in, const Prometheus__TimeSeries *from)
-{
-    struct remote_write *rw = in->rw;
-    rw->n_samples += from->n_samples;
-    rw->n_histograms += from->n_histograms;
-    rw->n_exemplars += from->n_exemplars;
-    if (from->n_samples == 0)
-        return true;
-    size_t labels_bytes = from->n_labels * sizeof(struct label);
-    size_t samples_bytes = from->n_samples * sizeof(struct sample);
-    char *at = region_alloc(in->source.region, samples_bytes + labels_bytes + text_bytes(from));
-    if (!at || !make_room(in))
-        return false;
-    struct sample *samples = (struct sample *)(void *)at;
-    struct label *labels = (struct label *)(void *)(at + samples_bytes);
-    char *text = at + samples_bytes + labels_bytes;
-    copy_samples(from, samples);
-    struct labels ls = copy_labels(from, labels, text);
-    int err = labels_normalise(&ls, NULL);
-    if (err == 0) {
-        rw->series[rw->n_series++] = (struct append_series){ls, samples, from->n_samples, 0};
-        return true;
-    }
-    rw->n_bad_labels += from->n_samples;
-    if (rw->bad_labels_err == 0) {
-        rw->bad_labels_err = err;
-        ls = copy_labels(from, labels, text); /* as it came, not half sorted */
-        labels_text(&ls, rw->bad_labels, sizeof(rw->bad_labels));
-    }
-    return true;
-}
-
-/* --- the message ------------------------------------------------------------------------------ */
-
-/* Length of the TimeSeries at the start of the message and where it begins. False when something
- * else lies there, or anything unusual. */
-static bool find_series(const uint8_t *bytes, size_t n, size_t *ret_at, size_t *ret_n)
-{
-    size_t at = 1, length = 0;
-    if (n == 0 || bytes[0] != SERIES_TAG)
-        return false;
-    for (unsigned shift = 0; shift < LENGTH_BITS_MAX && at < n; shift += 7) {
-        uint8_t byte = bytes[at++];
-        length |= (size_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *ret_at = at;
-            *ret_n = length;
-            return length <= n - at;
-        }
-    }
-    return false;
-}
-
-enum outcome { DECODED, MALFORMED, NO_MEMORY };
-
-/* What no sender mixes with samples, and what is wrong: by the whole message's own rules. */
-static enum outcome decode_rest(struct intake *in, ProtobufCAllocator *allocator,
-                                const uint8_t *bytes, size_t n)
-{
-    in->source.n = 0;
-    Prometheus__WriteRequest *rest = prometheus__write_request__unpack(allocator, n, bytes);
-    if (!rest)
-        return MALFORMED;
-    in->rw->n_metadata += rest->n_metadata;
-    for (size_t i = 0; i < rest->n_timeseries; i++)
-        if (!take_series(in, rest->timeseries[i]))
-            return NO_MEMORY;
-    return DECODED;
-}
-
-static enum outcome decode_all(struct intake *in, const uint8_t *bytes, size_t n)
-{
-    ProtobufCAllocator allocator = {source_alloc, source_free, &in->source};
-    size_t from, length;
-    for (; find_series(bytes, n, &from, &length); bytes += from + length, n -= from + length) {
-        in->source.n = 0;
-        Prometheus__TimeSeries *series =
-            prometheus__time_series__unpack(&allocator, length, bytes + from);
-        if (!series)
-            return MALFORMED;
-        if (!take_series(in, series))
-            return NO_MEMORY;
-    }
-    return n > 0 ? decode_rest(in, &allocator, bytes, n) : DECODED;
-}
-
-int remote_write_decode_message(const char *message, size_t n, struct region *r,
-                                struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
-{
-    struct intake in = {
-        .rw = ret,
-        .source = {.region = r,
-                   .window = region_alloc(r, WINDOW_BYTES),
-                   .max_bytes = n * REMOTE_WRITE_AMPLIFICATION + REMOTE_WRITE_SLACK_BYTES},
-    };
+    size_t max_bytes = n * REMOTE_WRITE_AMPLIFICATION + REMOTE_WRITE_SLACK_BYTES;
     memset(ret, 0, sizeof(*ret));
     text[0] = '\0';
-    if (!in.source.window)
-        return fail_memory(text);
-    enum outcome outcome = decode_all(&in, (const uint8_t *)message, n);
-    if (outcome == MALFORMED && in.source.is_over)
+    ret->region = r;
+    enum write_body_outcome outcome = write_body_walk(message, n, max_bytes, h, r, &ret->body);
+    if (outcome != WRITE_BODY_TAKEN)
+        memset(&ret->body, 0, sizeof(ret->body));
+    switch (outcome) {
+    case WRITE_BODY_TAKEN:
+        return 0;
+    case WRITE_BODY_SWELLS:
         return fail(400, text,
                     "the message decodes to more than %d times its %zu bytes, the limit\n",
                     REMOTE_WRITE_AMPLIFICATION, n);
-    if (outcome == NO_MEMORY || in.source.is_out_of_memory)
+    case WRITE_BODY_NO_MEMORY:
         return fail_memory(text);
-    if (outcome == MALFORMED)
+    default:
         return fail(400, text, "the body is not a protobuf message prometheus.WriteRequest\n");
-    return 0;
+    }
 }
 
-int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
-                        struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
+int remote_write_decode(const char *body, size_t n, size_t max_bytes, const struct series_hash *h,
+                        struct region *r, struct remote_write *ret,
+                        char text[REMOTE_WRITE_TEXT_MAX])
 {
     size_t declared;
     size_t magic_len = sizeof(framing_magic) - 1;
@@ -417,30 +215,84 @@ int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct reg
         return fail_memory(text);
     if (snappy_uncompress(body, n, message, &declared) != SNAPPY_OK)
         return fail(400, text, "the body is not snappy's block format, or it is damaged\n");
-    return remote_write_decode_message(message, declared, r, ret, text);
+    return remote_write_decode_message(message, declared, h, r, ret, text);
 }
 
 /* --- storing ---------------------------------------------------------------------------------- */
 
+static bool is_about_labels(int err)
+{
+    return err <= ERR_LABELS_NO_NAME && err >= ERR_LABELS_TOO_LONG;
+}
+
+/* append_parse */
+static int parse_labels(void *ctx, const struct append_entry *e, struct labels *ret)
+{
+    const struct remote_write *rw = ctx;
+    int err = write_form_labels(e->form, e->n_form, rw->region, ret);
+    return err != 0 ? err : labels_normalise(ret, NULL);
+}
+
+/* The labels of an entry as text; as they came, or normalised like those that are stored. */
+static void entry_text(struct remote_write *rw, const struct append_entry *e, bool is_normal,
+                       char *out, size_t size)
+{
+    struct region_mark mark = region_mark(rw->region);
+    struct labels ls;
+    int err = write_form_labels(e->form, e->n_form, rw->region, &ls);
+    if (err == 0 && is_normal)
+        err = labels_normalise(&ls, NULL);
+    if (err == 0)
+        remote_write_labels_text(&ls, out, size);
+    else
+        snprintf(out, size, "{...}");
+    region_rewind(rw->region, mark);
+}
+
+/* err: of the entry that an answer names. Where samples were refused that is the reason of the
+ * first of them, else labels found no memory. */
+static void judge_entry(struct remote_write *rw, const struct append_entry *e, int err)
+{
+    bool is_bad = is_about_labels(e->err);
+    rw->n_bad_labels += is_bad ? e->n_samples : 0;
+    rw->is_out_of_memory |= e->err == ERR_NO_MEMORY;
+    if (is_bad && rw->bad_labels_err == 0) {
+        rw->bad_labels_err = e->err;
+        entry_text(rw, e, false, rw->bad_labels, sizeof(rw->bad_labels));
+    }
+    if (e->err == err && rw->refused[0] == '\0')
+        entry_text(rw, e, true, rw->refused, sizeof(rw->refused));
+}
+
+static void judge(struct remote_write *rw)
+{
+    const struct append_counts *c = &rw->counts;
+    int err = c->refused > 0 ? c->first_err : ERR_NO_MEMORY;
+    for (const struct write_block *b = rw->body.first; b; b = b->next)
+        for (size_t i = 0; i < b->n; i++)
+            if (b->entries[i].err != 0)
+                judge_entry(rw, &b->entries[i], err);
+    rw->n_unread = rw->body.n_samples - c->stored - c->duplicate - c->refused - rw->n_bad_labels;
+}
+
 void remote_write_append(struct remote_write *rw, struct tsdb *db)
 {
     struct append batch;
-    if (rw->n_series == 0)
+    if (!rw->body.first)
         return;
     append_begin(&batch, db);
-    append_many(&batch, rw->series, rw->n_series, &rw->counts);
-    append_end(&batch);
-    for (size_t i = 0; i < rw->n_series; i++) {
-        const struct append_series *s = &rw->series[i];
-        rw->is_out_of_memory |= s->err == ERR_NO_MEMORY;
-        if (s->err != 0 && !rw->first_refused)
-            rw->first_refused = s;
+    for (struct write_block *b = rw->body.first; b; b = b->next) {
+        struct region_mark mark = region_mark(rw->region);
+        append_entries(&batch, b->entries, b->n, parse_labels, rw, &rw->counts);
+        region_rewind(rw->region, mark);
     }
+    append_end(&batch);
+    judge(rw);
 }
 
 uint64_t remote_write_refused(const struct remote_write *rw)
 {
-    return rw->n_bad_labels + rw->counts.refused + rw->n_histograms;
+    return rw->n_bad_labels + rw->n_unread + rw->counts.refused + rw->body.n_histograms;
 }
 
 /* ": time 12.345, oldest allowed 13.000", for the errors about time */
@@ -459,20 +311,21 @@ static void put_bound(struct text_buffer *b, const struct append_counts *c)
 int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_TEXT_MAX])
 {
     struct text_buffer b = {.bytes = text, .size = REMOTE_WRITE_TEXT_MAX};
-    uint64_t n_refused = rw->n_bad_labels + rw->counts.refused;
-    char series[512];
+    uint64_t n_histograms = rw->body.n_histograms;
+    uint64_t n_refused = remote_write_refused(rw) - n_histograms;
     text[0] = '\0';
     if (remote_write_refused(rw) == 0)
         return 204;
-    put(&b, "%" PRIu64 " of %" PRIu64 " samples refused", n_refused, rw->n_samples);
-    if (rw->n_histograms > 0)
+    put(&b, "%" PRIu64 " of %" PRIu64 " samples refused", n_refused, rw->body.n_samples);
+    if (n_histograms > 0)
         put(&b, ", %" PRIu64 " native histograms refused (this version stores floats only)",
-            rw->n_histograms);
-    if (rw->counts.refused > 0 && rw->first_refused) {
-        labels_text(&rw->first_refused->labels, series, sizeof(series));
+            n_histograms);
+    if (rw->counts.refused > 0) {
         put(&b, "; first: %s", tsdb_err_text(rw->counts.first_err));
         put_bound(&b, &rw->counts);
-        put(&b, ", series %s", series);
+        put(&b, ", series %s", rw->refused);
+    } else if (rw->n_unread > 0) {
+        put(&b, "; first: %s, series %s", tsdb_err_text(ERR_NO_MEMORY), rw->refused);
     } else if (rw->n_bad_labels > 0) {
         put(&b, "; first: %s%s: series %s", tsdb_err_text(rw->bad_labels_err),
             rw->bad_labels_err == ERR_LABELS_NO_NAME ? " (" LABEL_METRIC_NAME ")" : "",

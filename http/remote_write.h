@@ -1,10 +1,10 @@
 /* Remote write 1.0: the bytes of a request to series and samples, and those into the store.
  *
- * In two steps, so that the costly one runs without the store's lock:
+ * In two steps, the first of which runs without the store's lock:
  *
- *     remote_write_decode(body, n, &limits, &region, &rw, error)      snappy, protobuf, labels
- *     remote_write_append(&rw, db)                                    one batch
- *     status = remote_write_verdict(&rw, text)                        204, 400 or 503
+ *     remote_write_decode(body, n, max_bytes, hash, &region, &rw, text)      snappy, the walk
+ *     remote_write_append(&rw, db)                                           one batch; labels of
+ * new series status = remote_write_verdict(&rw, text)                               204, 400 or 503
  *
  * What is good is stored, whatever is wrong with the rest; the answer is then 400 with the number
  * refused and the first reason. Native histograms are refused with a count (this version stores
@@ -14,31 +14,28 @@
 #ifndef HG_HTTP_REMOTE_WRITE_H
 #define HG_HTTP_REMOTE_WRITE_H
 
-#include "alloc/region.h"
-#include "tsdb/append.h"
+#include "http/write_body.h"
 
 enum {
     REMOTE_WRITE_TEXT_MAX = 1024, /* senders log no more than that of an answer */
-    /* What decoding may take for each byte of the message. A request of a real sender takes 4; a
-     * message of empty series wants 50. */
+    /* What decoding may take for each byte of the message. A request of a real sender takes a
+     * third; a message of samples without labels wants 16. */
     REMOTE_WRITE_AMPLIFICATION = 12,
     REMOTE_WRITE_SLACK_BYTES = 1024 * 1024,
+    REMOTE_WRITE_LABELS_MAX = 512, /* bytes of a label set's text, the NUL among them */
 };
 
 struct remote_write {
-    struct append_series *series; /* those that may be appended; in the region */
-    size_t n_series;
-    uint64_t n_samples;    /* of the whole request, the refused ones included */
-    uint64_t n_histograms; /* all refused */
-    uint64_t n_exemplars;
-    uint64_t n_metadata;
-    uint64_t n_bad_labels; /* samples whose label set is wrong */
-    int bad_labels_err;    /* of the first */
-    char bad_labels[512];  /* the first, as text */
+    struct region *region;
+    struct write_body body; /* zeroed when decoding failed */
     /* set by append */
     struct append_counts counts;
+    uint64_t n_bad_labels; /* samples whose label set is wrong; not in counts */
+    uint64_t n_unread;     /* samples for whose labels there was no memory; not in counts */
+    int bad_labels_err;    /* of the first label set that is wrong */
     bool is_out_of_memory;
-    const struct append_series *first_refused;
+    char bad_labels[REMOTE_WRITE_LABELS_MAX]; /* that label set, as it came */
+    char refused[REMOTE_WRITE_LABELS_MAX];    /* labels of the first series refused otherwise */
 };
 
 /* Looks at the two headers (NULL = absent). 0 when the body is a WriteRequest of version 1 in
@@ -46,17 +43,20 @@ struct remote_write {
 int remote_write_negotiate(const char *content_type, const char *content_encoding,
                            char text[REMOTE_WRITE_TEXT_MAX]);
 
-/* Decodes a compressed body. max_bytes: of the decompressed message. Everything is made in the
- * region. Returns 0, or 400 (the body is wrong, or wants too much memory for its size) or 503 (no
- * memory), with a sentence in text. */
-int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
-                        struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX]);
+/* Decodes a compressed body. max_bytes: of the decompressed message. h: the store's
+ * (tsdb_series_hash). Everything is made in the region, which is borrowed until the verdict.
+ * Returns 0, or 400 (the body is wrong, or wants too much memory for its size) or 503 (no memory),
+ * with a sentence in text. */
+int remote_write_decode(const char *body, size_t n, size_t max_bytes, const struct series_hash *h,
+                        struct region *r, struct remote_write *ret,
+                        char text[REMOTE_WRITE_TEXT_MAX]);
 
-/* The same for a message that is not compressed. */
-int remote_write_decode_message(const char *message, size_t n, struct region *r,
-                                struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX]);
+/* The same for a message that is not compressed; it must stay until the verdict. */
+int remote_write_decode_message(const char *message, size_t n, const struct series_hash *h,
+                                struct region *r, struct remote_write *ret,
+                                char text[REMOTE_WRITE_TEXT_MAX]);
 
-/* Stores what was decoded, as one batch. */
+/* Stores what was decoded, as one batch. What is wrong with labels is found here. */
 void remote_write_append(struct remote_write *rw, struct tsdb *db);
 
 /* Status of the answer and its text (empty for 204). */
@@ -64,5 +64,9 @@ int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_T
 
 /* Number of samples and histograms that were not stored. */
 uint64_t remote_write_refused(const struct remote_write *rw);
+
+/* {__name__="up",job="x"}, in the order of ls; what is not printable becomes a question mark. Cut
+ * with dots when it does not fit into size, at least 8. */
+void remote_write_labels_text(const struct labels *ls, char *out, size_t size);
 
 #endif

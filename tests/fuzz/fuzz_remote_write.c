@@ -1,25 +1,36 @@
-/* Any bytes as the body of a remote write: through snappy, protobuf, the label rules and into a
- * small store under a tight budget. The first byte chooses whether the rest is a compressed body or
- * the message itself (which the fuzzer would hardly reach through a compressor), and how soon an
- * allocation fails.
+/* Any bytes as the body of a remote write: through snappy, the walk, the label rules and into a
+ * small store under a tight budget, and beside that through protobuf-c into another store. The
+ * first byte chooses whether the rest is a compressed body or the message itself (which the fuzzer
+ * would hardly reach through a compressor), and how soon an allocation fails.
  *
  * Holds: no crash; an answer that the protocol knows; its text is UTF-8 and short; every sample of
- * the request is either stored, a duplicate or refused; the store's invariants, now and then. */
+ * the request is either stored, a duplicate or refused; the store's invariants, now and then. And
+ * for a message without a failing allocation: series, their labels and samples, counts, status and
+ * text are those of protobuf-c (tests/support/write_oracle.h), but for what the walk refuses
+ * because it would swell. */
 #include "http/remote_write.h"
 
+#include "tests/support/write_oracle.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     MEMORY = 24 << 20,
     MAX_BYTES = 1 << 18,
-    FILL_MAX = MEMORY * 3 / 4, /* of the store, before a new one is made */
+    FILL_MAX = MEMORY * 3 / 4, /* of a store, before both are made anew */
     CHECK_EVERY = 64,
 };
 
-static struct budget budget;
-static struct arena arena;
-static struct tsdb *db;
+struct side {
+    struct budget budget;
+    struct arena arena;
+    struct tsdb *db;
+};
+
+/* What is compared, and a store for the rest, which protobuf-c does not see. */
+static struct side ours, oracle, alone;
 static unsigned owner;
 static unsigned long n_runs;
 
@@ -29,7 +40,7 @@ static int64_t fuzz_clock(void *ctx)
     return 1700000000000;
 }
 
-static void make_store(void)
+static void make_store(struct side *s)
 {
     const struct tsdb_options options = {
         .window_ms = 4 * 3600 * 1000,
@@ -39,17 +50,32 @@ static void make_store(void)
         .wall_ms = fuzz_clock,
         .boot_ms = fuzz_clock,
     };
-    budget_init(&budget, MEMORY);
-    owner = budget_owner(&budget, "requests");
-    if (!arena_init(&arena, &budget, MEMORY) || tsdb_new(&options, &arena, &db) != 0)
+    budget_init(&s->budget, MEMORY);
+    owner = budget_owner(&s->budget, "requests");
+    if (!arena_init(&s->arena, &s->budget, MEMORY) || tsdb_new(&options, &s->arena, &s->db) != 0)
         abort();
 }
 
-static void renew_store(void)
+static void free_store(struct side *s)
 {
-    tsdb_free(db);
-    arena_release(&arena);
-    make_store();
+    tsdb_free(s->db);
+    arena_release(&s->arena);
+}
+
+/* Anew when it is filling up; those that are compared, both. */
+static void renew_stores(void)
+{
+    if (atomic_load(&alone.budget.used_bytes) > FILL_MAX) {
+        free_store(&alone);
+        make_store(&alone);
+    }
+    if (atomic_load(&ours.budget.used_bytes) > FILL_MAX ||
+        atomic_load(&oracle.budget.used_bytes) > FILL_MAX) {
+        free_store(&ours);
+        free_store(&oracle);
+        make_store(&ours);
+        make_store(&oracle);
+    }
 }
 
 static void check_answer(const struct remote_write *rw, int status, const char *text)
@@ -59,24 +85,66 @@ static void check_answer(const struct remote_write *rw, int status, const char *
     ENSURE(memchr(text, '\0', REMOTE_WRITE_TEXT_MAX) != NULL);
     ENSURE(utf8_is_valid(text, strlen(text)));
     ENSURE((status == 204) == (text[0] == '\0'));
-    ENSURE(told + rw->n_bad_labels == rw->n_samples);
+    ENSURE(told + rw->n_bad_labels + rw->n_unread == rw->body.n_samples);
     ENSURE((remote_write_refused(rw) == 0) == (status == 204));
+}
+
+/* Stores what was decoded, and judges. */
+static int store(struct remote_write *rw, struct tsdb *db, char *text)
+{
+    remote_write_append(rw, db);
+    int status = remote_write_verdict(rw, text);
+    check_answer(rw, status, text);
+    return status;
 }
 
 static void write_one(const char *bytes, size_t n, bool is_compressed)
 {
+    const struct series_hash *h = tsdb_series_hash(alone.db);
     struct region region;
     struct remote_write rw;
     char text[REMOTE_WRITE_TEXT_MAX];
-    region_init(&region, &arena, owner, 0);
-    int status = is_compressed ? remote_write_decode(bytes, n, MAX_BYTES, &region, &rw, text)
-                               : remote_write_decode_message(bytes, n, &region, &rw, text);
-    if (status == 0) {
-        remote_write_append(&rw, db);
-        status = remote_write_verdict(&rw, text);
-        check_answer(&rw, status, text);
-    }
+    region_init(&region, &alone.arena, owner, 0);
+    int status = is_compressed ? remote_write_decode(bytes, n, MAX_BYTES, h, &region, &rw, text)
+                               : remote_write_decode_message(bytes, n, h, &region, &rw, text);
+    if (status == 0)
+        status = store(&rw, alone.db, text);
     ENSURE(text[0] != '\0' || status == 204);
+    region_release(&region);
+}
+
+static void check_stats(void)
+{
+    struct tsdb_stats a, b;
+    tsdb_stats(ours.db, &a);
+    tsdb_stats(oracle.db, &b);
+    ENSURE(a.series == b.series && a.samples == b.samples);
+    ENSURE(a.series_created == b.series_created && a.samples_late == b.samples_late);
+}
+
+/* One message on both ways. */
+static void compare(const char *message, size_t n)
+{
+    const struct series_hash *h = tsdb_series_hash(ours.db);
+    struct region region;
+    struct remote_write rw, expected;
+    char text[REMOTE_WRITE_TEXT_MAX], expected_text[REMOTE_WRITE_TEXT_MAX];
+    region_init(&region, &ours.arena, owner, 0);
+    int status = remote_write_decode_message(message, n, h, &region, &rw, text);
+    if (status == 400 && strstr(text, "the limit") != NULL)
+        goto done; /* protobuf-c would take it */
+    enum write_body_outcome outcome = status == 0 ? WRITE_BODY_TAKEN : WRITE_BODY_MALFORMED;
+    const char *what = write_oracle_differs(message, n, outcome, &rw.body, h, &region);
+    if (what != NULL)
+        fprintf(stderr, "%s differs\n", what);
+    ENSURE(what == NULL);
+    if (status == 0)
+        status = store(&rw, ours.db, text);
+    ENSURE(status == write_oracle_write(message, n, oracle.db, &expected, expected_text));
+    ENSURE(strcmp(text, expected_text) == 0);
+    ENSURE(memcmp(&rw.counts, &expected.counts, sizeof(rw.counts)) == 0);
+    check_stats();
+done:
     region_release(&region);
 }
 
@@ -86,15 +154,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    if (!db)
-        make_store();
+    if (!ours.db) {
+        make_store(&ours);
+        make_store(&oracle);
+        make_store(&alone);
+    }
+    bool is_compressed = data[0] & 1;
     unsigned fail_in = data[0] >> 1;
-    budget_fail_nth(&budget, fail_in);
-    write_one((const char *)data + 1, size - 1, data[0] & 1);
-    budget_fail_nth(&budget, 0);
-    if (++n_runs % CHECK_EVERY == 0)
-        ENSURE(tsdb_check(db) && arena_check(&arena));
-    if (atomic_load(&budget.used_bytes) > FILL_MAX)
-        renew_store();
+    if (!is_compressed && fail_in == 0) {
+        compare((const char *)data + 1, size - 1);
+    } else {
+        budget_fail_nth(&alone.budget, fail_in);
+        write_one((const char *)data + 1, size - 1, is_compressed);
+        budget_fail_nth(&alone.budget, 0);
+    }
+    if (++n_runs % CHECK_EVERY == 0) {
+        ENSURE(tsdb_check(ours.db) && arena_check(&ours.arena));
+        ENSURE(tsdb_check(alone.db) && arena_check(&alone.arena));
+    }
+    renew_stores();
     return 0;
 }

@@ -33,6 +33,25 @@ extensions = (
     + field(15, b"unknown")
     + encode_series({"__name__": "after"}, [(NOW, 1.0)])
 )
+NAME = field(1, field(1, b"__name__") + field(2, b"odd"))
+JOB = field(1, field(1, b"job") + field(2, b"x"))
+VALUE, TIME = b"\x09" + struct.pack("<d", 1.0), b"\x10" + varint(NOW)
+PLAIN = field(2, VALUE + TIME)
+# what no sender writes, and what a decoder has to take
+shapes = b"".join(
+    field(1, content)
+    for content in (
+        NAME + PLAIN + JOB,  # labels that do not lie together
+        PLAIN + NAME + JOB,
+        NAME + field(9, b"unknown") + JOB + PLAIN + PLAIN,
+        NAME + field(1, field(2, b"first") + field(2, b"last") + field(1, b"job") + b"\x18\x05") + PLAIN,
+        NAME + field(2, TIME + VALUE) + field(2, b"") + field(2, VALUE + TIME + TIME + b"\x1d____"),
+        NAME + field(2, VALUE + b"\x10" + bytes([0x80 | NOW & 0x7F]) + b"\x80" * 8 + b"\x00"),
+        b"\x8a\x00" + bytes([0x80 | NAME[1], 0]) + NAME[2:] + PLAIN,
+        NAME + JOB * 3 + PLAIN,
+        field(1, field(1, b"__name__") + field(2, b"v" * 130)) + PLAIN,
+    )
+)
 SEEDS = {
     "empty": b"\x00",
     "plain": b"\x00" + plain,
@@ -40,6 +59,7 @@ SEEDS = {
     "many": b"\x00" + many,
     "odd": b"\x00" + odd,
     "extensions": b"\x00" + extensions,
+    "shapes": b"\x00" + shapes,
     "empty_series": b"\x00" + b"\x0a\x00" * 2000,
     "truncated": b"\x00" + plain[:-7],
     "group": b"\x00\x0b\x0c",

@@ -1,7 +1,7 @@
 #include "http/remote_write.h"
 
-#include "http/proto/remote.pb-c.h"
-#include "tests/support/random.h"
+#include "tests/support/message.h"
+#include "tests/support/write_oracle.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -50,75 +50,10 @@ static void teardown(void)
 
 TestSuite(remote_write, .init = setup, .fini = teardown);
 
-/* --- messages by hand ------------------------------------------------------------------------- */
-
-struct message {
-    size_t n;
-    char bytes[65536];
-};
-
-static void put_varint(struct message *m, uint64_t v)
-{
-    for (; v > 0x7f; v >>= 7)
-        m->bytes[m->n++] = (char)(v | 0x80);
-    m->bytes[m->n++] = (char)v;
-}
-
-static void put_field(struct message *m, unsigned number, const void *bytes, size_t n)
-{
-    put_varint(m, number << 3 | 2);
-    put_varint(m, n);
-    memcpy(m->bytes + m->n, bytes, n);
-    m->n += n;
-}
-
-static void put_label(struct message *m, const char *name, size_t name_len, const char *value,
-                      size_t value_len)
-{
-    static struct message label;
-    label.n = 0;
-    put_field(&label, 1, name, name_len);
-    put_field(&label, 2, value, value_len);
-    put_field(m, 1, label.bytes, label.n);
-}
-
-static void put_sample(struct message *m, int64_t t_ms, uint64_t bits)
-{
-    static struct message sample;
-    sample.n = 0;
-    sample.bytes[sample.n++] = 1 << 3 | 1;
-    memcpy(sample.bytes + sample.n, &bits, 8);
-    sample.n += 8;
-    sample.bytes[sample.n++] = 2 << 3;
-    put_varint(&sample, (uint64_t)t_ms);
-    put_field(m, 2, sample.bytes, sample.n);
-}
-
-/* "a=b,c=d" */
-static void put_labels(struct message *m, const char *labels)
-{
-    while (*labels) {
-        size_t n = strcspn(labels, ","), name = strcspn(labels, "=");
-        put_label(m, labels, name, labels + name + 1, n - name - 1);
-        labels += n + (labels[n] == ',');
-    }
-}
-
-static void put_series(struct message *m, const char *labels, int64_t t_ms, double v)
-{
-    static struct message series;
-    uint64_t bits;
-    memcpy(&bits, &v, 8);
-    series.n = 0;
-    put_labels(&series, labels);
-    put_sample(&series, t_ms, bits);
-    put_field(m, 1, series.bytes, series.n);
-}
-
 static int decode(const struct message *m)
 {
     region_release(&region);
-    return remote_write_decode_message(m->bytes, m->n, &region, &rw, text);
+    return remote_write_decode_message(m->bytes, m->n, tsdb_series_hash(db), &region, &rw, text);
 }
 
 /* Decodes, stores and judges. */
@@ -176,36 +111,17 @@ Test(remote_write, headers)
 
 /* --- decoding --------------------------------------------------------------------------------- */
 
-Test(remote_write, series_come_out_normalised)
+Test(remote_write, the_order_of_labels_does_not_tell_series_apart)
 {
     static struct message m;
-    put_series(&m, "zone=a,__name__=up,empty=,job=x", 12345, 1.5);
-    cr_assert_eq(decode(&m), 0, "%s", text);
-    cr_assert_eq(rw.n_series, 1);
-    cr_assert_eq(rw.n_samples, 1);
-    const struct labels *ls = &rw.series[0].labels;
-    cr_assert_eq(ls->n, 3);
-    cr_assert_eq(memcmp(ls->items[0].name, "__name__", 8), 0);
-    cr_assert_eq(memcmp(ls->items[1].name, "job", 3), 0);
-    cr_assert_eq(memcmp(ls->items[2].name, "zone", 4), 0);
-    cr_assert_eq(rw.series[0].samples[0].t_ms, 12345);
-}
-
-Test(remote_write, values_keep_their_bits)
-{
-    static const uint64_t values[] = {0x7ff0000000000002, 0x7ff8000000000001, 0x8000000000000000,
-                                      0xfff0000000000001, 1};
-    static struct message m, series;
-    put_labels(&series, "__name__=bits");
-    for (size_t i = 0; i < ARRAY_LEN(values); i++)
-        put_sample(&series, (int64_t)i - 2, values[i]);
-    put_field(&m, 1, series.bytes, series.n);
-    cr_assert_eq(decode(&m), 0);
-    cr_assert_eq(rw.series[0].n_samples, ARRAY_LEN(values));
-    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
-        cr_assert_eq(rw.series[0].samples[i].value, values[i]);
-        cr_assert_eq(rw.series[0].samples[i].t_ms, (int64_t)i - 2);
-    }
+    struct tsdb_stats stats;
+    message_series(&m, "zone=a,__name__=up,empty=,job=x", now_ms, 1.5);
+    message_series(&m, "__name__=up,job=x,zone=a", now_ms + 1, 1.5);
+    message_series(&m, "__name__=up,job=x,zone=a,other=", now_ms + 2, 1.5);
+    cr_assert_eq(write_all(&m), 204, "%s", text);
+    tsdb_stats(db, &stats);
+    cr_assert_eq(stats.series, 1);
+    cr_assert_eq(stats.samples, 3);
 }
 
 Test(remote_write, bad_label_sets_cost_their_samples_only)
@@ -225,14 +141,13 @@ Test(remote_write, bad_label_sets_cost_their_samples_only)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         static struct message m;
         m.n = 0;
-        put_series(&m, "__name__=good", now_ms, 1);
-        put_series(&m, rows[i].labels, now_ms, 1);
-        put_series(&m, "__name__=fine", now_ms, 1);
-        cr_assert_eq(decode(&m), 0);
-        cr_assert_eq(rw.n_series, 2, "row %zu", i);
+        message_series(&m, "__name__=good", now_ms, 1);
+        message_series(&m, rows[i].labels, now_ms, 1);
+        message_series(&m, "__name__=fine", now_ms, 1);
+        cr_assert_eq(write_all(&m), 400);
         cr_assert_eq(rw.n_bad_labels, 1);
         cr_assert_eq(rw.bad_labels_err, rows[i].err, "row %zu", i);
-        cr_assert_eq(write_all(&m), 400);
+        cr_assert_eq(rw.counts.stored + rw.counts.duplicate, 2, "row %zu", i);
         cr_assert_not_null(strstr(text, rows[i].word), "%s", text);
         cr_assert_eq(strncmp(text, "1 of 3 samples refused", 22), 0, "%s", text);
         cr_assert(utf8_is_valid(text, strlen(text)), "row %zu", i);
@@ -243,45 +158,34 @@ Test(remote_write, bad_label_sets_cost_their_samples_only)
 Test(remote_write, a_bad_label_set_is_told_as_it_came)
 {
     static struct message m;
-    put_series(&m, "zone=b,__name__=a,zone=c", now_ms, 1);
+    message_series(&m, "zone=b,__name__=a,zone=c", now_ms, 1);
     cr_assert_eq(write_all(&m), 400);
     cr_assert_not_null(strstr(text, "{zone=\"b\",__name__=\"a\",zone=\"c\"}"), "%s", text);
-}
-
-Test(remote_write, a_nul_in_a_value_survives)
-{
-    static struct message m, series;
-    put_label(&series, "__name__", 8, "a", 1);
-    put_label(&series, "v", 1, "x\0y", 3);
-    put_sample(&series, now_ms, 0);
-    put_field(&m, 1, series.bytes, series.n);
-    cr_assert_eq(decode(&m), 0);
-    cr_assert_eq(rw.series[0].labels.items[1].value_len, 3);
 }
 
 Test(remote_write, what_is_not_a_sample)
 {
     static struct message m, series;
     cr_assert_eq(write_all(&m), 204, "an empty message");
-    put_field(&m, 3, "\x12\x01x", 3); /* metadata */
+    message_field(&m, 3, "\x12\x01x", 3); /* metadata */
     cr_assert_eq(write_all(&m), 204);
-    cr_assert_eq(rw.n_metadata, 1);
-    put_field(&m, 15, "from the future", 15);
-    put_labels(&series, "job=without_name_but_without_samples");
-    put_field(&series, 3, "", 0); /* an exemplar */
-    put_field(&m, 1, series.bytes, series.n);
+    cr_assert_eq(rw.body.n_metadata, 1);
+    message_field(&m, 15, "from the future", 15);
+    message_labels(&series, "job=without_name_but_without_samples");
+    message_field(&series, 3, "", 0); /* an exemplar */
+    message_field(&m, 1, series.bytes, series.n);
     cr_assert_eq(write_all(&m), 204, "%s", text);
-    cr_assert_eq(rw.n_exemplars, 1);
+    cr_assert_eq(rw.body.n_exemplars, 1);
 }
 
 Test(remote_write, native_histograms_are_counted_and_refused)
 {
     static struct message m, series;
-    put_series(&m, "__name__=good", now_ms, 1);
-    put_labels(&series, "__name__=hist");
-    put_field(&series, 4, "\x78\x05", 2);
-    put_field(&series, 4, "", 0);
-    put_field(&m, 1, series.bytes, series.n);
+    message_series(&m, "__name__=good", now_ms, 1);
+    message_labels(&series, "__name__=hist");
+    message_field(&series, 4, "\x78\x05", 2);
+    message_field(&series, 4, "", 0);
+    message_field(&m, 1, series.bytes, series.n);
     cr_assert_eq(write_all(&m), 400);
     cr_assert_not_null(strstr(text, "0 of 1 samples refused, 2 native histograms"), "%s", text);
     cr_assert_eq(stored(), 1);
@@ -290,7 +194,7 @@ Test(remote_write, native_histograms_are_counted_and_refused)
 Test(remote_write, damaged_messages_are_400)
 {
     static struct message m, cut;
-    put_series(&m, "__name__=whole,job=x", now_ms, 1);
+    message_series(&m, "__name__=whole,job=x", now_ms, 1);
     for (size_t n = 1; n < m.n; n++) {
         memcpy(cut.bytes, m.bytes, n);
         cut.n = n;
@@ -306,192 +210,174 @@ Test(remote_write, damaged_messages_are_400)
     }
 }
 
+/* A MiB of one short thing. */
+static int decode_repeated(const char *bytes, size_t n)
+{
+    enum { N = 1 << 20 };
+    char *message = calloc(1, N);
+    for (size_t i = 0; i + n <= N; i += n)
+        memcpy(message + i, bytes, n);
+    int status =
+        remote_write_decode_message(message, N / n * n, tsdb_series_hash(db), &region, &rw, text);
+    free(message);
+    return status;
+}
+
 Test(remote_write, a_message_that_would_swell_is_400_and_not_a_crash)
 {
     enum { N = 1 << 20 };
-    char *empty = calloc(1, N);
-    for (size_t i = 0; i < N; i += 2)
-        empty[i] = 1 << 3 | 2; /* a series of no bytes */
     size_t before = atomic_load(&budget.peak_bytes);
-    int status = remote_write_decode_message(empty, N, &region, &rw, text);
-    free(empty);
+    int status = decode_repeated("\x0a\x02\x12\x00", 4); /* a series of one empty sample */
     cr_assert_eq(status, 400, "%s", text);
     cr_assert_not_null(strstr(text, "limit"), "%s", text);
     cr_assert_lt(atomic_load(&budget.peak_bytes) - before,
                  (size_t)N * (REMOTE_WRITE_AMPLIFICATION + 8));
 }
 
+Test(remote_write, series_without_samples_take_nothing)
+{
+    cr_assert_eq(decode_repeated("\x0a\x00", 2), 0, "%s", text);
+    cr_assert_eq(region.taken_bytes, 0);
+}
+
 /* Lets each take fail in turn until none does; returns how many did. */
-static long fail_each_take(const struct message *m)
+static long fail_each_take(const struct message *m, int (*work)(const struct message *))
 {
     arena.retain_span_bytes = 0; /* so that each span asks the budget */
     for (long nth = 1;; nth++) {
-        region_release(&region);
         budget_fail_nth(&budget, nth);
-        int status = remote_write_decode_message(m->bytes, m->n, &region, &rw, text);
+        int status = work(m);
         budget_fail_nth(&budget, 0);
-        if (status == 0)
+        if (status == 0 || status == 204)
             return nth - 1;
         cr_assert_eq(status, 503, "%ld: %s", nth, text);
+        cr_assert_not_null(strstr(text, "memory"), "%s", text);
+    }
+}
+
+/* Many series of many samples each, so that the region grows more than once. */
+static void put_many(struct message *m, uint64_t n_series, uint64_t n_samples)
+{
+    static struct message series;
+    for (uint64_t i = 0; i < n_series; i++) {
+        char labels[64];
+        snprintf(labels, sizeof(labels), "__name__=many,job=x,n=%" PRIu64, i);
+        series.n = 0;
+        message_labels(&series, labels);
+        for (uint64_t k = 0; k < n_samples; k++)
+            message_sample(&series, now_ms + (int64_t)k, i);
+        message_field(m, 1, series.bytes, series.n);
     }
 }
 
 Test(remote_write, no_memory_is_503)
 {
-    enum { N = 1000 };
     static struct message m;
-    for (uint64_t i = 0; i < N; i++) {
-        static struct message series;
-        series.n = 0;
-        put_labels(&series, "__name__=many,job=x");
-        put_sample(&series, now_ms, i);
-        put_field(&m, 1, series.bytes, series.n);
-    }
-    cr_assert_gt(fail_each_take(&m), 1);
-    cr_assert_eq(rw.n_series, N);
-    for (uint64_t i = 0; i < N; i++)
-        cr_assert_eq(rw.series[i].samples[0].value, i);
+    put_many(&m, 1000, 1);
+    cr_assert_gt(fail_each_take(&m, decode), 1);
+    cr_assert_eq(rw.body.n_entries, 1000);
+    m.n = 0;
+    put_many(&m, 1, 2500); /* more than a block of samples has room for, twice */
+    cr_assert_gt(fail_each_take(&m, decode), 1);
+    cr_assert_eq(rw.body.n_samples, 2500);
 }
 
-Test(remote_write, a_request_takes_little_more_than_it_keeps)
+Test(remote_write, no_memory_while_storing_is_503_until_it_is_sent_again)
 {
     static struct message m;
-    size_t text_bytes = 0, n = 0;
-    for (; m.n + 200 < sizeof(m.bytes); n++) {
-        static const char labels[] = "__name__=http_requests_total,code=200,handler=/api/v1/write,"
-                                     "instance=host-1:9100,job=node";
-        put_series(&m, labels, now_ms, 1);
-        text_bytes += sizeof(labels) - 1 - 9;
-    }
-    cr_assert_eq(decode(&m), 0);
-    cr_assert_eq(rw.n_series, n);
-    size_t kept = text_bytes + n * (5 * sizeof(struct label) + sizeof(struct sample) +
-                                    sizeof(struct append_series));
-    cr_assert_lt(region.taken_bytes, 2 * kept + 64 * 1024);
+    put_many(&m, 300, 3);
+    cr_assert_gt(fail_each_take(&m, write_all), 1);
+    cr_assert_eq(stored(), 900);
+    cr_assert(tsdb_check(db));
 }
 
-Test(remote_write, a_series_may_be_larger_than_the_window)
+/* The labels of a thousand series are more than the region has room for at once. */
+Test(remote_write, samples_whose_labels_find_no_memory_are_refused_with_503)
 {
-    enum { N = 2000 };
     static struct message m, series;
-    for (int k = 0; k < 2; k++) {
-        series.n = 0;
-        put_labels(&series, k == 0 ? "__name__=first" : "__name__=second");
-        for (int i = 0; i < N / (k + 1); i++)
-            put_sample(&series, i, (uint64_t)i * 3);
-        put_field(&m, 1, series.bytes, series.n);
-    }
-    cr_assert_gt(fail_each_take(&m), 1);
-    cr_assert_eq(rw.n_series, 2);
-    for (int i = 0; i < N; i++) {
-        cr_assert_eq(rw.series[0].samples[i].t_ms, i);
-        cr_assert_eq(rw.series[0].samples[i].value, (uint64_t)i * 3);
-    }
-    cr_assert_eq(rw.series[1].n_samples, N / 2);
-    cr_assert_eq(memcmp(rw.series[0].labels.items[0].value, "first", 5), 0);
+    static char labels[8 * 4000];
+    size_t n = 0;
+    for (int i = 0; i < 4000; i++)
+        n += (size_t)snprintf(labels + n, sizeof(labels) - n, "%sl%d=v", i > 0 ? "," : "", i);
+    message_labels(&series, labels);
+    message_sample(&series, now_ms, 1);
+    message_field(&m, 1, series.bytes, series.n);
+    message_series(&m, "__name__=small", now_ms, 1);
+    cr_assert_eq(decode(&m), 0, "%s", text);
+    region.limit_bytes = region.taken_bytes; /* nothing past the first span */
+    remote_write_append(&rw, db);
+    cr_assert_eq(remote_write_verdict(&rw, text), 503, "%s", text);
+    cr_assert_eq(rw.n_unread, 1);
+    cr_assert_eq(remote_write_refused(&rw), 1);
+    cr_assert_eq(strncmp(text, "1 of 2 samples refused", 22), 0, "%s", text);
+    cr_assert_not_null(strstr(text, "memory"), "%s", text);
+    cr_assert_eq(stored(), 1);
 }
 
-/* --- against protobuf-c in one piece ---------------------------------------------------------- */
-
-static void put_random_series(struct message *m, struct random *random)
-{
-    static struct message series;
-    static const char *const labels[] = {"__name__=a", "job=x", "zone=", "=", "a=b,c=d", "job=y"};
-    series.n = 0;
-    for (uint64_t n = random_below(random, 5); n > 0; n--)
-        put_labels(&series, labels[random_below(random, ARRAY_LEN(labels))]);
-    for (uint64_t n = random_below(random, 3); n > 0; n--)
-        put_sample(&series, (int64_t)random_below(random, 1000), random_next(random));
-    if (random_below(random, 8) == 0)
-        put_field(&series, 3 + (unsigned)random_below(random, 3), "", 0);
-    put_field(m, 1, series.bytes, series.n);
-}
-
-static void put_random_field(struct message *m, struct random *random)
-{
-    switch (random_below(random, 12)) {
-    case 0:
-        put_field(m, 3, "\x12\x01x", 3);
-        break;
-    case 1:
-        put_varint(m, 9 << 3);
-        put_varint(m, random_next(random));
-        break;
-    case 2: /* a series whose tag or length is longer than it need be */
-        memcpy(m->bytes + m->n, "\x8a\x00\x00", 3);
-        m->n += 3;
-        break;
-    case 3:
-        memcpy(m->bytes + m->n, "\x0a\x80\x80\x80\x80\x00", 6);
-        m->n += 6;
-        break;
-    default:
-        put_random_series(m, random);
-    }
-}
-
-/* Compares one series of the tree with the next one decoded, if it should be there. */
-static void check_series(const Prometheus__TimeSeries *tree, size_t *io_next)
-{
-    struct label items[32];
-    struct labels ls = {items, (uint32_t)tree->n_labels};
-    cr_assert_leq(tree->n_labels, ARRAY_LEN(items));
-    for (size_t i = 0; i < tree->n_labels; i++) {
-        const Prometheus__Label *l = tree->labels[i];
-        items[i] = (struct label){(const char *)l->name.data, (const char *)l->value.data,
-                                  (uint32_t)l->name.len, (uint32_t)l->value.len};
-    }
-    if (tree->n_samples == 0 || labels_normalise(&ls, NULL) != 0)
-        return;
-    cr_assert_lt(*io_next, rw.n_series);
-    const struct append_series *s = &rw.series[(*io_next)++];
-    cr_assert_eq(labels_compare(&ls, &s->labels), 0);
-    cr_assert_eq(s->n_samples, tree->n_samples);
-    for (size_t i = 0; i < s->n_samples; i++) {
-        cr_assert_eq(s->samples[i].t_ms, tree->samples[i]->timestamp);
-        cr_assert_eq(memcmp(&s->samples[i].value, &tree->samples[i]->value, 8), 0);
-    }
-}
-
-static void check_message(const struct message *m)
-{
-    Prometheus__WriteRequest *tree =
-        prometheus__write_request__unpack(NULL, m->n, (const uint8_t *)m->bytes);
-    uint64_t n_samples = 0, n_histograms = 0, n_exemplars = 0;
-    size_t next = 0;
-    cr_assert_eq(decode(m), tree ? 0 : 400, "%s", text);
-    if (!tree)
-        return;
-    for (size_t i = 0; i < tree->n_timeseries; i++) {
-        n_samples += tree->timeseries[i]->n_samples;
-        n_histograms += tree->timeseries[i]->n_histograms;
-        n_exemplars += tree->timeseries[i]->n_exemplars;
-        check_series(tree->timeseries[i], &next);
-    }
-    cr_assert_eq(next, rw.n_series);
-    cr_assert_eq(rw.n_samples, n_samples);
-    cr_assert_eq(rw.n_histograms, n_histograms);
-    cr_assert_eq(rw.n_exemplars, n_exemplars);
-    cr_assert_eq(rw.n_metadata, tree->n_metadata);
-    prometheus__write_request__free_unpacked(tree, NULL);
-}
-
-/* Whole messages, cut ones, and such with a byte or two that are not what they were. */
-Test(remote_write, a_message_is_the_same_cut_in_pieces_and_whole, .timeout = 60)
+Test(remote_write, a_request_takes_little_more_than_entries_and_samples)
 {
     static struct message m;
+    size_t n = 0;
+    for (; m.n + 200 < sizeof(m.bytes); n++)
+        message_series(&m,
+                       "__name__=http_requests_total,code=200,handler=/api/v1/write,"
+                       "instance=host-1:9100,job=node",
+                       now_ms, 1);
+    cr_assert_eq(decode(&m), 0);
+    cr_assert_eq(rw.body.n_entries, n);
+    size_t kept = n * (sizeof(struct append_entry) + sizeof(struct sample)) +
+                  sizeof(struct write_block) + WRITE_BLOCK_SAMPLES * sizeof(struct sample);
+    cr_assert_leq(region.taken_bytes, size_max(kept, REGION_FIRST_BYTES));
+}
+
+/* Each time ten label sets that are new, so that all are asked for; what one block's labels took is
+ * there for the next. */
+Test(remote_write, labels_take_no_more_for_many_blocks_than_for_one)
+{
+    static struct message m;
+    put_many(&m, 4 * WRITE_BLOCK_ENTRIES, 1);
+    cr_assert_eq(decode(&m), 0);
+    size_t before = region.taken_bytes;
+    region.limit_bytes = before + REGION_FIRST_BYTES;
+    remote_write_append(&rw, db);
+    cr_assert_eq(remote_write_verdict(&rw, text), 204, "%s", text);
+    cr_assert_leq(region.taken_bytes, before);
+}
+
+/* --- against protobuf-c ------------------------------------------------------------------------
+ */
+
+/* The walker's store and protobuf-c's get the same messages, sound ones and damaged ones. */
+Test(remote_write, answers_are_those_of_protobuf_c, .timeout = 60)
+{
+    static struct message m;
+    static struct remote_write expected;
+    static char expected_text[REMOTE_WRITE_TEXT_MAX];
+    struct arena other_arena;
+    struct tsdb *other;
     struct random random;
+    cr_assert(arena_init(&other_arena, &budget, MEMORY));
+    cr_assert_eq(tsdb_new(tsdb_options(db), &other_arena, &other), 0);
     random_init(&random, random_seed());
-    for (int round = 0; round < 20000; round++) {
-        m.n = 0;
-        for (uint64_t n = random_below(&random, 8); n > 0; n--)
-            put_random_field(&m, &random);
-        for (uint64_t n = random_below(&random, 3); n > 0 && m.n > 0; n--)
-            m.bytes[random_below(&random, m.n)] = (char)random_next(&random);
-        if (random_below(&random, 4) == 0)
-            m.n = random_below(&random, m.n + 1); /* the rest still lies behind it */
-        check_message(&m);
+    for (uint64_t left = random_setting("ROUNDS", 20000); left > 0; left--) {
+        now_ms += 1000;
+        message_by_chance(&m, &random, now_ms);
+        if (random_below(&random, 2) == 0)
+            message_damage(&m, &random);
+        int status = write_oracle_write(m.bytes, m.n, other, &expected, expected_text);
+        cr_assert_eq(write_all(&m), status, "%s%s", text, expected_text);
+        cr_assert_eq(strcmp(text, expected_text), 0, "%s%s", text, expected_text);
+        cr_assert_eq(memcmp(&rw.counts, &expected.counts, sizeof(rw.counts)), 0);
+        cr_assert_eq(rw.n_bad_labels, expected.n_bad_labels);
     }
+    struct tsdb_stats stats, expected_stats;
+    tsdb_stats(db, &stats);
+    tsdb_stats(other, &expected_stats);
+    cr_assert_eq(stats.series, expected_stats.series);
+    cr_assert_eq(stats.samples, expected_stats.samples);
+    cr_assert(tsdb_check(db));
+    tsdb_free(other);
+    arena_release(&other_arena);
 }
 
 /* --- snappy ----------------------------------------------------------------------------------- */
@@ -499,7 +385,7 @@ Test(remote_write, a_message_is_the_same_cut_in_pieces_and_whole, .timeout = 60)
 static int decode_body(const char *body, size_t n)
 {
     region_release(&region);
-    return remote_write_decode(body, n, MAX_BYTES, &region, &rw, text);
+    return remote_write_decode(body, n, MAX_BYTES, tsdb_series_hash(db), &region, &rw, text);
 }
 
 Test(remote_write, snappy_bodies)
@@ -507,10 +393,10 @@ Test(remote_write, snappy_bodies)
     static struct message m;
     static char body[2 * sizeof(m.bytes)];
     size_t n = sizeof(body);
-    put_series(&m, "__name__=packed", now_ms, 1);
+    message_series(&m, "__name__=packed", now_ms, 1);
     cr_assert_eq(snappy_compress(m.bytes, m.n, body, &n), SNAPPY_OK);
     cr_assert_eq(decode_body(body, n), 0, "%s", text);
-    cr_assert_eq(rw.n_series, 1);
+    cr_assert_eq(rw.body.n_entries, 1);
     for (size_t cut = 0; cut < n; cut++)
         cr_assert_eq(decode_body(body, cut), 400, "cut at %zu", cut);
     body[0]++; /* another length than what follows */
@@ -544,10 +430,10 @@ Test(remote_write, the_framing_format_is_named)
 Test(remote_write, good_samples_stay_and_the_first_reason_is_told)
 {
     static struct message m;
-    put_series(&m, "__name__=a", now_ms, 1);
-    put_series(&m, "__name__=late,job=x", now_ms - 40LL * 3600 * 1000, 1);
-    put_series(&m, "__name__=far", now_ms + 3600 * 1000, 1);
-    put_series(&m, "__name__=b", now_ms, 1);
+    message_series(&m, "__name__=a", now_ms, 1);
+    message_series(&m, "__name__=late,job=x", now_ms - 40LL * 3600 * 1000, 1);
+    message_series(&m, "__name__=far", now_ms + 3600 * 1000, 1);
+    message_series(&m, "__name__=b", now_ms, 1);
     cr_assert_eq(write_all(&m), 400);
     cr_assert_eq(strncmp(text, "2 of 4 samples refused", 22), 0, "%s", text);
     cr_assert_not_null(strstr(text, "late"), "%s", text);
@@ -559,14 +445,14 @@ Test(remote_write, good_samples_stay_and_the_first_reason_is_told)
 Test(remote_write, a_repeated_request_is_success)
 {
     static struct message m;
-    put_series(&m, "__name__=a", now_ms, 1);
-    put_series(&m, "__name__=b", now_ms, 2);
+    message_series(&m, "__name__=a", now_ms, 1);
+    message_series(&m, "__name__=b", now_ms, 2);
     cr_assert_eq(write_all(&m), 204, "%s", text);
     cr_assert_eq(write_all(&m), 204, "%s", text);
     cr_assert_eq(rw.counts.duplicate, 2);
     cr_assert_eq(stored(), 2);
     m.n = 0;
-    put_series(&m, "__name__=a", now_ms, 3);
+    message_series(&m, "__name__=a", now_ms, 3);
     cr_assert_eq(write_all(&m), 400);
     cr_assert_not_null(strstr(text, "dup"), "%s", text);
 }
@@ -577,10 +463,10 @@ Test(remote_write, long_label_sets_are_cut_in_the_answer)
     static char value[3000];
     for (size_t i = 0; i + 1 < sizeof(value); i += 2)
         memcpy(value + i, "\xc3\xa9", 2);
-    put_label(&series, "__name__", 8, "long", 4);
-    put_label(&series, "v", 1, value, sizeof(value));
-    put_sample(&series, 1, 0);
-    put_field(&m, 1, series.bytes, series.n);
+    message_label(&series, "__name__", 8, "long", 4);
+    message_label(&series, "v", 1, value, sizeof(value));
+    message_sample(&series, 1, 0);
+    message_field(&m, 1, series.bytes, series.n);
     cr_assert_eq(write_all(&m), 400);
     cr_assert_lt(strlen(text), REMOTE_WRITE_TEXT_MAX);
     cr_assert(utf8_is_valid(text, strlen(text)));

@@ -1,0 +1,64 @@
+/* A decompressed body of remote write 1.0, taken apart by one walk over its bytes.
+ *
+ *     outcome = write_body_walk(message, n, max_bytes, hash, &region, &body)
+ *     for (struct write_block *b = body.first; b != NULL; b = b->next)
+ *         append_entries(&batch, b->entries, b->n, parse, ctx, &counts);  // parse:
+ * write_form_labels
+ *
+ * Each TimeSeries with a sample becomes an entry: the key of its form (tsdb/series_key.h), the form
+ * where it lies in the message, and its samples. No label is taken out of a form until somebody
+ * asks for the labels, which for a known series nobody does. Where other fields stand between the
+ * labels of a series, these are copied together, and the copy is the form.
+ *
+ * The whole message is looked at before anything is given out, down to the fields of what is only
+ * counted: what is malformed is malformed by protobuf-c's rules (http/wire.h), with the messages as
+ * http/proto/remote.proto declares them. Of fields that may be there once, the last one counts; one
+ * that is missing is 0 or empty; unknown ones are passed over.
+ *
+ * Threads: pure functions on the caller's memory. */
+#ifndef HG_HTTP_WRITE_BODY_H
+#define HG_HTTP_WRITE_BODY_H
+
+#include "alloc/region.h"
+#include "tsdb/append.h"
+
+enum {
+    WRITE_BLOCK_ENTRIES = 256, /* 12 KiB */
+    WRITE_BLOCK_SAMPLES = 512, /* 8 KiB; a series with more gets a larger block */
+};
+
+struct write_block {
+    struct write_block *next;
+    size_t n; /* entries in use, at least one */
+    struct append_entry entries[WRITE_BLOCK_ENTRIES];
+};
+
+/* All counts are of the whole message. */
+struct write_body {
+    struct write_block *first; /* NULL = no series has a sample; in the region */
+    uint64_t n_entries;
+    uint64_t n_samples;
+    uint64_t n_histograms;
+    uint64_t n_exemplars;
+    uint64_t n_metadata;
+};
+
+enum write_body_outcome {
+    WRITE_BODY_TAKEN,
+    WRITE_BODY_MALFORMED,
+    WRITE_BODY_SWELLS,    /* wants more than max_bytes of the region */
+    WRITE_BODY_NO_MEMORY, /* the region is exhausted */
+};
+
+/* Takes n bytes apart, which must stay as long as the body is used. h is what forms are hashed
+ * with. Everything is made in the region: 48 bytes an entry and 16 a sample, in blocks. Unless
+ * WRITE_BODY_TAKEN is returned, ret holds nothing to be used. */
+enum write_body_outcome write_body_walk(const void *message, size_t n, size_t max_bytes,
+                                        const struct series_hash *h, struct region *r,
+                                        struct write_body *ret) WARN_UNUSED;
+
+/* The labels of an entry's form as the sender wrote them, neither sorted nor checked. Their text
+ * stays in the form, their array is made in the region. Errors: ERR_NO_MEMORY. */
+int write_form_labels(const void *form, size_t n, struct region *r, struct labels *ret) WARN_UNUSED;
+
+#endif
