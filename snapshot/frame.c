@@ -6,6 +6,12 @@
 
 enum { CHECKED_BYTES = 32 };
 
+const struct frame_kind frame_kind_snapshot = {
+    .magic = {FRAME_MAGIC[0], FRAME_MAGIC[1], FRAME_MAGIC[2], FRAME_MAGIC[3]},
+    .version = FORMAT_VERSION,
+    .version_min = FORMAT_VERSION_MIN,
+};
+
 static void put_le(uint8_t *at, uint64_t value, int n_bytes)
 {
     for (int i = 0; i < n_bytes; i++)
@@ -20,10 +26,11 @@ static uint64_t get_le(const uint8_t *at, int n_bytes)
     return value;
 }
 
-void frame_header_encode(const struct frame_header *h, uint8_t *ret_bytes)
+void frame_header_encode_as(const struct frame_kind *kind, const struct frame_header *h,
+                            uint8_t *ret_bytes)
 {
     assert(h->payload_bytes <= FRAME_PAYLOAD_MAX);
-    memcpy(ret_bytes, FRAME_MAGIC, FRAME_MAGIC_BYTES);
+    memcpy(ret_bytes, kind->magic, FRAME_MAGIC_BYTES);
     put_le(ret_bytes + 4, h->version, 2);
     put_le(ret_bytes + 6, h->type, 2);
     put_le(ret_bytes + 8, h->payload_bytes, 4);
@@ -33,9 +40,15 @@ void frame_header_encode(const struct frame_header *h, uint8_t *ret_bytes)
     put_le(ret_bytes + CHECKED_BYTES, checksum64(ret_bytes, CHECKED_BYTES, 0), 8);
 }
 
-bool frame_header_decode(const uint8_t *bytes, struct frame_header *ret)
+void frame_header_encode(const struct frame_header *h, uint8_t *ret_bytes)
 {
-    if (memcmp(bytes, FRAME_MAGIC, FRAME_MAGIC_BYTES) != 0 ||
+    frame_header_encode_as(&frame_kind_snapshot, h, ret_bytes);
+}
+
+bool frame_header_decode_as(const struct frame_kind *kind, const uint8_t *bytes,
+                            struct frame_header *ret)
+{
+    if (memcmp(bytes, kind->magic, FRAME_MAGIC_BYTES) != 0 ||
         get_le(bytes + CHECKED_BYTES, 8) != checksum64(bytes, CHECKED_BYTES, 0))
         return false;
     struct frame_header h = {
@@ -46,10 +59,15 @@ bool frame_header_decode(const uint8_t *bytes, struct frame_header *ret)
         .file_id = get_le(bytes + 16, 8),
         .payload_checksum = get_le(bytes + 24, 8),
     };
-    if (h.version == 0 || (h.version <= FORMAT_VERSION && h.payload_bytes > FRAME_PAYLOAD_MAX))
+    if (h.version == 0 || (h.version <= kind->version && h.payload_bytes > FRAME_PAYLOAD_MAX))
         return false;
     *ret = h;
     return true;
+}
+
+bool frame_header_decode(const uint8_t *bytes, struct frame_header *ret)
+{
+    return frame_header_decode_as(&frame_kind_snapshot, bytes, ret);
 }
 
 uint64_t frame_payload_checksum(const uint8_t *payload, size_t n)

@@ -1,4 +1,4 @@
-/* A snapshot file is a row of frames: a header of FRAME_HEADER_BYTES and a payload. Each has
+/* A file of ours is a row of frames: a header of FRAME_HEADER_BYTES and a payload. Each has
  * checksums of its own, knows its number and the file that it belongs to, and can be read without
  * those before it, so that damage costs the frames that it touches.
  *
@@ -19,6 +19,15 @@
 
 enum { FRAME_BUFFER_BYTES = FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX };
 
+/* What tells files of one kind from those of another, and how old or new they may be. */
+struct frame_kind {
+    char magic[FRAME_MAGIC_BYTES];
+    uint16_t version;     /* the newest that is read */
+    uint16_t version_min; /* the oldest */
+};
+
+extern const struct frame_kind frame_kind_snapshot; /* of snapshots and window files */
+
 struct frame_header {
     uint16_t version;
     uint16_t type;
@@ -34,6 +43,12 @@ void frame_header_encode(const struct frame_header *h, uint8_t *ret_bytes);
  * one: its magic, version and header checksum are where ours are; nothing else of it may be
  * trusted. */
 bool frame_header_decode(const uint8_t *bytes, struct frame_header *ret);
+
+/* The same for files of another kind. */
+void frame_header_encode_as(const struct frame_kind *kind, const struct frame_header *h,
+                            uint8_t *ret_bytes);
+bool frame_header_decode_as(const struct frame_kind *kind, const uint8_t *bytes,
+                            struct frame_header *ret);
 
 uint64_t frame_payload_checksum(const uint8_t *payload, size_t n);
 
@@ -69,6 +84,7 @@ struct frame {
 };
 
 struct frame_reader {
+    const struct frame_kind *kind;
     struct io *io; /* borrowed, as are handle and buffer */
     int handle;
     uint8_t *buffer;
@@ -87,6 +103,7 @@ struct frame_reader {
     uint16_t version;    /* of the frame that was refused for it */
 };
 
+/* For a snapshot; who reads files of another kind sets r->kind before the first frame. */
 void frame_reader_init(struct frame_reader *r, struct io *io, int handle, uint8_t *buffer);
 
 /* 1 and the next whole frame, or 0 at the end of the file. Errors: ERR_IO (errno),

@@ -18,7 +18,8 @@
 
 void frame_reader_init(struct frame_reader *r, struct io *io, int handle, uint8_t *buffer)
 {
-    *r = (struct frame_reader){.io = io, .handle = handle, .buffer = buffer};
+    *r = (struct frame_reader){
+        .kind = &frame_kind_snapshot, .io = io, .handle = handle, .buffer = buffer};
 }
 
 static size_t buffered(const struct frame_reader *r)
@@ -60,7 +61,7 @@ static void skip(struct frame_reader *r)
     mark_damage(r);
     r->is_searching = true;
     const uint8_t *from = r->buffer + r->start + 1;
-    const uint8_t *at = memchr(from, FRAME_MAGIC[0] & 0xff, buffered(r) - 1);
+    const uint8_t *at = memchr(from, r->kind->magic[0] & 0xff, buffered(r) - 1);
     r->start = at ? (size_t)(at - r->buffer) : r->end;
 }
 
@@ -73,14 +74,14 @@ static int frame_here(struct frame_reader *r, struct frame *ret)
         r->is_cut |= !r->is_searching;
         return 0;
     }
-    if (!frame_header_decode(bytes, &h))
+    if (!frame_header_decode_as(r->kind, bytes, &h))
         return 0;
     if (r->has_id && (h.file_id != r->file_id || h.number < r->next_number))
         return 0;
     r->version = h.version;
-    if (h.version > FORMAT_VERSION)
+    if (h.version > r->kind->version)
         return ERR_NEWER_FORMAT;
-    if (h.version < FORMAT_VERSION_MIN)
+    if (h.version < r->kind->version_min)
         return ERR_OLDER_FORMAT;
     int err = fill(r, FRAME_HEADER_BYTES + h.payload_bytes);
     if (err < 0)

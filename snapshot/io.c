@@ -20,6 +20,37 @@ int io_write_all(struct io *io, int handle, const void *bytes, size_t n)
     return 0;
 }
 
+/* Takes n bytes from the front of the parts; returns the first one that has something left. */
+static struct iovec *parts_skip(struct iovec *parts, const struct iovec *end, size_t n)
+{
+    while (parts < end && n >= parts->iov_len)
+        n -= (parts++)->iov_len;
+    if (n > 0) {
+        parts->iov_base = (uint8_t *)parts->iov_base + n;
+        parts->iov_len -= n;
+    }
+    return parts;
+}
+
+int io_write_parts(struct io *io, int handle, struct iovec *parts, int n, size_t *ret_written)
+{
+    assert(n <= IO_PARTS_MAX);
+    struct iovec *end = parts + n;
+    *ret_written = 0;
+    for (parts = parts_skip(parts, end, 0); parts < end;) {
+        ssize_t written = io->ops->write_parts(io, handle, parts, (int)(end - parts));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = EIO;
+        if (written <= 0)
+            return ERR_IO;
+        *ret_written += (size_t)written;
+        parts = parts_skip(parts, end, (size_t)written);
+    }
+    return 0;
+}
+
 int io_read_full(struct io *io, int handle, void *bytes, size_t n, size_t *ret_n)
 {
     uint8_t *at = bytes;
@@ -44,6 +75,15 @@ int io_sync(struct io *io, int handle)
     int r;
     do
         r = io->ops->sync(io, handle);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? ERR_IO : 0;
+}
+
+int io_sync_data(struct io *io, int handle)
+{
+    int r;
+    do
+        r = io->ops->sync_data(io, handle);
     while (r < 0 && errno == EINTR);
     return r < 0 ? ERR_IO : 0;
 }

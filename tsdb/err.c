@@ -26,6 +26,8 @@ const char *tsdb_err_text(int err)
         [-ERR_LOCKED] = "the directory is in use by another process",
         [-ERR_NOT_FOUND] = "not found",
         [-ERR_OLDER_FORMAT] = "written in a format that is no longer read",
+        [-ERR_BUSY] = "too much waits for the disk",
+        [-ERR_JOURNAL_FULL] = "the journal is full until the next snapshot",
     };
     if (err > 0 || err < TSDB_ERR_LAST || text[-err] == NULL)
         return "unknown error";

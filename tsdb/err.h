@@ -30,7 +30,9 @@ enum tsdb_err {
     ERR_LOCKED = -20, /* another process holds the directory */
     ERR_NOT_FOUND = -21,
     ERR_OLDER_FORMAT = -22, /* that is no longer read */
-    TSDB_ERR_LAST = -22,
+    ERR_BUSY = -23,         /* too much waits to be written already */
+    ERR_JOURNAL_FULL = -24, /* the journal has reached its size; the next snapshot makes room */
+    TSDB_ERR_LAST = -24,
 };
 
 /* A sentence without a full stop, e.g. "out of order sample"; a literal. Unknown values have one

@@ -6,16 +6,17 @@
 #include "snapshot/io.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 struct faulty_io {
     struct io io;
     struct io *inner;
     long fail_at; /* this call (1 = the first) fails; 0 = none */
     int fail_errno;
-    long n_calls;   /* so far, of all kinds */
-    size_t most;    /* bytes that one read or write moves; 0 = all */
-    unsigned eintr; /* each read, write or sync is interrupted this many times first */
-    unsigned n_eintr;
+    atomic_long n_calls; /* so far, of all kinds, from any thread */
+    size_t most;         /* bytes that one read or write moves; 0 = all */
+    unsigned eintr;      /* each read, write or sync is interrupted this many times first */
+    atomic_uint n_eintr;
     const char *failed; /* the call that was made to fail */
 };
 
@@ -27,7 +28,7 @@ static inline struct faulty_io *faulty(struct io *io)
 static inline bool faulty_fails(struct io *io, const char *call)
 {
     struct faulty_io *f = faulty(io);
-    if (++f->n_calls != f->fail_at)
+    if (atomic_fetch_add(&f->n_calls, 1) + 1 != f->fail_at)
         return false;
     f->failed = call;
     errno = f->fail_errno;
@@ -37,11 +38,11 @@ static inline bool faulty_fails(struct io *io, const char *call)
 static inline bool faulty_interrupts(struct io *io)
 {
     struct faulty_io *f = faulty(io);
-    if (f->n_eintr++ < f->eintr) {
+    if (atomic_fetch_add(&f->n_eintr, 1) < f->eintr) {
         errno = EINTR;
         return true;
     }
-    f->n_eintr = 0;
+    atomic_store(&f->n_eintr, 0);
     return false;
 }
 
@@ -107,6 +108,64 @@ static inline int faulty_sync_dir(struct io *io)
     return faulty_fails(io, "sync_dir") ? -1 : inner->ops->sync_dir(inner);
 }
 
+static inline int faulty_create(struct io *io, const char *name)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "create") ? -1 : inner->ops->create(inner, name);
+}
+
+/* When a call is short, it is the first part or a piece of it. */
+static inline ssize_t faulty_write_parts(struct io *io, int handle, const struct iovec *parts,
+                                         int n)
+{
+    struct io *inner = faulty(io)->inner;
+    if (faulty_interrupts(io) || faulty_fails(io, "write_parts"))
+        return -1;
+    if (faulty(io)->most == 0)
+        return inner->ops->write_parts(inner, handle, parts, n);
+    return inner->ops->write(inner, handle, parts->iov_base, faulty_size(io, parts->iov_len));
+}
+
+static inline int faulty_sync_data(struct io *io, int handle)
+{
+    struct io *inner = faulty(io)->inner;
+    if (faulty_interrupts(io) || faulty_fails(io, "sync_data"))
+        return -1;
+    return inner->ops->sync_data(inner, handle);
+}
+
+static inline int faulty_truncate(struct io *io, int handle, uint64_t n_bytes)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "truncate") ? -1 : inner->ops->truncate(inner, handle, n_bytes);
+}
+
+static inline int64_t faulty_file_size(struct io *io, const char *name)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "size") ? -1 : inner->ops->size(inner, name);
+}
+
+static inline int faulty_list(struct io *io, int (*visit)(void *ctx, const char *name), void *ctx)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "list") ? -1 : inner->ops->list(inner, visit, ctx);
+}
+
+/* `to` may be one that makes trouble as well, or not. */
+static inline int faulty_link(struct io *io, const char *name, struct io *to, const char *to_name)
+{
+    struct io *inner = faulty(io)->inner;
+    struct io *there = to->ops == io->ops ? faulty(to)->inner : to;
+    return faulty_fails(io, "link") ? -1 : inner->ops->link(inner, name, there, to_name);
+}
+
+static inline int faulty_renew(struct io *io)
+{
+    struct io *inner = faulty(io)->inner;
+    return faulty_fails(io, "renew") ? -1 : inner->ops->renew(inner);
+}
+
 static inline void faulty_init(struct faulty_io *f, struct io *inner)
 {
     static const struct io_ops ops = {
@@ -118,6 +177,14 @@ static inline void faulty_init(struct faulty_io *f, struct io *inner)
         .rename = faulty_rename,
         .remove = faulty_remove,
         .sync_dir = faulty_sync_dir,
+        .create = faulty_create,
+        .write_parts = faulty_write_parts,
+        .sync_data = faulty_sync_data,
+        .truncate = faulty_truncate,
+        .size = faulty_file_size,
+        .list = faulty_list,
+        .link = faulty_link,
+        .renew = faulty_renew,
     };
     *f = (struct faulty_io){
         .io = {.ops = &ops, .place = inner->place}, .inner = inner, .fail_errno = ENOSPC};

@@ -91,3 +91,73 @@ Test(io_file, a_directory_that_is_renamed_stays_the_same)
     cr_assert_eq(rename(elsewhere, dir.path), 0);
     cr_assert(temp_dir_has(&dir, "a"));
 }
+
+Test(io_file, creating_overwrites_nothing)
+{
+    put("a", "x");
+    cr_assert_eq(f.io.ops->create(&f.io, "a"), -1);
+    cr_assert_eq(errno, EEXIST);
+    int h = f.io.ops->create(&f.io, "b");
+    cr_assert_geq(h, 0);
+    struct iovec parts[] = {{(void *)"hel", 3}, {(void *)"lo", 2}};
+    size_t n;
+    cr_assert_eq(io_write_parts(&f.io, h, parts, 2, &n), 0);
+    cr_assert_eq(n, 5);
+    cr_assert_eq(io_sync_data(&f.io, h), 0);
+    cr_assert_eq(f.io.ops->truncate(&f.io, h, 4), 0);
+    cr_assert_eq(f.io.ops->size(&f.io, "b"), 4);
+    cr_assert_eq(f.io.ops->close(&f.io, h), 0);
+    cr_assert_eq(f.io.ops->size(&f.io, "none"), -1);
+    cr_assert_eq(errno, ENOENT);
+}
+
+static int add_name(void *ctx, const char *name)
+{
+    int *sum = ctx;
+    *sum += name[0];
+    return name[0] == 'z' ? 7 : f.io.ops->remove(&f.io, name);
+}
+
+Test(io_file, names_are_listed_and_may_be_removed_meanwhile)
+{
+    put("a", "");
+    put("c", "");
+    put(".hidden", "");
+    int sum = 0;
+    cr_assert_eq(f.io.ops->list(&f.io, add_name, &sum), 0);
+    cr_assert_eq(sum, 'a' + 'c');
+    cr_assert_eq(temp_dir_count(&dir), 1);
+    put("z", "");
+    cr_assert_eq(f.io.ops->list(&f.io, add_name, &sum), 7, "the visitor ends the list");
+}
+
+Test(io_file, a_link_is_the_same_file_elsewhere)
+{
+    struct temp_dir other;
+    struct io_file g;
+    cr_assert(temp_dir_new(&other));
+    cr_assert_eq(io_file_open(&g, other.path), 0);
+    put("a", "hello");
+    cr_assert_eq(f.io.ops->link(&f.io, "a", &g.io, "b"), 0);
+    cr_assert_eq(f.io.ops->remove(&f.io, "a"), 0);
+    cr_assert_eq(g.io.ops->size(&g.io, "b"), 5);
+    put("a", "");
+    cr_assert_eq(f.io.ops->link(&f.io, "a", &g.io, "b"), -1);
+    cr_assert_eq(errno, EEXIST);
+    io_file_close(&g);
+    temp_dir_remove(&other);
+}
+
+Test(io_file, a_directory_that_was_removed_has_a_successor)
+{
+    cr_assert_eq(f.io.ops->renew(&f.io), 0, "nothing to do");
+    cr_assert_eq(rmdir(dir.path), 0);
+    cr_assert_eq(f.io.ops->create(&f.io, "a"), -1);
+    cr_assert_eq(errno, ENOENT);
+    cr_assert_eq(f.io.ops->renew(&f.io), -1);
+    cr_assert_eq(errno, ENOENT);
+    cr_assert_eq(mkdir(dir.path, 0700), 0);
+    cr_assert_eq(f.io.ops->renew(&f.io), 0);
+    put("a", "x");
+    cr_assert(temp_dir_has(&dir, "a"));
+}

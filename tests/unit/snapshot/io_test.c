@@ -55,6 +55,27 @@ Test(io, errors_keep_their_errno)
     cr_assert_eq(io_sync(&io.io, h), ERR_IO);
 }
 
+Test(io, parts_that_are_written_short_are_finished)
+{
+    io.most = 3;
+    io.eintr = 1;
+    int h = io.io.ops->open(&io.io, "a", true);
+    struct iovec parts[] = {
+        {NULL, 0}, {(void *)"0123", 4}, {(void *)"", 0}, {(void *)"4", 1}, {(void *)"56789", 5}};
+    size_t n;
+    cr_assert_eq(io_write_parts(&io.io, h, parts, 5, &n), 0);
+    cr_assert_eq(n, 10);
+    cr_assert_eq(memcmp(disk[0], "0123456789", 10), 0);
+    cr_assert_eq(io_sync_data(&io.io, h), 0);
+    io.eintr = 0;
+    io.n_calls = 0;
+    io.fail_at = 2;
+    io.fail_errno = EDQUOT;
+    struct iovec more[] = {{(void *)"abc", 3}, {(void *)"d", 1}};
+    cr_assert_eq(io_write_parts(&io.io, h, more, 2, &n), ERR_IO);
+    cr_assert(errno == EDQUOT && n == 3, "what was written is known");
+}
+
 static ssize_t write_nothing(struct io *unused, int handle, const void *bytes, size_t n)
 {
     (void)unused, (void)handle, (void)bytes, (void)n;
