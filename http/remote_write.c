@@ -220,11 +220,6 @@ int remote_write_decode(const char *body, size_t n, size_t max_bytes, const stru
 
 /* --- storing ---------------------------------------------------------------------------------- */
 
-static bool is_about_labels(int err)
-{
-    return err <= ERR_LABELS_NO_NAME && err >= ERR_LABELS_TOO_LONG;
-}
-
 /* append_parse */
 static int parse_labels(void *ctx, const struct append_entry *e, struct labels *ret)
 {
@@ -253,7 +248,7 @@ static void entry_text(struct remote_write *rw, const struct append_entry *e, bo
  * first of them, else labels found no memory. */
 static void judge_entry(struct remote_write *rw, const struct append_entry *e, int err)
 {
-    bool is_bad = is_about_labels(e->err);
+    bool is_bad = tsdb_err_is_about_labels(e->err);
     rw->n_bad_labels += is_bad ? e->n_samples : 0;
     rw->is_out_of_memory |= e->err == ERR_NO_MEMORY;
     if (is_bad && rw->bad_labels_err == 0) {
@@ -275,17 +270,40 @@ static void judge(struct remote_write *rw)
     rw->n_unread = rw->body.n_samples - c->stored - c->duplicate - c->refused - rw->n_bad_labels;
 }
 
+/* Labels that were asked for are dropped after each block, unless refusals were noted beside them.
+ */
+static void append_body(struct remote_write *rw, struct append *batch)
+{
+    for (struct write_block *b = rw->body.first; b; b = b->next) {
+        struct region_mark mark = region_mark(rw->region);
+        size_t n_noted = rw->refusals.n;
+        append_entries(batch, b->entries, b->n, parse_labels, rw, &rw->counts);
+        if (rw->refusals.n == n_noted)
+            region_rewind(rw->region, mark);
+    }
+}
+
 void remote_write_append(struct remote_write *rw, struct tsdb *db)
 {
     struct append batch;
     if (!rw->body.first)
         return;
+    refusals_init(&rw->refusals, rw->region);
+    rw->counts.on_refused = refusals_note;
+    rw->counts.ctx = &rw->refusals;
     append_begin(&batch, db);
-    for (struct write_block *b = rw->body.first; b; b = b->next) {
-        struct region_mark mark = region_mark(rw->region);
-        append_entries(&batch, b->entries, b->n, parse_labels, rw, &rw->counts);
-        region_rewind(rw->region, mark);
-    }
+    append_body(rw, &batch);
+    append_end(&batch);
+    judge(rw);
+}
+
+void remote_write_replay(struct remote_write *rw, struct tsdb *db)
+{
+    struct append batch;
+    if (!rw->body.first)
+        return;
+    append_begin_replay(&batch, db);
+    append_body(rw, &batch);
     append_end(&batch);
     judge(rw);
 }

@@ -14,7 +14,7 @@
 #ifndef HG_HTTP_REMOTE_WRITE_H
 #define HG_HTTP_REMOTE_WRITE_H
 
-#include "http/write_body.h"
+#include "http/refusals.h"
 
 enum {
     REMOTE_WRITE_TEXT_MAX = 1024, /* senders log no more than that of an answer */
@@ -30,6 +30,7 @@ struct remote_write {
     struct write_body body; /* zeroed when decoding failed */
     /* set by append */
     struct append_counts counts;
+    struct refusals refusals;
     uint64_t n_bad_labels; /* samples whose label set is wrong; not in counts */
     uint64_t n_unread;     /* samples for whose labels there was no memory; not in counts */
     int bad_labels_err;    /* of the first label set that is wrong */
@@ -58,6 +59,9 @@ int remote_write_decode_message(const char *message, size_t n, const struct seri
 
 /* Stores what was decoded, as one batch. What is wrong with labels is found here. */
 void remote_write_append(struct remote_write *rw, struct tsdb *db);
+
+/* Stores what a journal has kept of one (append_begin_replay), after refusals_apply. */
+void remote_write_replay(struct remote_write *rw, struct tsdb *db);
 
 /* Status of the answer and its text (empty for 204). */
 int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_TEXT_MAX]);

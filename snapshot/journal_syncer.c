@@ -12,6 +12,7 @@
 #include "snapshot/journal_state.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #define NS_PER_S 1000000000

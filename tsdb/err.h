@@ -3,6 +3,8 @@
 #ifndef HG_TSDB_ERR_H
 #define HG_TSDB_ERR_H
 
+#include <stdbool.h>
+
 #include "alloc/base.h"
 
 enum tsdb_err {
@@ -38,5 +40,11 @@ enum tsdb_err {
 /* A sentence without a full stop, e.g. "out of order sample"; a literal. Unknown values have one
  * too. */
 const char *tsdb_err_text(int err);
+
+/* Whether a label set was refused, whatever its samples. */
+static inline bool tsdb_err_is_about_labels(int err)
+{
+    return err <= ERR_LABELS_NO_NAME && err >= ERR_LABELS_TOO_LONG;
+}
 
 #endif
