@@ -13,7 +13,8 @@ static size_t record_bytes(uint32_t n_pairs)
 void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables)
 {
     *x = (struct series_index){.next_id = 1};
-    hash_init(&x->by_labels, owner_tables);
+    lines_init(&x->by_key, LINES_TRUSTED, owner_tables);
+    series_hash_init(&x->hash, (const uint8_t[SERIES_HASH_KEY_BYTES]){0});
     kind_init(&x->records, owner_records);
     kind_init(&x->histories, owner_records);
     table_init(&x->by_id, sizeof(slot), owner_tables);
@@ -71,24 +72,24 @@ static bool enter_postings(struct arena *a, struct label_index *li, const struct
 }
 
 static bool enter(struct arena *a, struct series_index *x, struct label_index *li, slot made,
-                  uint64_t hash)
+                  struct series_key key)
 {
     struct series *s = series_at(a, made);
-    if (!hash_insert(a, &x->by_labels, made, (uint32_t)hash))
-        return false;
     if (!enter_id(a, x, made, s->id))
-        goto leave_hash;
-    if (!label_index_add_series(a, li, s->id))
+        return false;
+    if (!series_enter_key(a, x, key, s->id))
         goto leave_id;
+    if (!label_index_add_series(a, li, s->id))
+        goto leave_key;
     if (!enter_postings(a, li, s))
         goto leave_all;
     return true;
 leave_all:
     label_index_remove_series(a, li, s->id);
+leave_key:
+    series_leave_key(a, x, key, s->id, 0);
 leave_id:
     leave_id(a, x, s->id);
-leave_hash:
-    hash_remove(a, &x->by_labels, made);
     return false;
 }
 
@@ -99,7 +100,7 @@ static void drop_pairs(struct arena *a, struct label_index *li, const struct ser
 }
 
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
-                const struct labels *ls, uint64_t hash)
+                const struct labels *ls, struct series_key key)
 {
     struct arena *a = sl->arena;
     assert(ls->n <= LABELS_PER_SERIES_MAX);
@@ -109,7 +110,7 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
     if (made == 0)
         return 0;
     struct series *s = series_at(a, made);
-    *s = (struct series){.id = (uint32_t)x->next_id};
+    *s = (struct series){.id = (uint32_t)x->next_id, .state.phase = (uint8_t)labels_hash(ls)};
     uint32_t n = 0;
     for (; n < ls->n; n++) {
         s->pairs[n] = pair_intern(a, &li->pairs, &li->symbols, &ls->items[n]);
@@ -118,7 +119,7 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
     }
     if (n == ls->n)
         s->pairs[n > 0 ? n - 1 : 0] = SERIES_LAST_PAIR | (n > 0 ? s->pairs[n - 1] : 0);
-    if (n < ls->n || !enter(a, x, li, made, hash)) {
+    if (n < ls->n || !enter(a, x, li, made, key)) {
         drop_pairs(a, li, s, n);
         slots_kind_put(sl, &x->records, made, record_bytes(ls->n));
         return 0;
@@ -165,15 +166,26 @@ static void retire_open(struct slots *sl, const struct chunk *c)
     slots_open_retire(sl, items, n, payload);
 }
 
+static struct series_key key_of(const struct arena *a, const struct series_index *x,
+                                const struct label_index *li, const struct series *s)
+{
+    struct label items[LABELS_PER_SERIES_MAX];
+    struct labels ls = {items, series_n_pairs(s)};
+    for (uint32_t i = 0; i < ls.n; i++)
+        items[i] = series_label(a, li, s, i);
+    return series_key_of_labels(&x->hash, &ls);
+}
+
 void series_remove(struct slots *sl, struct series_index *x, struct label_index *li, slot series)
 {
     struct arena *a = sl->arena;
     struct series *s = series_at(a, series);
+    struct series_key key = key_of(a, x, li, s);
     uint32_t n_pairs = series_n_pairs(s);
     leave_postings(a, li, s, n_pairs);
     label_index_remove_series(a, li, s->id);
     leave_id(a, x, s->id);
-    hash_remove(a, &x->by_labels, series);
+    series_leave_key(a, x, key, s->id, s->state.n_aliases);
     drop_pairs(a, li, s, n_pairs);
     slot history = s->state.history;
     uint32_t n_history = s->state.n_history;
@@ -327,7 +339,7 @@ static void enter_chunk(struct series_writer *sw, struct series *s, struct new_s
     struct slots *sl = sw->chunk.slots;
     uint32_t n = p->n - 1;
     p->state.newest = p->items[n];
-    p->state.n_history = n;
+    p->state.n_history = (uint16_t)n;
     bool is_moved = history != 0 || n == 0;
     slot old = is_moved ? s->state.history : 0;
     uint32_t n_old = s->state.n_history;
@@ -401,7 +413,7 @@ int series_change_chunk(struct series_writer *sw, struct series *s, struct windo
 {
     const struct arena *a = sw->chunk.slots->arena;
     sw->chunk.window = w;
-    sw->chunk.phase = s->node.hash;
+    sw->chunk.phase = s->state.phase;
     sw->chunk.is_open = true;
     if (s->state.newest.serial == w->serial)
         return change(ctx, &sw->chunk, &s->state.newest);
@@ -425,8 +437,8 @@ static bool move_record(void *ctx, slot from, slot to)
 {
     const struct move *m = ctx;
     const struct series *s = series_at(m->arena, to);
+    (void)from;
     *(slot *)table_at(m->arena, &m->index->by_id, s->id) = to;
-    hash_replace(m->arena, &m->index->by_labels, from, to);
     return true;
 }
 
@@ -464,8 +476,8 @@ size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max
 bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li)
 {
-    if (x->n != x->by_labels.n_items || x->n != li->all.n || !hash_check(a, &x->by_labels) ||
-        !kind_check(a, &x->records) || !kind_check(a, &x->histories) || !label_index_check(a, li))
+    if (x->n != li->all.n || !series_check_keys(a, x) || !kind_check(a, &x->records) ||
+        !kind_check(a, &x->histories) || !label_index_check(a, li))
         return false;
     uint32_t n = 0;
     for (uint64_t id = 1; id < x->next_id; id++) {
@@ -473,7 +485,8 @@ bool series_index_check(const struct arena *a, const struct series_index *x,
         if (at == 0)
             continue;
         const struct series *s = series_at(a, at);
-        if (s->id != id || !postings_contains(a, &li->all, s->id))
+        if (s->id != id || series_find(a, x, key_of(a, x, li, s)) != at ||
+            !postings_contains(a, &li->all, s->id))
             return false;
         for (uint32_t i = 0, n_pairs = series_n_pairs(s); i < n_pairs; i++)
             if (!postings_contains(a, &pair_at(a, &li->pairs, series_pair(s, i))->postings, s->id))

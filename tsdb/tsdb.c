@@ -59,7 +59,7 @@ void tsdb_free(struct tsdb *db)
         window_expire(&db->windows, window_live(&db->windows, 0));
     for (struct window *w; (w = window_expiring(&db->windows)) != NULL;)
         window_free(a, &db->windows, w);
-    hash_release(a, &db->series.by_labels);
+    lines_release(a, &db->series.by_key);
     table_release(a, &db->series.by_id);
     table_release(a, &db->series.live);
     drop_kind(a, &db->series.records);

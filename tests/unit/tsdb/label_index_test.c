@@ -29,7 +29,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     cr_assert(series_index_check(&t.arena, &x, &li));
-    hash_release(&t.arena, &x.by_labels);
+    lines_release(&t.arena, &x.by_key);
     table_release(&t.arena, &x.by_id);
     table_release(&t.arena, &x.live);
     for (unsigned i = 0; i < KIND_POOLS; i++)
@@ -67,7 +67,7 @@ static void add(uint32_t i)
 {
     struct made m;
     struct labels ls = labels_of(&m, i);
-    slot made = series_new(&slots, &x, &li, &ls, labels_hash(&ls));
+    slot made = series_new(&slots, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
     cr_assert_neq(made, 0);
     id_of[i] = series_at(&t.arena, made)->id;
 }
@@ -121,7 +121,7 @@ static void expect_series(uint32_t i)
 {
     struct made m;
     struct labels ls = labels_of(&m, i);
-    slot found = series_find(&t.arena, &x, &li, &ls, labels_hash(&ls));
+    slot found = series_find(&t.arena, &x, series_key_of_labels(&x.hash, &ls));
     cr_assert_eq(found != 0, id_of[i] != 0);
     if (found == 0)
         return;
@@ -268,7 +268,7 @@ Test(label_index, without_memory_nothing_changes_whichever_page_is_missing)
             struct made m;
             struct labels ls = labels_of(&m, i);
             budget_fail_nth(&t.budget, nth);
-            slot made = series_new(&slots, &x, &li, &ls, labels_hash(&ls));
+            slot made = series_new(&slots, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
             budget_fail_nth(&t.budget, 0);
             if (made != 0)
                 id_of[i] = series_at(&t.arena, made)->id;

@@ -43,7 +43,7 @@ static void tear_down(void)
         window_expire(&ws, w);
         window_free(&t.arena, &ws, w);
     }
-    hash_release(&t.arena, &x.by_labels);
+    lines_release(&t.arena, &x.by_key);
     table_release(&t.arena, &x.by_id);
     table_release(&t.arena, &x.live);
     drop_kind(&x.records);
@@ -73,14 +73,14 @@ static slot find(unsigned i)
 {
     struct made_labels m;
     struct labels ls = labels_of(&m, i);
-    return series_find(&t.arena, &x, &li, &ls, labels_hash(&ls));
+    return series_find(&t.arena, &x, series_key_of_labels(&x.hash, &ls));
 }
 
 static slot make(unsigned i)
 {
     struct made_labels m;
     struct labels ls = labels_of(&m, i);
-    return series_new(&sl, &x, &li, &ls, labels_hash(&ls));
+    return series_new(&sl, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
 }
 
 static uint32_t n_with(const char *name, const char *value)
@@ -116,10 +116,8 @@ Test(series, a_prefix_of_its_labels_is_another)
     struct made_labels m;
     struct labels whole = labels_of(&m, 1), part = {m.items, 2};
     slot made = make(1);
-    cr_assert_eq(series_find(&t.arena, &x, &li, &whole, labels_hash(&whole)), made);
-    cr_assert_eq(series_find(&t.arena, &x, &li, &part, labels_hash(&part)), 0);
-    cr_assert_eq(series_find(&t.arena, &x, &li, &part, labels_hash(&whole)), 0,
-                 "the labels decide");
+    cr_assert_eq(series_find(&t.arena, &x, series_key_of_labels(&x.hash, &whole)), made);
+    cr_assert_eq(series_find(&t.arena, &x, series_key_of_labels(&x.hash, &part)), 0);
 }
 
 Test(series, removal_leaves_nothing_of_it)
@@ -156,7 +154,7 @@ Test(series, without_memory_nothing_changes)
         budget_fail_nth(&t.budget, 0);
         if (!is_made) {
             struct labels ls = labels_of(&m, 7);
-            cr_assert_eq(series_find(&t.arena, &x, &li, &ls, labels_hash(&ls)), 0);
+            cr_assert_eq(series_find(&t.arena, &x, series_key_of_labels(&x.hash, &ls)), 0);
             cr_assert_eq(x.n + li.pairs.n + li.symbols.n, 0);
             cr_assert_eq(x.next_id, 1);
         }
@@ -189,7 +187,7 @@ Test(series, takes_64_labels)
         items[i] = (struct label){names[i], "v", 3, 1};
     }
     struct labels ls = {items, LABELS_PER_SERIES_MAX};
-    slot made = series_new(&sl, &x, &li, &ls, labels_hash(&ls));
+    slot made = series_new(&sl, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
     cr_assert_neq(made, 0);
     struct label last = series_label(&t.arena, &li, series_at(&t.arena, made), 63);
     cr_assert_eq(memcmp(last.name, "l63", 3), 0);
