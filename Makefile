@@ -66,7 +66,9 @@ OBJ_snapshot := $(call objects,$(call sources,snapshot))
 OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
 OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/recording.c)
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
-OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c,$(wildcard tests/bench/*.c)))
+OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c body.c packer.c recording.c))
+OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c,\
+                $(wildcard tests/bench/*.c)))
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
@@ -75,11 +77,13 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
 PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
 BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table
 CODEC := $(BUILD)/tests/bench/codec
+WRITE_BODY := $(BUILD)/tests/bench/write_body
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory bench-lessons bench-durable bench-codec record lint format format-check clang-check \
+        e2e e2e-tsan compare bench-memory bench-lessons bench-durable bench-codec bench-write record lint format \
+        format-check clang-check \
         test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -126,9 +130,9 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 	    ".global $$symbol, $${symbol}_end" "$$symbol:" '.incbin "$<"' "$${symbol}_end:" '.byte 0' \
 	    '.section .note.GNU-stack,"",@progbits' | $(CC) -c -x assembler - -o $@
 
-$(OBJ_http) $(BUILD)/obj/http/main.c.o $(OBJ_support) $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
+$(OBJ_http) $(BUILD)/obj/http/main.c.o $(OBJ_support) $(OBJ_write_body) $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec write_body,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -171,7 +175,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(cal
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ $(EXT_http) -o $@
 
-test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC)
+test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(WRITE_BODY)
 fuzz-programs: $(FUZZ)
 
 unit: $(UNIT)
@@ -255,6 +259,14 @@ $(CODEC): $(OBJ_codec) $(call archives,tsdb)
 
 bench-codec: $(CODEC)
 	@DATA="$(DATA)" PROGRAM=$(CODEC) python3 -B tests/bench/codec.py
+
+# A remote write: ns a sample, unpacked, walked over, appended, with keys alone and protobuf-c beside. DATA as above.
+$(WRITE_BODY): $(OBJ_write_body) $(call archives,http)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_http) -o $@
+
+bench-write: $(WRITE_BODY)
+	@DATA="$(DATA)" PROGRAM=$(WRITE_BODY) python3 -B tests/bench/codec.py
 
 test: deps-test
 	@$(MAKE) test-all

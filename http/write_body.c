@@ -150,49 +150,82 @@ static bool add_entry(struct walk *w, struct series_part *s)
 
 /* --- the usual form --------------------------------------------------------------------------- */
 
-/* The end of the label at the start, when it is
+/* How far behind the end of its series a look at the usual form may go: the head of a label, a name
+ * as long as a byte can say, and the head of its value. A series that ends closer to the end of the
+ * message goes field by field. */
+enum { USUAL_REACH = 4 + UINT8_MAX + 2 };
+
+static inline uint32_t read_u32(const uint8_t *at)
+{
+    uint32_t v;
+    memcpy(&v, at, sizeof(v));
+    return v;
+}
+
+static inline uint32_t read_u16(const uint8_t *at)
+{
+    uint16_t v;
+    memcpy(&v, at, sizeof(v));
+    return v;
+}
+
+/* The end of the labels at the start that are
  *
  *     0a length  0a length name  12 length value
  *
- * and nothing else, with lengths of one byte. NULL when it is not: the same bytes may still be a
- * label. That the three lengths agree says that the last two are of one byte, as the first is. */
-static inline const uint8_t *usual_label(const uint8_t *at, const uint8_t *end)
+ * and nothing else, with lengths of one byte. What two of the lengths leave for the third is held
+ * against it: then the value ends where the label does, and all three are under 128. */
+static inline const uint8_t *usual_labels(const uint8_t *at, const uint8_t *end)
 {
     enum { HEAD = 2, INSIDE = 4 }; /* bytes that are not text: around both, and in between */
-    size_t room = (size_t)(end - at);
-    if (room < HEAD + INSIDE || at[0] != WIRE_TAG(LABELS, WIRE_BYTES))
-        return NULL;
-    size_t n = at[1], n_name = at[3];
-    if (n > WIRE_SHORT_MAX || n > room - HEAD || n_name + INSIDE > n)
-        return NULL;
-    const uint8_t *value = at + HEAD + 2 + n_name;
-    bool is_usual = at[2] == WIRE_TAG(LABEL_NAME, WIRE_BYTES) &&
-                    value[0] == WIRE_TAG(LABEL_VALUE, WIRE_BYTES) &&
-                    n_name + INSIDE + value[1] == n;
-    return is_usual ? at + HEAD + n : NULL;
+    const uint32_t mask = 0x00ff80ff,
+                   tags = WIRE_TAG(LABEL_NAME, WIRE_BYTES) << 16 | WIRE_TAG(LABELS, WIRE_BYTES);
+    const uint8_t *before = at;
+    while (at < end) {
+        uint32_t head = read_u32(at), n = head >> 8 & 0xff, n_name = head >> 24;
+        uint32_t value = (n - n_name - INSIDE) << 8 | WIRE_TAG(LABEL_VALUE, WIRE_BYTES);
+        if ((head & mask) != tags || read_u16(at + HEAD + 2 + n_name) != value)
+            break;
+        before = at;
+        at += HEAD + n;
+    }
+    return at <= end ? at : before; /* the last one is longer than the series */
 }
 
 /* The end of the sample at the start, when it is
  *
  *     12 length  09 value  10 time
  *
- * with a time of up to 8 bytes, eight of which can be read. */
-static inline const uint8_t *usual_sample(const uint8_t *at, const uint8_t *end,
-                                          const uint8_t *message_end, struct sample *ret)
+ * with a time of up to 8 bytes. NULL when it is not: the same bytes may still be a sample. */
+static inline const uint8_t *usual_sample(const uint8_t *at, const uint8_t *end, struct sample *ret)
 {
     enum { HEAD = 2, VALUE = 8, BEFORE_TIME = 1 + VALUE + 1, TIME_MAX = 8 };
-    uint64_t time;
-    if (message_end - at < HEAD + BEFORE_TIME + TIME_MAX ||
-        at[0] != WIRE_TAG(SAMPLES, WIRE_BYTES) || at[HEAD] != WIRE_TAG(SAMPLE_VALUE, WIRE_FIXED64))
-        return NULL;
+    const uint32_t mask = 0x00ff00ff, tags = WIRE_TAG(SAMPLE_VALUE, WIRE_FIXED64) << 16 |
+                                             WIRE_TAG(SAMPLES, WIRE_BYTES);
     size_t n = at[1], n_time = n - BEFORE_TIME; /* wraps when there is no time */
-    if (n_time - 1 >= TIME_MAX || n + HEAD > (size_t)(end - at) ||
+    uint64_t time;
+    if ((read_u32(at) & mask) != tags || n_time - 1 >= TIME_MAX || n + HEAD > (size_t)(end - at) ||
         at[HEAD + 1 + VALUE] != WIRE_TAG(SAMPLE_TIME, WIRE_VARINT) ||
         !wire_varint_of(at + HEAD + BEFORE_TIME, n_time, &time))
         return NULL;
     ret->t_ms = (int64_t)time;
     memcpy(&ret->value, at + HEAD + 1, VALUE);
     return at + HEAD + n;
+}
+
+/* Takes what is of the usual form at the start of a series. */
+static inline bool walk_usual(struct walk *w, struct series_part *s, struct wire *rest)
+{
+    struct sample sample;
+    const uint8_t *next;
+    rest->at = usual_labels(rest->at, rest->end);
+    s->n_form = (size_t)(rest->at - s->bytes);
+    while (rest->at < rest->end && (next = usual_sample(rest->at, rest->end, &sample)) != NULL) {
+        if (!add_sample(w, s, sample))
+            return false;
+        rest->at = next;
+    }
+    return true;
 }
 
 /* --- any form --------------------------------------------------------------------------------- */
@@ -264,16 +297,8 @@ static bool walk_series(struct walk *w, const uint8_t *bytes, size_t n)
 {
     struct series_part s = {.bytes = bytes, .n = n, .form = bytes, .samples = w->next};
     struct wire rest = {bytes, bytes + n};
-    struct sample sample;
-    const uint8_t *next;
-    while ((next = usual_label(rest.at, rest.end)) != NULL)
-        rest.at = next;
-    s.n_form = (size_t)(rest.at - bytes);
-    while ((next = usual_sample(rest.at, rest.end, w->message_end, &sample)) != NULL) {
-        if (!add_sample(w, &s, sample))
-            return false;
-        rest.at = next;
-    }
+    if (w->message_end - rest.end >= USUAL_REACH && !walk_usual(w, &s, &rest))
+        return false;
     while (rest.at < rest.end)
         if (!walk_field(w, &s, &rest))
             return false;

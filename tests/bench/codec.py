@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""make bench-codec: time and bytes of columns over a recording, and of samples through a store (tests/bench/codec.c).
+"""make bench-codec: time and bytes of columns over a recording, and of samples through a store (tests/bench/codec.c);
+make bench-write: samples on their way from a body to their series (tests/bench/write_body.c).
 
 Environment: DATA as with bench-memory, PROGRAM (the built one)."""
 

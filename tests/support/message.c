@@ -257,6 +257,8 @@ void message_by_chance(struct message *m, struct random *random, int64_t now_ms)
         else
             put_series(&c, m);
     }
+    if (below(&c, 2) == 0) /* a walker may look at series otherwise when much follows them */
+        put_delimited(&c, m, 2047, (char[300]){0}, 300);
 }
 
 void message_damage(struct message *m, struct random *random)

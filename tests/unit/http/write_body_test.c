@@ -31,9 +31,12 @@ static void teardown(void)
 
 TestSuite(write_body, .init = setup, .fini = teardown);
 
-/* Walks over bytes with nothing behind them, so that a sanitizer sees one that is read there, and
+/* The walker looks for the usual form only where enough follows a series: here it does. */
+enum { TAIL_BYTES = 300 };
+
+/* Walks over a copy of exactly n bytes, so that a sanitizer sees one more that is read, and
  * compares with protobuf-c. The copy is kept until the next walk. */
-static enum write_body_outcome walk_bytes(const void *bytes, size_t n)
+static enum write_body_outcome walk_exactly(const void *bytes, size_t n)
 {
     static char *copy;
     free(copy);
@@ -46,6 +49,19 @@ static enum write_body_outcome walk_bytes(const void *bytes, size_t n)
     const char *what = write_oracle_differs(copy, n, outcome, &body, &hash, &region);
     cr_assert_null(what, "%s differs", what);
     return outcome;
+}
+
+/* Both: with a tail of a field that nobody knows, and the bytes by themselves, which is returned.
+ */
+static enum write_body_outcome walk_bytes(const void *bytes, size_t n)
+{
+    static struct message m;
+    if (n > 0)
+        memcpy(m.bytes, bytes, n);
+    m.n = n;
+    message_field(&m, 9, (char[TAIL_BYTES]){0}, TAIL_BYTES);
+    (void)walk_exactly(m.bytes, m.n);
+    return walk_exactly(bytes, n);
 }
 
 static enum write_body_outcome walk(const struct message *m)
@@ -121,7 +137,6 @@ Test(write_body, values_keep_their_bits_and_times_their_range)
     for (size_t i = 0; i < ARRAY_LEN(values); i++)
         message_sample(&series, times[i], values[i]);
     message_field(&m, 1, series.bytes, series.n);
-    message_field(&m, 9, "and twenty bytes behind it", 26);
     cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
     cr_assert_eq(entry(0)->n_samples, ARRAY_LEN(values));
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
@@ -264,17 +279,13 @@ Test(write_body, odd_samples)
         {BYTES("\x89\x00\x01\0\0\0\0\0\0\0\x90\x80\x00\x05"), 1, 5},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        for (int is_last = 0; is_last < 2; is_last++) {
-            static struct message series;
-            series.n = 0;
-            message_labels(&series, "__name__=odd");
-            message_field(&series, 2, rows[i].bytes, rows[i].n);
-            if (!is_last)
-                message_field(&series, 9, BYTES("so that eight bytes follow"));
-            cr_assert_eq(walk_series(series.bytes, series.n), WRITE_BODY_TAKEN, "row %zu", i);
-            cr_assert_eq(entry(0)->samples[0].value, rows[i].value, "row %zu", i);
-            cr_assert_eq(entry(0)->samples[0].t_ms, rows[i].t_ms, "row %zu", i);
-        }
+        static struct message series;
+        series.n = 0;
+        message_labels(&series, "__name__=odd");
+        message_field(&series, 2, rows[i].bytes, rows[i].n);
+        cr_assert_eq(walk_series(series.bytes, series.n), WRITE_BODY_TAKEN, "row %zu", i);
+        cr_assert_eq(entry(0)->samples[0].value, rows[i].value, "row %zu", i);
+        cr_assert_eq(entry(0)->samples[0].t_ms, rows[i].t_ms, "row %zu", i);
     }
 }
 
@@ -286,7 +297,6 @@ Test(write_body, every_length_of_a_time)
         message_labels(&series, "__name__=times");
         message_sample(&series, (int64_t)(UINT64_C(1) << bits), 7);
         message_sample(&series, (int64_t)((UINT64_C(1) << bits) - 1), 7);
-        message_field(&series, 9, BYTES("so that eight bytes follow"));
         cr_assert_eq(walk_series(series.bytes, series.n), WRITE_BODY_TAKEN);
         cr_assert_eq((uint64_t)entry(0)->samples[0].t_ms, UINT64_C(1) << bits);
         cr_assert_eq((uint64_t)entry(0)->samples[1].t_ms, (UINT64_C(1) << bits) - 1);

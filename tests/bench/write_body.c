@@ -1,0 +1,159 @@
+/* make bench-write: what a sample of remote write costs on its way from the body to its series,
+ * step by step. Bodies of 2000 series with one sample each, as `fleet` sends them, of more hosts
+ * than a core's cache holds labels of. One core, CPU time, the least of several passes over all
+ * bodies.
+ *
+ *     write_body RECORDING TITLE
+ *
+ * A step's figure is of that step alone, on what the one before has left in the cache. */
+#include "http/remote_write.h"
+
+#include "http/proto/remote.pb-c.h"
+#include "tests/bench/hosts.h"
+
+#include <err.h>
+#include <sched.h>
+#include <snappy-c.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { BATCH = 2000, SERIES = 100000, PASSES = 30, STEP_MS = 15000 };
+
+static const int64_t start_ms = 1700000000000;
+static const size_t memory_bytes = (size_t)1 << 30, body_bytes_max = 32 << 20;
+
+enum step { SNAPPY, WALK, KEYS, APPEND, TREE, STEPS };
+static const char *const step_names[STEPS] = {
+    [SNAPPY] = "snappy",
+    [WALK] = "walk, with keys",
+    [KEYS] = "  keys alone",
+    [APPEND] = "append",
+    [TREE] = "protobuf-c's tree, by malloc",
+};
+
+struct bench {
+    struct recording recording;
+    struct hosts hosts;
+    struct budget budget;
+    struct arena arena;
+    struct region region;
+    struct tsdb *db;
+    double took[STEPS]; /* ns of the pass */
+    double least[STEPS];
+    uint64_t n_samples, n_packed, n_plain, n_forms; /* of one pass; bytes */
+    uint64_t sum;                                   /* so that nothing is left out */
+};
+
+static double cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void took(struct bench *b, enum step step, double *io_began)
+{
+    double now = cpu_ns();
+    b->took[step] += now - *io_began;
+    *io_began = cpu_ns();
+}
+
+static void sum_keys(struct bench *b, const struct write_body *body)
+{
+    const struct series_hash *h = tsdb_series_hash(b->db);
+    for (const struct write_block *k = body->first; k != NULL; k = k->next)
+        for (size_t i = 0; i < k->n; i++)
+            b->sum += series_key_of_form(h, k->entries[i].form, k->entries[i].n_form).lo;
+}
+
+static void count(struct bench *b, const struct body *packed, const struct write_body *body)
+{
+    b->n_samples += body->n_samples;
+    b->n_packed += packed->n_packed;
+    b->n_plain += packed->n_plain;
+    for (const struct write_block *k = body->first; k != NULL; k = k->next)
+        for (size_t i = 0; i < k->n; i++)
+            b->n_forms += k->entries[i].n_form;
+}
+
+static void run_body(struct bench *b, const struct body *packed)
+{
+    char text[REMOTE_WRITE_TEXT_MAX];
+    struct remote_write rw;
+    size_t n = packed->n_plain;
+    double began = cpu_ns();
+    char *plain = region_alloc(&b->region, n);
+    if (plain == NULL ||
+        snappy_uncompress((const char *)packed->packed, packed->n_packed, plain, &n) != SNAPPY_OK)
+        errx(1, "a body cannot be unpacked");
+    took(b, SNAPPY, &began);
+    if (remote_write_decode_message(plain, n, tsdb_series_hash(b->db), &b->region, &rw, text) != 0)
+        errx(1, "%s", text);
+    took(b, WALK, &began);
+    sum_keys(b, &rw.body);
+    took(b, KEYS, &began);
+    remote_write_append(&rw, b->db);
+    if (remote_write_verdict(&rw, text) != 204)
+        errx(1, "%s", text);
+    took(b, APPEND, &began);
+    Prometheus__WriteRequest *tree =
+        prometheus__write_request__unpack(NULL, n, (const uint8_t *)plain);
+    if (tree == NULL || tree->n_timeseries != packed->n_samples)
+        errx(1, "protobuf-c finds something else");
+    prometheus__write_request__free_unpacked(tree, NULL);
+    took(b, TREE, &began);
+    count(b, packed, &rw.body);
+    region_release(&b->region);
+}
+
+static void run_pass(struct bench *b, uint64_t pass)
+{
+    memset(b->took, 0, sizeof(b->took));
+    b->n_samples = b->n_packed = b->n_plain = b->n_forms = 0;
+    hosts_begin(&b->hosts, pass);
+    for (uint32_t i = 0; i < b->hosts.n_bodies; i++)
+        run_body(b, hosts_body(&b->hosts, i));
+    for (int i = 0; i < STEPS; i++)
+        b->least[i] = pass == 1 || b->took[i] < b->least[i] ? b->took[i] : b->least[i];
+}
+
+static void open_store(struct bench *b)
+{
+    const struct tsdb_options o = {.window_ms = 4 * 3600 * 1000,
+                                   .n_windows = 8,
+                                   .out_of_order_ms = 3600 * 1000,
+                                   .clock = CLOCK_SAMPLES};
+    budget_init(&b->budget, memory_bytes);
+    if (!arena_init(&b->arena, &b->budget, memory_bytes) || tsdb_new(&o, &b->arena, &b->db) != 0)
+        errx(1, "no memory for a store");
+    region_init(&b->region, &b->arena, budget_owner(&b->budget, "requests"), body_bytes_max);
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench b;
+    cpu_set_t one_core;
+    if (argc != 3)
+        errx(2, "usage: write_body RECORDING TITLE");
+    CPU_ZERO(&one_core);
+    CPU_SET((unsigned)sched_getcpu(), &one_core);
+    (void)sched_setaffinity(0, sizeof(one_core), &one_core);
+    recording_load(&b.recording, argv[1]);
+    const struct hosts_options o = {.start_ms = start_ms, .step_ms = STEP_MS, .batch = BATCH};
+    hosts_init(&b.hosts, &b.recording, &o);
+    hosts_set_copies(&b.hosts, (SERIES + b.recording.n_series - 1) / b.recording.n_series);
+    open_store(&b);
+    for (uint64_t pass = 0; pass <= PASSES; pass++)
+        run_pass(&b, pass); /* the first one makes the series and is not counted */
+    double n = (double)b.n_samples;
+    printf("%s: %u series, bytes a sample: %.1f packed, %.1f plain, %.1f of labels\n", argv[2],
+           b.hosts.n_series, (double)b.n_packed / n, (double)b.n_plain / n, (double)b.n_forms / n);
+    for (int i = 0; i < STEPS; i++)
+        printf("  %-30s %6.1f ns a sample\n", step_names[i], b.least[i] / n);
+    tsdb_free(b.db);
+    arena_release(&b.arena);
+    hosts_release(&b.hosts);
+    recording_release(&b.recording);
+    return b.sum == 0;
+}
