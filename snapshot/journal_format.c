@@ -28,6 +28,7 @@ void journal_head_encode(const struct journal_head *h, uint8_t ret_bytes[JOURNAL
     encoder_u64(&e, h->before);
     encoder_u64(&e, h->before_bytes);
     encoder_u64(&e, h->before_sequence);
+    encoder_u64(&e, h->before_id);
 }
 
 int journal_head_decode(const uint8_t *payload, size_t n, struct journal_head *ret)
@@ -41,6 +42,7 @@ int journal_head_decode(const uint8_t *payload, size_t n, struct journal_head *r
     h.before = decoder_u64(&d);
     h.before_bytes = decoder_u64(&d);
     h.before_sequence = decoder_u64(&d);
+    h.before_id = decoder_u64(&d);
     if (d.is_bad || d.at != d.end || h.number == 0 || h.before >= h.number ||
         h.before_sequence > h.sequence)
         return ERR_CORRUPT;

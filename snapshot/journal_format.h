@@ -14,7 +14,7 @@ enum {
 
     JOURNAL_NAME_BYTES = 28, /* "journal-" 16 digits ".hg" and the 0 */
 
-    JOURNAL_HEAD_BYTES = 48,   /* payload of the head frame */
+    JOURNAL_HEAD_BYTES = 56,   /* payload of the head frame */
     JOURNAL_RECORD_BYTES = 32, /* what is in front of a record's meta and body */
 
     JOURNAL_META_MAX = 16 * 1024 * 1024, /* bytes of meta */
@@ -45,6 +45,7 @@ struct journal_head {
     uint64_t before;          /* number of the segment before; 0 = there was none */
     uint64_t before_bytes;    /* that it had up to the end of its last good record */
     uint64_t before_sequence; /* one more than that of its last good record */
+    uint64_t before_id;       /* its file id, should its own head be damaged */
 };
 
 void journal_head_encode(const struct journal_head *h, uint8_t ret_bytes[JOURNAL_HEAD_BYTES]);

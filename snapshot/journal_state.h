@@ -99,7 +99,7 @@ struct journal {
 
     /* the writer's own */
     uint64_t next_number, next_sequence;
-    uint64_t before, before_bytes, before_sequence; /* for the next head */
+    uint64_t before, before_bytes, before_sequence, before_id; /* for the next head */
     struct journal_entry *at; /* in writing: the first of which not all is in a frame */
     uint64_t at_byte;         /* of it */
     struct journal_batch batch;

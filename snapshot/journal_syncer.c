@@ -119,8 +119,8 @@ static void close_retired(struct journal *j, struct journal_segment *s)
     if (!is_closed)
         j->stats.n_other_failures++;
     if (is_removed) {
-        j->stats.n_segments--;
-        j->stats.bytes -= s->good;
+        j->stats.n_segments -= j->stats.n_segments > 0;
+        j->stats.bytes -= s->good < j->stats.bytes ? s->good : j->stats.bytes;
     }
     pthread_mutex_unlock(&j->lock);
 }

@@ -79,6 +79,7 @@ static int write_head(struct journal *j, struct journal_segment *s)
         .before = j->before,
         .before_bytes = j->before_bytes,
         .before_sequence = j->before_sequence,
+        .before_id = j->before_id,
     };
     uint8_t bytes[JOURNAL_HEAD_BYTES];
     journal_head_encode(&h, bytes);
@@ -132,6 +133,7 @@ static void retire(struct journal *j)
         j->before = s->number;
         j->before_bytes = s->good;
         j->before_sequence = s->sequence_end;
+        j->before_id = s->file_id;
     }
     pthread_mutex_lock(&j->lock);
     while (j->n_retired == JOURNAL_RETIRED_MAX)
