@@ -9,20 +9,6 @@
 
 enum { REFUSAL_LOG_INTERVAL_MS = 10000 };
 
-/* Senders wait as long as they are told; what is missing here comes back within seconds. */
-#define RETRY_AFTER_SECONDS "5"
-
-static void answer(struct request *rq, int status, const char *text)
-{
-    if (status == 204) {
-        reply_static(rq, 204, NULL, "", 0);
-        return;
-    }
-    if (status == 503)
-        reply_header(rq, "Retry-After", RETRY_AFTER_SECONDS);
-    reply_text(rq, status, "%s", text);
-}
-
 /* One line in ten seconds: a sender that is refused comes back at once, with two thousand more. */
 static void log_refusal(struct request *rq, int status, const char *text)
 {
@@ -45,7 +31,7 @@ bool api_write_accept(struct request *rq)
     if (status == 0)
         return true;
     log_refusal(rq, status, text);
-    answer(rq, status, text);
+    recorder_answer(rq, status, text);
     return false;
 }
 
@@ -55,6 +41,26 @@ static void count(struct metrics *m, const struct request *rq, const struct remo
     metrics_add(m, METRIC_WRITE_SAMPLES, rw->body.n_samples);
     metrics_add(m, METRIC_WRITE_INVALID_LABELS, rw->n_bad_labels);
     metrics_add(m, METRIC_WRITE_HISTOGRAMS_REFUSED, rw->body.n_histograms);
+}
+
+/* What was stored, or was there already, has to be in the journal before the sender hears of it. */
+static void acknowledge(struct request *rq, struct remote_write *rw, int status, const char *text)
+{
+    const uint8_t *meta;
+    size_t n_meta;
+    if (status == 503 || rw->counts.stored + rw->counts.duplicate == 0) {
+        region_release(&rq->region);
+        recorder_answer(rq, status, text);
+        return;
+    }
+    if (!refusals_encode(&rw->refusals, &rw->body, &meta, &n_meta)) {
+        region_release(&rq->region);
+        recorder_answer(rq, 503, "out of memory (--storage.memory-limit); try again later\n");
+        return;
+    }
+    if (n_meta == 0) /* the message is gone before anybody waits */
+        region_release(&rq->region);
+    recorder_write(&rq->app->recorder, rq, status, text, meta, n_meta);
 }
 
 void api_write(struct request *rq)
@@ -70,9 +76,7 @@ void api_write(struct request *rq)
         status = remote_write_verdict(&rw, text);
     }
     count(&app->metrics, rq, &rw);
-    /* the message is gone before the answer waits for its reader */
-    region_release(&rq->region);
     if (status != 204)
         log_refusal(rq, status, text);
-    answer(rq, status, text);
+    acknowledge(rq, &rw, status, text);
 }

@@ -11,6 +11,7 @@
 #include "http/heap.h"
 #include "http/metrics.h"
 #include "http/notify.h"
+#include "http/recorder.h"
 #include "http/saver.h"
 #include "tsdb/tsdb.h"
 
@@ -30,6 +31,7 @@ struct app {
     unsigned n_query_workers;
     struct metrics metrics;
     struct saver saver;
+    struct recorder recorder;
     struct heap heap;
     struct notify notify;          /* the service manager */
     char address[APP_ADDRESS_MAX]; /* host:port as one can dial it; instance of our own metrics */

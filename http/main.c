@@ -67,6 +67,7 @@ static void setup_process(const struct config *c, sigset_t *ret_signals)
     sigaddset(ret_signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of write, not our end */
     rlim_t wanted = (rlim_t)c->web_max_connections + SPARE_FDS;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < wanted) {
         files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
@@ -122,7 +123,9 @@ static bool make_store(struct program *p)
         return false;
     if (tsdb_new(&options, &app->arena, &app->db) != 0)
         return false;
-    saver_init(&app->saver, app->db, c->storage_path);
+    recorder_init(&app->recorder, app->db, &app->arena);
+    saver_init(&app->saver, app->db, &app->recorder, c->storage_path);
+    ticker_init(&p->ticker, app);
     return true;
 }
 
@@ -206,12 +209,9 @@ static int explain_load(const char *dir, int err, const struct snapshot_report *
     return fail(text);
 }
 
-static int load(struct program *p)
+static int load_snapshot(struct program *p, const char *dir)
 {
     struct snapshot_report r = {0};
-    const char *dir = p->app.config.storage_path;
-    if (dir[0] == '\0')
-        return 0;
     int64_t start = clock_boot_ms();
     int err = snapshot_load(p->app.db, dir, &r);
     p->app.replay_ms = clock_boot_ms() - start;
@@ -226,6 +226,36 @@ static int load(struct program *p)
              log_seconds("seconds", (uint64_t)p->app.replay_ms));
     if (r.lost_frames > 0 || r.lost_blocks > 0)
         keep_damaged(dir, &r);
+    return 0;
+}
+
+static void save_soon(void *ctx)
+{
+    struct program *p = ctx;
+    ticker_save_soon(&p->ticker);
+}
+
+static int load(struct program *p)
+{
+    struct app *app = &p->app;
+    const char *dir = app->config.storage_path;
+    char error[1024];
+    if (dir[0] == '\0')
+        return 0;
+    int64_t start = clock_boot_ms();
+    int code = load_snapshot(p, dir);
+    if (code != 0)
+        return code;
+    if (recorder_replay(&app->recorder, dir, error, sizeof(error)) != 0)
+        return fail(error);
+    int err = recorder_start(&app->recorder, &app->config, save_soon, p);
+    if (err != 0) {
+        snprintf(error, sizeof(error), "the journal in \"%.200s\" cannot be begun: %s%s%s", dir,
+                 tsdb_err_text(err), err == ERR_IO ? ": " : "",
+                 err == ERR_IO ? strerror(errno) : "");
+        return fail(error);
+    }
+    app->replay_ms = clock_boot_ms() - start;
     return 0;
 }
 
@@ -245,16 +275,12 @@ static void log_given_flags(const struct config *c)
 /* What a flag promises and this version does not keep, said plainly. */
 static void log_missing_features(const struct config *c)
 {
-    bool is_journal_wanted = c->journal_sync_ms != JOURNAL_SYNC_OFF && c->storage_path[0] != '\0';
-    if (is_journal_wanted && config_is_given(c, "journal.sync"))
-        LOG_WARN("--journal.sync has no effect: no journal in this version: what came after the "
-                 "last snapshot is lost when the process is killed.",
-                 log_i64("snapshot_interval_ms", c->snapshot_interval_ms));
-    else if (is_journal_wanted)
-        log_line(LOG_LEVEL_INFO, "No journal in this version: what came after the last snapshot is "
-                                 "lost when the process is killed.");
-    if (config_is_given(c, "journal.max-size"))
-        log_line(LOG_LEVEL_WARN, "--journal.max-size has no effect: no journal in this version.");
+    if (c->storage_path[0] == '\0' &&
+        (config_is_given(c, "journal.sync") || config_is_given(c, "journal.max-size")))
+        log_line(LOG_LEVEL_WARN, "The journal's flags have no effect without --storage.path.");
+    if (c->storage_path[0] != '\0' && c->journal_sync_ms == JOURNAL_SYNC_OFF)
+        log_line(LOG_LEVEL_WARN, "No journal (--journal.sync=off): what came after the last "
+                                 "snapshot is lost when the process is killed.");
     if (c->web_enable_admin_api)
         log_line(LOG_LEVEL_WARN, "--web.enable-admin-api has no effect: delete_series and "
                                  "clean_tombstones are not in this version.");
@@ -328,7 +354,7 @@ static int serve(struct program *p, const sigset_t *signals)
     bool is_loaded = code == 0;
     if (is_loaded) {
         atomic_store(&app->phase, APP_READY);
-        if (!ticker_start(&p->ticker, app)) {
+        if (!ticker_start(&p->ticker)) {
             code = fail("cannot start a thread");
         } else {
             log_line(LOG_LEVEL_INFO, "Ready to receive and to answer.");
@@ -342,11 +368,14 @@ static int serve(struct program *p, const sigset_t *signals)
                         NOTIFY_EXTEND_S);
             server_stop(&p->server);
             ticker_stop(&p->ticker);
-            return final_snapshot(p);
+            code = final_snapshot(p);
+            recorder_stop(&app->recorder);
+            return code;
         }
     }
     atomic_store(&app->phase, APP_STOPPING);
     server_stop(&p->server);
+    recorder_stop(&app->recorder);
     return code;
 }
 

@@ -2,13 +2,15 @@
 
 #include "http/clock.h"
 #include "http/log.h"
+#include "http/recorder.h"
 
 #include <string.h>
 
-void saver_init(struct saver *s, struct tsdb *db, const char *dir)
+void saver_init(struct saver *s, struct tsdb *db, struct recorder *r, const char *dir)
 {
     memset(s, 0, sizeof(*s));
     s->db = db;
+    s->recorder = r;
     s->dir = dir;
     pthread_mutex_init(&s->lock, NULL);
 }
@@ -19,7 +21,11 @@ int saver_save(struct saver *s, struct snapshot_report *ret)
     memset(ret, 0, sizeof(*ret));
     pthread_mutex_lock(&s->lock);
     int64_t start = clock_boot_ms();
+    /* what comes from here on may or may not be in the snapshot; it is in the journal */
+    uint64_t cut = recorder_cut(s->recorder);
     int err = snapshot_save(s->db, s->dir, ret);
+    if (err == 0)
+        recorder_drop(s->recorder, cut);
     int64_t took = clock_boot_ms() - start;
     if (err == 0) {
         atomic_store(&s->last_success_wall_ms, clock_wall_ms());

@@ -10,9 +10,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct recorder;
+
 struct saver {
     struct tsdb *db;
-    const char *dir; /* empty: there are no snapshots */
+    struct recorder *recorder; /* its journal is shortened by each snapshot */
+    const char *dir;           /* empty: there are no snapshots */
     pthread_mutex_t lock;
     _Atomic int64_t last_success_wall_ms; /* 0 = none yet */
     _Atomic int64_t last_duration_ms;
@@ -20,7 +23,7 @@ struct saver {
     atomic_ullong n_saved, n_failed;
 };
 
-void saver_init(struct saver *s, struct tsdb *db, const char *dir);
+void saver_init(struct saver *s, struct tsdb *db, struct recorder *r, const char *dir);
 
 static inline bool saver_is_on(const struct saver *s)
 {

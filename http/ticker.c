@@ -10,17 +10,23 @@
 enum {
     TICK_MS = 1000,
     TRIM_INTERVAL_MS = 30000,
+    SAVE_RETRY_MS = 10000, /* after one that failed */
 };
 
-/* Sleeps until a time of the monotonic clock, or until the end; true at the end. */
-static bool sleep_until(struct ticker *t, int64_t until_ns)
+#define NEVER_NS INT64_MAX
+
+/* Sleeps until a time of the monotonic clock, until *is_wanted (guarded by the lock; NULL = nothing
+ * is) which it resets, or until the end; true at the end. */
+static bool sleep_until(struct ticker *t, int64_t until_ns, bool *is_wanted)
 {
     struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     pthread_mutex_lock(&t->lock);
     int rc = 0;
-    while (!t->is_stopping && rc == 0)
+    while (!t->is_stopping && !(is_wanted && *is_wanted) && rc == 0)
         rc = pthread_cond_timedwait(&t->changed, &t->lock, &at);
     bool is_stopping = t->is_stopping;
+    if (is_wanted)
+        *is_wanted = false;
     pthread_mutex_unlock(&t->lock);
     return is_stopping;
 }
@@ -52,7 +58,7 @@ static void *tick_main(void *arg)
         }
         int64_t step_ms = self_ms > 0 ? i64_min(self_ms, TICK_MS) : TICK_MS;
         at_ns = i64_max(at_ns + step_ms * 1000000, monotonic_ns());
-    } while (!sleep_until(t, at_ns));
+    } while (!sleep_until(t, at_ns, NULL));
     return NULL;
 }
 
@@ -60,19 +66,22 @@ static void *save_main(void *arg)
 {
     struct ticker *t = arg;
     int64_t interval_ns = t->app->config.snapshot_interval_ms * 1000000;
-    int64_t at_ns = monotonic_ns() + interval_ns;
+    int64_t at_ns = interval_ns > 0 ? monotonic_ns() + interval_ns : NEVER_NS;
     thread_name("hg-save");
     thread_lower_priority();
-    while (!sleep_until(t, at_ns)) {
+    while (!sleep_until(t, at_ns, &t->is_save_wanted)) {
         struct snapshot_report report;
-        int err = saver_save(&t->app->saver, &report);
-        (void)err; /* logged; the next one may succeed */
-        at_ns = i64_max(at_ns + interval_ns, monotonic_ns());
+        int64_t began_ns = monotonic_ns();
+        int err = saver_save(&t->app->saver, &report); /* logged */
+        int64_t now_ns = monotonic_ns();
+        at_ns = interval_ns > 0 ? i64_max(began_ns + interval_ns, now_ns) : NEVER_NS;
+        if (err != 0)
+            at_ns = i64_min(at_ns, now_ns + SAVE_RETRY_MS * INT64_C(1000000));
     }
     return NULL;
 }
 
-bool ticker_start(struct ticker *t, struct app *app)
+void ticker_init(struct ticker *t, struct app *app)
 {
     pthread_condattr_t attr;
     memset(t, 0, sizeof(*t));
@@ -82,9 +91,21 @@ bool ticker_start(struct ticker *t, struct app *app)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&t->changed, &attr);
     pthread_condattr_destroy(&attr);
+}
+
+void ticker_save_soon(struct ticker *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->is_save_wanted = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool ticker_start(struct ticker *t)
+{
     if (!thread_start(&t->tick_thread, tick_main, t))
         return false;
-    if (!saver_is_on(&app->saver) || app->config.snapshot_interval_ms == 0)
+    if (!saver_is_on(&t->app->saver))
         return true;
     t->has_save_thread = thread_start(&t->save_thread, save_main, t);
     if (!t->has_save_thread)
@@ -101,6 +122,4 @@ void ticker_stop(struct ticker *t)
     pthread_join(t->tick_thread, NULL);
     if (t->has_save_thread)
         pthread_join(t->save_thread, NULL);
-    pthread_cond_destroy(&t->changed);
-    pthread_mutex_destroy(&t->lock);
 }

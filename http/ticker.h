@@ -1,5 +1,6 @@
 /* The program's own clockwork: turns the store's windows once a second, stores our own metrics,
- * gives libc's free memory back, and writes a snapshot every interval.
+ * gives libc's free memory back, and writes a snapshot every interval, or sooner when the journal
+ * wants one.
  *
  * Two threads: a snapshot may take long, and the windows must turn meanwhile. */
 #ifndef HG_HTTP_TICKER_H
@@ -17,11 +18,18 @@ struct ticker {
     bool has_save_thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool is_stopping; /* guarded by lock */
+    bool is_stopping; /* guarded by lock, both */
+    bool is_save_wanted;
 };
 
+void ticker_init(struct ticker *t, struct app *app);
+
 /* Starts the threads; the store must be loaded. False when a thread cannot be made. */
-bool ticker_start(struct ticker *t, struct app *app) WARN_UNUSED;
+bool ticker_start(struct ticker *t) WARN_UNUSED;
+
+/* The next snapshot is to be written now, whatever the interval; any thread, also before the start.
+ * One that fails is tried again soon. */
+void ticker_save_soon(struct ticker *t);
 
 /* Ends them; a snapshot that is being written is finished first. */
 void ticker_stop(struct ticker *t);

@@ -1,0 +1,337 @@
+#include "http/recorder.h"
+
+#include "http/clock.h"
+#include "http/log.h"
+#include "http/remote_write.h"
+#include "tsdb/tsdb.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+/* Senders wait as long as they are told; what is missing here comes back within seconds. */
+#define RETRY_AFTER_SECONDS "5"
+
+enum {
+    FAULT_LOG_INTERVAL_MS = 10000,
+    PROGRESS_LOG_INTERVAL_MS = 2000,
+    /* A message of a record may be that long: whoever accepted it had a limit, not we. */
+    REPLAY_MESSAGE_BYTES_MAX = INT32_MAX,
+};
+
+void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a)
+{
+    memset(r, 0, sizeof(*r));
+    r->db = db;
+    r->arena = a;
+    r->owner = budget_owner(a->budget, "requests");
+}
+
+/* --- the way back ----------------------------------------------------------------------------- */
+
+struct replay {
+    struct recorder *r;
+    struct region region;
+    int64_t started_ms, told_ms;
+    struct journal_record at; /* the record that is being stored, for messages */
+    char *error;
+    size_t n_error;
+};
+
+static int out_of_memory(struct replay *p)
+{
+    snprintf(p->error, p->n_error,
+             "the journal does not fit into memory: record %" PRIu64 " of segment %" PRIu64
+             "; give more with --storage.memory-limit",
+             p->at.sequence, p->at.segment);
+    return ERR_NO_MEMORY;
+}
+
+/* What another program, or another version, has written: told once, never the end of the start. */
+static void bad_record(struct replay *p, const char *why)
+{
+    struct recorder *r = p->r;
+    if (r->n_records_bad++ == 0)
+        LOG_WARN("A record of the journal makes no sense and is left out.",
+                 log_u64("sequence", p->at.sequence), log_u64("segment", p->at.segment),
+                 log_u64("byte", p->at.offset), log_text("reason", why));
+}
+
+static int replay_write(struct replay *p, const struct journal_record *record)
+{
+    struct recorder *r = p->r;
+    struct remote_write rw;
+    char text[REMOTE_WRITE_TEXT_MAX];
+    int status = remote_write_decode((const char *)record->body, record->body_bytes,
+                                     REPLAY_MESSAGE_BYTES_MAX, tsdb_series_hash(r->db), &p->region,
+                                     &rw, text);
+    if (status == 503)
+        return out_of_memory(p);
+    if (status != 0 || !refusals_apply(record->meta, record->meta_bytes, &rw.body)) {
+        bad_record(p,
+                   status != 0 ? text : "it does not have the samples that it says were refused");
+        return 0;
+    }
+    remote_write_replay(&rw, r->db);
+    r->n_samples_replayed += rw.counts.stored;
+    return rw.is_out_of_memory ? out_of_memory(p) : 0;
+}
+
+static int visit(void *ctx, const struct journal_record *record)
+{
+    struct replay *p = ctx;
+    int err = 0;
+    p->at = *record;
+    if (record->kind == RECORD_WRITE_V1)
+        err = replay_write(p, record);
+    else if (p->r->n_records_unknown++ == 0)
+        LOG_WARN("The journal has records of a kind that this version does not know; they are left "
+                 "out.",
+                 log_u64("kind", record->kind), log_u64("sequence", record->sequence));
+    region_release(&p->region);
+    return err;
+}
+
+static void progress(void *ctx, const struct journal_progress *at)
+{
+    struct replay *p = ctx;
+    int64_t now_ms = clock_boot_ms();
+    atomic_store(&p->r->n_segments, at->n_segments);
+    atomic_store(&p->r->n_replayed, at->segment);
+    if (now_ms - p->told_ms < PROGRESS_LOG_INTERVAL_MS)
+        return;
+    p->told_ms = now_ms;
+    LOG_INFO("Reading the journal.", log_u64("segment", at->segment),
+             log_u64("segments", at->n_segments), log_u64("bytes", at->bytes),
+             log_u64("of_bytes", at->n_bytes));
+}
+
+static void tell(const struct replay *p)
+{
+    const struct recorder *r = p->r;
+    const struct journal_replay_report *j = &r->replayed;
+    if (j->segments > 0)
+        LOG_INFO("Journal read.", log_u64("segments", j->segments), log_u64("records", j->records),
+                 log_u64("samples", r->n_samples_replayed), log_u64("bytes", j->file_bytes),
+                 log_seconds("seconds", (uint64_t)(clock_boot_ms() - p->started_ms)));
+    if (j->torn_bytes > 0)
+        LOG_INFO(
+            "The journal ends with a torn record, which was never acknowledged; it is cut off.",
+            log_u64("bytes", j->torn_bytes), log_u64("segments", j->torn_segments));
+    if (!journal_replay_is_clean(j))
+        LOG_WARN("Parts of the journal were lost.", log_u64("records", j->lost_records),
+                 log_u64("frames", j->lost_frames), log_u64("too_long", j->too_long),
+                 log_u64("missing_segments", j->missing_segments),
+                 log_u64("unreadable_segments", j->unreadable_segments),
+                 log_text("detail", j->detail));
+}
+
+static int explain(struct recorder *r, int err, char *error, size_t n)
+{
+    const char *detail = r->replayed.detail;
+    if (error[0] == '\0')
+        snprintf(error, n, "the journal cannot be read: %s%s%s%s", tsdb_err_text(err),
+                 detail[0] ? ": " : "", detail,
+                 err == ERR_NO_MEMORY ? "; give more with --storage.memory-limit" : "");
+    return err;
+}
+
+int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
+{
+    struct replay p = {.r = r, .started_ms = clock_boot_ms(), .error = error, .n_error = n};
+    error[0] = '\0';
+    p.told_ms = p.started_ms;
+    if (io_file_open(&r->files, dir) != 0) {
+        snprintf(error, n, "cannot open the directory \"%.200s\": %s", dir, strerror(errno));
+        return ERR_IO;
+    }
+    r->is_open = true;
+    region_init(&p.region, r->arena, r->owner, 0);
+    const struct journal_replay_options o = {
+        .io = &r->files.io, .arena = r->arena, .visit = visit, .progress = progress, .ctx = &p};
+    int err = journal_replay(&o, &r->replayed);
+    region_release(&p.region);
+    if (err != 0)
+        return explain(r, err, error, n);
+    tell(&p);
+    return 0;
+}
+
+/* --- start and stop --------------------------------------------------------------------------- */
+
+static void on_want(void *ctx, enum journal_want why)
+{
+    struct recorder *r = ctx;
+    LOG_INFO(why == JOURNAL_WANT_ROOM
+                 ? "The journal is half full: a snapshot is taken early."
+                 : "The journal could not be synced: a snapshot is taken early.",
+             log_text("why", why == JOURNAL_WANT_ROOM ? "room" : "safety"));
+    r->want_snapshot(r->ctx);
+}
+
+/* Half of what is free when we start, the journal's own segments counted as free. */
+static uint64_t max_bytes(const struct recorder *r, const struct config *c)
+{
+    struct statvfs fs;
+    uint64_t most = (uint64_t)RECORDER_MAX_BYTES_DEFAULT_GIB << 30;
+    if (c->journal_max_bytes > 0)
+        return c->journal_max_bytes;
+    if (fstatvfs(r->files.dir_fd, &fs) != 0)
+        return most;
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize + r->replayed.file_bytes;
+    uint64_t half = free_bytes / 2;
+    return half < most ? (half > JOURNAL_SEGMENT_BYTES_MIN ? half : JOURNAL_SEGMENT_BYTES_MIN)
+                       : most;
+}
+
+int recorder_start(struct recorder *r, const struct config *c, void (*want_snapshot)(void *ctx),
+                   void *ctx)
+{
+    bool is_off = c->journal_sync_ms == JOURNAL_SYNC_OFF;
+    bool is_always = c->journal_sync_ms == JOURNAL_SYNC_ALWAYS;
+    r->want_snapshot = want_snapshot;
+    r->ctx = ctx;
+    const struct journal_options o = {
+        .io = &r->files.io,
+        .arena = r->arena,
+        .mode = is_off      ? JOURNAL_OFF
+                : is_always ? JOURNAL_ALWAYS
+                            : JOURNAL_INTERVAL,
+        .sync_ms = c->journal_sync_ms,
+        .max_bytes = max_bytes(r, c),
+        .number_min = r->replayed.newest + 1,
+        .sequence_min = r->replayed.next_sequence,
+        .want_snapshot = on_want,
+        .ctx = r,
+    };
+    return journal_open(&o, &r->journal);
+}
+
+void recorder_stop(struct recorder *r)
+{
+    if (r->journal != NULL && journal_close(r->journal) != 0)
+        LOG_ERROR("The journal could not be synced at the end.",
+                  log_text("error", strerror(errno)));
+    r->journal = NULL;
+    if (r->is_open)
+        io_file_close(&r->files);
+    r->is_open = false;
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+void recorder_answer(struct request *rq, int status, const char *text)
+{
+    if (status == 204) {
+        reply_static(rq, 204, NULL, "", 0);
+        return;
+    }
+    if (status == 503)
+        reply_header(rq, "Retry-After", RETRY_AFTER_SECONDS);
+    reply_text(rq, status, "%s", text);
+}
+
+/* A request that waits for its record; in its region. */
+struct waiting {
+    struct journal_entry entry; /* first: done() is given it */
+    struct iovec body;
+    struct request *rq;
+    int status;
+    char text[REMOTE_WRITE_TEXT_MAX];
+};
+
+static void answer_fault(struct request *rq, int err, int sys_errno)
+{
+    static struct log_gate gate;
+    uint64_t held;
+    char text[256];
+    if (err == ERR_IO)
+        snprintf(text, sizeof(text), "the journal cannot be written: %s; try again later\n",
+                 strerror(sys_errno));
+    else
+        snprintf(text, sizeof(text), "%s; try again later\n", tsdb_err_text(err));
+    if (log_gate_open(&gate, clock_boot_ms(), FAULT_LOG_INTERVAL_MS, &held))
+        LOG_ERROR("The journal does not take what was written; senders are told 503.",
+                  log_text("error", tsdb_err_text(err)),
+                  log_text("system", err == ERR_IO ? strerror(sys_errno) : ""),
+                  log_u64("requests_not_logged", held));
+    recorder_answer(rq, 503, text);
+}
+
+static void finish(struct request *rq)
+{
+    body_release(&rq->body);
+    request_resume(rq);
+}
+
+static void done(struct journal_entry *e, int err)
+{
+    struct waiting *w = (struct waiting *)(void *)e;
+    struct request *rq = w->rq;
+    if (err != 0)
+        answer_fault(rq, err, e->sys_errno);
+    else
+        recorder_answer(rq, w->status, w->text);
+    finish(rq);
+}
+
+void recorder_write(struct recorder *r, struct request *rq, int status, const char *text,
+                    const uint8_t *meta, size_t n_meta)
+{
+    if (r->journal == NULL) {
+        recorder_answer(rq, status, text);
+        return;
+    }
+    struct waiting *w = region_alloc(&rq->region, sizeof(*w));
+    if (w == NULL) {
+        recorder_answer(rq, 503, "out of memory (--storage.memory-limit); try again later\n");
+        return;
+    }
+    *w = (struct waiting){
+        .entry = {.kind = RECORD_WRITE_V1,
+                  .time_ms = clock_wall_ms(),
+                  .meta = meta,
+                  .meta_bytes = n_meta,
+                  .parts = &w->body,
+                  .n_parts = 1,
+                  .done = done},
+        .body = {.iov_base = rq->body.bytes, .iov_len = rq->body.n},
+        .rq = rq,
+        .status = status,
+    };
+    snprintf(w->text, sizeof(w->text), "%s", text);
+    request_park(rq);
+    errno = 0;
+    int err = journal_submit(r->journal, &w->entry);
+    if (err != 0) {
+        answer_fault(rq, err, errno);
+        finish(rq);
+    }
+}
+
+/* --- snapshots -------------------------------------------------------------------------------- */
+
+uint64_t recorder_cut(struct recorder *r)
+{
+    uint64_t number = 0;
+    if (r->journal != NULL)
+        journal_cut(r->journal, &number);
+    return number;
+}
+
+void recorder_drop(struct recorder *r, uint64_t number)
+{
+    if (r->journal != NULL && journal_drop(r->journal, number) != 0)
+        LOG_WARN("Old segments of the journal could not be removed; the next snapshot tries again.",
+                 log_text("error", strerror(errno)));
+}
+
+bool recorder_stats(const struct recorder *r, struct journal_stats *ret)
+{
+    if (r->journal == NULL)
+        return false;
+    journal_stats(r->journal, ret);
+    return true;
+}

@@ -1,0 +1,83 @@
+/* Between requests and the journal: what was stored is written down before it is acknowledged, and
+ * at the start it is read back.
+ *
+ *     request -> decode -> store -> recorder_write: parked ... journal -> 204, 400 or 503
+ *     start:     journal_replay -> decode -> store, nothing judged
+ *
+ * A sample is stored before its record is written, so that a snapshot which begins in between holds
+ * it; a request whose record could not be written is answered 503, its sender comes back, and finds
+ * its samples there already.
+ *
+ * Records (the journal's kinds): RECORD_WRITE_V1 is the body of a remote write 1.0 request as it
+ * was received, its meta what was refused of it (http/refusals.h). Numbers are never used for
+ * anything else; an unknown one, of a newer version, is counted and left out.
+ *
+ * Threads: open and replay before the server has work, close after it has none; the others from
+ * any. */
+#ifndef HG_HTTP_RECORDER_H
+#define HG_HTTP_RECORDER_H
+
+#include "http/config.h"
+#include "http/request.h"
+#include "snapshot/journal.h"
+#include "snapshot/journal_replay.h"
+
+#include <stdatomic.h>
+
+struct tsdb;
+
+enum record_kind {
+    RECORD_WRITE_V1 = 1,
+};
+
+enum {
+    RECORDER_MAX_BYTES_DEFAULT_GIB = 4, /* of the journal; or half of the free disk */
+};
+
+struct recorder {
+    struct tsdb *db;
+    struct arena *arena;
+    unsigned owner; /* of regions */
+    struct io_file files;
+    struct journal *journal; /* NULL: there is no directory */
+    void (*want_snapshot)(void *ctx);
+    void *ctx;
+    _Atomic uint64_t n_replayed, n_segments; /* segments begun, of how many */
+    struct journal_replay_report replayed;   /* after recorder_replay */
+    uint64_t n_samples_replayed, n_records_unknown, n_records_bad;
+    bool is_open;
+};
+
+void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a);
+
+/* Opens dir, which is locked, and brings back what its journal holds. Logs what was found and what
+ * was lost. Errors: of journal_replay, ERR_NO_MEMORY when a record does not fit into memory;
+ * `error` (of n bytes) then holds a sentence. */
+int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n) WARN_UNUSED;
+
+/* Begins the journal that c asks for, after recorder_replay. want_snapshot is called by a thread of
+ * the journal's when a snapshot would make room or make safe. Errors: of journal_open. */
+int recorder_start(struct recorder *r, const struct config *c, void (*want_snapshot)(void *ctx),
+                   void *ctx) WARN_UNUSED;
+
+/* Nobody writes any more. Syncs; logs it when that fails. */
+void recorder_stop(struct recorder *r);
+
+/* A request that was stored, at least in part: parks it, writes its body down, and answers it with
+ * status and text (at most REMOTE_WRITE_TEXT_MAX, copied) once that is as safe as --journal.sync
+ * says; or with 503 when it is not. Answers at once without a journal. meta: in the request's
+ * region, borrowed until then. */
+void recorder_write(struct recorder *r, struct request *rq, int status, const char *text,
+                    const uint8_t *meta, size_t n_meta);
+
+/* Answers a write: 204 without a body, anything else with the text; 503 says when to come back. */
+void recorder_answer(struct request *rq, int status, const char *text);
+
+/* Before a snapshot is begun, and when it is safe on disk. */
+uint64_t recorder_cut(struct recorder *r);
+void recorder_drop(struct recorder *r, uint64_t number);
+
+/* False without a journal. */
+bool recorder_stats(const struct recorder *r, struct journal_stats *ret);
+
+#endif
