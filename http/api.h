@@ -22,6 +22,7 @@ void api_label_values(struct request *rq);
 void api_buildinfo(struct request *rq);
 void api_flags(struct request *rq);
 void api_runtimeinfo(struct request *rq);
+void api_walreplay(struct request *rq);
 void api_memory(struct request *rq);
 
 /* api_tsdb.c */

@@ -22,6 +22,20 @@ static void put_number(struct json *j, const char *key, uint64_t value)
     json_u64(j, value);
 }
 
+/* Segments of the journal; answered while they are read. */
+void api_walreplay(struct request *rq)
+{
+    const struct recorder *r = &rq->app->recorder;
+    struct json j;
+    reply_begin(rq, &j);
+    json_object(&j);
+    put_number(&j, "min", 0);
+    put_number(&j, "max", atomic_load(&r->n_segments));
+    put_number(&j, "current", atomic_load(&r->n_replayed));
+    json_object_end(&j);
+    reply_end(rq, &j);
+}
+
 /* Clients choose by the version; who we are stands in the other fields. */
 void api_buildinfo(struct request *rq)
 {

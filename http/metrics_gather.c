@@ -55,6 +55,26 @@ enum family {
     SNAPSHOT_BYTES,
     SNAPSHOTS,
     SNAPSHOTS_FAILED,
+    JOURNAL_FAILING,
+    JOURNAL_UNSAFE,
+    JOURNAL_BYTES,
+    JOURNAL_MAX_BYTES,
+    JOURNAL_SEGMENTS,
+    JOURNAL_UNSYNCED,
+    JOURNAL_WAITING,
+    JOURNAL_OLDEST_WAIT,
+    JOURNAL_SYNC_AGE,
+    JOURNAL_RECORDS,
+    JOURNAL_WRITTEN_BYTES,
+    JOURNAL_WRITES,
+    JOURNAL_SYNCS,
+    JOURNAL_FAILURES,
+    JOURNAL_REFUSED,
+    JOURNAL_SYNC_SECONDS,
+    JOURNAL_REPLAYED,
+    JOURNAL_LOST,
+    JOURNAL_LOST_FRAMES,
+    JOURNAL_TORN,
     WRITE_BYTES,
     WRITE_SAMPLES,
     WRITE_INVALID_LABELS,
@@ -160,6 +180,48 @@ static const struct metric_family families[] = {
     [SNAPSHOTS] = {"hourglass_snapshots_total", "Snapshots written.", METRIC_COUNTER},
     [SNAPSHOTS_FAILED] = {"hourglass_snapshots_failed_total", "Snapshots that failed.",
                           METRIC_COUNTER},
+    [JOURNAL_FAILING] = {"hourglass_journal_failing",
+                         "1 while the journal cannot be written: writes are answered 503.",
+                         METRIC_GAUGE},
+    [JOURNAL_UNSAFE] = {"hourglass_journal_unsafe",
+                        "1 from a sync that failed to the next snapshot: what was acknowledged may "
+                        "be in memory only.",
+                        METRIC_GAUGE},
+    [JOURNAL_BYTES] = {"hourglass_journal_bytes", "Size of the journal on disk.", METRIC_GAUGE},
+    [JOURNAL_MAX_BYTES] = {"hourglass_journal_max_bytes",
+                           "--journal.max-size: half of it starts a snapshot early.", METRIC_GAUGE},
+    [JOURNAL_SEGMENTS] = {"hourglass_journal_segments", "Files of the journal.", METRIC_GAUGE},
+    [JOURNAL_UNSYNCED] = {"hourglass_journal_unsynced_bytes",
+                          "Written since the last sync: what a power cut would lose.",
+                          METRIC_GAUGE},
+    [JOURNAL_WAITING] = {"hourglass_journal_waiting_bytes",
+                         "Records that wait to be written or synced.", METRIC_GAUGE},
+    [JOURNAL_OLDEST_WAIT] = {"hourglass_journal_oldest_wait_seconds",
+                             "How long the oldest of them has waited.", METRIC_GAUGE},
+    [JOURNAL_SYNC_AGE] = {"hourglass_journal_last_sync_age_seconds",
+                          "Since the last sync that worked.", METRIC_GAUGE},
+    [JOURNAL_RECORDS] = {"hourglass_journal_records_total", "Requests written down.",
+                         METRIC_COUNTER},
+    [JOURNAL_WRITTEN_BYTES] = {"hourglass_journal_record_bytes_total", "Their bytes.",
+                               METRIC_COUNTER},
+    [JOURNAL_WRITES] = {"hourglass_journal_writes_total", "Writes, each of all that waited.",
+                        METRIC_COUNTER},
+    [JOURNAL_SYNCS] = {"hourglass_journal_syncs_total", "Syncs that worked.", METRIC_COUNTER},
+    [JOURNAL_FAILURES] = {"hourglass_journal_failures_total", "Calls that failed, by call.",
+                          METRIC_COUNTER},
+    [JOURNAL_REFUSED] = {"hourglass_journal_refused_total",
+                         "Requests that were answered 503 for the journal's sake, by reason.",
+                         METRIC_COUNTER},
+    [JOURNAL_SYNC_SECONDS] = {"hourglass_journal_sync_duration_seconds", "How long syncs took.",
+                              METRIC_HISTOGRAM},
+    [JOURNAL_REPLAYED] = {"hourglass_journal_replayed_records_total",
+                          "Records that were read back at the start.", METRIC_COUNTER},
+    [JOURNAL_LOST] = {"hourglass_journal_lost_records_total",
+                      "Records that were damaged or missing at the start.", METRIC_COUNTER},
+    [JOURNAL_LOST_FRAMES] = {"hourglass_journal_lost_frames_total", "Damaged frames at the start.",
+                             METRIC_COUNTER},
+    [JOURNAL_TORN] = {"hourglass_journal_torn_bytes_total",
+                      "Cut off at the start: a record that was being written.", METRIC_COUNTER},
     [WRITE_BYTES] = {"hourglass_remote_write_bytes_total", "Bytes of remote write bodies.",
                      METRIC_COUNTER},
     [WRITE_SAMPLES] = {"hourglass_remote_write_samples_total",
@@ -321,6 +383,53 @@ static void gather_snapshot(const struct walk *w, struct app *app)
     emit(w, SNAPSHOTS_FAILED, (double)atomic_load(&s->n_failed));
 }
 
+static void gather_syncs(const struct walk *w, const struct journal_stats *j)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < JOURNAL_SYNC_BUCKETS; i++) {
+        char bound[FLOAT_TEXT_MAX];
+        bool is_last = i == JOURNAL_SYNC_BUCKETS - 1;
+        float_text_plain((double)journal_sync_bucket_ns(i) / 1e9, bound);
+        const struct metric_label le = {"le", is_last ? "+Inf" : bound};
+        n += j->sync_buckets[i];
+        emit_with(w, JOURNAL_SYNC_SECONDS, "_bucket", &le, 1, (double)n);
+    }
+    emit_with(w, JOURNAL_SYNC_SECONDS, "_sum", NULL, 0, (double)j->sync_sum_ns / 1e9);
+    emit_with(w, JOURNAL_SYNC_SECONDS, "_count", NULL, 0, (double)n);
+}
+
+static void gather_journal(const struct walk *w, struct app *app)
+{
+    const struct recorder *r = &app->recorder;
+    struct journal_stats j;
+    if (!recorder_stats(r, &j))
+        return;
+    emit(w, JOURNAL_FAILING, j.is_failing);
+    emit(w, JOURNAL_UNSAFE, j.is_unsafe);
+    emit(w, JOURNAL_BYTES, (double)j.bytes);
+    emit(w, JOURNAL_MAX_BYTES, (double)j.max_bytes);
+    emit(w, JOURNAL_SEGMENTS, (double)j.n_segments);
+    emit(w, JOURNAL_UNSYNCED, (double)j.unsynced_bytes);
+    emit(w, JOURNAL_WAITING, (double)j.waiting_bytes);
+    emit(w, JOURNAL_OLDEST_WAIT, (double)j.oldest_wait_ns / 1e9);
+    emit(w, JOURNAL_SYNC_AGE, (double)j.last_sync_ns / 1e9);
+    emit(w, JOURNAL_RECORDS, (double)j.n_records);
+    emit(w, JOURNAL_WRITTEN_BYTES, (double)j.record_bytes);
+    emit(w, JOURNAL_WRITES, (double)j.n_writes);
+    emit(w, JOURNAL_SYNCS, (double)j.n_syncs);
+    emit_by(w, JOURNAL_FAILURES, "call", "write", (double)j.n_write_failures);
+    emit_by(w, JOURNAL_FAILURES, "call", "sync", (double)j.n_sync_failures);
+    emit_by(w, JOURNAL_FAILURES, "call", "other", (double)j.n_other_failures);
+    emit_by(w, JOURNAL_REFUSED, "reason", "busy", (double)j.n_refused_busy);
+    emit_by(w, JOURNAL_REFUSED, "reason", "full", (double)j.n_refused_full);
+    emit_by(w, JOURNAL_REFUSED, "reason", "failing", (double)(j.n_refused_failing + j.n_failed));
+    gather_syncs(w, &j);
+    emit(w, JOURNAL_REPLAYED, (double)r->replayed.records);
+    emit(w, JOURNAL_LOST, (double)r->replayed.lost_records);
+    emit(w, JOURNAL_LOST_FRAMES, (double)r->replayed.lost_frames);
+    emit(w, JOURNAL_TORN, (double)r->replayed.torn_bytes);
+}
+
 static double counter(const struct app *app, enum metric_counter which)
 {
     return (double)atomic_load_explicit(&app->metrics.counters[which], memory_order_relaxed);
@@ -424,6 +533,7 @@ void metrics_gather(struct app *app, metrics_visit visit, void *ctx)
     emit(&w, RETENTION_BYTES, (double)app->config.storage_memory_limit_bytes);
     gather_memory(&w, app, &stats);
     gather_snapshot(&w, app);
+    gather_journal(&w, app);
     gather_requests(&w, app);
     gather_routes(&w, app);
     gather_process(&w);

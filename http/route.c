@@ -21,6 +21,7 @@ static const struct route routes[] = {
     {"/api/v1/status/buildinfo", GET, ROUTE_NEEDS_STORE, api_buildinfo, NULL},
     {"/api/v1/status/flags", GET, ROUTE_NEEDS_STORE, api_flags, NULL},
     {"/api/v1/status/runtimeinfo", GET, ROUTE_NEEDS_STORE, api_runtimeinfo, NULL},
+    {"/api/v1/status/walreplay", GET, 0, api_walreplay, NULL},
     {"/api/v1/status/memory", GET, ROUTE_NEEDS_STORE, api_memory, NULL},
     {"/api/v1/status/tsdb", GET, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_tsdb, NULL},
     {"/api/v1/admin/tsdb/snapshot", POST_PUT, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_snapshot,

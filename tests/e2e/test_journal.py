@@ -50,12 +50,12 @@ def test_late_samples_duplicates_and_stale_markers_come_back():
         server.write_ok((LABELS, [(at - 1000, 1.5), (at, STALE)]))
         server.write_ok((LABELS, [(at - 1800000, 2.5)]))
         server.write_ok((LABELS, [(at - 1800000, 2.5), (at - 1000, 1.5)]))
-        server.write_ok(({"__name__": "alive"}, [(at, 1.0)]), ({"__name__": "nan"}, [(at, float("nan"))]))
+        server.write_ok(({"__name__": "alive"}, [(at, 1.0)]), ({"__name__": "no_number"}, [(at, float("nan"))]))
         before = kept(server, "kept", at)
         killed(server)
         assert kept(server, "kept", at) == before == [(at - 1800000, "2.5"), (at - 1000, "1.5")]
         assert not server.query("kept", at=at / 1000)["result"], "its marker is there, too"
-        assert server.query("nan", at=at / 1000)["result"][0]["value"][1] == "NaN"
+        assert server.query("no_number", at=at / 1000)["result"][0]["value"][1] == "NaN"
 
 
 def test_what_was_refused_stays_refused():
