@@ -165,11 +165,13 @@ def test_damage_in_the_middle_loses_what_it_covers():
 
 
 def test_a_full_disk_is_503_until_there_is_room():
-    """A limit on the size of files stands for the disk: what a write would push past it fails."""
+    """A limit on the size of files stands for the disk: what a write would push past it fails. The journal is longer than
+    the log, which is to go on."""
     with Hourglass(**{"snapshot.interval": "10h"}) as server:
         server.start()
         at = now_ms()
-        server.write_ok((LABELS, [(at - 10000, 1.0)]))
+        server.write_ok((LABELS, [(at - 10000, 1.0)]),
+                        *(({"__name__": "bulk", "n": str(n)}, [(at, 1.0)]) for n in range(5000)))
         size = os.path.getsize(journals(server)[-1])
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         answer = server.write((LABELS, [(at - 9000, 2.0)]))
