@@ -33,65 +33,68 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a)
 
 struct replay {
     struct recorder *r;
-    struct region region;
     int64_t started_ms, told_ms;
-    struct journal_record at; /* the record that is being stored, for messages */
     char *error;
     size_t n_error;
 };
 
-static int out_of_memory(struct replay *p)
+static int out_of_memory(const struct journal_record *at, char *error, size_t n)
 {
-    snprintf(p->error, p->n_error,
+    snprintf(error, n,
              "the journal does not fit into memory: record %" PRIu64 " of segment %" PRIu64
              "; give more with --storage.memory-limit",
-             p->at.sequence, p->at.segment);
+             at->sequence, at->segment);
     return ERR_NO_MEMORY;
 }
 
 /* What another program, or another version, has written: told once, never the end of the start. */
-static void bad_record(struct replay *p, const char *why)
+static void bad_record(struct recorder *r, const struct journal_record *at, const char *why)
 {
-    struct recorder *r = p->r;
     if (r->n_records_bad++ == 0)
         LOG_WARN("A record of the journal makes no sense and is left out.",
-                 log_u64("sequence", p->at.sequence), log_u64("segment", p->at.segment),
-                 log_u64("byte", p->at.offset), log_text("reason", why));
+                 log_u64("sequence", at->sequence), log_u64("segment", at->segment),
+                 log_u64("byte", at->offset), log_text("reason", why));
 }
 
-static int replay_write(struct replay *p, const struct journal_record *record)
+static int take_write(struct recorder *r, struct region *region, const struct journal_record *at,
+                      char *error, size_t n)
 {
-    struct recorder *r = p->r;
     struct remote_write rw;
     char text[REMOTE_WRITE_TEXT_MAX];
-    int status = remote_write_decode((const char *)record->body, record->body_bytes,
-                                     REPLAY_MESSAGE_BYTES_MAX, tsdb_series_hash(r->db), &p->region,
-                                     &rw, text);
+    int status =
+        remote_write_decode((const char *)at->body, at->body_bytes, REPLAY_MESSAGE_BYTES_MAX,
+                            tsdb_series_hash(r->db), region, &rw, text);
     if (status == 503)
-        return out_of_memory(p);
-    if (status != 0 || !refusals_apply(record->meta, record->meta_bytes, &rw.body)) {
-        bad_record(p,
-                   status != 0 ? text : "it does not have the samples that it says were refused");
+        return out_of_memory(at, error, n);
+    if (status != 0 || !refusals_apply(at->meta, at->meta_bytes, &rw.body)) {
+        text[strcspn(text, "\n")] = '\0';
+        bad_record(r, at, status != 0 ? text : "samples that it does not have were refused");
         return 0;
     }
     remote_write_replay(&rw, r->db);
     r->n_samples_replayed += rw.counts.stored;
-    return rw.is_out_of_memory ? out_of_memory(p) : 0;
+    return rw.is_out_of_memory ? out_of_memory(at, error, n) : 0;
+}
+
+int recorder_take(struct recorder *r, const struct journal_record *record, char *error, size_t n)
+{
+    struct region region;
+    int err = 0;
+    region_init(&region, r->arena, r->owner, 0);
+    if (record->kind == RECORD_WRITE_V1)
+        err = take_write(r, &region, record, error, n);
+    else if (r->n_records_unknown++ == 0)
+        LOG_WARN("The journal has records of a kind that this version does not know; they are left "
+                 "out.",
+                 log_u64("kind", record->kind), log_u64("sequence", record->sequence));
+    region_release(&region);
+    return err;
 }
 
 static int visit(void *ctx, const struct journal_record *record)
 {
     struct replay *p = ctx;
-    int err = 0;
-    p->at = *record;
-    if (record->kind == RECORD_WRITE_V1)
-        err = replay_write(p, record);
-    else if (p->r->n_records_unknown++ == 0)
-        LOG_WARN("The journal has records of a kind that this version does not know; they are left "
-                 "out.",
-                 log_u64("kind", record->kind), log_u64("sequence", record->sequence));
-    region_release(&p->region);
-    return err;
+    return recorder_take(p->r, record, p->error, p->n_error);
 }
 
 static void progress(void *ctx, const struct journal_progress *at)
@@ -148,11 +151,9 @@ int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
         return ERR_IO;
     }
     r->is_open = true;
-    region_init(&p.region, r->arena, r->owner, 0);
     const struct journal_replay_options o = {
         .io = &r->files.io, .arena = r->arena, .visit = visit, .progress = progress, .ctx = &p};
     int err = journal_replay(&o, &r->replayed);
-    region_release(&p.region);
     if (err != 0)
         return explain(r, err, error, n);
     tell(&p);

@@ -55,6 +55,11 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a);
  * `error` (of n bytes) then holds a sentence. */
 int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n) WARN_UNUSED;
 
+/* Stores one record as recorder_replay does. error (of n bytes) holds a sentence when it does not
+ * fit into memory (ERR_NO_MEMORY). */
+int recorder_take(struct recorder *r, const struct journal_record *record, char *error,
+                  size_t n) WARN_UNUSED;
+
 /* Begins the journal that c asks for, after recorder_replay. want_snapshot is called by a thread of
  * the journal's when a snapshot would make room or make safe. Errors: of journal_open. */
 int recorder_start(struct recorder *r, const struct config *c, void (*want_snapshot)(void *ctx),
