@@ -150,10 +150,10 @@ static bool add_entry(struct walk *w, struct series_part *s)
 
 /* --- the usual form --------------------------------------------------------------------------- */
 
-/* How far behind the end of its series a look at the usual form may go: the head of a label, a name
- * as long as a byte can say, and the head of its value. A series that ends closer to the end of the
- * message goes field by field. */
-enum { USUAL_REACH = 4 + UINT8_MAX + 2 };
+/* How far behind the end of its series a look at the usual form may go: from the last byte on, the
+ * head of a label, a name as long as a byte can say, and the head of its value. A series that ends
+ * closer to the end of the message goes field by field. */
+enum { USUAL_REACH = 4 + UINT8_MAX + 2 - 1 };
 
 static inline uint32_t read_u32(const uint8_t *at)
 {

@@ -195,13 +195,15 @@ Test(write_body, labels_that_do_not_lie_together_are_copied_together)
 
 Test(write_body, labels_behind_the_samples_stay_where_they_are)
 {
-    static struct message series;
+    static struct message m, series;
     message_sample(&series, 1, 2);
     message_labels(&series, "__name__=up,job=x");
-    size_t before = region.taken_bytes;
-    cr_assert_eq(walk_series(series.bytes, series.n), WRITE_BODY_TAKEN);
+    message_field(&m, 1, series.bytes, series.n);
+    cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
     cr_assert_eq(labels_of(0).n, 2);
-    cr_assert_leq(region.taken_bytes, before + REGION_FIRST_BYTES);
+    cr_assert_eq(write_body_walk(m.bytes, m.n, NO_LIMIT, &hash, &region, &body), WRITE_BODY_TAKEN);
+    const char *form = entry(0)->form;
+    cr_assert(form > m.bytes && form + entry(0)->n_form == m.bytes + m.n);
 }
 
 Test(write_body, odd_labels)
@@ -255,6 +257,21 @@ Test(write_body, lengths_of_labels_around_those_of_one_byte)
     }
 }
 
+/* The second byte of its length is that of a tag of a name, and its name holds what would be the
+ * rest of a short label. */
+Test(write_body, a_long_label_that_looks_like_a_short_one)
+{
+    enum { NAME = 20, ALL = 1280 + 10, HEADS = 2 + 3 };
+    static struct message series;
+    static char value[ALL];
+    char name[NAME] = "_________\x12\x7c________";
+    message_label(&series, name, NAME, value, ALL - NAME - HEADS);
+    cr_assert_eq(memcmp(series.bytes, "\x0a\x8a\x0a\x0a\x14", 5), 0);
+    message_sample(&series, 1, 1);
+    cr_assert_eq(walk_series(series.bytes, series.n), WRITE_BODY_TAKEN);
+    cr_assert_eq(labels_of(0).items[0].name_len, NAME);
+}
+
 Test(write_body, odd_samples)
 {
     static const struct {
@@ -266,6 +283,8 @@ Test(write_body, odd_samples)
         {BYTES(""), 0, 0},
         {BYTES("\x09\x01\0\0\0\0\0\0\0"), 1, 0},
         {BYTES("\x10\x05"), 0, 5},
+        {BYTES("\x19________\x10\x05"), 0, 5},
+        {BYTES("\x09\x01\0\0\0\0\0\0\0\x18\x05"), 1, 0},
         {BYTES("\x10\x05\x09\x01\0\0\0\0\0\0\0"), 1, 5},
         {BYTES("\x09\x01\0\0\0\0\0\0\0\x10\x05\x10\x06"), 1, 6},
         {BYTES("\x09\x01\0\0\0\0\0\0\0\x09\x02\0\0\0\0\0\0\0\x10\x05"), 2, 5},
@@ -315,6 +334,39 @@ Test(write_body, a_message_cut_anywhere_is_malformed)
     cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
 }
 
+/* What is cut off a series is there all the same, as the beginning of the next one. */
+Test(write_body, a_series_cut_anywhere)
+{
+    static struct message series;
+    message_labels(&series, "__name__=whole,job=x");
+    message_sample(&series, 1700000000000, 1);
+    message_sample(&series, 1700000015000, 1);
+    for (size_t n = 0; n < series.n; n++) {
+        static struct message m;
+        m.n = 0;
+        message_field(&m, 1, series.bytes, n);
+        message_series(&m, "__name__=next", 1, 1);
+        (void)walk(&m);
+    }
+}
+
+/* The last byte of a series begins what looks like a label whose name ends with the message or near
+ * it; a sanitizer sees the bytes behind that. */
+Test(write_body, a_look_ahead_ends_with_the_message)
+{
+    for (size_t n = 250; n < 270; n++) {
+        static struct message m, series;
+        m.n = series.n = 0;
+        message_labels(&series, "__name__=next");
+        series.bytes[series.n++] = 0x0a;
+        message_field(&m, 1, series.bytes, series.n);
+        memset(m.bytes + m.n, 0, n);
+        memcpy(m.bytes + m.n, "\x05\x0a\xff", 3);
+        m.n += n;
+        cr_assert_eq(walk_exactly(m.bytes, m.n), WRITE_BODY_MALFORMED);
+    }
+}
+
 /* What is wrong in the second of two series: nothing of the first is kept either. */
 Test(write_body, malformed_series)
 {
@@ -322,18 +374,20 @@ Test(write_body, malformed_series)
         const char *bytes;
         size_t n;
     } rows[] = {
-        {BYTES("\x08\x01")},                  /* labels that are a number */
-        {BYTES("\x10\x01")},                  /* samples */
-        {BYTES("\x19________")},              /* exemplars */
-        {BYTES("\x25____")},                  /* histograms */
-        {BYTES("\x0a\x02\x08\x01")},          /* a name that is a number */
-        {BYTES("\x0a\x02\x10\x01")},          /* a value */
-        {BYTES("\x0a\x05\x0a\x01n\x12\x01")}, /* a value that is cut off */
-        {BYTES("\x0a\x04\x0a\x05n\x12")},     /* a name longer than its label */
+        {BYTES("\x08\x01")},                   /* labels that are a number */
+        {BYTES("\x10\x01")},                   /* samples */
+        {BYTES("\x19________")},               /* exemplars */
+        {BYTES("\x25____")},                   /* histograms */
+        {BYTES("\x0a\x02\x08\x01")},           /* a name that is a number */
+        {BYTES("\x0a\x06\x08\x01_\x12\x01v")}, /* .. where a name would be */
+        {BYTES("\x0a\x02\x10\x01")},           /* a value */
+        {BYTES("\x0a\x05\x0a\x01n\x12\x01")},  /* a value that is cut off */
+        {BYTES("\x0a\x04\x0a\x05n\x12")},      /* a name longer than its label */
         {BYTES("\x0a\x06\x0a\x01n\x12\x02v")},
-        {BYTES("\x0a\x07\x0a\x01n\x12\x01v")}, /* a label longer than its series */
-        {BYTES("\x12\x02\x08\x01")},           /* a sample's value that is a number */
-        {BYTES("\x12\x09\x11________")},       /* its time that is not */
+        {BYTES("\x0a\x07\x0a\x01n\x12\x01v")},   /* a label longer than its series */
+        {BYTES("\x12\x02\x08\x01")},             /* a sample's value that is a number */
+        {BYTES("\x12\x09\x11________")},         /* its time that is not */
+        {BYTES("\x12\x0b\x11________\x10\x05")}, /* .. where the value would be */
         {BYTES("\x12\x03\x12\x01x")},
         {BYTES("\x12\x02\x10\x80")}, /* a time that does not end */
         {BYTES("\x12\x0d\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00 ")},
