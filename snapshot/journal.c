@@ -187,7 +187,7 @@ int journal_close(struct journal *j)
         pthread_cond_signal(&j->sync_work);
         pthread_mutex_unlock(&j->lock);
         pthread_join(j->syncer, NULL);
-        is_synced = j->is_round_good && j->unsafe_below == 0;
+        is_synced = j->unsafe_below == 0;
     }
     int reason = j->stats.sys_errno;
     release(j);
@@ -339,7 +339,7 @@ int journal_sync(struct journal *j)
     pthread_cond_signal(&j->sync_work);
     while (j->n_syncs_answered < ticket)
         pthread_cond_wait(&j->progress, &j->lock);
-    bool is_synced = j->is_round_good && j->unsafe_below == 0;
+    bool is_synced = j->unsafe_below == 0;
     int reason = j->stats.sys_errno;
     pthread_mutex_unlock(&j->lock);
     errno = reason;

@@ -93,7 +93,6 @@ struct journal {
     uint64_t unsafe_below;  /* a cut and drop at or above this settles a failed sync; 0 = none */
     unsigned fails;         /* JOURNAL_FAILS_.. */
     uint64_t n_syncs_asked, n_syncs_answered; /* journal_sync */
-    bool is_round_good;                       /* the syncer's last one */
     int64_t last_sync_ns;                     /* now_ns of the last good one */
     struct journal_stats stats; /* the counters; journal_stats adds what is computed */
 

@@ -193,7 +193,6 @@ static void end_round(struct journal *j, struct round *r)
         if (has_synced)
             journal_works_locked(j, JOURNAL_FAILS_SYNC);
     }
-    j->is_round_good = r->is_good;
     j->n_syncs_answered = r->asked;
     pthread_cond_broadcast(&j->progress);
     pthread_mutex_unlock(&j->lock);
