@@ -20,9 +20,14 @@
 
 #include <string.h>
 
-/* Slots of sheaves that a step gives up, more or less: others of the change are for the directory.
- */
-enum { STEP_SLOTS = CHANGE_SLOTS_MAX / 4 };
+enum {
+    STEP_SLOTS = CHANGE_SLOTS_MAX / 4, /* of sheaves that a step gives up, more or less: others of
+                                          the change are for the directory */
+    WHOLE_SHEAVES = 16,                /* a sealed chunk of so many has fewer slots than a change */
+};
+
+_Static_assert(WHOLE_SHEAVES *(SHEAF_BYTES_MAX / SIZE_CLASS_BYTES_MAX + 2) + 2 < CHANGE_SLOTS_MAX,
+               "the largest slots, one of a smaller class and one for the end; a directory");
 
 struct interval {
     uint32_t min, max; /* times, inclusive */
@@ -425,7 +430,35 @@ static bool cut_sheaves(struct work *k, const struct interval *i)
 
 /* ---- the door ---- */
 
-/* Whether the chunk has anything left; one that has not gives back its head. */
+/* A sealed chunk that is short and within the interval goes without being opened: so old windows
+ * are emptied even when there is no slot for a head. */
+static bool drop_sealed(struct work *k, const struct interval *i)
+{
+    struct chunk *c = &k->c;
+    struct chunk_view v = {.c = *c};
+    uint32_t first, last;
+    if (c->kind == CHUNK_HEAD || (c->kind == CHUNK_ROW && c->sheaves.n > WHOLE_SHEAVES))
+        return false;
+    chunk_view_head(arena_of(k), &v);
+    chunk_span(arena_of(k), k->w->times, &v, &first, &last);
+    if (first < i->min || last > i->max)
+        return false;
+    if (c->kind == CHUNK_SHEAF) {
+        struct sheaf only = chunk_only_sheaf(c);
+        sheaf_replace(&k->change, &only, NULL);
+    } else {
+        for (uint32_t at = 0; at < c->sheaves.n; at++)
+            sheaf_replace(&k->change, sheaf_at(k, &c->sheaves, at), NULL);
+        k->change.payload -= (int64_t)(c->sheaves.n * sizeof(struct sheaf));
+        struct row row = c->sheaves;
+        if (!row_cut(&k->change, &row, sizeof(struct sheaf), 0))
+            return true;
+    }
+    *c = (struct chunk){0};
+    return true;
+}
+
+/* A chunk without samples gives back its head; false when it has some. */
 static bool drop_if_empty(struct work *k)
 {
     if (k->c.n_samples > 0)
@@ -436,6 +469,21 @@ static bool drop_if_empty(struct work *k)
     return true;
 }
 
+/* Cuts what is not a constant, or not one any more; true when there is more to do. */
+static bool cut_chunk(struct work *k, const struct interval *i)
+{
+    bool was_sealed = k->c.kind == CHUNK_SHEAF || k->c.kind == CHUNK_ROW;
+    if (was_sealed && drop_sealed(k, i))
+        return false;
+    chunk_work_have_head(k);
+    if (is_good(k))
+        cut_tail(k, i);
+    bool has_more = cut_sheaves(k, i);
+    if (is_good(k) && !drop_if_empty(k) && (was_sealed || !k->w->is_open))
+        chunk_work_seal(k);
+    return has_more;
+}
+
 int chunk_delete(const struct chunk_writer *w, struct chunk *chunk, uint32_t min_time,
                  uint32_t max_time, uint64_t *io_deleted)
 {
@@ -444,20 +492,13 @@ int chunk_delete(const struct chunk_writer *w, struct chunk *chunk, uint32_t min
     uint32_t n = chunk->n_samples;
     bool has_more = false;
     chunk_work_begin(&k, w, chunk);
-    if (k.c.kind != CHUNK_CONSTANT || !cut_constant(&k, &i)) {
-        bool was_sealed = k.c.kind == CHUNK_SHEAF || k.c.kind == CHUNK_ROW;
-        chunk_work_have_head(&k);
-        if (is_good(&k))
-            cut_tail(&k, &i);
-        has_more = cut_sheaves(&k, &i);
-        if (is_good(&k) && k.c.n_samples == n && !has_more) {
-            change_undo(&k.change);
-            return 0;
-        }
-        if (is_good(&k) && !drop_if_empty(&k) && (was_sealed || !w->is_open))
-            chunk_work_seal(&k);
-    }
+    if (k.c.kind != CHUNK_CONSTANT || !cut_constant(&k, &i))
+        has_more = cut_chunk(&k, &i);
     uint32_t n_left = k.c.n_samples;
+    if (is_good(&k) && n_left == n) {
+        change_undo(&k.change);
+        return 0;
+    }
     int err = chunk_work_publish(&k, chunk);
     if (err != 0)
         return err;
