@@ -254,9 +254,6 @@ static void log_missing_features(const struct config *c)
                                  "lost when the process is killed.");
     if (config_is_given(c, "journal.max-size"))
         log_line(LOG_LEVEL_WARN, "--journal.max-size has no effect: no journal in this version.");
-    if (c->web_enable_admin_api)
-        log_line(LOG_LEVEL_WARN, "--web.enable-admin-api has no effect: delete_series and "
-                                 "clean_tombstones are not in this version.");
     if (c->enable_feature[0] != '\0')
         LOG_WARN("--enable-feature has no effect: no feature in this version is optional.",
                  log_text("features", c->enable_feature));
