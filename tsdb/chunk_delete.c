@@ -306,11 +306,10 @@ static void cut_sheaf(struct work *k, uint32_t at, const struct interval *i,
     if (ret->is_same)
         return;
     uint32_t n = r.n > SHEAF_BLOCKS_MAX ? r.n / 2 : r.n;
-    bool is_open = is_last && sheaf_is_open(end);
     if (n > 0)
-        chunk_work_sheaf(k, r.blocks, n, is_open && n == r.n, &ret->items[ret->n++]);
+        chunk_work_sheaf(k, r.blocks, n, is_last && n == r.n, &ret->items[ret->n++]);
     if (n < r.n && is_good(k))
-        chunk_work_sheaf(k, &r.blocks[n], r.n - n, is_open, &ret->items[ret->n++]);
+        chunk_work_sheaf(k, &r.blocks[n], r.n - n, is_last, &ret->items[ret->n++]);
     k->c.n_samples -= r.n_gone;
     sheaf_replace(&k->change, &old, end);
 }
@@ -342,14 +341,14 @@ static void push_sheaf(struct work *k, const struct new_sheaf *s)
     h->end = s->end;
 }
 
-/* A last sheaf that is gone is the last of the directory from now on. */
+/* A last sheaf that is gone is the last of the directory from now on: a chunk that is sealed with a
+ * single one has no directory. */
 static void pull_sheaf(struct work *k)
 {
     struct chunk_head *h = &k->h;
     if (!is_good(k) || h->last.n_blocks > 0 || h->sheaves.n == 0)
         return;
-    h->last = *sheaf_at(k, &h->sheaves, h->sheaves.n - 1);
-    h->end = (struct sheaf_end){0};
+    h->last = *sheaf_at(k, &h->sheaves, h->sheaves.n - 1); /* which is closed */
     if (row_cut(&k->change, &h->sheaves, sizeof(h->last), h->sheaves.n - 1))
         k->change.payload -= (int64_t)sizeof(h->last);
 }

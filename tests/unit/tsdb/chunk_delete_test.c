@@ -303,6 +303,22 @@ Test(chunk_delete, both_sides_of_a_cut_keep_their_timeline)
     cr_assert_eq(n_own, 0);
 }
 
+Test(chunk_delete, a_sheaf_alone_needs_no_directory)
+{
+    for (int is_sealed = 0; is_sealed < 2; is_sealed++)
+        for (uint32_t before = 0; before < 2; before++) { /* at the sheaf's end, or within it */
+            fill(is_sealed != 0 ? SEALED_ROW : SHEAVES);
+            struct chunk_view v = test_view(&x, &m.c);
+            const struct sheaf *second = row_at(&x.t.arena, &v.head.sheaves, sizeof(*second), 1);
+            cut(second->first_time - before * 2 * STEP, UINT32_MAX);
+            v = test_view(&x, &m.c);
+            cr_assert(is_sealed != 0 ? m.c.kind == CHUNK_SHEAF
+                                     : v.head.sheaves.n == 0 && v.head.last.n_blocks > 0);
+            go_on(is_sealed != 0);
+            test_window_renew(&x);
+        }
+}
+
 Test(chunk_delete, the_sixteenth_block_of_a_sheaf_can_be_cut)
 {
     fill(LATE_BLOCKS);

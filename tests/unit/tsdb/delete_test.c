@@ -133,6 +133,10 @@ Test(delete, times_are_inclusive_at_both_ends)
     delete_metric("up", INT64_MAX, INT64_MIN);
     cr_assert_eq(report.samples, 0);
     cr_assert_eq(count_all("up"), 899);
+    for (int i = 0; i < 100; i++) /* a run, which is cut by places */
+        cr_assert_eq(test_append(&s, "run", T0 + i * 1000, 1), 0);
+    delete_metric("run", T0 + 50000, T0 + 40000);
+    cr_assert_eq(report.samples, 0);
 }
 
 Test(delete, over_several_windows)
@@ -218,6 +222,27 @@ Test(delete, everything_and_in_more_than_one_slice)
     stats = test_stats(&s);
     cr_assert_eq(stats.min_ms, T0 + 5);
     cr_assert_eq(stats.max_ms, T0 + 5);
+}
+
+/* Between two slices the series is left where it is. */
+Test(delete, a_series_that_is_too_long_for_a_slice)
+{
+    struct random r;
+    enum { N = 60000 };
+    random_init(&r, random_seed());
+    for (unsigned i = 0; i < N; i++) {
+        cr_assert_eq(test_append_bits(&s, "long", T0 + i * 200, random_next(&r)), 0);
+        cr_assert_eq(test_append_bits(&s, "longer", T0 + i * 200, random_next(&r)), 0);
+    }
+    uint32_t n_used = 0;
+    for (unsigned c = 0; c < SIZE_CLASSES; c++)
+        n_used += test_stats(&s).windows[0].classes[c].used;
+    cr_assert_gt(n_used, CHANGE_SLOTS_MAX / 2);
+    delete_metric("longer", T0 + 10 * 200, INT64_MAX);
+    cr_assert_eq(report.samples, N - 10);
+    delete_all(NULL);
+    cr_assert_eq(report.samples, N + 10);
+    cr_assert_eq(report.series, 2);
 }
 
 /* ---- what is taken afterwards ---- */

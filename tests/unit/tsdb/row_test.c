@@ -169,6 +169,7 @@ Test(row, is_cut_to_all_its_forms)
                     slots_leave(&x.slots, place);
                     expect_items(&r, bytes, "cut");
                     expect_slots(&r, bytes);
+                    cr_assert_eq(x.w->classes[0].n_used, r.n <= ROW_FIRST_BYTES / bytes);
                     test_window_renew(&x);
                 }
     }
