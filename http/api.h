@@ -33,6 +33,8 @@ void api_pprof_heap(struct request *rq);
 
 /* api_admin.c */
 void api_snapshot(struct request *rq);
+void api_delete_series(struct request *rq);
+void api_clean_tombstones(struct request *rq);
 
 /* api_page.c */
 void api_healthy(struct request *rq);

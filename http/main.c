@@ -284,9 +284,6 @@ static void log_missing_features(const struct config *c)
     if (c->storage_path[0] != '\0' && c->journal_sync_ms == JOURNAL_SYNC_OFF)
         log_line(LOG_LEVEL_WARN, "No journal (--journal.sync=off): what came after the last "
                                  "snapshot is lost when the process is killed.");
-    if (c->web_enable_admin_api)
-        log_line(LOG_LEVEL_WARN, "--web.enable-admin-api has no effect: delete_series and "
-                                 "clean_tombstones are not in this version.");
     if (c->enable_feature[0] != '\0')
         LOG_WARN("--enable-feature has no effect: no feature in this version is optional.",
                  log_text("features", c->enable_feature));

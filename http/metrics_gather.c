@@ -35,6 +35,7 @@ enum family {
     SAMPLES,
     SAMPLES_REFUSED,
     SAMPLES_DUPLICATE,
+    SAMPLES_DELETED,
     SYMBOLS,
     LABEL_PAIRS,
     WINDOW_SAMPLES,
@@ -136,6 +137,8 @@ static const struct metric_family families[] = {
                          METRIC_COUNTER},
     [SAMPLES_DUPLICATE] = {"hourglass_samples_duplicate_total",
                            "Samples that were stored already, bit for bit.", METRIC_COUNTER},
+    [SAMPLES_DELETED] = {"hourglass_samples_deleted_total", "Samples deleted by delete_series.",
+                         METRIC_COUNTER},
     [SYMBOLS] = {"hourglass_symbols", "Distinct label names.", METRIC_GAUGE},
     [LABEL_PAIRS] = {"hourglass_label_pairs", "Distinct label pairs.", METRIC_GAUGE},
     [WINDOW_SAMPLES] = {"hourglass_window_samples", "Samples by age of the window (0 = newest).",
@@ -305,6 +308,7 @@ static void gather_store(const struct walk *w, const struct tsdb_stats *s)
     emit_by(w, SAMPLES_REFUSED, "reason", "limit", (double)s->refused_limit);
     emit_by(w, SAMPLES_REFUSED, "reason", "memory", (double)s->refused_memory);
     emit(w, SAMPLES_DUPLICATE, (double)s->samples_duplicate);
+    emit(w, SAMPLES_DELETED, (double)s->samples_deleted);
     emit(w, SYMBOLS, (double)s->symbols);
     emit(w, LABEL_PAIRS, (double)s->pairs);
 }

@@ -377,7 +377,7 @@ static enum MHD_Result dispatch(struct exchange *x)
     watch_deadline(x->connection, 0);
     if (rq->reply.status != 0)
         return send_reply(x);
-    if (rq->method == METHOD_POST && params_is_form(rq->content_type) && rq->body.n > 0)
+    if (x->wants_body && params_is_form(rq->content_type) && rq->body.n > 0)
         params_add_form(&rq->params, rq->body.bytes, rq->body.n);
     MHD_get_connection_values_n(x->mhd, MHD_GET_ARGUMENT_KIND, on_argument, &rq->params);
     if (rq->route->flags & ROUTE_COMPUTES)

@@ -60,8 +60,10 @@ static void enter(struct append *b)
 
 static void flush_tally(struct append *b)
 {
-    if (b->tally.n > 0)
+    if (b->tally.n > 0) {
         window_count(b->tally.window, b->tally.n, b->tally.min_ms, b->tally.max_ms);
+        window_changed(b->tally.window);
+    }
     b->tally.n = 0;
 }
 
@@ -391,10 +393,7 @@ static void took(struct intake *in, struct window *w, size_t n, int64_t min_ms, 
         clock_restored(&in->db->clock, max_ms);
     else
         clock_sample(&in->db->clock, max_ms);
-    uint64_t id = in->series->id,
-             next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
-    while (next > id && !atomic_compare_exchange_weak(&w->next_to_seal, &next, id))
-        ; /* it was sealed, and is open again */
+    window_reopen(w, in->series->id);
 }
 
 /* One sample of a series that is there, in a window that is there; the version is held. 0 = stored

@@ -171,6 +171,13 @@ int chunk_add(const struct chunk_writer *w, struct chunk *chunk, uint32_t time, 
  * ERR_NO_MEMORY (nothing changed: the chunk stays as it is, which is only larger). */
 int chunk_seal(const struct chunk_writer *w, struct chunk *chunk);
 
+/* Takes out the samples from min_time to max_time (inclusive), or the last of them: one change
+ * takes out so many that nobody waits for long. 1 = call again for the rest, 0 = done. A chunk
+ * without samples left is {0}. What was taken out is added to *io_deleted. Errors: ERR_NO_MEMORY
+ * (nothing changed). */
+int chunk_delete(const struct chunk_writer *w, struct chunk *chunk, uint32_t min_time,
+                 uint32_t max_time, uint64_t *io_deleted) WARN_UNUSED;
+
 /* The slots of the pool `open` that a head of a chunk, the rest of its last sheaf and its tail are
  * in; returns how many. */
 enum { CHUNK_OPEN_SLOTS_MAX = 32 };

@@ -16,10 +16,11 @@
  * kilobytes copied, whatever the length of the chunk. A side buffer for late samples (merged when
  * reading) was left out: it makes every read and the snapshot know two places.
  *
- * Every function works on copies of the chunk's 24 bytes and its head; publish() makes the copies
- * the truth when all slots that they need are there, so nothing has changed when memory runs out.
+ * Every function works on copies of the chunk's 24 bytes and its head; chunk_work_publish() makes
+ * the copies the truth when all slots that they need are there, so nothing has changed when memory
+ * runs out.
  */
-#include "tsdb/chunk_tail.h"
+#include "tsdb/chunk_work.h"
 #include "tsdb/err.h"
 
 #include <string.h>
@@ -30,20 +31,7 @@ enum {
     STRETCH_MAX = BLOCK_SAMPLES_MAX + 1, /* a full block and one late sample */
 };
 
-struct work { /* one change to one chunk */
-    const struct chunk_writer *w;
-    struct change change;
-    struct chunk c;
-    struct chunk_head h; /* of CHUNK_HEAD */
-    int err;             /* of what is not the change's: a timeline that could not grow */
-};
-
-static const struct arena *arena_of(const struct work *k)
-{
-    return k->w->slots->arena;
-}
-
-static void begin(struct work *k, const struct chunk_writer *w, const struct chunk *chunk)
+void chunk_work_begin(struct work *k, const struct chunk_writer *w, const struct chunk *chunk)
 {
     k->w = w;
     k->c = *chunk;
@@ -55,7 +43,7 @@ static void begin(struct work *k, const struct chunk_writer *w, const struct chu
         k->h = *chunk_head_at(w->slots->arena, k->c.at);
 }
 
-static int publish(struct work *k, struct chunk *chunk)
+int chunk_work_publish(struct work *k, struct chunk *chunk)
 {
     if (k->err != 0)
         k->change.has_failed = true;
@@ -161,7 +149,7 @@ static void add_block(struct work *k, const struct block *b, uint32_t first_time
         k->change.has_failed = true;
 }
 
-static uint32_t time_at(const struct work *k, slot timeline, uint32_t place)
+uint32_t chunk_work_time(const struct work *k, slot timeline, uint32_t place)
 {
     return timeline != 0 ? timeline_time(arena_of(k), k->w->times, timeline, place) : place;
 }
@@ -171,7 +159,7 @@ static void finish_run(struct work *k)
     struct block b;
     uint8_t bytes[RUN_BYTES_MAX];
     const struct tail *t = &k->h.tail;
-    uint32_t first_time = time_at(k, t->timeline, t->first);
+    uint32_t first_time = chunk_work_time(k, t->timeline, t->first);
     block_of_run(&b, t->timeline, t->first, t->n_samples, t->first_value, bytes);
     chunk_tail_drop(&k->change, &k->h);
     add_block(k, &b, first_time);
@@ -188,7 +176,7 @@ static bool are_regular(const uint32_t *times, uint32_t n)
     return n > 2 && most - least <= least / OWN_TIMES_SHARE;
 }
 
-static void finish_tail(struct work *k)
+void chunk_work_finish_tail(struct work *k)
 {
     struct chunk_head *h = &k->h;
     if (h->tail.n_bytes == 0) {
@@ -208,7 +196,7 @@ static void finish_tail(struct work *k)
     b.first = places[0];
     if (timeline == 0)
         block_own_times(&b, places, n, times_bytes);
-    uint32_t first_time = time_at(k, timeline, places[0]);
+    uint32_t first_time = chunk_work_time(k, timeline, places[0]);
     chunk_tail_drop(&k->change, h);
     add_block(k, &b, first_time);
     /* what the next tail wants to know of a tail with own times */
@@ -253,11 +241,6 @@ static void own_times(struct work *k)
         k->change.has_failed = true;
 }
 
-static bool is_good(const struct work *k)
-{
-    return k->err == 0 && !k->change.has_failed;
-}
-
 /* The place of a sample in the tail; the tail may have been finished (n_samples 0) or have its own
  * times afterwards. */
 static uint32_t place_in_tail(struct work *k, uint32_t time)
@@ -270,7 +253,7 @@ static uint32_t place_in_tail(struct work *k, uint32_t time)
     if (k->err != 0)
         return 0;
     if (t->n_samples >= TAIL_CUT_MIN)
-        finish_tail(k);
+        chunk_work_finish_tail(k);
     else
         own_times(k);
     return time;
@@ -282,7 +265,7 @@ static void append(struct work *k, uint32_t time, uint64_t value)
     uint32_t place = h->tail.n_samples > 0 ? place_in_tail(k, time) : 0;
     if (is_good(k) && h->tail.n_samples >= RUN_MIN && h->tail.n_bytes == 0 &&
         !tail_repeats(&h->tail, place, value))
-        finish_tail(k);
+        chunk_work_finish_tail(k);
     if (!is_good(k))
         return;
     if (h->tail.n_samples == 0)
@@ -290,7 +273,7 @@ static void append(struct work *k, uint32_t time, uint64_t value)
     else if (!chunk_tail_step(&k->change, h, place, value))
         return;
     if (is_good(k) && tail_is_full(k))
-        finish_tail(k);
+        chunk_work_finish_tail(k);
 }
 
 /* ---- forms ---- */
@@ -328,13 +311,13 @@ static void head_of_constant(struct work *k)
     if (!c.is_stale)
         return;
     if (n >= RUN_MIN) {
-        finish_tail(k);
+        chunk_work_finish_tail(k);
         tail_start(t, c.timeline, c.place + n, STALE_BITS);
     } else if (!chunk_tail_step(&k->change, &k->h, c.place + n, STALE_BITS)) {
         return;
     }
     if (is_good(k) && tail_is_full(k))
-        finish_tail(k);
+        chunk_work_finish_tail(k);
 }
 
 static void head_of_sheaf(struct work *k)
@@ -361,7 +344,7 @@ static void head_of_row(struct work *k)
         k->h.sheaves = sheaves;
 }
 
-static void have_head(struct work *k)
+void chunk_work_have_head(struct work *k)
 {
     if (k->c.kind == CHUNK_CONSTANT)
         head_of_constant(k);
@@ -397,12 +380,12 @@ static void seal_sheaf(struct work *k)
 
 /* Leaves nothing of the chunk in the pool `open`: what is there outlives no window, and would keep
  * a page of short-lived slots each. */
-static void seal(struct work *k)
+void chunk_work_seal(struct work *k)
 {
     struct chunk_head *h = &k->h;
     slot head = k->c.at;
     if (h->tail.n_samples > 0)
-        finish_tail(k);
+        chunk_work_finish_tail(k);
     if (!is_good(k) || !sheaf_close(&k->change, &h->last, &h->end))
         return;
     if (h->sheaves.n == 0)
@@ -513,13 +496,8 @@ static void list_blocks(struct work *k, const struct sheaf *s, const struct shea
     }
 }
 
-struct new_sheaf {
-    struct sheaf s;
-    struct sheaf_end end;
-};
-
-static void write_sheaf(struct work *k, const struct block *blocks, uint32_t n, bool is_open,
-                        struct new_sheaf *ret)
+void chunk_work_sheaf(struct work *k, const struct block *blocks, uint32_t n, bool is_open,
+                      struct new_sheaf *ret)
 {
     *ret = (struct new_sheaf){0};
     for (uint32_t i = 0; i < n; i++) {
@@ -588,9 +566,9 @@ static void insert_into_blocks(struct work *k, uint32_t time, uint64_t value)
     const struct sheaf_end *old_end = is_last ? &h->end : NULL;
     list_blocks(k, &old, old_end, time, value, &r);
     uint32_t n = r.n > SHEAF_BLOCKS_MAX ? r.n / 2 : r.n;
-    write_sheaf(k, r.blocks, n, is_last && n == r.n, &a);
+    chunk_work_sheaf(k, r.blocks, n, is_last && n == r.n, &a);
     if (n < r.n)
-        write_sheaf(k, &r.blocks[n], r.n - n, is_last, &b);
+        chunk_work_sheaf(k, &r.blocks[n], r.n - n, is_last, &b);
     if (k->change.has_failed)
         return;
     sheaf_replace(&k->change, &old, old_end);
@@ -610,18 +588,18 @@ static void insert_into_tail(struct work *k, uint32_t time, uint64_t value)
     if (!chunk_tail_rewrite(&k->change, &k->h, 0, times, values, t.n + 1))
         return;
     if (tail_is_full(k))
-        finish_tail(k);
+        chunk_work_finish_tail(k);
 }
 
 static void insert(struct work *k, uint32_t time, uint64_t value)
 {
     struct chunk_head *h = &k->h;
     if (h->tail.n_samples >= BLOCK_SAMPLES_MAX) /* a long run */
-        finish_tail(k);
+        chunk_work_finish_tail(k);
     if (!is_good(k))
         return;
     if (h->tail.n_samples > 0 &&
-        (!has_blocks(h) || time > time_at(k, h->tail.timeline, h->tail.first)))
+        (!has_blocks(h) || time > chunk_work_time(k, h->tail.timeline, h->tail.first)))
         insert_into_tail(k, time, value);
     else
         insert_into_blocks(k, time, value);
@@ -656,12 +634,12 @@ int chunk_add(const struct chunk_writer *w, struct chunk *chunk, uint32_t time, 
               bool is_later)
 {
     struct work k;
-    begin(&k, w, chunk);
+    chunk_work_begin(&k, w, chunk);
     if (k.c.serial == 0) {
         start_chunk(&k, time, value);
     } else if (k.c.kind == CHUNK_CONSTANT && is_later && extend_constant(&k, time, value)) {
     } else if (k.err == 0) {
-        have_head(&k);
+        chunk_work_have_head(&k);
         /* a sealed chunk has no tail to put it into; its last block takes it */
         bool to_tail = is_later && (w->is_open || k.h.tail.n_samples > 0 || !has_blocks(&k.h));
         if (is_good(&k) && to_tail)
@@ -669,10 +647,10 @@ int chunk_add(const struct chunk_writer *w, struct chunk *chunk, uint32_t time, 
         else if (is_good(&k))
             insert(&k, time, value);
         if (is_good(&k) && !w->is_open)
-            seal(&k);
+            chunk_work_seal(&k);
     }
     k.c.n_samples++;
-    return publish(&k, chunk);
+    return chunk_work_publish(&k, chunk);
 }
 
 int chunk_seal(const struct chunk_writer *w, struct chunk *chunk)
@@ -680,9 +658,9 @@ int chunk_seal(const struct chunk_writer *w, struct chunk *chunk)
     struct work k;
     if (chunk->kind != CHUNK_HEAD)
         return 0;
-    begin(&k, w, chunk);
-    seal(&k);
-    return publish(&k, chunk);
+    chunk_work_begin(&k, w, chunk);
+    chunk_work_seal(&k);
+    return chunk_work_publish(&k, chunk);
 }
 
 /* ---- what a snapshot brings ---- */
@@ -734,7 +712,7 @@ static void restored_head(struct work *k)
     } else if (k->c.kind == CHUNK_CONSTANT) {
         head_of_constant(k);
         if (is_good(k) && k->h.tail.n_samples > 0)
-            finish_tail(k);
+            chunk_work_finish_tail(k);
     } else if (k->c.serial != 0 && k->c.kind != CHUNK_HEAD) {
         k->err = ERR_CORRUPT;
     }
@@ -744,12 +722,12 @@ int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum 
                         const struct block *b)
 {
     struct work k;
-    begin(&k, w, chunk);
+    chunk_work_begin(&k, w, chunk);
     if (part == PART_RUN && b->times == BLOCK_AT && restore_constant(&k, b))
-        return publish(&k, chunk);
+        return chunk_work_publish(&k, chunk);
     restored_head(&k);
     if (!is_good(&k))
-        return publish(&k, chunk);
+        return chunk_work_publish(&k, chunk);
     if (k.h.tail.n_samples > 0)
         k.err = ERR_CORRUPT;
     else if (part == PART_RUN)
@@ -762,18 +740,18 @@ int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum 
         if ((!is_over || move_on(&k)) && sheaf_append(&k.change, &k.h.last, &k.h.end, b, first))
             k.c.n_samples += b->n_samples;
     }
-    return publish(&k, chunk);
+    return chunk_work_publish(&k, chunk);
 }
 
 int chunk_restore_tail(const struct chunk_writer *w, struct chunk *chunk,
                        const struct chunk_tail *t)
 {
     struct work k;
-    begin(&k, w, chunk);
+    chunk_work_begin(&k, w, chunk);
     restored_head(&k);
     if (is_good(&k) && k.h.tail.n_samples > 0)
         k.err = ERR_CORRUPT;
     if (is_good(&k) && chunk_tail_rewrite(&k.change, &k.h, t->timeline, t->places, t->values, t->n))
         k.c.n_samples += t->n;
-    return publish(&k, chunk);
+    return chunk_work_publish(&k, chunk);
 }

@@ -156,6 +156,80 @@ bool row_replace(struct change *c, struct row *r, uint32_t item_bytes, uint32_t 
     return true;
 }
 
+/* ---- cutting ---- */
+
+struct cut {
+    struct change *change;
+    const struct row *old;
+    uint32_t item_bytes, n;
+};
+
+/* The node of height 1 that leaf belongs to. */
+static slot lower_node(const struct cut *k, uint32_t leaf)
+{
+    const struct arena *a = k->change->slots->arena;
+    bool is_root = height_of(k->item_bytes, k->old->n) == 1;
+    return is_root ? k->old->root : node_at(a, k->old->root)[leaf / ROW_FANOUT];
+}
+
+static slot cut_leaf(const struct cut *k, uint32_t leaf)
+{
+    const struct arena *a = k->change->slots->arena;
+    bool is_first = k->n <= per_first(k->item_bytes);
+    slot made = change_take(k->change, is_first ? ROW_FIRST_BYTES : ROW_LEAF_BYTES);
+    uint32_t n = k->n - leaf * per_leaf(k->item_bytes);
+    if (made != 0)
+        memcpy(slot_ptr(a, made), slot_ptr(a, leaf_of(a, k->old, k->item_bytes, leaf)),
+               (size_t)n * k->item_bytes);
+    return made;
+}
+
+/* A node with the first n handles of an old one and one more. */
+static slot cut_node(const struct cut *k, slot old, uint32_t n, slot last)
+{
+    const struct arena *a = k->change->slots->arena;
+    slot made = change_take(k->change, ROW_LEAF_BYTES);
+    if (made == 0)
+        return 0;
+    memcpy(slot_ptr(a, made), slot_ptr(a, old), n * sizeof(slot));
+    node_at(a, made)[n] = last;
+    return made;
+}
+
+/* Leaves from `leaf` on, and the nodes that do not stay. */
+static void replace_rest(const struct cut *k, uint32_t leaf, unsigned height)
+{
+    const struct arena *a = k->change->slots->arena;
+    uint32_t per = per_leaf(k->item_bytes), n_leaves = (k->old->n + per - 1) / per;
+    unsigned height_before = height_of(k->item_bytes, k->old->n);
+    for (uint32_t i = leaf; i < n_leaves; i++)
+        change_replace(k->change, leaf_of(a, k->old, k->item_bytes, i));
+    uint32_t node = height == 2 ? leaf / ROW_FANOUT : 0;
+    for (; height_before == 2 && node * ROW_FANOUT < n_leaves; node++)
+        change_replace(k->change, node_at(a, k->old->root)[node]);
+    if (height_before > 0)
+        change_replace(k->change, k->old->root);
+}
+
+bool row_cut(struct change *c, struct row *r, uint32_t item_bytes, uint32_t n)
+{
+    const struct row old = *r;
+    const struct cut k = {c, &old, item_bytes, n};
+    assert(n <= old.n);
+    if (n == old.n)
+        return true;
+    uint32_t leaf = n > 0 ? (n - 1) / per_leaf(item_bytes) : 0;
+    unsigned height = height_of(item_bytes, n);
+    slot root = n > 0 ? cut_leaf(&k, leaf) : 0;
+    if (height > 0 && root != 0)
+        root = cut_node(&k, lower_node(&k, leaf), leaf % ROW_FANOUT, root);
+    if (height == 2 && root != 0)
+        root = cut_node(&k, old.root, leaf / ROW_FANOUT, root);
+    replace_rest(&k, leaf, height);
+    *r = (struct row){root, n};
+    return !c->has_failed;
+}
+
 uint32_t row_each_slot(const struct arena *a, const struct row *r, uint32_t item_bytes,
                        void (*visit)(void *ctx, slot s), void *ctx)
 {

@@ -45,6 +45,10 @@ bool row_append(struct change *c, struct row *r, uint32_t item_bytes, const void
 bool row_replace(struct change *c, struct row *r, uint32_t item_bytes, uint32_t i,
                  const void *item) WARN_UNUSED;
 
+/* Keeps the first n <= r->n items. Their last leaf, and the nodes above it, are made anew: what
+ * comes behind is written where items were that readers of the old row see. False as above. */
+bool row_cut(struct change *c, struct row *r, uint32_t item_bytes, uint32_t n) WARN_UNUSED;
+
 /* Calls visit for every slot of the row; returns how many there are. visit may be NULL. */
 uint32_t row_each_slot(const struct arena *a, const struct row *r, uint32_t item_bytes,
                        void (*visit)(void *ctx, slot s), void *ctx);

@@ -426,6 +426,82 @@ int series_change_chunk(struct series_writer *sw, struct series *s, struct windo
     return add_chunk(sw, s, w, change, ctx);
 }
 
+/* ---- chunks: deleting ---- */
+
+/* Where the series' chunk in a window is; NULL when it has none. */
+static struct chunk *find_chunk(const struct arena *a, struct series *s, const struct window *w)
+{
+    if (s->state.newest.serial == w->serial)
+        return &s->state.newest;
+    for (uint32_t i = s->state.n_history; i-- > 0;) {
+        struct chunk *c = &history_at(a, s->state.history)->items[i];
+        if (c->serial == w->serial)
+            return c;
+    }
+    return NULL;
+}
+
+/* The newest chunk has gone: the one before it is the newest now. Its place stays, as that of a
+ * chunk whose window has gone does: this needs no memory. */
+static void promote(const struct series_writer *sw, struct series *s)
+{
+    const struct arena *a = sw->chunk.slots->arena;
+    static const struct chunk none;
+    for (uint32_t i = s->state.n_history; i-- > 0;) {
+        struct chunk *c = &history_at(a, s->state.history)->items[i];
+        if (window_of_serial(sw->windows, c->serial) == NULL)
+            continue;
+        words_store(&s->state.newest, c, sizeof(*c));
+        words_store(c, &none, sizeof(*c));
+        return;
+    }
+}
+
+static void find_newest_ms(const struct series_writer *sw, struct series *s)
+{
+    const struct arena *a = sw->chunk.slots->arena;
+    const struct window *w = window_of_serial(sw->windows, s->state.newest.serial);
+    struct chunk_view v = {.c = s->state.newest};
+    uint32_t first, last;
+    if (w == NULL)
+        return;
+    chunk_view_head(a, &v);
+    chunk_span(a, sw->chunk.times, &v, &first, &last);
+    int64_t newest_ms = window_ms_of(w, last);
+    words_store(&s->state.newest_ms, &newest_ms, sizeof(newest_ms));
+}
+
+int series_delete(struct series_writer *sw, struct series *s, struct window *w, uint32_t min_time,
+                  uint32_t max_time, struct series_deleted *io)
+{
+    struct chunk *c = find_chunk(sw->chunk.slots->arena, s, w);
+    uint64_t n = 0;
+    if (c == NULL)
+        return 0;
+    bool is_newest = c == &s->state.newest;
+    sw->chunk.window = w;
+    sw->chunk.phase = s->node.hash;
+    sw->chunk.is_open = is_newest;
+    int rc = chunk_delete(&sw->chunk, c, min_time, max_time, &n);
+    if (rc < 0 || n == 0)
+        return rc;
+    io->n_samples += n;
+    window_uncount(w, n);
+    window_changed(w);
+    if (c->serial == 0) {
+        io->n_chunks++;
+        atomic_fetch_sub_explicit(&w->n_chunks, 1, memory_order_relaxed);
+        slots_drop_member(sw->chunk.slots, w, s->id);
+        if (is_newest)
+            promote(sw, s);
+    } else if (c->kind == CHUNK_HEAD) {
+        window_reopen(w, s->id); /* it may have had no head before */
+    }
+    if (is_newest)
+        find_newest_ms(sw, s);
+    return rc;
+}
+
 /* ---- moving ---- */
 
 struct move {

@@ -3,7 +3,8 @@
  *
  * The newest chunk lies in the record, older ones in an array beside it (`history`), so that a
  * series that lives for one window needs no more than its record. A chunk of a window that has gone
- * is found stale by its serial, and dropped when the series moves on to its next window.
+ * is found stale by its serial, and dropped when the series moves on to its next window. So is one
+ * that was deleted: its place in the history is all zeros.
  *
  * Ids are handed out ascending and never again in this process, so postings grow at their end and
  * an id that is remembered across a slice of a read either means the same series or none.
@@ -149,7 +150,7 @@ struct series_bytes {
 void series_add_bytes(const struct arena *a, const struct series *s, const uint32_t *windows,
                       uint32_t n_windows, struct series_bytes *io);
 
-/* Whether it never had a sample. */
+/* Whether it never had a sample, or lost all that it had in live windows to a deletion. */
 bool series_is_empty(const struct series *s);
 
 /* A consistent copy of its chunk in the window of that serial; false when it has none. Inside the
@@ -172,6 +173,16 @@ struct series_writer {
 typedef int (*chunk_change)(void *ctx, const struct chunk_writer *w, struct chunk *chunk);
 int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,
                         chunk_change change, void *ctx) WARN_UNUSED;
+
+/* Takes samples out of the series' chunk in a window, if it has one: see chunk_delete, whose
+ * answers it gives. A chunk that has none left goes, and the window's counts with it; newest_ms is
+ * right afterwards. A series may be empty then (series_is_empty), and is to be removed. The series'
+ * version is held by the caller. */
+struct series_deleted { /* adds up */
+    uint64_t n_samples, n_chunks;
+};
+int series_delete(struct series_writer *sw, struct series *s, struct window *w, uint32_t min_time,
+                  uint32_t max_time, struct series_deleted *io) WARN_UNUSED;
 
 /* Moves records and histories together when too many of their bytes are free (alloc/kind.h), at
  * most max_records of them; returns how many. The caller holds the store's lock for writing; who is

@@ -25,6 +25,7 @@ enum store_counter {
     N_SAMPLES_APPENDED,
     N_SAMPLES_LATE, /* of those: behind their series' newest */
     N_SAMPLES_DUPLICATE,
+    N_SAMPLES_DELETED,
     N_REFUSED_TOO_OLD,
     N_REFUSED_TOO_FAR_AHEAD,
     N_REFUSED_OUT_OF_ORDER,

@@ -19,6 +19,8 @@ enum {
     SEAL_SLICES_MAX = 4096,         /* slices of silent series that one tick looks at */
     EXPIRE_SLICE_SERIES =
         256, /* members of an expired window looked at under one hold of the lock */
+    DELETE_SLICE_SERIES = 512,    /* series that a deletion looks at under one hold of the lock, */
+    DELETE_SLICE_CHUNKS = 64,     /* and chunks that it changes */
     COMPACT_SLICE_RECORDS = 1000, /* long-lived records moved under one hold of the lock */
     COMPACT_WAIT_US = 2000,       /* how long that may wait for readers, with the lock */
 };

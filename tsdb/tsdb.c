@@ -267,7 +267,7 @@ static void window_figures(const struct tsdb *db, const struct window *w,
         .start_ms = clock_window_start(&db->clock, w->number),
         .series = w->n_chunks,
         .chunks = w->n_chunks,
-        .samples = w->n_samples,
+        .samples = (uint64_t)i64_max((int64_t)w->n_samples, 0), /* see window_uncount */
         .bytes = window_page_bytes(w),
         .payload_bytes = w->payload_bytes,
         .shared = w->n_shared,
@@ -305,9 +305,10 @@ static void live_window_figures(struct tsdb *db, struct tsdb_stats *ret)
         const struct window *w = window_live(&db->windows, i);
         if (w->n_chunks == 0)
             continue;
-        window_figures(db, w, &ret->windows[ret->n_windows++]);
+        struct tsdb_window_stats *figures = &ret->windows[ret->n_windows++];
+        window_figures(db, w, figures);
         add_window_waste(w, ret);
-        ret->samples += w->n_samples;
+        ret->samples += figures->samples;
         ret->chunks += w->n_chunks;
         ret->min_ms = i64_min(ret->min_ms, w->min_ms);
         ret->max_ms = i64_max(ret->max_ms, w->max_ms);
@@ -347,6 +348,7 @@ static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
         [N_SAMPLES_APPENDED] = &ret->samples_appended,
         [N_SAMPLES_LATE] = &ret->samples_late,
         [N_SAMPLES_DUPLICATE] = &ret->samples_duplicate,
+        [N_SAMPLES_DELETED] = &ret->samples_deleted,
         [N_REFUSED_TOO_OLD] = &ret->refused_too_old,
         [N_REFUSED_TOO_FAR_AHEAD] = &ret->refused_too_far_ahead,
         [N_REFUSED_OUT_OF_ORDER] = &ret->refused_out_of_order,

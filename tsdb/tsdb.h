@@ -88,12 +88,14 @@ struct tsdb_stats {
     uint64_t samples; /* kept now */
     uint64_t chunks;
     int64_t min_ms, max_ms; /* of kept samples; min > max when there are none. min is the oldest
-                               kept window's first sample */
+                               kept window's first sample. Of a window that has lost samples to
+                               a deletion its bounds before that, until it is empty */
     uint64_t series_created, series_removed;
     uint64_t chunks_created, chunks_removed;
     uint64_t samples_appended;
     uint64_t samples_late; /* of those: behind their series' newest */
     uint64_t samples_duplicate;
+    uint64_t samples_deleted; /* by delete.h, not with their window */
     uint64_t refused_too_old, refused_too_far_ahead, refused_out_of_order, refused_duplicate,
         refused_limit, refused_memory;
     uint64_t symbols, pairs;

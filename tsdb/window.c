@@ -103,6 +103,11 @@ void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms)
         ;
 }
 
+void window_uncount(struct window *w, uint64_t n)
+{
+    atomic_fetch_sub_explicit(&w->n_samples, n, memory_order_relaxed);
+}
+
 bool window_add_member(struct arena *a, struct window *w, uint32_t series)
 {
     uint64_t *bits = table_make(a, &w->members, series / MEMBER_BITS);

@@ -321,6 +321,7 @@ class Prometheus(Server):
             f"--config.file={self.config_path}",
             f"--storage.tsdb.path={os.path.join(self.directory, 'tsdb')}",
             f"--web.listen-address={self.address}",
+            "--web.enable-admin-api",
         ] + (["--web.enable-remote-write-receiver"] if self.receives else [])
 
 

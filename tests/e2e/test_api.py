@@ -227,7 +227,8 @@ def test_unknown_paths_and_methods():
             assert server.get(path).code in (400, 404), path
         assert server.get("/api/v1/nope").code == 404
         for method, path in (("DELETE", "/api/v1/query"), ("PUT", "/api/v1/query_range"), ("POST", "/-/healthy"),
-                             ("GET", "/api/v1/admin/tsdb/snapshot"), ("POST", "/api/v1/status/memory")):
+                             ("GET", "/api/v1/admin/tsdb/snapshot"), ("GET", "/api/v1/admin/tsdb/delete_series"),
+                             ("POST", "/api/v1/status/memory")):
             assert server.request(method, path).code == 405, (method, path)
         assert server.request("BREW", "/api/v1/query").code in (400, 405, 501)
 

@@ -6,13 +6,15 @@
  * constants that end in a stale marker and come back later; or the same doubles by all its series,
  * some of whose blocks then share their values. Windows turn, series die and return.
  * The model keeps every sample in a sorted array and applies the rules of tsdb/append.h word by
- * word.
+ * word. Then the same once more with half of the samples, from which some are deleted all the time:
+ * those of one series or of half of them, in a range of any length.
  *
  * SEED repeats a run; SERIES and SAMPLES (of each series) change its size; RESTARTS how often the
- * store is saved and loaded. */
+ * store is saved and loaded; DELETIONS how many there are in the second half. */
 #include "snapshot/snapshot.h"
 #include "tests/support/random.h"
 #include "tsdb/append.h"
+#include "tsdb/delete.h"
 #include "tsdb/read.h"
 
 #include <stdio.h>
@@ -60,6 +62,8 @@ struct world {
     bool has_newest;
     char dir[64];
     uint64_t n_stored, n_duplicate, n_refused, n_restarts, n_shared;
+    uint64_t n_deletions, n_deleted;
+    bool has_deletions; /* then forms are not those that restoring makes */
 };
 
 static uint64_t shown_seed;
@@ -71,6 +75,11 @@ static void fail(const char *what, int line)
 }
 
 /* ---- the model ---- */
+
+static bool is_odd(const struct model_series *s)
+{
+    return (s->instance[1] & 1) != 0;
+}
 
 static int64_t window_of(int64_t t_ms)
 {
@@ -206,8 +215,7 @@ static struct labels labels_of(const struct model_series *s, struct label items[
 {
     items[0] = (struct label){"__name__", "random_walk", 8, 11};
     items[1] = (struct label){"instance", s->instance, 8, (uint32_t)strlen(s->instance)};
-    items[2] = (struct label){"parity", (s->instance[1] & 1) != 0 ? "odd" : "even", 6,
-                              (s->instance[1] & 1) != 0 ? 3 : 4};
+    items[2] = (struct label){"parity", is_odd(s) ? "odd" : "even", 6, is_odd(s) ? 3 : 4};
     return (struct labels){items, 3};
 }
 
@@ -268,6 +276,64 @@ static void scrape(struct world *w, size_t first, size_t end)
     append_end(&b);
 }
 
+/* ---- deleting ---- */
+
+static uint64_t model_delete(struct model_series *s, int64_t min_ms, int64_t max_ms)
+{
+    size_t from = 0, to;
+    while (from < s->n && s->samples[from].t_ms < min_ms)
+        from++;
+    for (to = from; to < s->n && s->samples[to].t_ms <= max_ms;)
+        to++;
+    memmove(s->samples + from, s->samples + to, (s->n - to) * sizeof(*s->samples));
+    s->n -= to - from;
+    return to - from;
+}
+
+/* From a sample of the series on, or of any time; up to a little, half a window or all there is
+ * later. */
+static struct delete_options random_range(struct world *w, const struct model_series *s)
+{
+    static const int64_t lengths[] = {0, STEP_MS, 10 * STEP_MS, 10 * STEP_MS, WINDOW_MS / 2};
+    struct random *r = &w->random;
+    int64_t length = lengths[random_below(r, ARRAY_LEN(lengths))];
+    int64_t from = w->newest_ms - (int64_t)random_below(r, N_WINDOWS * WINDOW_MS);
+    if (s->n > 0 && random_below(r, 4) != 0)
+        from = s->samples[random_below(r, s->n)].t_ms;
+    if (random_below(r, 50) == 0)
+        return (struct delete_options){.min_ms = INT64_MIN, .max_ms = from};
+    if (random_below(r, 50) == 0)
+        return (struct delete_options){.min_ms = from, .max_ms = INT64_MAX};
+    return (struct delete_options){.min_ms = from,
+                                   .max_ms = from + (int64_t)random_below(r, (uint64_t)length + 1)};
+}
+
+static void delete_some(struct world *w)
+{
+    struct random *r = &w->random;
+    struct model_series *one = &w->series[random_below(r, w->n_series)];
+    bool is_half = random_below(r, 200) == 0;
+    const char *name = is_half ? "parity" : "instance";
+    const char *value = is_half ? (is_odd(one) ? "odd" : "even") : one->instance;
+    struct delete_options o = random_range(w, one);
+    struct delete_report report = {0};
+    struct region region;
+    struct matcher m;
+    char text[64];
+    uint64_t n = 0;
+    REQUIRE(matcher_init(&m, MATCH_EQUAL, name, strlen(name), value, strlen(value), text, 64) == 0);
+    region_init(&region, &w->arena, budget_owner(&w->budget, "queries"), 0);
+    REQUIRE(delete_select(w->db, &(struct matcher_set){&m, 1}, 1, &o, &region, &report) == 0);
+    region_release(&region);
+    matcher_release(&m);
+    for (size_t i = 0; i < w->n_series; i++)
+        if (&w->series[i] == one || (is_half && is_odd(&w->series[i]) == is_odd(one)))
+            n += model_delete(&w->series[i], o.min_ms, o.max_ms);
+    REQUIRE(report.samples == n);
+    w->n_deletions++;
+    w->n_deleted += n;
+}
+
 /* ---- comparing ---- */
 
 static void compare_series(const struct model_series *s, const struct read_series *got,
@@ -311,7 +377,7 @@ static void compare_range(struct world *w, int64_t min_ms, int64_t max_ms)
     size_t n_found = 0;
     for (size_t i = 0; i < w->n_series; i++) {
         const struct model_series *s = &w->series[i];
-        if (((s->instance[1] & 1) != 0) != (parity[0] == 'o'))
+        if (is_odd(s) != (parity[0] == 'o'))
             continue;
         const struct read_series *got = find_got(&set, s);
         n_found += got != NULL;
@@ -392,7 +458,8 @@ static void restart(struct world *w)
     REQUIRE(report.lost_frames == 0 && report.lost_blocks == 0 && report.old_blocks == 0);
     tsdb_tick(w->db);
     tsdb_stats(w->db, &after);
-    compare_page_maps(&before, &after);
+    if (!w->has_deletions)
+        compare_page_maps(&before, &after);
     for (uint32_t i = 0; i < after.n_windows; i++)
         w->n_shared += after.windows[i].shared;
     for (size_t i = 0; i < LONG_LIVED; i++)
@@ -446,35 +513,46 @@ static void tear_down(struct world *w)
     free(w->series);
 }
 
-int main(void)
+static void run(struct world *w, uint64_t n_samples)
 {
-    static struct world w;
-    set_up(&w);
-    uint64_t n_samples = random_setting("SAMPLES", 1000) * w.n_series;
-    uint64_t every = n_samples / (random_setting("RESTARTS", 6) + 1) + 1;
-    uint64_t next = every;
-    for (uint64_t sent = 0; sent < n_samples; sent = w.n_stored + w.n_duplicate + w.n_refused) {
-        w.now_ms += STEP_MS;
-        size_t n_random = w.n_series / 2;
+    uint64_t every = n_samples / (random_setting("RESTARTS", 6) + 1) + 1, next = every;
+    uint64_t delete_every = n_samples / random_setting("DELETIONS", 4000) + 1, next_deletion = 0;
+    for (uint64_t sent = 0; sent < n_samples; sent = w->n_stored + w->n_duplicate + w->n_refused) {
+        w->now_ms += STEP_MS;
+        size_t n_random = w->n_series / 2;
         for (size_t i = 0; i < n_random; i++)
-            if (random_below(&w.random, 3) == 0) /* so that some requests carry several samples */
-                send_some(&w, &w.series[i]);
-        for (size_t i = n_random; i < w.n_series; i += TARGET_SERIES)
-            if (random_below(&w.random, 50) != 0) /* or the target was not reached */
-                scrape(&w, i, size_min(i + TARGET_SERIES, w.n_series));
+            if (random_below(&w->random, 3) == 0) /* so that some requests carry several samples */
+                send_some(w, &w->series[i]);
+        for (size_t i = n_random; i < w->n_series; i += TARGET_SERIES)
+            if (random_below(&w->random, 50) != 0) /* or the target was not reached */
+                scrape(w, i, size_min(i + TARGET_SERIES, w->n_series));
+        for (; w->has_deletions && next_deletion < sent; next_deletion += delete_every)
+            delete_some(w);
         if (sent < next)
             continue;
         next += every;
-        compare_all(&w);
-        restart(&w);
-        compare_all(&w);
+        compare_all(w);
+        restart(w);
+        compare_all(w);
     }
-    compare_all(&w);
-    printf("%zu series, %llu samples stored, %llu repeats, %llu refused, %llu restarts with %llu "
-           "shared columns: no difference\n",
-           w.n_series, (unsigned long long)w.n_stored, (unsigned long long)w.n_duplicate,
-           (unsigned long long)w.n_refused, (unsigned long long)w.n_restarts,
-           (unsigned long long)w.n_shared);
-    tear_down(&w);
+    compare_all(w);
+    printf("%zu series, %llu samples stored, %llu repeats, %llu refused, %llu deleted by %llu "
+           "deletions, %llu restarts with %llu shared columns: no difference\n",
+           w->n_series, (unsigned long long)w->n_stored, (unsigned long long)w->n_duplicate,
+           (unsigned long long)w->n_refused, (unsigned long long)w->n_deleted,
+           (unsigned long long)w->n_deletions, (unsigned long long)w->n_restarts,
+           (unsigned long long)w->n_shared);
+}
+
+int main(void)
+{
+    static struct world worlds[2];
+    for (int i = 0; i < 2; i++) {
+        struct world *w = &worlds[i];
+        set_up(w);
+        w->has_deletions = i == 1;
+        run(w, random_setting("SAMPLES", 1000) * w->n_series / (w->has_deletions ? 2 : 1));
+        tear_down(w);
+    }
     return 0;
 }

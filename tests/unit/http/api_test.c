@@ -438,6 +438,79 @@ Test(api, snapshots_are_off_without_a_directory)
                  "snapshots are off: --storage.path is empty");
 }
 
+#define DELETE_SERIES "/api/v1/admin/tsdb/delete_series"
+
+static uint64_t kept_samples(void)
+{
+    struct tsdb_stats stats;
+    tsdb_stats(app.db, &stats);
+    return stats.samples;
+}
+
+Test(api, deleting_is_off_unless_it_is_enabled)
+{
+    expect_error(DELETE_SERIES "?match[]=up", 500, "unavailable", "admin APIs disabled");
+    expect_error(DELETE_SERIES, 500, "unavailable", "admin APIs disabled");
+    expect_error("/api/v1/admin/tsdb/clean_tombstones", 500, "unavailable", "admin APIs disabled");
+    cr_assert_eq(kept_samples(), 4);
+    app.config.web_enable_admin_api = true;
+    expect("/api/v1/admin/tsdb/clean_tombstones", 204, "");
+    cr_assert_eq(kept_samples(), 4);
+}
+
+Test(api, what_is_wrong_with_a_deletion)
+{
+    app.config.web_enable_admin_api = true;
+    expect_error(DELETE_SERIES, 400, "bad_data", "no match[] parameter provided");
+    expect_error(DELETE_SERIES "?match[]=up&start=zz", 400, "bad_data",
+                 "invalid parameter \\\"start\\\": invalid time value for 'start': cannot parse "
+                 "\\\"zz\\\" to a valid timestamp");
+    expect_error(DELETE_SERIES "?match[]=up&end=zz", 400, "bad_data",
+                 "invalid parameter \\\"end\\\": invalid time value for 'end': cannot parse "
+                 "\\\"zz\\\" to a valid timestamp");
+    expect_error(DELETE_SERIES "?match[]=up{", 400, "bad_data",
+                 "invalid parameter \\\"match[]\\\": 1:4: parse error: unexpected end of input "
+                 "inside braces");
+    expect_error(DELETE_SERIES "?match[]=up&match[]=up{", 400, "bad_data",
+                 "invalid parameter \\\"match[]\\\": 1:4: parse error: unexpected end of input "
+                 "inside braces");
+    expect_error(DELETE_SERIES "?match[]={__name__=~\".*\"}", 400, "bad_data",
+                 "invalid parameter \\\"match[]\\\": match[] must contain at least one non-empty "
+                 "matcher");
+    cr_assert_eq(kept_samples(), 4, "nothing was deleted, by none of several selectors");
+}
+
+Test(api, deleting_series)
+{
+    app.config.web_enable_admin_api = true;
+    expect(DELETE_SERIES "?match[]=up&start=10&end=5", 204, "");
+    expect(DELETE_SERIES "?match[]=nothing", 204, "");
+    cr_assert_eq(kept_samples(), 4);
+    expect(DELETE_SERIES "?match[]=up&start=1699999940&end=1699999999.499", 204, "");
+    cr_assert_eq(kept_samples(), 3);
+    expect("/api/v1/query?query=up", 200,
+           DATA("{\"resultType\":\"vector\",\"result\":["
+                "{\"metric\":{\"__name__\":\"up\",\"job\":\"a\"},\"value\":[1700000000,\"0\"]},"
+                "{\"metric\":{\"__name__\":\"up\",\"job\":\"b<\"},\"value\":[1700000000,\"1.5\"]}"
+                "]}"));
+    expect(DELETE_SERIES "?match[]=up{job=\"a\"}&match[]=load&start=1690000000", 204, "");
+    cr_assert_eq(kept_samples(), 1);
+    expect(DELETE_SERIES "?match[]={job=~\".%2B\"}", 204, "");
+    cr_assert_eq(kept_samples(), 0);
+    expect("/api/v1/series?match[]={job=~\".%2B\"}", 200, DATA("[]"));
+}
+
+Test(api, a_deletion_without_memory_says_so)
+{
+    app.config.web_enable_admin_api = true;
+    app.query_memory_bytes = 1;
+    expect_error(DELETE_SERIES "?match[]=up", 500, "internal",
+                 "deletion stopped: out of memory under the limit; 0 samples were deleted before, "
+                 "0 series with all "
+                 "they had; delete once more for the rest");
+    cr_assert_eq(kept_samples(), 4);
+}
+
 Test(api, health_and_the_page)
 {
     expect("/-/healthy", 200, "hourglass is Healthy.\n");

@@ -23,6 +23,8 @@ Test(route, paths)
         "/api/v1/status/tsdb",
         "/debug/pprof/heap",
         "/api/v1/admin/tsdb/snapshot",
+        "/api/v1/admin/tsdb/delete_series",
+        "/api/v1/admin/tsdb/clean_tombstones",
     };
     static const char *const unknown[] = {"",
                                           "//",

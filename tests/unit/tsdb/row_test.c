@@ -128,6 +128,70 @@ Test(row, one_slot_then_leaves_then_nodes)
     cr_assert_eq(x.w->classes[0].n_used, 0, "the first slot was outgrown");
 }
 
+/* Keeps the first n items, in a change of its own. */
+static bool cut(struct row *r, uint32_t bytes, uint32_t n)
+{
+    struct change c;
+    struct row copy = *r;
+    change_init(&c, &x.slots, x.w);
+    cr_assert_eq(row_cut(&c, &copy, bytes, n), !c.has_failed);
+    if (!change_prepare(&c))
+        return false;
+    *r = copy;
+    change_finish(&c);
+    return true;
+}
+
+/* From every length near a change of form to every shorter one, and a little longer again. */
+Test(row, is_cut_to_all_its_forms)
+{
+    for (size_t k = 0; k < ITEM_SIZES; k++) {
+        uint32_t bytes = item_sizes[k], forms[FORMS];
+        lengths_of_forms(bytes, forms);
+        for (size_t from = 0; from < FORMS; from++)
+            for (size_t to = 0; to <= from; to++)
+                for (uint32_t more = 0; more < 3; more++) {
+                    struct row r = row_of(forms[from] + 1, bytes);
+                    uint32_t n = forms[to] + more > 1 ? forms[to] + more - 1 : 0;
+                    if (n > r.n)
+                        continue;
+                    /* in steps: a change has so many slots and no more */
+                    for (uint32_t most = 600 * (ROW_LEAF_BYTES / bytes); r.n > n + most;)
+                        cr_assert(cut(&r, bytes, r.n - most));
+                    unsigned place = slots_enter(&x.slots);
+                    const struct row old = r;
+                    cr_assert(cut(&r, bytes, n));
+                    cr_assert_eq(r.n, n);
+                    while (r.n < n + 3)
+                        cr_assert(push(&r, bytes));
+                    slots_drain(&x.slots);
+                    expect_items(&old, bytes, "the old copy");
+                    slots_leave(&x.slots, place);
+                    expect_items(&r, bytes, "cut");
+                    expect_slots(&r, bytes);
+                    cr_assert_eq(x.w->classes[0].n_used, r.n <= ROW_FIRST_BYTES / bytes);
+                    test_window_renew(&x);
+                }
+    }
+}
+
+Test(row, cutting_without_memory_leaves_the_old_row)
+{
+    struct row r = row_of(11000, 24);
+    for (uint32_t n_left = 0; n_left < 3; n_left++) { /* a leaf and two nodes */
+        struct chunk_footprint used = test_window_used(&x, x.w);
+        test_dry_begin(&x, &dry, n_left, true);
+        cr_assert_not(cut(&r, 24, 10900));
+        test_dry_end(&x, &dry, true);
+        struct chunk_footprint now = test_window_used(&x, x.w);
+        test_same_footprint(&used, &now, "a failed cut");
+        expect_items(&r, 24, "dry");
+    }
+    cr_assert(cut(&r, 24, 10900));
+    cr_assert(cut(&r, 24, 10900), "to what it has");
+    expect_slots(&r, 24);
+}
+
 enum { REPLACED_SALT = 1000000 };
 
 /* Of a row in which every stride-th item below `end` was replaced. */

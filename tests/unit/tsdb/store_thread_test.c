@@ -3,6 +3,7 @@
  * SECONDS makes it longer.
  */
 #include "tests/unit/tsdb/test_copy.h"
+#include "tsdb/delete.h"
 #include "tsdb/usage.h"
 
 #include <pthread.h>
@@ -13,7 +14,7 @@ enum { WINDOW_MS = 10000, N_WINDOWS = 4, SERIES = 40, WRITERS = 2, READERS = 2, 
 struct world {
     struct test_store store;
     atomic_bool is_over;
-    atomic_ulong n_written, n_read, n_dumped, n_ticks, n_stays, n_usages;
+    atomic_ulong n_written, n_read, n_dumped, n_ticks, n_stays, n_usages, n_deleted;
     atomic_ulong generation; /* of series that all writers make at once */
     atomic_llong wall_ms;    /* the ticker moves it */
     atomic_llong boot_ms;
@@ -270,6 +271,35 @@ static void *ticker(void *ctx)
     return NULL;
 }
 
+/* Deletes whole groups: its intervals begin and end between them. Now and then everything. */
+static void *deleter(void *ctx)
+{
+    static const char *const values[] = {"x[0-9]", "x1.", "x2[5-9]", "x.?3", "x.*"};
+    struct random random;
+    struct region r;
+    (void)ctx;
+    random_init(&random, 9);
+    region_init(&r, &w.store.arena, budget_owner(&w.store.budget, "queries"), 0);
+    while (!atomic_load(&w.is_over)) {
+        struct test_matchers m = {0};
+        struct delete_report report = {0};
+        struct delete_options o = {.cancel = &w.is_over};
+        o.min_ms = test_stats(&w.store).max_ms - 100 * (int64_t)random_below(&random, 200);
+        o.min_ms -= o.min_ms % 5 + 1;
+        o.max_ms = o.min_ms + 100 * (int64_t)random_below(&random, 50);
+        if (random_below(&random, 30) == 0)
+            o.min_ms = INT64_MIN;
+        test_matcher_add(&m, MATCH_REGEX, "i", values[random_below(&random, ARRAY_LEN(values))]);
+        int err = delete_select(w.store.db, &m.set, 1, &o, &r, &report);
+        cr_assert(err == 0 || err == ERR_CANCELED);
+        matcher_set_release(&m.set);
+        region_release(&r);
+        atomic_fetch_add(&w.n_deleted, report.samples);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+    return NULL;
+}
+
 struct dumped {
     uint32_t series;
     uint64_t n;
@@ -349,8 +379,9 @@ static void expect_no_series_twice(void)
         cr_assert_lt(labels_compare(&sets[i - 1], &sets[i]), 0);
 }
 
-/* Whatever order things happened in, a restart finds the same pages. */
-static void expect_restores_as_it_is(void)
+/* Whatever order things happened in, a restart finds the same pages; but where chunks were cut,
+ * whose form is not one that restoring makes. */
+static void expect_restores_as_it_is(bool has_deletions)
 {
     static struct test_copy c;
     static struct test_store copy;
@@ -359,14 +390,15 @@ static void expect_restores_as_it_is(void)
     test_copy_begin(&c, w.store.db, copy.db, 100);
     test_copy_windows(&c, test_copy_labels(&c), NULL, NULL);
     test_same_samples(&w.store, &copy);
-    test_same_pages(&w.store, &copy, true);
+    if (!has_deletions)
+        test_same_pages(&w.store, &copy, true);
     test_store_free(&copy);
 }
 
-static void run(enum tsdb_clock clock)
+static void run(enum tsdb_clock clock, bool has_deletions)
 {
     static unsigned numbers[] = {0, 1, 2, 3};
-    pthread_t threads[WRITERS + READERS + 4];
+    pthread_t threads[WRITERS + READERS + 5];
     size_t n = 0;
     set_up(clock);
     for (unsigned i = 0; i < WRITERS; i++)
@@ -377,6 +409,8 @@ static void run(enum tsdb_clock clock)
     cr_assert_eq(pthread_create(&threads[n++], NULL, counter, NULL), 0);
     cr_assert_eq(pthread_create(&threads[n++], NULL, ticker, NULL), 0);
     cr_assert_eq(pthread_create(&threads[n++], NULL, dumper, NULL), 0);
+    if (has_deletions)
+        cr_assert_eq(pthread_create(&threads[n++], NULL, deleter, NULL), 0);
     nanosleep(&(struct timespec){.tv_sec = (time_t)random_setting("SECONDS", 1)}, NULL);
     atomic_store(&w.is_over, true);
     while (n > 0)
@@ -387,20 +421,31 @@ static void run(enum tsdb_clock clock)
     cr_assert_gt(atomic_load(&w.n_dumped), 1);
     cr_assert_gt(atomic_load(&w.n_stays), 1);
     cr_assert_gt(atomic_load(&w.n_usages), 1);
+    cr_assert(!has_deletions || atomic_load(&w.n_deleted) > 10 * GROUP);
     tsdb_tick(w.store.db);
     expect_no_series_twice();
-    expect_restores_as_it_is();
+    expect_restores_as_it_is(has_deletions);
     test_store_free(&w.store);
 }
 
 Test(store_thread, everybody_at_once_by_samples, .timeout = 60)
 {
-    run(CLOCK_SAMPLES);
+    run(CLOCK_SAMPLES, false);
+}
+
+Test(store_thread, everybody_and_a_deleter_by_samples, .timeout = 60)
+{
+    run(CLOCK_SAMPLES, true);
+}
+
+Test(store_thread, everybody_and_a_deleter_by_the_wall, .timeout = 60)
+{
+    run(CLOCK_WALL, true);
 }
 
 Test(store_thread, everybody_at_once_by_the_wall, .timeout = 60)
 {
-    run(CLOCK_WALL);
+    run(CLOCK_WALL, false);
 }
 
 /* ---- a limit that all run into ---- */
@@ -593,6 +638,6 @@ Test(store_thread, equal_series_share_their_values_whoever_writes_them, .timeout
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         cr_assert_eq(pthread_join(others[i], NULL), 0);
     cr_assert_gt(window_live(&w.store.db->windows, 0)->n_shared, 10);
-    expect_restores_as_it_is();
+    expect_restores_as_it_is(false);
     test_store_free(&w.store);
 }
