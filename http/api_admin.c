@@ -5,6 +5,9 @@
 #include "http/delete_record.h"
 #include "http/log.h"
 
+#include <errno.h>
+#include <string.h>
+
 void api_snapshot(struct request *rq)
 {
     struct snapshot_report report;
@@ -52,6 +55,17 @@ static bool read_deletion(struct request *rq, struct delete_record *ret)
            api_matchers(rq, &ret->sets, &ret->n_sets);
 }
 
+/* Into the journal, behind what it deletes. */
+static int record_deletion(struct app *app, const struct delete_record *d, struct region *r)
+{
+    size_t n = delete_record_bytes(d);
+    uint8_t *bytes = region_alloc(r, n);
+    if (bytes == NULL)
+        return ERR_NO_MEMORY;
+    delete_record_put(d, bytes);
+    return recorder_put(&app->recorder, RECORD_DELETE, bytes, n);
+}
+
 /* What was deleted before something went wrong stays deleted, so the answer says how much. */
 static void answer_deletion(struct request *rq, int err, const struct delete_report *report)
 {
@@ -88,10 +102,19 @@ void api_delete_series(struct request *rq)
         return;
     region_init(&ids, &app->arena, app->owner_queries, app->query_memory_bytes);
     int err = delete_record_apply(&d, app->db, &rq->cancel, &ids, &report);
+    int record_err = err == 0 ? record_deletion(app, &d, &ids) : 0;
+    int sys_errno = errno;
     region_release(&ids);
     log_deletion(&d, err, &report);
     delete_record_release(&d);
-    answer_deletion(rq, err, &report);
+    if (record_err != 0)
+        reply_error(rq, API_UNAVAILABLE,
+                    "the samples are deleted, but the journal does not know: %s%s%s; delete once "
+                    "more, or they may be back after a crash",
+                    tsdb_err_text(record_err), record_err == ERR_IO ? ": " : "",
+                    record_err == ERR_IO ? strerror(sys_errno) : "");
+    else
+        answer_deletion(rq, err, &report);
 }
 
 /* There are none: what is deleted is gone at once. */

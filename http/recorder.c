@@ -1,6 +1,7 @@
 #include "http/recorder.h"
 
 #include "http/clock.h"
+#include "http/delete_record.h"
 #include "http/log.h"
 #include "http/remote_write.h"
 #include "tsdb/tsdb.h"
@@ -76,6 +77,23 @@ static int take_write(struct recorder *r, struct region *region, const struct jo
     return rw.is_out_of_memory ? out_of_memory(at, error, n) : 0;
 }
 
+static int take_delete(struct recorder *r, struct region *region, const struct journal_record *at,
+                       char *error, size_t n)
+{
+    struct delete_record d;
+    struct delete_report report = {0};
+    int err = delete_record_get(at->body, at->body_bytes, region, &d);
+    if (err == 0) {
+        err = delete_record_apply(&d, r->db, NULL, region, &report);
+        delete_record_release(&d);
+    }
+    if (err == ERR_NO_MEMORY)
+        return out_of_memory(at, error, n);
+    if (err != 0)
+        bad_record(r, at, tsdb_err_text(err));
+    return 0;
+}
+
 int recorder_take(struct recorder *r, const struct journal_record *record, char *error, size_t n)
 {
     struct region region;
@@ -83,6 +101,8 @@ int recorder_take(struct recorder *r, const struct journal_record *record, char 
     region_init(&region, r->arena, r->owner, 0);
     if (record->kind == RECORD_WRITE_V1)
         err = take_write(r, &region, record, error, n);
+    else if (record->kind == RECORD_DELETE)
+        err = take_delete(r, &region, record, error, n);
     else if (r->n_records_unknown++ == 0)
         LOG_WARN("The journal has records of a kind that this version does not know; they are left "
                  "out.",
@@ -310,6 +330,54 @@ void recorder_write(struct recorder *r, struct request *rq, int status, const ch
         answer_fault(rq, err, errno);
         finish(rq);
     }
+}
+
+/* --- records that a thread waits for ---------------------------------------------------------- */
+
+struct put {
+    struct journal_entry entry; /* first: done() is given it */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_done; /* guarded by lock, both */
+    int err;
+};
+
+static void put_done(struct journal_entry *e, int err)
+{
+    struct put *p = (struct put *)(void *)e;
+    pthread_mutex_lock(&p->lock);
+    p->is_done = true;
+    p->err = err;
+    pthread_cond_signal(&p->changed);
+    pthread_mutex_unlock(&p->lock); /* p may be gone from here on */
+}
+
+int recorder_put(struct recorder *r, enum record_kind kind, const void *body, size_t n)
+{
+    const struct iovec part = {.iov_base = (void *)(uintptr_t)body, .iov_len = n};
+    struct put p = {.entry = {.kind = (uint16_t)kind,
+                              .time_ms = clock_wall_ms(),
+                              .parts = &part,
+                              .n_parts = 1,
+                              .done = put_done}};
+    if (r->journal == NULL)
+        return 0;
+    pthread_mutex_init(&p.lock, NULL);
+    pthread_cond_init(&p.changed, NULL);
+    int err = journal_submit(r->journal, &p.entry);
+    int sys_errno = errno;
+    if (err == 0) {
+        pthread_mutex_lock(&p.lock);
+        while (!p.is_done)
+            pthread_cond_wait(&p.changed, &p.lock);
+        pthread_mutex_unlock(&p.lock);
+        err = p.err;
+        sys_errno = p.entry.sys_errno;
+    }
+    pthread_cond_destroy(&p.changed);
+    pthread_mutex_destroy(&p.lock);
+    errno = sys_errno;
+    return err;
 }
 
 /* --- snapshots -------------------------------------------------------------------------------- */

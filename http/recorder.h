@@ -28,6 +28,7 @@ struct tsdb;
 
 enum record_kind {
     RECORD_WRITE_V1 = 1,
+    RECORD_DELETE = 2,
 };
 
 enum {
@@ -74,6 +75,10 @@ void recorder_stop(struct recorder *r);
  * region, borrowed until then. */
 void recorder_write(struct recorder *r, struct request *rq, int status, const char *text,
                     const uint8_t *meta, size_t n_meta);
+
+/* Writes a record down and waits until it is as safe as --journal.sync says; for threads that may
+ * wait. 0 also without a journal. Errors: as journal_submit and as done() are told, with errno. */
+int recorder_put(struct recorder *r, enum record_kind kind, const void *body, size_t n) WARN_UNUSED;
 
 /* Answers a write: 204 without a body, anything else with the text; 503 says when to come back. */
 void recorder_answer(struct request *rq, int status, const char *text);

@@ -480,7 +480,7 @@ int series_delete(struct series_writer *sw, struct series *s, struct window *w, 
         return 0;
     bool is_newest = c == &s->state.newest;
     sw->chunk.window = w;
-    sw->chunk.phase = s->node.hash;
+    sw->chunk.phase = s->state.phase;
     sw->chunk.is_open = is_newest;
     int rc = chunk_delete(&sw->chunk, c, min_time, max_time, &n);
     if (rc < 0 || n == 0)

@@ -105,6 +105,34 @@ def test_snapshots_shorten_the_journal_and_lose_nothing():
         assert len(kept(server, "kept", at)) == 20
 
 
+def test_what_was_deleted_stays_deleted():
+    with Hourglass(**{"web.enable-admin-api": "true"}) as server:
+        server.start()
+        at = now_ms()
+
+        def delete(match, start=None, end=None):
+            params = {"match[]": match, **({} if start is None else {"start": start / 1000, "end": end / 1000})}
+            answer = server.post_form("/api/v1/admin/tsdb/delete_series", params)
+            assert answer.code == 204, answer
+
+        server.write_ok((LABELS, [(at - 5000 + n * 1000, float(n)) for n in range(5)]),
+                        ({"__name__": "gone"}, [(at, 1.0)]))
+        delete("gone")
+        delete("kept", at - 4000, at - 3000)
+        server.write_ok((LABELS, [(at - 3000, 7.0)]))  # at a time that was deleted
+        expected = [(at - 5000, "0"), (at - 3000, "7"), (at - 2000, "3"), (at - 1000, "4")]
+        assert kept(server, "kept", at) == expected
+        killed(server)
+        assert kept(server, "kept", at) == expected and not kept(server, "gone", at)
+        assert server.request("POST", "/api/v1/admin/tsdb/snapshot").code == 200
+        delete("kept", at - 2000, at - 1000)
+        killed(server)
+        assert kept(server, "kept", at) == expected[:2], "in the snapshot, deleted behind it"
+        assert server.stop(30) == 0
+        server.start()
+        assert kept(server, "kept", at) == expected[:2]
+
+
 def test_sync_always_answers_and_keeps():
     with Hourglass(**{"journal.sync": "always"}) as server:
         server.start()
