@@ -56,10 +56,8 @@ void pairs_release(struct arena *a, struct pairs *p)
     hash_release(a, &p->by_label);
     id_table_release(a, &p->ids);
     label_names_release(a, &p->names);
-    for (unsigned i = 0; i < KIND_POOLS; i++) {
-        pool_drop(a, &p->records.pools[i]);
-        pool_drop(a, &p->postings.pools[i]);
-    }
+    kind_drop(a, &p->records);
+    kind_drop(a, &p->postings);
     p->n = 0;
     p->n_text_bytes = 0;
 }

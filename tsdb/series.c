@@ -17,7 +17,6 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
     kind_init(&x->records, owner_records);
     kind_init(&x->histories, owner_records);
     table_init(&x->by_id, sizeof(slot), owner_tables);
-    table_init(&x->live, sizeof(uint32_t), owner_tables);
 }
 
 /* ---- finding ---- */
@@ -32,24 +31,10 @@ slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t 
 
 static bool enter_id(struct arena *a, struct series_index *x, slot series, uint32_t id)
 {
-    slot *entry = table_make(a, &x->by_id, id);
-    uint32_t *live = table_make(a, &x->live, id / x->by_id.per_leaf);
-    if (entry == NULL || live == NULL) {
-        if (entry != NULL && (live == NULL || *live == 0))
-            table_clear_leaf(a, &x->by_id, id);
-        return false;
-    }
-    *entry = series;
-    (*live)++;
-    return true;
-}
-
-static void leave_id(struct arena *a, struct series_index *x, uint32_t id)
-{
-    *(slot *)table_at(a, &x->by_id, id) = 0;
-    uint32_t *live = table_at(a, &x->live, id / x->by_id.per_leaf);
-    if (--*live == 0)
-        table_clear_leaf(a, &x->by_id, id);
+    slot *entry = table_hold(a, &x->by_id, id);
+    if (entry != NULL)
+        *entry = series;
+    return entry != NULL;
 }
 
 static void leave_postings(struct arena *a, struct label_index *li, const struct series *s,
@@ -86,7 +71,7 @@ static bool enter(struct arena *a, struct series_index *x, struct label_index *l
 leave_all:
     label_index_remove_series(a, li, s->id);
 leave_id:
-    leave_id(a, x, s->id);
+    table_drop(a, &x->by_id, s->id);
 leave_hash:
     hash_remove(a, &x->by_labels, made);
     return false;
@@ -172,7 +157,7 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
     uint32_t n_pairs = series_n_pairs(s);
     leave_postings(a, li, s, n_pairs);
     label_index_remove_series(a, li, s->id);
-    leave_id(a, x, s->id);
+    table_drop(a, &x->by_id, s->id);
     hash_remove(a, &x->by_labels, series);
     drop_pairs(a, li, s, n_pairs);
     slot history = s->state.history;

@@ -60,9 +60,7 @@ struct series_index {
     struct hash by_labels;
     struct kind records;
     struct kind histories;
-    struct table by_id; /* of slot: id -> record, 0 = gone */
-    struct table
-        live; /* of uint32_t: series alive in each leaf of by_id, so that empty leaves return */
+    struct table by_id; /* of slot, held: id -> record, 0 = gone */
     uint64_t next_id;
     uint32_t n;
 };

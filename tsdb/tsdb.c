@@ -42,12 +42,6 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     return 0;
 }
 
-static void drop_kind(struct arena *a, struct kind *k)
-{
-    for (unsigned i = 0; i < KIND_POOLS; i++)
-        pool_drop(a, &k->pools[i]);
-}
-
 void tsdb_free(struct tsdb *db)
 {
     if (db == NULL)
@@ -60,9 +54,8 @@ void tsdb_free(struct tsdb *db)
         window_free(a, &db->windows, w);
     hash_release(a, &db->series.by_labels);
     table_release(a, &db->series.by_id);
-    table_release(a, &db->series.live);
-    drop_kind(a, &db->series.records);
-    drop_kind(a, &db->series.histories);
+    kind_drop(a, &db->series.records);
+    kind_drop(a, &db->series.histories);
     label_index_release(a, &db->labels);
     pthread_rwlock_destroy(&db->lock);
     arena_span_put(a, db->owner, db, sizeof(*db));

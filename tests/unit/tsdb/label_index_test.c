@@ -31,7 +31,6 @@ static void tear_down(void)
     cr_assert(series_index_check(&t.arena, &x, &li));
     hash_release(&t.arena, &x.by_labels);
     table_release(&t.arena, &x.by_id);
-    table_release(&t.arena, &x.live);
     for (unsigned i = 0; i < KIND_POOLS; i++)
         pool_drop(&t.arena, &x.records.pools[i]);
     label_index_release(&t.arena, &li);
