@@ -162,7 +162,7 @@ Test(series, without_memory_nothing_changes)
         cr_assert(series_index_check(&t.arena, &x, &li));
         if (!is_made) { /* so that the next try needs every page again */
             drop_kind(&x.records);
-                    arena_trim(&t.arena);
+            arena_trim(&t.arena);
         }
     }
     cr_assert_neq(find(7), 0);
