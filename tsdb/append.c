@@ -547,3 +547,14 @@ void append_many(struct append *b, struct append_series *series, size_t n,
         append_group(b, series + from, n_group, counts);
     }
 }
+
+void append_entries(struct append *b, struct append_entry *e, size_t n, append_parse parse,
+                    void *ctx, struct append_counts *counts)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct labels ls;
+        e[i].err = parse(ctx, &e[i], &ls);
+        if (e[i].err == 0)
+            e[i].err = append_samples(b, &ls, e[i].samples, e[i].n_samples, counts);
+    }
+}

@@ -2,7 +2,8 @@
  *
  *     struct append b;
  *     append_begin(&b, db);
- *     append_many(&b, series, n, &counts);   // or append_samples for each series of the request
+ *     append_entries(&b, entries, n, parse, ctx, &counts);   // or append_many, or append_samples
+ *                                                            // for each series of the request
  *     append_end(&b);
  *
  * A sample is taken if it lies in a kept window, at most TSDB_AHEAD_MS ahead of the clock
@@ -19,7 +20,7 @@
 #ifndef HG_TSDB_APPEND_H
 #define HG_TSDB_APPEND_H
 
-#include "tsdb/labels.h"
+#include "tsdb/series_key.h"
 #include "tsdb/times_memo.h"
 #include "tsdb/tsdb.h"
 
@@ -84,6 +85,27 @@ struct append_series {
 };
 void append_many(struct append *b, struct append_series *series, size_t n,
                  struct append_counts *counts);
+
+/* A series as it stands in a body: its form (series_key.h), hashed with the store's
+ * tsdb_series_hash. */
+struct append_entry {
+    struct series_key key;
+    const void *form;
+    uint32_t n_form; /* bytes */
+    uint32_t n_samples;
+    const struct sample *samples;
+    int err; /* out: 0 when no sample was refused, else the first reason */
+};
+
+/* Asked for an entry whose form is not known, or whose series has gone meanwhile: the labels,
+ * normalised, in memory of the caller's that stays until append_entries returns. An error becomes
+ * the entry's err and refuses its samples, which counts does not count. May be asked more than once
+ * for an entry. Called with the store's lock: no I/O, no call back into the store. */
+typedef int (*append_parse)(void *ctx, const struct append_entry *e, struct labels *ret);
+
+/* append_many for entries: labels of a form that is known are not looked at. */
+void append_entries(struct append *b, struct append_entry *e, size_t n, append_parse parse,
+                    void *ctx, struct append_counts *counts);
 
 void append_end(struct append *b);
 

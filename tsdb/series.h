@@ -16,6 +16,7 @@
 
 #include "tsdb/chunk.h"
 #include "tsdb/label_index.h"
+#include "tsdb/series_key.h"
 
 struct series_state {
     int64_t newest_ms; /* of its samples; means nothing while newest is not of a live window */
@@ -63,6 +64,8 @@ struct series_index {
     struct table by_id; /* of slot, held: id -> record, 0 = gone */
     uint64_t next_id;
     uint32_t n;
+    struct series_hash hash; /* gives the keys of by_key; made by the store, never changed while
+                                there are series */
 };
 
 void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables);

@@ -27,6 +27,7 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     windows_init(&db->windows, o->window_ms, budget_owner(b, "chunks"), tables);
     slots_init(&db->slots, a, budget_owner(b, "tails"), budget_owner(b, "retired"));
     series_index_init(&db->series, budget_owner(b, "series"), tables);
+    series_hash_init(&db->series.hash, o->hash_key);
     const struct label_index_owners owners = {.symbols = budget_owner(b, "symbols"),
                                               .pairs = budget_owner(b, "pairs"),
                                               .postings = budget_owner(b, "postings"),
@@ -64,6 +65,11 @@ void tsdb_free(struct tsdb *db)
 const struct tsdb_options *tsdb_options(const struct tsdb *db)
 {
     return &db->options;
+}
+
+const struct series_hash *tsdb_series_hash(const struct tsdb *db)
+{
+    return &db->series.hash;
 }
 
 struct arena *tsdb_arena(const struct tsdb *db)

@@ -15,6 +15,7 @@
 #include "alloc/arena.h"
 #include "alloc/size_class.h"
 #include "tsdb/err.h"
+#include "tsdb/series_key.h"
 #include "tsdb/store_limits.h"
 
 struct tsdb;
@@ -28,6 +29,8 @@ struct tsdb_options {
     enum tsdb_clock clock;
     uint64_t max_series; /* 0 = no limit */
     uint64_t max_series_per_metric;
+    /* What label sets are hashed with; random, unless tests want the same in every run. */
+    uint8_t hash_key[SERIES_HASH_KEY_BYTES];
     /* Sources of time, for tests; NULL = the system's. Wall: ms since the epoch. Boot: ms that
      * never jump or stop. */
     int64_t (*wall_ms)(void *ctx);
@@ -41,6 +44,10 @@ void tsdb_free(struct tsdb *db); /* accepts NULL */
 
 const struct tsdb_options *tsdb_options(const struct tsdb *db);
 struct arena *tsdb_arena(const struct tsdb *db);
+
+/* What forms of series are hashed with (series_key.h): that of the options, or, once a snapshot was
+ * loaded into an empty store, the snapshot's. Does not change after that. */
+const struct series_hash *tsdb_series_hash(const struct tsdb *db);
 
 /* The store's time: the wall clock's, or the newest accepted sample's (0 before the first). */
 int64_t tsdb_now_ms(struct tsdb *db);

@@ -1,0 +1,162 @@
+/* Keys of forms.
+ *
+ * The secret and not a seed: XXH3 makes a secret of 192 bytes from a seed for each input above 240
+ * bytes, and a seed is 64 bits of key where a secret takes all 128.
+ *
+ * Labels that come without a form (a restart, our own metrics) are written out as the canonical
+ * form. Nearly all fit a small buffer and are hashed in one go; longer ones go through XXH3's
+ * streaming interface a buffer at a time, which gives the same value.
+ */
+#include "tsdb/series_key.h"
+#include "tsdb/varint.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum {
+    FIELD_LABEL = 0x0A, /* of TimeSeries: number 1, length-delimited */
+    FIELD_NAME = 0x0A,  /* of Label: 1 */
+    FIELD_VALUE = 0x12, /* and 2 */
+    BUFFER_BYTES = 512,
+    LABEL_HEAD_BYTES_MAX = 2 + 2 * VARINT_BYTES_MAX,
+};
+
+_Static_assert(SERIES_HASH_SECRET_BYTES >= XXH3_SECRET_SIZE_MIN, "a secret for XXH3");
+_Static_assert((int)BUFFER_BYTES >= (int)LABEL_HEAD_BYTES_MAX, "room for what is not text");
+
+void series_hash_init(struct series_hash *h, const uint8_t key[SERIES_HASH_KEY_BYTES])
+{
+    memcpy(h->key, key, sizeof(h->key));
+    ENSURE(XXH3_generateSecret(h->secret, sizeof(h->secret), key, SERIES_HASH_KEY_BYTES) == XXH_OK);
+}
+
+static struct series_key key_of(XXH128_hash_t hash)
+{
+    return (struct series_key){hash.low64, hash.high64};
+}
+
+struct series_key series_key_of_form(const struct series_hash *h, const void *form, size_t n)
+{
+    return key_of(XXH3_128bits_withSecret(form, n, h->secret, sizeof(h->secret)));
+}
+
+/* ---- the canonical form ---- */
+
+static size_t varint_bytes(uint64_t v)
+{
+    size_t n = 1;
+    while (v >= 0x80) {
+        v >>= 7;
+        n++;
+    }
+    return n;
+}
+
+/* What is between the length of a label's field and its end. */
+static size_t label_bytes(const struct label *l)
+{
+    return 2 + varint_bytes(l->name_len) + l->name_len + varint_bytes(l->value_len) + l->value_len;
+}
+
+static size_t put_name_head(const struct label *l, uint8_t *out)
+{
+    size_t n = 0;
+    out[n++] = FIELD_LABEL;
+    n += varint_put(out + n, label_bytes(l));
+    out[n++] = FIELD_NAME;
+    return n + varint_put(out + n, l->name_len);
+}
+
+static size_t put_value_head(const struct label *l, uint8_t *out)
+{
+    out[0] = FIELD_VALUE;
+    return 1 + varint_put(out + 1, l->value_len);
+}
+
+size_t series_form_bytes(const struct labels *ls)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < ls->n; i++) {
+        size_t n_label = label_bytes(&ls->items[i]);
+        n += 1 + varint_bytes(n_label) + n_label;
+    }
+    return n;
+}
+
+static size_t put_label(const struct label *l, uint8_t *out)
+{
+    size_t n = put_name_head(l, out);
+    memcpy(out + n, l->name, l->name_len);
+    n += l->name_len;
+    n += put_value_head(l, out + n);
+    memcpy(out + n, l->value, l->value_len);
+    return n + l->value_len;
+}
+
+void series_form_put(const struct labels *ls, uint8_t *ret)
+{
+    for (uint32_t i = 0; i < ls->n; i++)
+        ret += put_label(&ls->items[i], ret);
+}
+
+/* ---- in pieces ---- */
+
+struct stream {
+    XXH3_state_t state;
+    uint8_t buffer[BUFFER_BYTES];
+    size_t n;
+};
+
+static void flush(struct stream *s)
+{
+    (void)XXH3_128bits_update(&s->state, s->buffer, s->n);
+    s->n = 0;
+}
+
+static uint8_t *head_room(struct stream *s)
+{
+    if (s->n + LABEL_HEAD_BYTES_MAX > BUFFER_BYTES)
+        flush(s);
+    return s->buffer + s->n;
+}
+
+static void put_text(struct stream *s, const char *text, size_t n)
+{
+    while (n > 0) {
+        if (s->n == BUFFER_BYTES)
+            flush(s);
+        size_t part = size_min(n, BUFFER_BYTES - s->n);
+        memcpy(s->buffer + s->n, text, part);
+        s->n += part;
+        text += part;
+        n -= part;
+    }
+}
+
+static struct series_key key_of_long(const struct series_hash *h, const struct labels *ls)
+{
+    struct stream s;
+    s.n = 0;
+    (void)XXH3_128bits_reset_withSecret(&s.state, h->secret, sizeof(h->secret));
+    for (uint32_t i = 0; i < ls->n; i++) {
+        const struct label *l = &ls->items[i];
+        s.n += put_name_head(l, head_room(&s));
+        put_text(&s, l->name, l->name_len);
+        s.n += put_value_head(l, head_room(&s));
+        put_text(&s, l->value, l->value_len);
+    }
+    flush(&s);
+    return key_of(XXH3_128bits_digest(&s.state));
+}
+
+struct series_key series_key_of_labels(const struct series_hash *h, const struct labels *ls)
+{
+    uint8_t form[BUFFER_BYTES];
+    size_t n = series_form_bytes(ls);
+    if (n > sizeof(form))
+        return key_of_long(h, ls);
+    series_form_put(ls, form);
+    return series_key_of_form(h, form, n);
+}
