@@ -117,17 +117,17 @@ static bool list_union(const struct tsdb *db, const struct matcher *m, struct re
 
 /* ---- filters ---- */
 
-static uint32_t pair_of_name(const struct tsdb *db, const struct series *s, uint32_t name)
+static uint32_t pair_of_name(const struct tsdb *db, const struct label_row *row, uint32_t name)
 {
-    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++)
-        if (store_pair(db, series_pair(s, i))->name == name)
-            return series_pair(s, i);
+    for (uint32_t i = 0; i < row->n; i++)
+        if (store_pair(db, row->pairs[i])->name == name)
+            return row->pairs[i];
     return 0;
 }
 
-static bool passes(const struct tsdb *db, struct filter *f, const struct series *s)
+static bool passes(const struct tsdb *db, struct filter *f, const struct label_row *row)
 {
-    uint32_t pair = f->name != 0 ? pair_of_name(db, s, f->name) : 0;
+    uint32_t pair = f->name != 0 ? pair_of_name(db, row, f->name) : 0;
     if (pair == 0)
         return f->takes_missing;
     size_t at = (pair * 2654435761u) >> 24; /* Knuth's multiplicative hash, 8 bits of it */
@@ -160,9 +160,10 @@ static size_t keep_passing(const struct tsdb *db, struct filter *filters, size_t
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct series *s = series_at(db->arena, series_of_id(db->arena, &db->series, ids[i]));
+        struct label_row row;
+        series_row(db->arena, &db->series, ids[i], &row);
         size_t k = 0;
-        while (k < n_filters && passes(db, &filters[k], s))
+        while (k < n_filters && passes(db, &filters[k], &row))
             k++;
         if (k == n_filters)
             ids[kept++] = ids[i];

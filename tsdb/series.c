@@ -2,21 +2,27 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct series) + LABELS_PER_SERIES_MAX * sizeof(uint32_t) <= KIND_BYTES_MAX,
-               "a series with all its labels fits a slot");
+_Static_assert((size_t)LABEL_ROW_BYTES_MAX <= STRINGS_BYTES_MAX, "every row can be stored");
 
-static size_t record_bytes(uint32_t n_pairs)
-{
-    return sizeof(struct series) + (n_pairs > 0 ? n_pairs : 1) * sizeof(uint32_t);
-}
-
-void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables)
+void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_rows,
+                       unsigned owner_tables)
 {
     *x = (struct series_index){.next_id = 1};
     hash_init(&x->by_labels, owner_tables);
     kind_init(&x->records, owner_records);
     kind_init(&x->histories, owner_records);
+    strings_init(&x->rows, owner_rows, owner_tables);
     table_init(&x->by_id, sizeof(slot), owner_tables);
+}
+
+void series_index_release(struct arena *a, struct series_index *x)
+{
+    hash_release(a, &x->by_labels);
+    kind_drop(a, &x->records);
+    kind_drop(a, &x->histories);
+    strings_release(a, &x->rows);
+    table_release(a, &x->by_id);
+    x->n = 0;
 }
 
 /* ---- finding ---- */
@@ -27,7 +33,27 @@ slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t 
     return entry != NULL ? *entry : 0;
 }
 
-/* ---- making: four indexes, entered one after the other and left in the opposite order ---- */
+void series_row(const struct arena *a, const struct series_index *x, uint32_t id,
+                struct label_row *ret)
+{
+    bool is_good = label_row_get(strings_at(a, &x->rows, id), ret);
+    ENSURE(is_good);
+}
+
+size_t series_row_bytes(const struct arena *a, const struct series_index *x, uint32_t id)
+{
+    return strings_at(a, &x->rows, id).n + 1;
+}
+
+static bool put_row(struct arena *a, struct series_index *x, uint32_t id,
+                    const struct label_row *row)
+{
+    uint8_t bytes[LABEL_ROW_BYTES_MAX];
+    size_t n = label_row_put(row, bytes);
+    return strings_put(a, &x->rows, id, bytes, n);
+}
+
+/* ---- making: five indexes, entered one after the other and left in the opposite order ---- */
 
 static bool enter_id(struct arena *a, struct series_index *x, slot series, uint32_t id)
 {
@@ -37,18 +63,19 @@ static bool enter_id(struct arena *a, struct series_index *x, slot series, uint3
     return entry != NULL;
 }
 
-static void leave_postings(struct arena *a, struct label_index *li, const struct series *s,
-                           uint32_t n)
+static void leave_postings(struct arena *a, struct label_index *li, uint32_t id,
+                           const struct label_row *row, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        pair_remove_series(a, &li->pairs, series_pair(s, i), s->id);
+        pair_remove_series(a, &li->pairs, row->pairs[i], id);
 }
 
-static bool enter_postings(struct arena *a, struct label_index *li, const struct series *s)
+static bool enter_postings(struct arena *a, struct label_index *li, uint32_t id,
+                           const struct label_row *row)
 {
-    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++) {
-        if (!pair_add_series(a, &li->pairs, series_pair(s, i), s->id)) {
-            leave_postings(a, li, s, i);
+    for (uint32_t i = 0; i < row->n; i++) {
+        if (!pair_add_series(a, &li->pairs, row->pairs[i], id)) {
+            leave_postings(a, li, id, row, i);
             return false;
         }
     }
@@ -56,31 +83,47 @@ static bool enter_postings(struct arena *a, struct label_index *li, const struct
 }
 
 static bool enter(struct arena *a, struct series_index *x, struct label_index *li, slot made,
-                  uint64_t hash)
+                  const struct label_row *row, uint64_t hash)
 {
-    struct series *s = series_at(a, made);
-    if (!hash_insert(a, &x->by_labels, made, (uint32_t)hash))
+    uint32_t id = series_at(a, made)->id;
+    if (!put_row(a, x, id, row))
         return false;
-    if (!enter_id(a, x, made, s->id))
+    if (!hash_insert(a, &x->by_labels, made, (uint32_t)hash))
+        goto leave_row;
+    if (!enter_id(a, x, made, id))
         goto leave_hash;
-    if (!label_index_add_series(a, li, s->id))
+    if (!label_index_add_series(a, li, id))
         goto leave_id;
-    if (!enter_postings(a, li, s))
+    if (!enter_postings(a, li, id, row))
         goto leave_all;
     return true;
 leave_all:
-    label_index_remove_series(a, li, s->id);
+    label_index_remove_series(a, li, id);
 leave_id:
-    table_drop(a, &x->by_id, s->id);
+    table_drop(a, &x->by_id, id);
 leave_hash:
     hash_remove(a, &x->by_labels, made);
+leave_row:
+    strings_remove(a, &x->rows, id);
     return false;
 }
 
-static void drop_pairs(struct arena *a, struct label_index *li, const struct series *s, uint32_t n)
+static void drop_pairs(struct arena *a, struct label_index *li, const struct label_row *row)
 {
-    for (uint32_t i = 0; i < n; i++)
-        pair_drop_if_unused(a, &li->pairs, &li->symbols, series_pair(s, i));
+    for (uint32_t i = 0; i < row->n; i++)
+        pair_drop_if_unused(a, &li->pairs, &li->symbols, row->pairs[i]);
+}
+
+/* The pairs of the labels, those that are new made; row->n < ls->n without memory. */
+static void make_row(struct arena *a, struct label_index *li, const struct labels *ls,
+                     struct label_row *ret)
+{
+    for (ret->n = 0; ret->n < ls->n; ret->n++) {
+        uint32_t pair = pair_intern(a, &li->pairs, &li->symbols, &ls->items[ret->n]);
+        if (pair == 0)
+            return;
+        ret->pairs[ret->n] = pair;
+    }
 }
 
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
@@ -90,22 +133,15 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
     assert(ls->n <= LABELS_PER_SERIES_MAX);
     if (x->next_id > POSTINGS_ID_MAX)
         return 0;
-    slot made = slots_kind_get(sl, &x->records, record_bytes(ls->n));
+    slot made = slots_kind_get(sl, &x->records, sizeof(struct series));
     if (made == 0)
         return 0;
-    struct series *s = series_at(a, made);
-    *s = (struct series){.id = (uint32_t)x->next_id};
-    uint32_t n = 0;
-    for (; n < ls->n; n++) {
-        s->pairs[n] = pair_intern(a, &li->pairs, &li->symbols, &ls->items[n]);
-        if (s->pairs[n] == 0)
-            break;
-    }
-    if (n == ls->n)
-        s->pairs[n > 0 ? n - 1 : 0] = SERIES_LAST_PAIR | (n > 0 ? s->pairs[n - 1] : 0);
-    if (n < ls->n || !enter(a, x, li, made, hash)) {
-        drop_pairs(a, li, s, n);
-        slots_kind_put(sl, &x->records, made, record_bytes(ls->n));
+    *series_at(a, made) = (struct series){.id = (uint32_t)x->next_id};
+    struct label_row row;
+    make_row(a, li, ls, &row);
+    if (row.n < ls->n || !enter(a, x, li, made, &row, hash)) {
+        drop_pairs(a, li, &row);
+        slots_kind_put(sl, &x->records, made, sizeof(struct series));
         return 0;
     }
     x->next_id++;
@@ -154,18 +190,20 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
 {
     struct arena *a = sl->arena;
     struct series *s = series_at(a, series);
-    uint32_t n_pairs = series_n_pairs(s);
-    leave_postings(a, li, s, n_pairs);
+    struct label_row row;
+    series_row(a, x, s->id, &row);
+    leave_postings(a, li, s->id, &row, row.n);
     label_index_remove_series(a, li, s->id);
     table_drop(a, &x->by_id, s->id);
     hash_remove(a, &x->by_labels, series);
-    drop_pairs(a, li, s, n_pairs);
+    strings_remove(a, &x->rows, s->id);
+    drop_pairs(a, li, &row);
     slot history = s->state.history;
     uint32_t n_history = s->state.n_history;
     retire_open(sl, &s->state.newest);
     for (uint32_t i = 0; i < n_history; i++)
         retire_open(sl, &history_at(a, history)->items[i]);
-    retire(sl, &x->records, series, record_bytes(n_pairs));
+    retire(sl, &x->records, series, sizeof(struct series));
     if (history != 0)
         retire(sl, &x->histories, history, history_bytes(n_history));
     x->n--;
@@ -259,7 +297,7 @@ void series_add_bytes(const struct arena *a, const struct series *s, const uint3
         else
             chunk_add_open_footprint(&v, &f);
     }
-    io->record += kind_slot_bytes(record_bytes(series_n_pairs(s)));
+    io->record += kind_slot_bytes(sizeof(*s));
     io->history += n > 1 ? kind_slot_bytes(history_bytes(n - 1)) : 0;
     io->chunks += chunk_footprint_bytes(&f);
     io->open += f.open_slots * SIZE_CLASS_STEP_BYTES;
@@ -428,6 +466,10 @@ static bool move_history(void *ctx, slot from, slot to)
 size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max_records)
 {
     struct move m = {sl->arena, x};
+    struct strings_mover rows = {sl->arena, &x->rows}; /* nobody reads them without the lock */
+    size_t n = kind_compact(sl->arena, &x->rows.slots, NULL, strings_move, &rows, max_records);
+    if (n > 0)
+        return n;
     pthread_mutex_lock(&sl->lock);
     bool is_wanted = kind_wants_compaction(&x->records) || kind_wants_compaction(&x->histories);
     pthread_mutex_unlock(&sl->lock);
@@ -440,7 +482,7 @@ size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max
         return 0;
     slots_drain(sl);
     pthread_mutex_lock(&sl->lock);
-    size_t n = kind_compact(sl->arena, &x->records, NULL, move_record, &m, max_records);
+    n = kind_compact(sl->arena, &x->records, NULL, move_record, &m, max_records);
     n += kind_compact(sl->arena, &x->histories, NULL, move_history, &m, max_records);
     pthread_mutex_unlock(&sl->lock);
     return n;
@@ -450,7 +492,8 @@ bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li)
 {
     if (x->n != x->by_labels.n_items || x->n != li->all.n || !hash_check(a, &x->by_labels) ||
-        !kind_check(a, &x->records) || !kind_check(a, &x->histories) || !label_index_check(a, li))
+        !kind_check(a, &x->records) || !kind_check(a, &x->histories) || x->rows.n != x->n ||
+        !strings_check(a, &x->rows) || !label_index_check(a, li))
         return false;
     uint32_t n = 0;
     for (uint64_t id = 1; id < x->next_id; id++) {
@@ -458,10 +501,13 @@ bool series_index_check(const struct arena *a, const struct series_index *x,
         if (at == 0)
             continue;
         const struct series *s = series_at(a, at);
-        if (s->id != id || !postings_contains(a, &li->all, s->id))
+        struct label_row row;
+        if (s->id != id || !postings_contains(a, &li->all, s->id) ||
+            !strings_has(a, &x->rows, s->id) ||
+            !label_row_get(strings_at(a, &x->rows, s->id), &row))
             return false;
-        for (uint32_t i = 0, n_pairs = series_n_pairs(s); i < n_pairs; i++)
-            if (!postings_contains(a, &pair_at(a, &li->pairs, series_pair(s, i))->postings, s->id))
+        for (uint32_t i = 0; i < row.n; i++)
+            if (!postings_contains(a, &pair_at(a, &li->pairs, row.pairs[i])->postings, s->id))
                 return false;
         n++;
     }

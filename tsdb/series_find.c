@@ -24,27 +24,22 @@ enum {
 
 struct labels_key {
     const struct arena *arena;
+    const struct series_index *series;
     const struct label_index *index;
     const struct labels *labels;
 };
-
-static bool has_n_pairs(const struct series *s, uint32_t n)
-{
-    for (uint32_t i = 0; i + 1 < n; i++)
-        if ((s->pairs[i] & SERIES_LAST_PAIR) != 0)
-            return false;
-    return n > 0 ? s->pairs[n - 1] > SERIES_LAST_PAIR : s->pairs[0] == SERIES_LAST_PAIR;
-}
 
 static bool has_labels(const void *ctx, const struct hash_node *record)
 {
     const struct labels_key *key = ctx;
     const struct series *s = (const struct series *)record;
-    if (!has_n_pairs(s, key->labels->n))
+    struct label_row row;
+    series_row(key->arena, key->series, s->id, &row);
+    if (row.n != key->labels->n)
         return false;
     for (uint32_t i = 0; i < key->labels->n; i++) {
         const struct label *l = &key->labels->items[i];
-        const struct label kept = series_label(key->arena, key->index, s, i);
+        const struct label kept = label_index_label(key->arena, key->index, row.pairs[i]);
         if (kept.value_len != l->value_len || kept.name_len != l->name_len ||
             !texts_are_equal(kept.value, l->value, l->value_len) ||
             !texts_are_equal(kept.name, l->name, l->name_len))
@@ -56,7 +51,7 @@ static bool has_labels(const void *ctx, const struct hash_node *record)
 slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
                  const struct labels *ls, uint64_t hash)
 {
-    struct labels_key key = {a, li, ls};
+    struct labels_key key = {a, x, li, ls};
     return hash_find(a, &x->by_labels, (uint32_t)hash, has_labels, &key);
 }
 
@@ -122,11 +117,6 @@ static void fetch(const struct arena *a, slot record, size_t n_bytes)
     __builtin_prefetch(at + n_bytes - 1);
 }
 
-static size_t series_bytes(const struct labels *ls)
-{
-    return sizeof(struct series) + ls->n * sizeof(uint32_t);
-}
-
 /* Walks the chains on to records with the right hash. */
 static void follow_chains(const struct search *f, struct series_wanted *w, uint32_t n)
 {
@@ -139,7 +129,7 @@ static void follow_chains(const struct search *f, struct series_wanted *w, uint3
                 w[i].series = node->next;
                 if (step < CHAIN_STEPS) {
                     if (node->next != 0)
-                        fetch(f->arena, node->next, series_bytes(w[i].labels));
+                        fetch(f->arena, node->next, sizeof(struct series));
                     break;
                 }
             }
@@ -156,27 +146,29 @@ static void fetch_pairs(const struct search *f, const struct series_wanted *w, u
     for (uint32_t i = 0; i < n; i++) {
         if (w[i].series == 0)
             continue;
-        const struct series *s = series_at(f->arena, w[i].series);
-        if (!has_n_pairs(s, w[i].labels->n))
+        struct label_row row;
+        series_row(f->arena, f->series, series_at(f->arena, w[i].series)->id, &row);
+        if (row.n != w[i].labels->n)
             continue;
-        for (uint32_t k = 0; k < w[i].labels->n; k++) {
+        for (uint32_t k = 0; k < row.n; k++) {
             if (has_entries)
-                fetch(f->arena, id_table_at(f->arena, ids, series_pair(s, k)),
+                fetch(f->arena, id_table_at(f->arena, ids, row.pairs[k]),
                       offsetof(struct pair, value) + w[i].labels->items[k].value_len);
             else
-                __builtin_prefetch(id_table_entry(f->arena, ids, series_pair(s, k)));
+                __builtin_prefetch(id_table_entry(f->arena, ids, row.pairs[k]));
         }
     }
 }
 
 static bool is_found(const struct search *f, const struct series_wanted *w, const uint32_t *symbols)
 {
-    const struct series *s = series_at(f->arena, w->series);
-    if (!has_n_pairs(s, w->labels->n))
+    struct label_row row;
+    series_row(f->arena, f->series, series_at(f->arena, w->series)->id, &row);
+    if (row.n != w->labels->n)
         return false;
     for (uint32_t i = 0; i < w->labels->n; i++) {
         const struct label *l = &w->labels->items[i];
-        const struct pair *pair = pair_at(f->arena, &f->index->pairs, series_pair(s, i));
+        const struct pair *pair = pair_at(f->arena, &f->index->pairs, row.pairs[i]);
         if (pair->name != symbols[i] || pair->n_bytes != l->value_len ||
             !texts_are_equal(pair->value, l->value, l->value_len))
             return false;
@@ -195,7 +187,7 @@ static void find_group(struct search *f, struct series_wanted *w, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         w[i].series = known >> i & 1 ? hash_chain(f->arena, by_labels, (uint32_t)w[i].hash) : 0;
         if (w[i].series != 0)
-            fetch(f->arena, w[i].series, series_bytes(w[i].labels));
+            fetch(f->arena, w[i].series, sizeof(struct series));
     }
     follow_chains(f, w, n);
     fetch_pairs(f, w, n, false);

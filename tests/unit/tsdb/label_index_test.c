@@ -21,7 +21,7 @@ static void set_up(void)
 {
     test_arena_init(&t, 256 << 20);
     slots_init(&slots, &t.arena, t.owner, t.owner);
-    series_index_init(&x, t.owner, t.owner);
+    series_index_init(&x, t.owner, t.owner, t.owner);
     label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
     random_init(&random_state, random_seed());
 }
@@ -29,10 +29,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     cr_assert(series_index_check(&t.arena, &x, &li));
-    hash_release(&t.arena, &x.by_labels);
-    table_release(&t.arena, &x.by_id);
-    for (unsigned i = 0; i < KIND_POOLS; i++)
-        pool_drop(&t.arena, &x.records.pools[i]);
+    series_index_release(&t.arena, &x);
     label_index_release(&t.arena, &li);
     slots_release(&slots);
     test_arena_release(&t);
@@ -126,9 +123,11 @@ static void expect_series(uint32_t i)
         return;
     const struct series *s = series_at(&t.arena, found);
     struct label items[4];
-    for (uint32_t k = 0; k < series_n_pairs(s); k++)
-        items[k] = series_label(&t.arena, &li, s, k);
-    struct labels kept = {items, series_n_pairs(s)};
+    struct label_row row;
+    series_row(&t.arena, &x, s->id, &row);
+    for (uint32_t k = 0; k < row.n; k++)
+        items[k] = label_index_label(&t.arena, &li, row.pairs[k]);
+    struct labels kept = {items, row.n};
     cr_assert_eq(labels_compare(&ls, &kept), 0);
     cr_assert(s->id == id_of[i] && postings_contains(&t.arena, &li.all, s->id));
 }

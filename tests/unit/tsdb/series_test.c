@@ -21,7 +21,7 @@ static void set_up(void)
     slots_init(&sl, &t.arena, t.owner, t.owner);
     memset(&recent, 0, sizeof(recent));
     memset(&shared, 0, sizeof(shared));
-    series_index_init(&x, t.owner, t.owner);
+    series_index_init(&x, t.owner, t.owner, t.owner);
     label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
     windows_init(&ws, WINDOW_MS, t.owner, t.owner);
 }
@@ -43,10 +43,7 @@ static void tear_down(void)
         window_expire(&ws, w);
         window_free(&t.arena, &ws, w);
     }
-    hash_release(&t.arena, &x.by_labels);
-    table_release(&t.arena, &x.by_id);
-    drop_kind(&x.records);
-    drop_kind(&x.histories);
+    series_index_release(&t.arena, &x);
     label_index_release(&t.arena, &li);
     slots_release(&sl);
     test_arena_release(&t);
@@ -189,7 +186,10 @@ Test(series, takes_64_labels)
     struct labels ls = {items, LABELS_PER_SERIES_MAX};
     slot made = series_new(&sl, &x, &li, &ls, labels_hash(&ls));
     cr_assert_neq(made, 0);
-    struct label last = series_label(&t.arena, &li, series_at(&t.arena, made), 63);
+    struct label_row row;
+    series_row(&t.arena, &x, series_at(&t.arena, made)->id, &row);
+    cr_assert_eq(row.n, 64);
+    struct label last = label_index_label(&t.arena, &li, row.pairs[63]);
     cr_assert_eq(memcmp(last.name, "l63", 3), 0);
 }
 
@@ -517,7 +517,9 @@ Test(series, check_sees_damage)
     series_at(&t.arena, a)->id = 2;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "id");
     series_at(&t.arena, a)->id = 1;
-    struct postings *p = &pair_at(&t.arena, &li.pairs, series_at(&t.arena, a)->pairs[1])->postings;
+    struct label_row row;
+    series_row(&t.arena, &x, series_at(&t.arena, a)->id, &row);
+    struct postings *p = &pair_at(&t.arena, &li.pairs, row.pairs[1])->postings;
     p->few[0] = 99;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "postings");
     p->few[0] = 1;

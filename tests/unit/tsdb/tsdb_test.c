@@ -483,7 +483,8 @@ Test(tsdb, check_sees_damage_to_a_series)
     struct series *constant = changeable("constant"), *moved = changeable("short");
     EXPECT_SEEN("how many", s.db->series.n);
     EXPECT_SEEN("id", constant->id);
-    EXPECT_SEEN("pair", constant->pairs[0]);
+    char *row = (char *)(uintptr_t)strings_at(&s.arena, &s.db->series.rows, constant->id).at;
+    EXPECT_SEEN("pair", *row);
     EXPECT_SEEN("samples of a chunk", constant->state.newest.n_samples);
     EXPECT_SEEN("window of a chunk", constant->state.newest.serial);
     struct chunk *old = &((struct history *)slot_ptr(&s.arena, moved->state.history))->items[0];
