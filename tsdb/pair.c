@@ -48,6 +48,7 @@ void pairs_init(struct pairs *p, unsigned owner_records, unsigned owner_postings
     id_table_init(&p->ids, owner_tables);
     label_names_init(&p->names, owner_records, owner_tables);
     kind_init(&p->records, owner_records);
+    table_init(&p->sets, sizeof(struct postings), owner_postings);
     kind_init(&p->postings, owner_postings);
 }
 
@@ -56,6 +57,7 @@ void pairs_release(struct arena *a, struct pairs *p)
     hash_release(a, &p->by_label);
     id_table_release(a, &p->ids);
     label_names_release(a, &p->names);
+    table_release(a, &p->sets);
     kind_drop(a, &p->records);
     kind_drop(a, &p->postings);
     p->n = 0;
@@ -81,11 +83,12 @@ static uint32_t pair_new(struct arena *a, struct pairs *p, const struct pair_key
     struct pair *pair = slot_ptr(a, made);
     pair->id = id;
     pair->name = key->name;
-    pair->postings = (struct postings){0};
     pair->n_bytes = (uint16_t)key->n;
     memcpy(pair->value, key->value, key->n);
-    if (!hash_insert(a, &p->by_label, made, hash_of(key)))
+    if (table_hold(a, &p->sets, id) == NULL)
         goto put_id;
+    if (!hash_insert(a, &p->by_label, made, hash_of(key)))
+        goto drop_set;
     if (!label_name_add(a, &p->names, &p->postings, POSTINGS_OF_NAME | key->name, key->name, id))
         goto leave_hash;
     p->n++;
@@ -93,6 +96,8 @@ static uint32_t pair_new(struct arena *a, struct pairs *p, const struct pair_key
     return id;
 leave_hash:
     hash_remove(a, &p->by_label, made);
+drop_set:
+    table_drop(a, &p->sets, id);
 put_id:
     id_table_put(a, &p->ids, id);
 put_record:
@@ -127,13 +132,14 @@ void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, ui
 {
     slot at = id_table_at(a, &p->ids, id);
     const struct pair *pair = slot_ptr(a, at);
-    if (pair->postings.n > 0)
+    if (pair_postings(a, p, id)->n > 0)
         return;
     uint32_t name = pair->name;
     p->n--;
     p->n_text_bytes -= pair->n_bytes;
     label_name_remove(a, &p->names, &p->postings, name, id);
     hash_remove(a, &p->by_label, at);
+    table_drop(a, &p->sets, id);
     id_table_put(a, &p->ids, id);
     kind_put(a, &p->records, at, record_bytes(pair->n_bytes));
     symbol_drop(a, s, name);
@@ -141,12 +147,12 @@ void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, ui
 
 bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series)
 {
-    return postings_add(a, &p->postings, &pair_at(a, p, pair)->postings, pair, series);
+    return postings_add(a, &p->postings, pair_postings(a, p, pair), pair, series);
 }
 
 void pair_remove_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series)
 {
-    postings_remove(a, &p->postings, &pair_at(a, p, pair)->postings, series);
+    postings_remove(a, &p->postings, pair_postings(a, p, pair), series);
 }
 
 struct label pair_label(const struct arena *a, const struct pairs *p, const struct symbols *s,
@@ -169,7 +175,7 @@ bool pair_move(void *mover, slot from, slot to)
 struct postings *pair_postings_of(const struct arena *a, const struct pairs *p, uint32_t owner)
 {
     if ((owner & POSTINGS_OF_NAME) == 0)
-        return &pair_at(a, p, owner)->postings;
+        return pair_postings(a, p, owner);
     struct label_name *name = label_name_find(a, &p->names, owner & ~POSTINGS_OF_NAME);
     return name != NULL ? &name->pairs : NULL;
 }
@@ -184,6 +190,19 @@ static bool names_are_good(const struct arena *a, const struct pairs *p, size_t 
         if (!postings_check(a, &name->pairs, POSTINGS_OF_NAME | name->symbol, sum_bytes))
             return false;
         n += name->pairs.n;
+    }
+    return n == p->n;
+}
+
+static bool sets_are_good(const struct arena *a, const struct pairs *p)
+{
+    uint64_t n = 0;
+    uint32_t n_leaves = 0;
+    for (uint64_t first = 0; n_leaves < p->sets.n_pages && n < p->n && first <= UINT32_MAX;
+         first += p->sets.per_leaf) {
+        uint32_t n_held = table_held(a, &p->sets, first);
+        n += n_held;
+        n_leaves += n_held > 0;
     }
     return n == p->n;
 }
@@ -204,13 +223,14 @@ bool pairs_check(const struct arena *a, const struct pairs *p, const struct symb
         const struct pair_key key = {pair->name, pair->value, pair->n_bytes};
         if (pair->node.hash != hash_of(&key) || name == NULL ||
             !postings_contains(a, &name->pairs, pair->id) ||
-            !postings_check(a, &pair->postings, pair->id, &bytes))
+            table_at(a, &p->sets, pair->id) == NULL ||
+            !postings_check(a, pair_postings(a, p, pair->id), pair->id, &bytes))
             return false;
         n_refs++;
         n_text += pair->n_bytes;
         records += pair_slot_bytes(pair);
     }
-    return names_are_good(a, p, &bytes) && bytes == kind_used_bytes(&p->postings) &&
-           records == kind_used_bytes(&p->records) && n_text == p->n_text_bytes &&
-           n_refs == symbols_refs(a, s);
+    return names_are_good(a, p, &bytes) && sets_are_good(a, p) &&
+           bytes == kind_used_bytes(&p->postings) && records == kind_used_bytes(&p->records) &&
+           n_text == p->n_text_bytes && n_refs == symbols_refs(a, s);
 }

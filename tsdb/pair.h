@@ -1,10 +1,10 @@
-/* Label pairs: a name symbol and the text of a value, kept once, owning the postings of the series
+/* Label pairs: a name symbol and the text of a value, kept once, and the postings of the series
  * that have it.
  *
  * The text lies in the pair and nowhere else: nearly every value belongs to one name, and a symbol
  * of its own would cost more than the text (docs/decisions/0011-values-in-pairs.md).
  *
- * A pair exists as long as a series has it, and is named by an id; its record (30 bytes and the
+ * A pair exists as long as a series has it, and is named by an id; its record (18 bytes and the
  * text) may move. Ids are used again. Names know their pairs (label_name.h).
  *
  * Threads: the store's lock guards pairs. */
@@ -20,7 +20,6 @@ struct pair {
     struct hash_node node; /* first: hash.h */
     uint32_t id;
     uint32_t name; /* a symbol, to which the pair holds a reference */
-    struct postings postings;
     uint16_t n_bytes;
     char value[];
 };
@@ -30,6 +29,7 @@ struct pairs {
     struct id_table ids;
     struct label_names names;
     struct kind records;
+    struct table sets;    /* of struct postings, held: the series of each pair, by its id */
     struct kind postings; /* memory of all sets: of pairs, of names, of all series */
     uint32_t n;
     uint64_t n_text_bytes; /* of all values */
@@ -64,6 +64,13 @@ size_t pair_slot_bytes(const struct pair *p);
 static inline struct pair *pair_at(const struct arena *a, const struct pairs *p, uint32_t pair)
 {
     return slot_ptr(a, id_table_at(a, &p->ids, pair));
+}
+
+/* The set of its series, at this address until the pair goes. */
+static inline struct postings *pair_postings(const struct arena *a, const struct pairs *p,
+                                             uint32_t pair)
+{
+    return table_at(a, &p->sets, pair);
 }
 
 /* Enters and takes out a series. add: false (nothing changed) without memory. */

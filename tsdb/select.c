@@ -57,7 +57,7 @@ static struct base choose_base(const struct tsdb *db, const struct matcher_set *
         uint32_t pair = matcher_pair(db, m);
         if (pair == 0)
             return (struct base){.is_nothing = true};
-        const struct postings *p = &store_pair(db, pair)->postings;
+        const struct postings *p = store_postings(db, pair);
         bool is_first_equal = best.matcher == set->n || best.postings == NULL;
         if (is_first_equal || p->n < best.postings->n)
             best = (struct base){.matcher = i, .postings = p};
@@ -89,7 +89,7 @@ static bool add_matching(const struct tsdb *db, const struct matcher *m,
         size_t n;
         if (!pair_matches(db, m, pairs[k]))
             continue;
-        if (!list_postings(db, &store_pair(db, pairs[k])->postings, r, &some, &n))
+        if (!list_postings(db, store_postings(db, pairs[k]), r, &some, &n))
             return false;
         for (size_t i = 0; i < n; i++)
             id_set_add(ids, some[i]);

@@ -507,7 +507,7 @@ bool series_index_check(const struct arena *a, const struct series_index *x,
             !label_row_get(strings_at(a, &x->rows, s->id), &row))
             return false;
         for (uint32_t i = 0; i < row.n; i++)
-            if (!postings_contains(a, &pair_at(a, &li->pairs, row.pairs[i])->postings, s->id))
+            if (!postings_contains(a, pair_postings(a, &li->pairs, row.pairs[i]), s->id))
                 return false;
         n++;
     }

@@ -80,6 +80,12 @@ static inline const struct pair *store_pair(const struct tsdb *db, uint32_t pair
     return pair_at(db->arena, &db->labels.pairs, pair);
 }
 
+/* The series that have it. */
+static inline const struct postings *store_postings(const struct tsdb *db, uint32_t pair)
+{
+    return pair_postings(db->arena, &db->labels.pairs, pair);
+}
+
 /* Seals chunks of series that have fallen silent, n_max of them at most, in windows that have ended
  * longer ago than the out-of-order window: nobody moves on from them, and until their window
  * expires their heads and tails would lie between those of the living. True while there is more to

@@ -136,10 +136,11 @@ static bool add_pair_locked(struct usage_walk *w, struct usage_name *sum, const 
     struct tsdb *db = w->db;
     struct usage *u = w->usage;
     const struct pair *pair = store_pair(db, id);
-    uint64_t n_series = pair->postings.n, bytes = series_bytes_of(w, id, &pair->postings);
+    const struct postings *set = store_postings(db, id);
+    uint64_t n_series = set->n, bytes = series_bytes_of(w, id, set);
     sum->n_values++;
     sum->text_bytes += (stored_bytes(name->n_bytes) + stored_bytes(pair->n_bytes)) * n_series;
-    sum->held += pair_slot_bytes(pair) + postings_bytes(db->arena, &pair->postings);
+    sum->held += pair_slot_bytes(pair) + sizeof(*set) + postings_bytes(db->arena, set);
     if (sum->is_metric &&
         (!top_offer(&u->series_by_metric, n_series, pair->value, pair->n_bytes, NULL, 0) ||
          !top_offer(&u->bytes_by_metric, bytes, pair->value, pair->n_bytes, NULL, 0)))

@@ -106,7 +106,7 @@ static bool expect_postings(const char *name, const char *value, uint32_t from, 
     cr_assert_eq(pair != 0, n > 0, "%s=%s", name, value);
     if (pair == 0)
         return false;
-    const struct postings *p = &pair_at(&t.arena, &li.pairs, pair)->postings;
+    const struct postings *p = pair_postings(&t.arena, &li.pairs, pair);
     cr_assert_eq(p->n, n, "%s=%s", name, value);
     postings_list(&t.arena, p, listed);
     cr_assert_eq(memcmp(listed, expected, n * sizeof(listed[0])), 0, "%s=%s", name, value);

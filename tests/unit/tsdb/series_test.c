@@ -83,7 +83,7 @@ static uint32_t n_with(const char *name, const char *value)
 {
     uint32_t p =
         pair_find(&t.arena, &li.pairs, &li.symbols, name, strlen(name), value, strlen(value));
-    return p != 0 ? pair_at(&t.arena, &li.pairs, p)->postings.n : 0;
+    return p != 0 ? pair_postings(&t.arena, &li.pairs, p)->n : 0;
 }
 
 Test(series, is_found_by_labels_id_and_postings)
@@ -519,10 +519,10 @@ Test(series, check_sees_damage)
     series_at(&t.arena, a)->id = 1;
     struct label_row row;
     series_row(&t.arena, &x, series_at(&t.arena, a)->id, &row);
-    struct postings *p = &pair_at(&t.arena, &li.pairs, row.pairs[1])->postings;
-    p->few[0] = 99;
+    struct postings *p = pair_postings(&t.arena, &li.pairs, row.pairs[1]);
+    p->only = 99;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "postings");
-    p->few[0] = 1;
+    p->only = 1;
     li.symbols.n++;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "symbols");
     li.symbols.n--;

@@ -167,8 +167,8 @@ static uint64_t slots_of_labels(void)
 {
     const struct label_index *li = &s.db->labels;
     return kind_used_bytes(&li->symbols.records) + kind_used_bytes(&li->pairs.records) +
-           kind_used_bytes(&li->pairs.names.records) + kind_used_bytes(&li->pairs.postings) -
-           postings_bytes(&s.arena, &li->all);
+           kind_used_bytes(&li->pairs.names.records) + li->pairs.n * sizeof(struct postings) +
+           kind_used_bytes(&li->pairs.postings) - postings_bytes(&s.arena, &li->all);
 }
 
 static void expect_sums(void)
@@ -215,7 +215,7 @@ static uint64_t bytes_of_pair(const struct top_row *row)
     unsigned place = slots_enter(&db->slots);
     for (uint32_t id = 1; id < db->series.next_id; id++) {
         slot at = series_of_id(&s.arena, &db->series, id);
-        if (at != 0 && postings_contains(&s.arena, &store_pair(db, pair)->postings, id)) {
+        if (at != 0 && postings_contains(&s.arena, store_postings(db, pair), id)) {
             series_add_bytes(&s.arena, series_at(&s.arena, at), windows, db->windows.n_live, &held);
             rows += series_row_bytes(&s.arena, &db->series, id);
         }
