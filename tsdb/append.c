@@ -2,10 +2,10 @@
  *
  * Order of the questions. First the clock (is the time one that we keep at all), because it needs
  * no series and a new series must not be made for samples that are all refused. Then the series:
- * found by the hash of its labels, or made. Then its own past: a time that is already there is a
- * duplicate or a contradiction, a time too far behind its newest sample is out of order. A repeat
- * of what is kept is success at any age, so that a sender that did not hear our answer can send
- * again.
+ * found by the key of its form, or by that of its labels, or made. Then its own past: a time that
+ * is already there is a duplicate or a contradiction, a time too far behind its newest sample is
+ * out of order. A repeat of what is kept is success at any age, so that a sender that did not hear
+ * our answer can send again.
  *
  * Locks. Nearly every sample goes to a series that is there, in a window that is there: the store's
  * lock is held for reading, beside other batches and queries, and the series' version while its
@@ -22,14 +22,24 @@ enum {
     SEARCH_SERIES = 64, /* series looked up at once */
 };
 
+/* How the labels of an entry are had. */
+struct parser {
+    append_parse parse;
+    void *ctx;
+};
+
 /* The work on one series. */
 struct intake {
     struct append *batch;
     struct tsdb *db;
-    const struct labels *labels;
-    uint64_t hash;
+    const struct append_entry *entry; /* NULL: it came as labels */
+    const struct parser *parser;
+    const struct labels *labels; /* NULL until somebody needs those of the entry */
+    struct labels parsed;
+    struct series_key key; /* of the labels; while they are not known, of the form */
     struct series *series; /* NULL until it is found or made */
     struct append_counts *counts;
+    int parse_err; /* the labels are not to be had: the rest of the samples is refused */
 };
 
 /* ---- the batch ---- */
@@ -244,16 +254,38 @@ static int check_past(struct intake *in, const struct window *w, const struct sa
 
 /* ---- series and windows that are not there yet ---- */
 
+/* Sees to it that the labels are there. */
+static int know_labels(struct intake *in)
+{
+    if (in->labels != NULL)
+        return 0;
+    in->parse_err = in->parser->parse(in->parser->ctx, in->entry, &in->parsed);
+    if (in->parse_err != 0)
+        return in->parse_err;
+    in->labels = &in->parsed;
+    in->key = series_key_of_labels(&in->db->series.hash, in->labels);
+    return 0;
+}
+
+/* Whether the form that came is another one than that whose key is the labels'. */
+static bool is_other_form(const struct intake *in)
+{
+    return in->entry != NULL && !series_keys_are_equal(in->entry->key, in->key);
+}
+
 static int make_series_locked(struct intake *in)
 {
     struct tsdb *db = in->db;
-    if (series_find(db->arena, &db->series, &db->labels, in->labels, in->hash) != 0)
+    if (series_find(db->arena, &db->series, in->key) != 0)
         return 0;
     int err = check_limits_locked(db, in->labels);
     if (err != 0)
         return err;
-    if (series_new(&db->slots, &db->series, &db->labels, in->labels, in->hash) == 0)
+    slot made = series_new(&db->slots, &db->series, &db->labels, in->labels, in->key);
+    if (made == 0)
         return ERR_NO_MEMORY;
+    if (is_other_form(in)) /* without memory for it, it is parsed next time as well */
+        (void)!series_alias(db->arena, &db->series, in->entry->key, made);
     in->batch->counters[N_SERIES_CREATED]++;
     return 0;
 }
@@ -261,7 +293,7 @@ static int make_series_locked(struct intake *in)
 static void find_series(struct intake *in)
 {
     struct tsdb *db = in->db;
-    slot at = series_find(db->arena, &db->series, &db->labels, in->labels, in->hash);
+    slot at = series_find(db->arena, &db->series, in->key);
     in->series = at != 0 ? series_at(db->arena, at) : NULL;
 }
 
@@ -390,7 +422,7 @@ static size_t take_usual(struct intake *in, struct series_writer *sw, const stru
         times[n_usual] = window_time_of(w, sample->t_ms);
         values[n_usual] = sample->value;
     }
-    sw->chunk.phase = s->node.hash;
+    sw->chunk.phase = s->state.phase;
     n_usual = chunk_extend(&sw->chunk, &s->state.newest, times, values, n_usual);
     if (n_usual > 0)
         took(in, w, n_usual, samples[0].t_ms, samples[n_usual - 1].t_ms, false);
@@ -447,7 +479,7 @@ static void drop_if_empty(struct intake *in)
     struct tsdb *db = in->db;
     leave(in->batch);
     pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, &db->labels, in->labels, in->hash);
+    slot at = series_find(db->arena, &db->series, in->key);
     if (at != 0 && series_is_empty(series_at(db->arena, at)))
         store_remove_series_locked(db, at);
     pthread_rwlock_unlock(&db->lock);
@@ -459,6 +491,8 @@ static int take_first(struct intake *in, const struct sample *sample, int *io_fi
 {
     int64_t bound = 0;
     int err = check_time(in, sample->t_ms, &bound);
+    if (err == 0 && know_labels(in) != 0)
+        return 0;
     if (err == 0)
         err = make(in, sample->t_ms);
     if (err == 0)
@@ -477,7 +511,7 @@ static int append_intake(struct intake *in, const struct sample *samples, size_t
     int first = 0;
     times_cache_init(&times, items, TIMES_CACHE_WRITER);
     b->times = &times;
-    for (size_t i = 0; i < n;) {
+    for (size_t i = 0; i < n && in->parse_err == 0;) {
         size_t done = in->series != NULL ? take_run(in, &samples[i], n - i, &first) : 0;
         i += done;
         if (must_turn(b)) {
@@ -490,7 +524,7 @@ static int append_intake(struct intake *in, const struct sample *samples, size_t
     if (in->series != NULL && series_is_empty(in->series))
         drop_if_empty(in);
     b->times = NULL;
-    return first;
+    return first != 0 ? first : in->parse_err;
 }
 
 /* So many more series will be taken under this hold of the lock. */
@@ -506,34 +540,41 @@ static void go_on(struct append *b, unsigned n_series)
 int append_samples(struct append *b, const struct labels *ls, const struct sample *samples,
                    size_t n, struct append_counts *counts)
 {
-    struct intake in = {
-        .batch = b, .db = b->db, .labels = ls, .hash = labels_hash(ls), .counts = counts};
+    struct intake in = {.batch = b,
+                        .db = b->db,
+                        .labels = ls,
+                        .key = series_key_of_labels(&b->db->series.hash, ls),
+                        .counts = counts};
     go_on(b, 1);
     find_series(&in);
     return append_intake(&in, samples, n);
 }
 
-/* What was found stays where it is for as long as the lock is held; whoever makes a series lets go
- * of it, and from then on each of the others is looked up by itself. */
+/* What was looked up stays where it is for as long as the lock is held; whoever makes a series lets
+ * go of it, and from then on each of the others is looked up by itself. */
+static void set_found(struct intake *in, slot found, uint64_t hold)
+{
+    in->series = found != 0 ? series_at(in->db->arena, found) : NULL;
+    if (in->batch->n_holds != hold)
+        find_series(in);
+}
+
 static void append_group(struct append *b, struct append_series *series, unsigned n,
                          struct append_counts *counts)
 {
     struct tsdb *db = b->db;
     struct series_wanted wanted[SEARCH_SERIES];
     for (unsigned i = 0; i < n; i++)
-        wanted[i].labels = &series[i].labels;
-    series_find_many(db->arena, &db->series, &db->labels, wanted, n);
+        wanted[i].key = series_key_of_labels(&db->series.hash, &series[i].labels);
+    series_find_many(db->arena, &db->series, wanted, n);
     uint64_t hold = b->n_holds;
     for (unsigned i = 0; i < n; i++) {
-        slot found = wanted[i].series;
         struct intake in = {.batch = b,
                             .db = db,
                             .labels = &series[i].labels,
-                            .hash = wanted[i].hash,
-                            .series = found != 0 ? series_at(db->arena, found) : NULL,
+                            .key = wanted[i].key,
                             .counts = counts};
-        if (b->n_holds != hold)
-            find_series(&in);
+        set_found(&in, wanted[i].series, hold);
         series[i].err = append_intake(&in, series[i].samples, series[i].n_samples);
     }
 }
@@ -548,13 +589,68 @@ void append_many(struct append *b, struct append_series *series, size_t n,
     }
 }
 
+/* ---- forms ---- */
+
+/* Enters a form that led nowhere, though its series is there. */
+static void learn_form(struct intake *in)
+{
+    struct tsdb *db = in->db;
+    if (in->series->state.n_aliases >= SERIES_ALIASES_MAX)
+        return;
+    leave(in->batch);
+    pthread_rwlock_wrlock(&db->lock);
+    slot at = series_find(db->arena, &db->series, in->key);
+    if (at != 0)
+        (void)!series_alias(db->arena, &db->series, in->entry->key, at);
+    pthread_rwlock_unlock(&db->lock);
+    enter(in->batch);
+    find_series(in);
+}
+
+static int append_entry(struct intake *in)
+{
+    const struct append_entry *e = in->entry;
+    if (e->n_samples == 0)
+        return 0;
+    if (in->series == NULL) {
+        if (know_labels(in) != 0)
+            return in->parse_err;
+        if (is_other_form(in))
+            find_series(in);
+        if (in->series != NULL)
+            learn_form(in);
+    }
+    return append_intake(in, e->samples, e->n_samples);
+}
+
+static void append_entry_group(struct append *b, struct append_entry *e, unsigned n,
+                               const struct parser *parser, struct append_counts *counts)
+{
+    struct tsdb *db = b->db;
+    struct series_wanted wanted[SEARCH_SERIES];
+    for (unsigned i = 0; i < n; i++)
+        wanted[i].key = e[i].key;
+    series_find_many(db->arena, &db->series, wanted, n);
+    uint64_t hold = b->n_holds;
+    for (unsigned i = 0; i < n; i++) {
+        struct intake in = {.batch = b,
+                            .db = db,
+                            .entry = &e[i],
+                            .parser = parser,
+                            .key = e[i].key,
+                            .counts = counts};
+        set_found(&in, wanted[i].series, hold);
+        e[i].err = append_entry(&in);
+    }
+}
+
 void append_entries(struct append *b, struct append_entry *e, size_t n, append_parse parse,
                     void *ctx, struct append_counts *counts)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct labels ls;
-        e[i].err = parse(ctx, &e[i], &ls);
-        if (e[i].err == 0)
-            e[i].err = append_samples(b, &ls, e[i].samples, e[i].n_samples, counts);
+    struct parser parser = {parse, ctx};
+    for (size_t from = 0; from < n; from += SEARCH_SERIES) {
+        unsigned n_group = (unsigned)size_min(n - from, SEARCH_SERIES);
+        go_on(b, n_group);
+        append_entry_group(b, e + from, n_group, &parser, counts);
     }
 }

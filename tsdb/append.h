@@ -94,13 +94,14 @@ struct append_entry {
     uint32_t n_form; /* bytes */
     uint32_t n_samples;
     const struct sample *samples;
-    int err; /* out: 0 when no sample was refused, else the first reason */
+    int err; /* out: 0 when no sample was refused, else the first reason. Of an entry without
+                samples 0, whatever its labels */
 };
 
 /* Asked for an entry whose form is not known, or whose series has gone meanwhile: the labels,
  * normalised, in memory of the caller's that stays until append_entries returns. An error becomes
- * the entry's err and refuses its samples, which counts does not count. May be asked more than once
- * for an entry. Called with the store's lock: no I/O, no call back into the store. */
+ * the entry's err and refuses its samples, which counts does not count. Asked once for
+ * an entry at most. Called with the store's lock: no I/O, no call back into the store. */
 typedef int (*append_parse)(void *ctx, const struct append_entry *e, struct labels *ret);
 
 /* append_many for entries: labels of a form that is known are not looked at. */

@@ -39,11 +39,11 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
     struct tsdb *db = r->db;
     if (!is_normalised(ls))
         return ERR_CORRUPT;
-    uint64_t hash = labels_hash(ls);
+    struct series_key key = series_key_of_labels(&db->series.hash, ls);
     pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, &db->labels, ls, hash);
+    slot at = series_find(db->arena, &db->series, key);
     if (at == 0) {
-        at = series_new(&db->slots, &db->series, &db->labels, ls, hash);
+        at = series_new(&db->slots, &db->series, &db->labels, ls, key);
         store_count(db, N_SERIES_CREATED, at != 0);
     }
     if (at != 0)

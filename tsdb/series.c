@@ -8,7 +8,8 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
                        unsigned owner_tables)
 {
     *x = (struct series_index){.next_id = 1};
-    hash_init(&x->by_labels, owner_tables);
+    lines_init(&x->by_key, LINES_TRUSTED, owner_tables);
+    series_hash_init(&x->hash, (const uint8_t[SERIES_HASH_KEY_BYTES]){0});
     kind_init(&x->records, owner_records);
     kind_init(&x->histories, owner_records);
     strings_init(&x->rows, owner_rows, owner_tables);
@@ -17,7 +18,7 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 
 void series_index_release(struct arena *a, struct series_index *x)
 {
-    hash_release(a, &x->by_labels);
+    lines_release(a, &x->by_key);
     kind_drop(a, &x->records);
     kind_drop(a, &x->histories);
     strings_release(a, &x->rows);
@@ -83,26 +84,26 @@ static bool enter_postings(struct arena *a, struct label_index *li, uint32_t id,
 }
 
 static bool enter(struct arena *a, struct series_index *x, struct label_index *li, slot made,
-                  const struct label_row *row, uint64_t hash)
+                  const struct label_row *row, struct series_key key)
 {
     uint32_t id = series_at(a, made)->id;
     if (!put_row(a, x, id, row))
         return false;
-    if (!hash_insert(a, &x->by_labels, made, (uint32_t)hash))
-        goto leave_row;
     if (!enter_id(a, x, made, id))
-        goto leave_hash;
-    if (!label_index_add_series(a, li, id))
+        goto leave_row;
+    if (!series_enter_key(a, x, key, id))
         goto leave_id;
+    if (!label_index_add_series(a, li, id))
+        goto leave_key;
     if (!enter_postings(a, li, id, row))
         goto leave_all;
     return true;
 leave_all:
     label_index_remove_series(a, li, id);
+leave_key:
+    series_leave_key(a, x, key, id, 0);
 leave_id:
     table_drop(a, &x->by_id, id);
-leave_hash:
-    hash_remove(a, &x->by_labels, made);
 leave_row:
     strings_remove(a, &x->rows, id);
     return false;
@@ -127,7 +128,7 @@ static void make_row(struct arena *a, struct label_index *li, const struct label
 }
 
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
-                const struct labels *ls, uint64_t hash)
+                const struct labels *ls, struct series_key key)
 {
     struct arena *a = sl->arena;
     assert(ls->n <= LABELS_PER_SERIES_MAX);
@@ -136,10 +137,11 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
     slot made = slots_kind_get(sl, &x->records, sizeof(struct series));
     if (made == 0)
         return 0;
-    *series_at(a, made) = (struct series){.id = (uint32_t)x->next_id};
+    *series_at(a, made) =
+        (struct series){.id = (uint32_t)x->next_id, .state.phase = (uint8_t)labels_hash(ls)};
     struct label_row row;
     make_row(a, li, ls, &row);
-    if (row.n < ls->n || !enter(a, x, li, made, &row, hash)) {
+    if (row.n < ls->n || !enter(a, x, li, made, &row, key)) {
         drop_pairs(a, li, &row);
         slots_kind_put(sl, &x->records, made, sizeof(struct series));
         return 0;
@@ -186,16 +188,27 @@ static void retire_open(struct slots *sl, const struct chunk *c)
     slots_open_retire(sl, items, n, payload);
 }
 
+static struct series_key key_of_row(const struct arena *a, const struct series_index *x,
+                                    const struct label_index *li, const struct label_row *row)
+{
+    struct label items[LABELS_PER_SERIES_MAX];
+    struct labels ls = {items, row->n};
+    for (uint32_t i = 0; i < ls.n; i++)
+        items[i] = label_index_label(a, li, row->pairs[i]);
+    return series_key_of_labels(&x->hash, &ls);
+}
+
 void series_remove(struct slots *sl, struct series_index *x, struct label_index *li, slot series)
 {
     struct arena *a = sl->arena;
     struct series *s = series_at(a, series);
     struct label_row row;
     series_row(a, x, s->id, &row);
+    struct series_key key = key_of_row(a, x, li, &row);
     leave_postings(a, li, s->id, &row, row.n);
     label_index_remove_series(a, li, s->id);
     table_drop(a, &x->by_id, s->id);
-    hash_remove(a, &x->by_labels, series);
+    series_leave_key(a, x, key, s->id, s->state.n_aliases);
     strings_remove(a, &x->rows, s->id);
     drop_pairs(a, li, &row);
     slot history = s->state.history;
@@ -350,7 +363,7 @@ static void enter_chunk(struct series_writer *sw, struct series *s, struct new_s
     struct slots *sl = sw->chunk.slots;
     uint32_t n = p->n - 1;
     p->state.newest = p->items[n];
-    p->state.n_history = n;
+    p->state.n_history = (uint16_t)n;
     bool is_moved = history != 0 || n == 0;
     slot old = is_moved ? s->state.history : 0;
     uint32_t n_old = s->state.n_history;
@@ -424,7 +437,7 @@ int series_change_chunk(struct series_writer *sw, struct series *s, struct windo
 {
     const struct arena *a = sw->chunk.slots->arena;
     sw->chunk.window = w;
-    sw->chunk.phase = s->node.hash;
+    sw->chunk.phase = s->state.phase;
     sw->chunk.is_open = true;
     if (s->state.newest.serial == w->serial)
         return change(ctx, &sw->chunk, &s->state.newest);
@@ -448,8 +461,8 @@ static bool move_record(void *ctx, slot from, slot to)
 {
     const struct move *m = ctx;
     const struct series *s = series_at(m->arena, to);
+    (void)from;
     *(slot *)table_at(m->arena, &m->index->by_id, s->id) = to;
-    hash_replace(m->arena, &m->index->by_labels, from, to);
     return true;
 }
 
@@ -488,27 +501,37 @@ size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max
     return n;
 }
 
+/* Its row is good, and it is found by all that is in it. */
+static bool is_found(const struct arena *a, const struct series_index *x,
+                     const struct label_index *li, slot at)
+{
+    const struct series *s = series_at(a, at);
+    struct label_row row;
+    if (!postings_contains(a, &li->all, s->id) || !strings_has(a, &x->rows, s->id) ||
+        !label_row_get(strings_at(a, &x->rows, s->id), &row))
+        return false;
+    for (uint32_t i = 0; i < row.n; i++) {
+        const struct postings *set = pair_postings(a, &li->pairs, row.pairs[i]);
+        if (set == NULL || !postings_contains(a, set, s->id))
+            return false;
+    }
+    return series_find(a, x, key_of_row(a, x, li, &row)) == at;
+}
+
 bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li)
 {
-    if (x->n != x->by_labels.n_items || x->n != li->all.n || !hash_check(a, &x->by_labels) ||
-        !kind_check(a, &x->records) || !kind_check(a, &x->histories) || x->rows.n != x->n ||
-        !strings_check(a, &x->rows) || !label_index_check(a, li))
+    if (x->n != li->all.n || !series_check_keys(a, x) || !kind_check(a, &x->records) ||
+        !kind_check(a, &x->histories) || x->rows.n != x->n || !strings_check(a, &x->rows) ||
+        !label_index_check(a, li))
         return false;
     uint32_t n = 0;
     for (uint64_t id = 1; id < x->next_id; id++) {
         slot at = series_of_id(a, x, (uint32_t)id);
         if (at == 0)
             continue;
-        const struct series *s = series_at(a, at);
-        struct label_row row;
-        if (s->id != id || !postings_contains(a, &li->all, s->id) ||
-            !strings_has(a, &x->rows, s->id) ||
-            !label_row_get(strings_at(a, &x->rows, s->id), &row))
+        if (series_at(a, at)->id != id || !is_found(a, x, li, at))
             return false;
-        for (uint32_t i = 0; i < row.n; i++)
-            if (!postings_contains(a, pair_postings(a, &li->pairs, row.pairs[i]), s->id))
-                return false;
         n++;
     }
     return n == x->n;

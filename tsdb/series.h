@@ -1,5 +1,5 @@
-/* Series: a label set as a row of pair ids, its chunks, and the ways to find it (by labels, by id,
- * through postings).
+/* Series: a label set as a row of pair ids, its chunks, and the ways to find it (by the key of its
+ * labels, by id, through postings).
  *
  * The record is what writers and readers of samples need. The row of pair ids lies apart, in
  * strings by the series' id: it is read under the store's lock only, and takes a third of what
@@ -18,6 +18,7 @@
 #ifndef HG_TSDB_SERIES_H
 #define HG_TSDB_SERIES_H
 
+#include "alloc/lines.h"
 #include "tsdb/chunk.h"
 #include "tsdb/label_index.h"
 #include "tsdb/label_row.h"
@@ -26,12 +27,15 @@
 struct series_state {
     int64_t newest_ms; /* of its samples; means nothing while newest is not of a live window */
     slot history;      /* struct history, or 0 */
-    uint32_t n_history;
+    uint16_t n_history;
+    uint8_t phase;     /* chunk_writer's; follows from the labels, so that a restart gives the same
+                          slots */
+    uint8_t n_aliases; /* keys of forms that lead here, the canonical one not counted; guarded by
+                          the lock for writing */
     struct chunk newest; /* of the newest window that it has samples in */
 };
 
 struct series {
-    struct hash_node node; /* first: hash.h */
     uint32_t id;
     _Atomic uint32_t version;
     struct series_state state;
@@ -44,7 +48,9 @@ struct history {
 };
 
 struct series_index {
-    struct hash by_labels;
+    struct lines by_key; /* 96 bits of a form's key -> id */
+    uint32_t n_stale;    /* entries of by_key whose id leads nowhere any more */
+    uint32_t next_purge; /* the segment of by_key that is swept next */
     struct kind records;
     struct kind histories;
     struct strings rows; /* of pair ids (label_row.h), by the id of the series */
@@ -60,23 +66,35 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
                        unsigned owner_tables);
 void series_index_release(struct arena *a, struct series_index *x);
 
-/* The series of a normalised label set, or 0. hash: labels_hash(ls). */
-slot series_find(const struct arena *a, const struct series_index *x, const struct label_index *li,
-                 const struct labels *ls, uint64_t hash);
+/* The series that a form or a label set of that key is of, or 0. */
+slot series_find(const struct arena *a, const struct series_index *x, struct series_key key);
 
-/* The same for many, whose waits for memory overlap: fills in hash and series (or 0). */
+/* The same for many, whose waits for memory overlap: fills in series (or 0). */
 struct series_wanted {
-    const struct labels *labels; /* normalised */
-    uint64_t hash;
+    struct series_key key;
     slot series;
 };
 void series_find_many(const struct arena *a, const struct series_index *x,
-                      const struct label_index *li, struct series_wanted *wanted, size_t n);
+                      struct series_wanted *wanted, size_t n);
+
+/* Lets the key of another form of a series' labels lead to it as well, unless it has
+ * SERIES_ALIASES_MAX of them. False (nothing changed) when memory is exhausted. */
+enum { SERIES_ALIASES_MAX = 4 };
+bool series_alias(struct arena *a, struct series_index *x, struct series_key key,
+                  slot series) WARN_UNUSED;
+
+/* For series.c: the key of a series' labels is entered (false: no memory) and leaves with it, after
+ * its id has left by_id. */
+bool series_enter_key(struct arena *a, struct series_index *x, struct series_key key,
+                      uint32_t id) WARN_UNUSED;
+void series_leave_key(struct arena *a, struct series_index *x, struct series_key key, uint32_t id,
+                      uint32_t n_aliases);
+bool series_check_keys(const struct arena *a, const struct series_index *x);
 
 /* Makes a series that is not there yet, entered in every index; 0 (nothing changed) without memory
- * or ids. */
+ * or ids. key: series_key_of_labels(ls). */
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
-                const struct labels *ls, uint64_t hash) WARN_UNUSED;
+                const struct labels *ls, struct series_key key) WARN_UNUSED;
 
 /* Takes a series out of every index; its pairs and symbols go with their last user. Its chunks are
  * not touched; its record waits for readers that see it. Not to be called inside the epoch. */

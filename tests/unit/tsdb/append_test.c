@@ -394,8 +394,9 @@ Test(append, a_turn_that_is_due_does_not_cut_a_call_in_two)
     cr_assert_eq(test_append(&s, "up", next, 1), 0);
     append_begin(&b, s.db);
     const struct labels *ls = test_labels(&l, "up");
-    const struct series *series = series_at(
-        &s.arena, series_find(&s.arena, &s.db->series, &s.db->labels, ls, labels_hash(ls)));
+    const struct series *series =
+        series_at(&s.arena, series_find(&s.arena, &s.db->series,
+                                        series_key_of_labels(&s.db->series.hash, ls)));
     uint32_t version = atomic_load(&series->version);
     clock_sample(&s.db->clock, T0 + 8 * (int64_t)TEST_WINDOW_MS);
     cr_assert_eq(append_samples(&b, ls, in, 3, &counts), 0);

@@ -63,7 +63,7 @@ static void add(uint32_t i)
 {
     struct made m;
     struct labels ls = labels_of(&m, i);
-    slot made = series_new(&slots, &x, &li, &ls, labels_hash(&ls));
+    slot made = series_new(&slots, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
     cr_assert_neq(made, 0);
     id_of[i] = series_at(&t.arena, made)->id;
 }
@@ -117,7 +117,7 @@ static void expect_series(uint32_t i)
 {
     struct made m;
     struct labels ls = labels_of(&m, i);
-    slot found = series_find(&t.arena, &x, &li, &ls, labels_hash(&ls));
+    slot found = series_find(&t.arena, &x, series_key_of_labels(&x.hash, &ls));
     cr_assert_eq(found != 0, id_of[i] != 0);
     if (found == 0)
         return;
@@ -266,7 +266,7 @@ Test(label_index, without_memory_nothing_changes_whichever_page_is_missing)
             struct made m;
             struct labels ls = labels_of(&m, i);
             budget_fail_nth(&t.budget, nth);
-            slot made = series_new(&slots, &x, &li, &ls, labels_hash(&ls));
+            slot made = series_new(&slots, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
             budget_fail_nth(&t.budget, 0);
             if (made != 0)
                 id_of[i] = series_at(&t.arena, made)->id;

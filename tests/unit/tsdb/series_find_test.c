@@ -62,10 +62,10 @@ static const struct labels *make_labels(struct made *m, uint32_t i)
 
 static slot find(const struct labels *ls)
 {
-    return series_find(&t.arena, &x, &li, ls, labels_hash(ls));
+    return series_find(&t.arena, &x, series_key_of_labels(&x.hash, ls));
 }
 
-/* Looks up n sets from number `first` on, in steps; each answer and hash is that of a lookup by
+/* Looks up n sets from number `first` on, in steps; each answer is that of a lookup by
  * itself. Returns how many were there. */
 static size_t compare(uint32_t first, uint32_t step, size_t n)
 {
@@ -73,13 +73,13 @@ static size_t compare(uint32_t first, uint32_t step, size_t n)
     struct series_wanted *wanted = calloc(n, sizeof(*wanted));
     size_t n_there = 0;
     for (size_t i = 0; i < n; i++) {
-        wanted[i].labels = make_labels(&made[i], first + (uint32_t)i * step);
+        wanted[i].key =
+            series_key_of_labels(&x.hash, make_labels(&made[i], first + (uint32_t)i * step));
         wanted[i].series = 77; /* whatever it was */
     }
-    series_find_many(&t.arena, &x, &li, wanted, n);
+    series_find_many(&t.arena, &x, wanted, n);
     for (size_t i = 0; i < n; i++) {
-        cr_assert_eq(wanted[i].hash, labels_hash(wanted[i].labels));
-        cr_assert_eq(wanted[i].series, find(wanted[i].labels), "%zu of %zu", i, n);
+        cr_assert_eq(wanted[i].series, find(&made[i].labels), "%zu of %zu", i, n);
         n_there += wanted[i].series != 0;
     }
     free(made);
@@ -92,7 +92,7 @@ static void add(uint32_t i)
     struct made m;
     const struct labels *ls = make_labels(&m, i);
     if (find(ls) == 0)
-        cr_assert_neq(series_new(&slots, &x, &li, ls, labels_hash(ls)), 0);
+        cr_assert_neq(series_new(&slots, &x, &li, ls, series_key_of_labels(&x.hash, ls)), 0);
 }
 
 Test(series_find, finds_nothing_in_an_empty_index)
@@ -147,17 +147,14 @@ Test(series_find, tells_sets_of_all_lengths_apart)
     }
     for (uint32_t n = 0; n <= N; n++) {
         sets[n] = (struct labels){items, n};
-        wanted[n].labels = &sets[n];
-        made[n] = series_new(&slots, &x, &li, &sets[n], labels_hash(&sets[n]));
+        wanted[n].key = series_key_of_labels(&x.hash, &sets[n]);
+        made[n] = series_new(&slots, &x, &li, &sets[n], series_key_of_labels(&x.hash, &sets[n]));
         cr_assert_neq(made[n], 0);
         struct label_row row;
         series_row(&t.arena, &x, series_at(&t.arena, made[n])->id, &row);
         cr_assert_eq(row.n, n);
-        for (uint32_t k = 0; k <= n; k++) /* also by a hash that is not theirs */
-            cr_assert_eq(series_find(&t.arena, &x, &li, &sets[k], labels_hash(&sets[n])),
-                         k == n ? made[n] : 0);
     }
-    series_find_many(&t.arena, &x, &li, wanted, N + 1);
+    series_find_many(&t.arena, &x, wanted, N + 1);
     for (uint32_t n = 0; n <= N; n++)
         cr_assert_eq(wanted[n].series, made[n], "%u labels", n);
     cr_assert(series_index_check(&t.arena, &x, &li));
@@ -167,50 +164,125 @@ Test(series_find, tells_sets_of_all_lengths_apart)
     cr_assert_eq(x.n + li.pairs.n + li.symbols.n + kind_used_bytes(&x.records), 0);
 }
 
-/* ---- equal hashes ---- */
+/* ---- aliases ---- */
 
-static const struct labels *numbered(struct made *m, uint32_t i)
+/* The key of the i-th form of some set that is not the canonical one. */
+static struct series_key other_form(uint32_t i)
 {
-    snprintf(m->texts[0][1], TEXT_MAX, "m%u", i);
-    m->items[0] = (struct label){"__name__", m->texts[0][1], 8, (uint32_t)strlen(m->texts[0][1])};
-    m->labels = (struct labels){m->items, 1};
-    return &m->labels;
+    return series_key_of_form(&x.hash, &i, sizeof(i));
 }
 
-struct hashed {
-    uint32_t hash, number;
-};
-
-static int hash_order(const void *a, const void *b)
+static slot make(uint32_t i)
 {
-    const struct hashed *p = a, *q = b;
-    return p->hash < q->hash ? -1 : p->hash > q->hash;
+    struct made m;
+    add(i);
+    return find(make_labels(&m, i));
 }
 
-Test(series_find, labels_decide_where_hashes_are_equal)
+Test(series_find, another_form_leads_to_the_same_series)
 {
-    enum { N = 400000 };
-    struct hashed *all = calloc(N, sizeof(*all));
-    uint32_t n_pairs = 0;
+    slot one = make(1), two = make(2);
+    cr_assert(series_alias(&t.arena, &x, other_form(7), one));
+    cr_assert(series_alias(&t.arena, &x, other_form(8), two));
+    cr_assert(series_alias(&t.arena, &x, other_form(7), two), "it is taken, which is no error");
+    cr_assert_eq(series_find(&t.arena, &x, other_form(7)), one);
+    cr_assert_eq(series_find(&t.arena, &x, other_form(8)), two);
+    cr_assert_eq(x.by_key.n, 4);
+    cr_assert(series_index_check(&t.arena, &x, &li));
+}
+
+Test(series_find, a_series_has_a_few_aliases_and_no_more)
+{
+    slot one = make(1);
+    for (uint32_t i = 0; i < 100; i++) {
+        cr_assert(series_alias(&t.arena, &x, other_form(i), one));
+        cr_assert_eq(series_find(&t.arena, &x, other_form(i)), i < SERIES_ALIASES_MAX ? one : 0);
+    }
+    cr_assert_eq(x.by_key.n, 1 + SERIES_ALIASES_MAX);
+    cr_assert(series_index_check(&t.arena, &x, &li));
+}
+
+Test(series_find, the_aliases_of_a_series_that_has_gone_lead_nowhere)
+{
+    slot one = make(1);
+    (void)make(2);
+    cr_assert(series_alias(&t.arena, &x, other_form(7), one));
+    for (uint32_t i = 100; i < 120; i++)
+        (void)make(i); /* so many that one is not swept */
+    series_remove(&slots, &x, &li, one);
+    cr_assert_eq(x.n_stale, 1);
+    cr_assert_eq(series_find(&t.arena, &x, other_form(7)), 0);
+    struct series_wanted wanted = {other_form(7), 77};
+    series_find_many(&t.arena, &x, &wanted, 1);
+    cr_assert_eq(wanted.series, 0);
+    slot again = make(1);
+    cr_assert(series_alias(&t.arena, &x, other_form(7), again));
+    cr_assert_eq(x.n_stale, 0, "written over");
+    cr_assert_eq(series_find(&t.arena, &x, other_form(7)), again);
+    cr_assert(series_index_check(&t.arena, &x, &li));
+}
+
+Test(series_find, aliases_do_not_outlive_their_series_for_long)
+{
+    enum { N = 20000, LEFT = 100 };
     for (uint32_t i = 0; i < N; i++) {
-        struct made m;
-        all[i] = (struct hashed){(uint32_t)labels_hash(numbered(&m, i)), i};
+        slot made = make(i);
+        for (uint32_t k = 0; k < SERIES_ALIASES_MAX; k++)
+            cr_assert(series_alias(&t.arena, &x, other_form(i * SERIES_ALIASES_MAX + k), made));
     }
-    qsort(all, N, sizeof(*all), hash_order);
-    for (uint32_t i = 1; i < N; i++) {
-        if (all[i].hash != all[i - 1].hash)
-            continue;
-        struct made one, other;
-        struct series_wanted wanted[2] = {{.labels = numbered(&one, all[i - 1].number)},
-                                          {.labels = numbered(&other, all[i].number)}};
-        slot made = series_new(&slots, &x, &li, wanted[0].labels, labels_hash(wanted[0].labels));
-        series_find_many(&t.arena, &x, &li, wanted, 2);
-        cr_assert(wanted[0].series == made && wanted[1].series == 0);
-        slot second = series_new(&slots, &x, &li, wanted[1].labels, labels_hash(wanted[1].labels));
-        series_find_many(&t.arena, &x, &li, wanted, 2);
-        cr_assert(wanted[0].series == made && wanted[1].series == second);
-        n_pairs++;
+    size_t bytes = lines_bytes(&x.by_key);
+    struct made m;
+    for (uint32_t i = LEFT; i < N; i++) {
+        series_remove(&slots, &x, &li, find(make_labels(&m, i)));
+        slots_drain(&slots);
     }
-    free(all);
-    cr_assert_gt(n_pairs, 2, "400,000 numbers share some of 2^32 hashes");
+    cr_assert_leq(x.by_key.n, LEFT * (1 + SERIES_ALIASES_MAX) * 8 / 7 + SERIES_ALIASES_MAX);
+    cr_assert_leq(lines_bytes(&x.by_key), bytes / 50);
+    cr_assert(series_index_check(&t.arena, &x, &li));
+    for (uint32_t i = 0; i < LEFT; i++)
+        series_remove(&slots, &x, &li, find(make_labels(&m, i)));
+    cr_assert_eq(lines_bytes(&x.by_key), 0);
+    cr_assert_eq(x.n_stale, 0);
+}
+
+Test(series_find, an_alias_without_memory_changes_nothing)
+{
+    enum { FORMS = 921 - 1 }; /* a page's worth less one */
+    slot made = 0;
+    for (uint32_t i = 0; x.by_key.n < FORMS; i++) {
+        made = i % SERIES_ALIASES_MAX == 0 ? make(i) : made;
+        if (x.by_key.n < FORMS)
+            cr_assert(series_alias(&t.arena, &x, other_form(i), made));
+    }
+    t.arena.retain_pages = 0;
+    made = make(1);
+    arena_trim(&t.arena);
+    uint32_t n = x.by_key.n, n_failed = 0;
+    for (long nth = 1;; nth++, n_failed++) {
+        budget_fail_nth(&t.budget, nth);
+        if (series_alias(&t.arena, &x, other_form(UINT32_MAX), made))
+            break;
+        cr_assert_eq(x.by_key.n, n);
+        cr_assert(series_index_check(&t.arena, &x, &li));
+    }
+    budget_fail_nth(&t.budget, 0);
+    cr_assert_eq(series_find(&t.arena, &x, other_form(UINT32_MAX)), made);
+    cr_assert(series_index_check(&t.arena, &x, &li));
+    cr_assert_gt(n_failed, 0);
+}
+
+Test(series_find, check_sees_damage)
+{
+    slot one = make(1);
+    for (uint32_t i = 2; i < 20; i++)
+        (void)make(i);
+    cr_assert(series_alias(&t.arena, &x, other_form(7), one));
+    cr_assert(series_check_keys(&t.arena, &x));
+    x.n_stale++;
+    cr_assert_not(series_check_keys(&t.arena, &x));
+    x.n_stale--;
+    series_at(&t.arena, one)->state.n_aliases++;
+    cr_assert_not(series_check_keys(&t.arena, &x));
+    series_at(&t.arena, one)->state.n_aliases--;
+    cr_assert(series_check_keys(&t.arena, &x));
 }

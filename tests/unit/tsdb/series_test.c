@@ -69,14 +69,14 @@ static slot find(unsigned i)
 {
     struct made_labels m;
     struct labels ls = labels_of(&m, i);
-    return series_find(&t.arena, &x, &li, &ls, labels_hash(&ls));
+    return series_find(&t.arena, &x, series_key_of_labels(&x.hash, &ls));
 }
 
 static slot make(unsigned i)
 {
     struct made_labels m;
     struct labels ls = labels_of(&m, i);
-    return series_new(&sl, &x, &li, &ls, labels_hash(&ls));
+    return series_new(&sl, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
 }
 
 static uint32_t n_with(const char *name, const char *value)
@@ -112,10 +112,8 @@ Test(series, a_prefix_of_its_labels_is_another)
     struct made_labels m;
     struct labels whole = labels_of(&m, 1), part = {m.items, 2};
     slot made = make(1);
-    cr_assert_eq(series_find(&t.arena, &x, &li, &whole, labels_hash(&whole)), made);
-    cr_assert_eq(series_find(&t.arena, &x, &li, &part, labels_hash(&part)), 0);
-    cr_assert_eq(series_find(&t.arena, &x, &li, &part, labels_hash(&whole)), 0,
-                 "the labels decide");
+    cr_assert_eq(series_find(&t.arena, &x, series_key_of_labels(&x.hash, &whole)), made);
+    cr_assert_eq(series_find(&t.arena, &x, series_key_of_labels(&x.hash, &part)), 0);
 }
 
 Test(series, removal_leaves_nothing_of_it)
@@ -152,7 +150,7 @@ Test(series, without_memory_nothing_changes)
         budget_fail_nth(&t.budget, 0);
         if (!is_made) {
             struct labels ls = labels_of(&m, 7);
-            cr_assert_eq(series_find(&t.arena, &x, &li, &ls, labels_hash(&ls)), 0);
+            cr_assert_eq(series_find(&t.arena, &x, series_key_of_labels(&x.hash, &ls)), 0);
             cr_assert_eq(x.n + li.pairs.n + li.symbols.n, 0);
             cr_assert_eq(x.next_id, 1);
         }
@@ -184,7 +182,7 @@ Test(series, takes_64_labels)
         items[i] = (struct label){names[i], "v", 3, 1};
     }
     struct labels ls = {items, LABELS_PER_SERIES_MAX};
-    slot made = series_new(&sl, &x, &li, &ls, labels_hash(&ls));
+    slot made = series_new(&sl, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
     cr_assert_neq(made, 0);
     struct label_row row;
     series_row(&t.arena, &x, series_at(&t.arena, made)->id, &row);

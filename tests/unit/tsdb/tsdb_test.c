@@ -310,7 +310,7 @@ static const struct series *series_named(const char *name)
 {
     struct test_labels l;
     const struct labels *ls = test_labels(&l, name);
-    slot at = series_find(&s.arena, &s.db->series, &s.db->labels, ls, labels_hash(ls));
+    slot at = series_find(&s.arena, &s.db->series, series_key_of_labels(&s.db->series.hash, ls));
     cr_assert_neq(at, 0);
     return series_at(&s.arena, at);
 }

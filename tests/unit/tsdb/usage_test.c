@@ -67,7 +67,7 @@ Test(usage, an_empty_store_has_no_rows)
     cr_assert_eq(u.series_bytes + u.label_bytes, 0);
 }
 
-enum { RECORD = 64 }; /* of a series */
+enum { RECORD = 48 }; /* of a series */
 
 /* The rows of all series with their lengths. */
 static uint64_t rows_bytes(void)
@@ -120,24 +120,24 @@ Test(usage, lengths_of_texts_take_one_byte_or_four)
     cr_assert_eq(find(&u.text_bytes_by_name, "l256")->value, 4 + 1 + 256 + 4);
 }
 
-/* A constant holds its record, 56 bytes in steps of 16, and a row of a byte for its length and one
+/* A constant holds its record, 48 bytes, and a row of a byte for its length and one
  * or two for each label; what changes has a head of 128 bytes besides; the second window brings a
  * history of a chunk (8 + 24 bytes). */
 Test(usage, bytes_of_a_series_to_the_slot)
 {
     fill_few();
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "up 134, load 68");
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "up 102, load 52");
     cr_assert_str_eq(text_of(&u.bytes_by_pair),
-                     "job=a 135, __name__=up 134, __name__=load 68, zone=a 68, job=b 67");
+                     "job=a 103, __name__=up 102, __name__=load 52, zone=a 52, job=b 51");
     cr_assert_eq(u.series_bytes, 3 * RECORD + 2 * 3 + 4);
     cr_assert_eq(test_append(&s, "load{job=a,zone=a}", T0 + 1000, 2), 0);
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 196, up 134");
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 180, up 102");
     cr_assert_eq(test_append(&s, "up{job=b}", T0 + TEST_WINDOW_MS, 2), 0);
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 196, up 166");
-    cr_assert_eq(u.series_bytes, 362);
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 180, up 134");
+    cr_assert_eq(u.series_bytes, 314);
 }
 
 /* ---- against the pools ---- */
