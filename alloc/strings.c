@@ -333,7 +333,7 @@ static struct bundle *find_open(const struct arena *a, struct strings *s, const 
     return NULL;
 }
 
-/* A bundle with room for the piece, in the list; NULL without memory. */
+/* A bundle with room for the piece, in the list; NULL without memory or numbers. */
 static struct bundle *have_open(struct arena *a, struct strings *s, const struct piece *p)
 {
     struct bundle *b = find_open(a, s, p);
@@ -343,7 +343,8 @@ static struct bundle *have_open(struct arena *a, struct strings *s, const struct
         return have_room(a, s, number, bytes) ? bundle_at(a, s, number) : NULL;
     }
     uint32_t number = free_number(a, s);
-    ENSURE(number <= UINT32_MAX >> STRINGS_BUNDLE_SHIFT); /* 64 GiB have no room for so many */
+    if (number > UINT32_MAX >> STRINGS_BUNDLE_SHIFT)
+        return NULL;
     b = bundle_new(a, s, number, CLOSED, sizeof(*b) + 1 + p->n_bytes);
     if (b == NULL)
         return NULL;

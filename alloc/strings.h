@@ -58,7 +58,7 @@ void strings_init(struct strings *s, unsigned owner_slots, unsigned owner_table)
 void strings_release(struct arena *a, struct strings *s);
 
 /* Stores a copy of n (1 .. STRINGS_BYTES_MAX) bytes; its id, or 0 (nothing changed) without
- * memory. */
+ * memory or when ids have run out. */
 uint32_t strings_add(struct arena *a, struct strings *s, const void *bytes, size_t n) WARN_UNUSED;
 
 /* Stores it at an id that has none; false (nothing changed) without memory. */

@@ -120,11 +120,17 @@ static uint32_t array_place(const uint16_t *items, uint32_t n, uint16_t low)
     return from;
 }
 
+/* Items behind the last are 0, so that an array knows how many it has as well: the second and those
+ * behind it are more. */
 static slot container_new(struct arena *a, struct kind *k, struct head head)
 {
     slot made = kind_get(a, k, form_bytes(head.form));
-    if (made != 0)
-        *(struct head *)slot_ptr(a, made) = head;
+    if (made == 0)
+        return 0;
+    struct container *c = slot_ptr(a, made);
+    c->head = head;
+    if (head.form != FORM_BITMAP)
+        memset(items_of(c), 0, head.form * sizeof(uint16_t));
     return made;
 }
 
@@ -201,6 +207,7 @@ static void container_remove(struct arena *a, struct kind *k, struct entry *e, u
     } else {
         uint32_t at = array_place(items_of(c), n + 1, low);
         memmove(&items_of(c)[at], &items_of(c)[at + 1], (n - at) * sizeof(uint16_t));
+        items_of(c)[n] = 0;
     }
     bool is_much_too_large = form == FORM_BITMAP ? n <= ARRAY_MAX * 3 / 4 : n <= form / 2u;
     if (is_much_too_large && form_for(n) != form)
@@ -650,8 +657,8 @@ static bool container_is_good(const struct arena *a, const struct entry *e, uint
         return false;
     if (c->head.form != FORM_BITMAP) {
         const uint16_t *items = items_of(c);
-        for (uint32_t i = 1; i < n && i < c->head.form; i++)
-            if (items[i - 1] >= items[i])
+        for (uint32_t i = 1; i < c->head.form; i++)
+            if (i < n ? items[i - 1] >= items[i] : items[i] != 0)
                 return false;
         return n <= c->head.form && items[n - 1] < CONTAINER_IDS;
     }

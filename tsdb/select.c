@@ -29,8 +29,8 @@ static uint32_t matcher_pair(const struct tsdb *db, const struct matcher *m)
 
 static bool pair_matches(const struct tsdb *db, const struct matcher *m, uint32_t pair)
 {
-    const struct pair *p = store_pair(db, pair);
-    return matcher_matches(m, p->value, p->n_bytes);
+    struct pair p = store_pair(db, pair);
+    return matcher_matches(m, p.value, p.n_bytes);
 }
 
 /* ---- candidates ---- */
@@ -120,7 +120,7 @@ static bool list_union(const struct tsdb *db, const struct matcher *m, struct re
 static uint32_t pair_of_name(const struct tsdb *db, const struct label_row *row, uint32_t name)
 {
     for (uint32_t i = 0; i < row->n; i++)
-        if (store_pair(db, row->pairs[i])->name == name)
+        if (store_pair(db, row->pairs[i]).name == name)
             return row->pairs[i];
     return 0;
 }

@@ -74,8 +74,8 @@ void store_turn_locked(struct tsdb *db);
  * need not wait for readers. Not to be called inside the epoch. */
 bool store_sweep_locked(struct tsdb *db, size_t n_max);
 
-/* The record of a pair's id. */
-static inline const struct pair *store_pair(const struct tsdb *db, uint32_t pair)
+/* The pair of an id. */
+static inline struct pair store_pair(const struct tsdb *db, uint32_t pair)
 {
     return pair_at(db->arena, &db->labels.pairs, pair);
 }

@@ -135,19 +135,20 @@ static bool add_pair_locked(struct usage_walk *w, struct usage_name *sum, const 
 {
     struct tsdb *db = w->db;
     struct usage *u = w->usage;
-    const struct pair *pair = store_pair(db, id);
+    const struct pair pair = store_pair(db, id);
     const struct postings *set = store_postings(db, id);
     uint64_t n_series = set->n, bytes = series_bytes_of(w, id, set);
     sum->n_values++;
-    sum->text_bytes += (stored_bytes(name->n_bytes) + stored_bytes(pair->n_bytes)) * n_series;
-    sum->held += pair_slot_bytes(pair) + sizeof(*set) + postings_bytes(db->arena, set);
+    sum->text_bytes += (stored_bytes(name->n_bytes) + stored_bytes(pair.n_bytes)) * n_series;
+    sum->held += pair_bytes(db->arena, &db->labels.pairs, id) + sizeof(*set) +
+                 postings_bytes(db->arena, set);
     if (sum->is_metric &&
-        (!top_offer(&u->series_by_metric, n_series, pair->value, pair->n_bytes, NULL, 0) ||
-         !top_offer(&u->bytes_by_metric, bytes, pair->value, pair->n_bytes, NULL, 0)))
+        (!top_offer(&u->series_by_metric, n_series, pair.value, pair.n_bytes, NULL, 0) ||
+         !top_offer(&u->bytes_by_metric, bytes, pair.value, pair.n_bytes, NULL, 0)))
         return false;
-    return top_offer(&u->series_by_pair, n_series, sum->text, sum->n_text, pair->value,
-                     pair->n_bytes) &&
-           top_offer(&u->bytes_by_pair, bytes, sum->text, sum->n_text, pair->value, pair->n_bytes);
+    return top_offer(&u->series_by_pair, n_series, sum->text, sum->n_text, pair.value,
+                     pair.n_bytes) &&
+           top_offer(&u->bytes_by_pair, bytes, sum->text, sum->n_text, pair.value, pair.n_bytes);
 }
 
 /* The name of sum->symbol, if there still is one and it is the same as before. */

@@ -10,9 +10,10 @@
  * the sum over all metric names is what all series hold: used slots of `series` and `tails`,
  * strings of `labels`, and the slots of `chunks` but for timelines and shared values, which many
  * series have.
- * - a label name holds its symbol, its own record and the set of its pairs, their records with the
- *   texts of the values, and their postings. The sum over all label names is the used slots of
- *   `symbols`, `pairs` and `postings`, but for the postings of all series.
+ * - a label name holds its symbol, its own record and the set of its pairs, their strings with the
+ *   texts of the values, and their postings, 8 bytes and slots. The sum over all label names is the
+ *   used slots of `symbols`, strings of `pairs` and used slots of names and `postings`, but for the
+ *   postings of all series.
  * Tables, free slots and the rest of the pages are nobody's.
  *
  * Time and memory. Two passes: over the series in the order of their ids, then over the pairs of

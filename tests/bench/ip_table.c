@@ -291,8 +291,8 @@ static void print_bytes(const struct tsdb *db, const struct budget *budget)
         l->symbols.n, l->pairs.n,
         (unsigned long long)(l->symbols.n_text_bytes + l->pairs.n_text_bytes),
         (uint32_t)(lines_bytes(&x->by_key) / ARENA_PAGE_BYTES), l->symbols.by_text.buckets.n_pages,
-        l->pairs.by_label.buckets.n_pages, x->by_id.n_pages, l->symbols.ids.slots.n_pages,
-        l->pairs.ids.slots.n_pages);
+        (uint32_t)(lines_bytes(&l->pairs.by_label) / ARENA_PAGE_BYTES), x->by_id.n_pages,
+        l->symbols.ids.slots.n_pages, l->pairs.texts.bundles.n_pages);
 }
 
 int main(void)

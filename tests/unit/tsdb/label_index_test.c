@@ -162,7 +162,7 @@ static bool is_compact(const struct kind *k)
 {
     size_t free_bytes = 0;
     bool has_page = false;
-    for (unsigned i = 0; i < KIND_POOLS; i++) {
+    for (unsigned i = 0; i < k->n_pools; i++) {
         const struct pool *p = &k->pools[i];
         free_bytes += pool_free_slots(p) * p->slot_bytes;
         has_page = has_page || pool_free_slots(p) >= p->slots_per_page;
@@ -173,7 +173,7 @@ static bool is_compact(const struct kind *k)
 static void expect_compact(void)
 {
     cr_assert(is_compact(&li.symbols.records));
-    cr_assert(is_compact(&li.pairs.records));
+    cr_assert(is_compact(&li.pairs.texts.slots));
     cr_assert(is_compact(&li.pairs.postings));
     cr_assert(is_compact(&li.pairs.names.records));
 }
@@ -194,15 +194,26 @@ static size_t compact_all(size_t max)
     return n;
 }
 
+/* Bundles of pairs that lose some of them get smaller by themselves; here whole ones go, and leave
+ * free slots all over. */
+static void drop_most(void)
+{
+    bool goes = false;
+    for (uint32_t i = 0; i < SERIES; i++) {
+        if (i % 100 == 0)
+            goes = random_below(&random_state, 100) < 80;
+        if (goes)
+            drop(i);
+    }
+}
+
 Test(label_index, compaction_returns_pages_and_changes_nothing_else)
 {
     for (uint32_t i = 0; i < SERIES; i++)
         add(i);
-    for (uint32_t i = 0; i < SERIES; i++)
-        if (random_below(&random_state, 100) < 80)
-            drop(i);
-    cr_assert_not(is_compact(&li.pairs.records));
-    cr_assert_gt(compact_all(64), 1000);
+    drop_most();
+    cr_assert_not(is_compact(&li.pairs.texts.slots));
+    cr_assert_gt(compact_all(64), 50);
     expect_compact();
     compare();
     cr_assert_eq(label_index_compact(&t.arena, &li, 1), 0);
@@ -239,9 +250,7 @@ Test(label_index, compaction_needs_no_memory)
 {
     for (uint32_t i = 0; i < SERIES; i++)
         add(i);
-    for (uint32_t i = 0; i < SERIES; i++)
-        if (i % 7 != 3)
-            drop(i);
+    drop_most();
     t.arena.retain_pages = 0;
     arena_trim(&t.arena);
     t.budget.limit_bytes = 0;
