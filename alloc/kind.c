@@ -41,25 +41,70 @@ static size_t size_of(unsigned index)
     return base + base / 4 * ((index - FINE_SIZES) % 4 + 1);
 }
 
+/* The same for a fine kind: steps up to a thirty-second of a page, then by how many fit a page. */
+enum { FINE_KIND_STEPS = 32, FINE_KIND_MAX = FINE_STEP * FINE_KIND_STEPS };
+
+_Static_assert(FINE_KIND_MAX * 32 == ARENA_PAGE_BYTES, "31 of the next size fit a page");
+
+static unsigned fine_index_of(size_t bytes)
+{
+    assert(bytes >= 1 && bytes <= KIND_BYTES_MAX);
+    if (bytes <= FINE_KIND_MAX)
+        return (unsigned)((bytes - 1) / FINE_STEP);
+    unsigned per_page = (unsigned)(ARENA_PAGE_BYTES / align_up(bytes, FINE_STEP));
+    return FINE_KIND_STEPS + (31 - per_page);
+}
+
+static size_t fine_size_of(unsigned index)
+{
+    if (index < FINE_KIND_STEPS)
+        return (size_t)(index + 1) * FINE_STEP;
+    return ARENA_PAGE_BYTES / (31 - (index - FINE_KIND_STEPS)) / FINE_STEP * FINE_STEP;
+}
+
 void kind_init(struct kind *k, unsigned owner)
 {
+    k->n_pools = KIND_POOLS;
     for (unsigned i = 0; i < KIND_POOLS; i++)
         pool_init(&k->pools[i], size_of(i), owner);
 }
 
-slot kind_get(struct arena *a, struct kind *k, size_t bytes)
+void kind_init_fine(struct kind *k, unsigned owner)
 {
-    return pool_get(a, &k->pools[index_of(bytes)]);
+    k->n_pools = KIND_POOLS_FINE;
+    for (unsigned i = 0; i < KIND_POOLS_FINE; i++)
+        pool_init(&k->pools[i], fine_size_of(i), owner);
 }
 
-void kind_put(struct arena *a, struct kind *k, slot s, size_t bytes)
+void kind_drop(struct arena *a, struct kind *k)
 {
-    pool_put(a, &k->pools[index_of(bytes)], s);
+    for (unsigned i = 0; i < k->n_pools; i++)
+        pool_drop(a, &k->pools[i]);
+}
+
+static unsigned pool_of(const struct kind *k, size_t bytes)
+{
+    return k->n_pools == KIND_POOLS ? index_of(bytes) : fine_index_of(bytes);
 }
 
 struct pool *kind_pool(struct kind *k, size_t bytes)
 {
-    return &k->pools[index_of(bytes)];
+    return &k->pools[pool_of(k, bytes)];
+}
+
+size_t kind_size(const struct kind *k, size_t bytes)
+{
+    return k->pools[pool_of(k, bytes)].slot_bytes;
+}
+
+slot kind_get(struct arena *a, struct kind *k, size_t bytes)
+{
+    return pool_get(a, kind_pool(k, bytes));
+}
+
+void kind_put(struct arena *a, struct kind *k, slot s, size_t bytes)
+{
+    pool_put(a, kind_pool(k, bytes), s);
 }
 
 size_t kind_slot_bytes(size_t bytes)
@@ -70,7 +115,7 @@ size_t kind_slot_bytes(size_t bytes)
 size_t kind_pages(const struct kind *k)
 {
     size_t n = 0;
-    for (unsigned i = 0; i < KIND_POOLS; i++)
+    for (unsigned i = 0; i < k->n_pools; i++)
         n += k->pools[i].n_pages;
     return n;
 }
@@ -78,7 +123,7 @@ size_t kind_pages(const struct kind *k)
 size_t kind_used_bytes(const struct kind *k)
 {
     size_t n = 0;
-    for (unsigned i = 0; i < KIND_POOLS; i++)
+    for (unsigned i = 0; i < k->n_pools; i++)
         n += (size_t)k->pools[i].n_used * k->pools[i].slot_bytes;
     return n;
 }
@@ -90,7 +135,7 @@ size_t kind_free_bytes(const struct kind *k)
 
 bool kind_check(const struct arena *a, const struct kind *k)
 {
-    for (unsigned i = 0; i < KIND_POOLS; i++)
+    for (unsigned i = 0; i < k->n_pools; i++)
         if (!pool_check(a, &k->pools[i]))
             return false;
     return true;
@@ -113,7 +158,7 @@ enum fate { MOVED, STAYS, NO_ROOM };
 static bool has_much_free(const struct kind *k)
 {
     size_t bytes = 0, free_bytes = 0;
-    for (unsigned i = 0; i < KIND_POOLS; i++) {
+    for (unsigned i = 0; i < k->n_pools; i++) {
         const struct pool *p = &k->pools[i];
         bytes += (size_t)(p->n_pages - p->n_leaving) * ARENA_PAGE_BYTES;
         free_bytes += (pool_free_slots(p) - p->n_leaving_free) * p->slot_bytes;
@@ -124,7 +169,7 @@ static bool has_much_free(const struct kind *k)
 bool kind_wants_compaction(const struct kind *k)
 {
     bool has_candidate = false;
-    for (unsigned i = 0; i < KIND_POOLS; i++) {
+    for (unsigned i = 0; i < k->n_pools; i++) {
         const struct pool *p = &k->pools[i];
         if (p->is_vacating)
             return true;
@@ -208,13 +253,13 @@ size_t kind_compact(struct arena *a, struct kind *k, struct limbo *l, kind_move 
                            .ctx = ctx,
                            .tries_left = max_records,
                            .pages_left = max_records};
-    for (unsigned i = 0; i < KIND_POOLS; i++)
+    for (unsigned i = 0; i < k->n_pools; i++)
         compact_pool(&c, &k->pools[i]);
     return c.n_moved;
 }
 
 void kind_retry(struct kind *k)
 {
-    for (unsigned i = 0; i < KIND_POOLS; i++)
+    for (unsigned i = 0; i < k->n_pools; i++)
         pool_forget_refusals(&k->pools[i]);
 }

@@ -1,9 +1,12 @@
-/* Long-lived records of one kind (symbols, label rows, series, postings) in sizes from 16 bytes to
+/* Long-lived records of one kind (symbols, strings, series, postings) in sizes from 16 bytes to
  * 8 KiB.
  *
  * Each kind has pages of its own, so that records which outlive a window never share a page with
  * those that do not, and one pool a size: steps of 16 bytes up to 128, then four sizes for each
- * doubling, so that slack stays under a fifth.
+ * doubling, so that slack stays under a fifth. A fine kind has all sizes that make a difference:
+ * steps of 16 bytes up to 512, then the largest of which 31, 30, .. 2 fit a page, so that slack is
+ * about a fiftieth at 1 KiB. It is for records that end anywhere and are few sizes at a time, since
+ * each size may have a page that is partly used.
  *
  * Records that come and go leave pages half empty. When more than KIND_FREE_SHARE_MAX percent of a
  * kind's bytes are free slots, kind_compact moves records out of the emptiest pages and returns
@@ -18,15 +21,21 @@
 enum {
     KIND_BYTES_MAX = POOL_SLOT_BYTES_MAX,
     KIND_POOLS = 8 + 4 * 6,
+    KIND_POOLS_FINE = 32 + 30,
     KIND_FREE_SHARE_MAX = 5, /* percent of its bytes that may be free slots */
     KIND_WAITING_MAX = 4096, /* entries of a limbo beyond which kind_compact waits for a drain */
 };
 
 struct kind {
-    struct pool pools[KIND_POOLS];
+    struct pool pools[KIND_POOLS_FINE]; /* the first n_pools of them */
+    uint8_t n_pools;                    /* KIND_POOLS or KIND_POOLS_FINE */
 };
 
 void kind_init(struct kind *k, unsigned owner);
+void kind_init_fine(struct kind *k, unsigned owner);
+
+/* Returns every page, whatever is in use, and leaves the kind empty and usable. */
+void kind_drop(struct arena *a, struct kind *k);
 
 /* A slot of at least `bytes` (1 .. KIND_BYTES_MAX) with unspecified content; 0 when memory is
  * exhausted. put takes the same number of bytes. */
@@ -36,7 +45,8 @@ void kind_put(struct arena *a, struct kind *k, slot s, size_t bytes);
 /* The pool of records of `bytes`: for limbo_add, where readers may still see what is put. */
 struct pool *kind_pool(struct kind *k, size_t bytes);
 
-/* The bytes that a record of `bytes` occupies. */
+/* The bytes that a record of `bytes` occupies in this kind, and in any that is not fine. */
+size_t kind_size(const struct kind *k, size_t bytes);
 size_t kind_slot_bytes(size_t bytes);
 
 /* Sums over the pools. */

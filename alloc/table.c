@@ -16,6 +16,12 @@ void table_init(struct table *t, size_t item_bytes, unsigned owner)
     };
 }
 
+struct leaf { /* in the page's metadata */
+    uint32_t n_held;
+};
+
+_Static_assert(sizeof(struct leaf) <= ARENA_META_BYTES, "a leaf's count fits the metadata");
+
 /* A zeroed page; 0 when memory is exhausted. */
 static page_no get_page(struct arena *a, struct table *t)
 {
@@ -23,6 +29,7 @@ static page_no get_page(struct arena *a, struct table *t)
     if (page == 0)
         return 0;
     memset(arena_page(a, page), 0, ARENA_PAGE_BYTES);
+    *(struct leaf *)arena_meta(a, page) = (struct leaf){0};
     t->n_pages++;
     return page;
 }
@@ -130,6 +137,38 @@ void table_clear_leaf(struct arena *a, struct table *t, uint64_t index)
     *entry = 0;
     prune(a, t, leaf);
 }
+
+/* ---- items that come and go ---- */
+
+static struct leaf *leaf_of(const struct arena *a, const struct table *t, uint64_t index)
+{
+    return arena_meta(a, table_leaf(a, t, index >> t->leaf_shift));
+}
+
+void *table_hold(struct arena *a, struct table *t, uint64_t index)
+{
+    void *item = table_make(a, t, index);
+    if (item != NULL)
+        leaf_of(a, t, index)->n_held++;
+    return item;
+}
+
+void table_drop(struct arena *a, struct table *t, uint64_t index)
+{
+    struct leaf *leaf = leaf_of(a, t, index);
+    assert(leaf->n_held > 0);
+    if (--leaf->n_held == 0)
+        table_clear_leaf(a, t, index);
+    else
+        memset(table_at(a, t, index), 0, (size_t)1 << t->item_shift);
+}
+
+uint32_t table_held(const struct arena *a, const struct table *t, uint64_t index)
+{
+    return table_at(a, t, index) != NULL ? leaf_of(a, t, index)->n_held : 0;
+}
+
+/* ---- releasing ---- */
 
 /* Returns a page and what is below it; at most TABLE_LEVELS_MAX levels. */
 static void release_below(struct arena *a, struct table *t, page_no page, unsigned level)

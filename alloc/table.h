@@ -5,6 +5,9 @@
  * and copies nothing: no doubling, no peak. A leaf that was never written, or whose range was
  * cleared, takes no memory and reads as zero; levels go when one leaf in front is left.
  *
+ * Items that come and go can be counted (table_hold, table_drop): each leaf knows how many of its
+ * items are held, in its page's metadata, and returns with the last.
+ *
  * Threads: the caller's lock guards a table. */
 #ifndef HG_ALLOC_TABLE_H
 #define HG_ALLOC_TABLE_H
@@ -58,6 +61,18 @@ static inline void *table_at(const struct arena *a, const struct table *t, uint6
 /* Returns the leaf that holds `index` to the arena: its items read as zero again. Returns
  * directories that become empty. */
 void table_clear_leaf(struct arena *a, struct table *t, uint64_t index);
+
+/* ---- items that come and go ---- */
+
+/* As table_make, for an item that is not held yet and is from now on; NULL (nothing changed) when
+ * memory is exhausted. A table whose items are held has no other items. */
+void *table_hold(struct arena *a, struct table *t, uint64_t index) WARN_UNUSED;
+
+/* Makes an item that is held zero, and no longer held; the last of its leaf returns the leaf. */
+void table_drop(struct arena *a, struct table *t, uint64_t index);
+
+/* How many items are held of the leaf that `index` is in, 0 when there is none. */
+uint32_t table_held(const struct arena *a, const struct table *t, uint64_t index);
 
 /* Returns every page. */
 void table_release(struct arena *a, struct table *t);

@@ -124,6 +124,7 @@ static bool add_parts(struct builder *b, const char *owner, const struct memory_
         uint64_t bytes;
     } parts[] = {
         {"series", FREE_SLOTS, s->free_series_bytes},
+        {"labels", FREE_SLOTS, s->free_label_bytes},
         {"symbols", FREE_SLOTS, s->free_symbol_bytes},
         {"pairs", FREE_SLOTS, s->free_pair_bytes},
         {"postings", FREE_SLOTS, s->free_posting_bytes},

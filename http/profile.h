@@ -5,7 +5,7 @@
  *     hourglass / chunks / window N / class SIZE           what is in used slots
  *     hourglass / chunks / window N / class SIZE / slack       what is left in them
  *     hourglass / chunks / window N / class SIZE / free slots  in pages that hold some
- *     hourglass / OWNER / slack, free slots                tails; series, symbols, pairs, postings
+ *     hourglass / OWNER / slack, free slots       tails; series, labels, symbols, pairs, postings
  *     hourglass / libc / free                              what malloc holds for nobody
  *
  * The third kind of waste, what is kept committed for later, is the row `retained`.

@@ -233,7 +233,7 @@ static int check_limits_locked(struct tsdb *db, const struct labels *ls)
     const struct label *name = labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME));
     uint32_t pair = pair_find(db->arena, &db->labels.pairs, &db->labels.symbols, name->name,
                               name->name_len, name->value, name->value_len);
-    bool is_full = pair != 0 && store_pair(db, pair)->postings.n >= o->max_series_per_metric;
+    bool is_full = pair != 0 && store_postings(db, pair)->n >= o->max_series_per_metric;
     return is_full ? ERR_MAX_SERIES_METRIC : 0;
 }
 

@@ -26,15 +26,14 @@ uint64_t dump_series_end(struct tsdb *db)
 
 static int visit_label_set(struct tsdb *db, uint32_t id, dump_series_visit visit, void *ctx)
 {
-    slot at = series_of_id(db->arena, &db->series, id);
-    if (at == 0)
+    if (series_of_id(db->arena, &db->series, id) == 0)
         return 0;
-    const struct series *s = series_at(db->arena, at);
     struct label items[LABELS_PER_SERIES_MAX];
-    uint32_t n = series_n_pairs(s);
-    for (uint32_t i = 0; i < n; i++)
-        items[i] = series_label(db->arena, &db->labels, s, i);
-    struct labels ls = {items, n};
+    struct label_row row;
+    series_row(db->arena, &db->series, id, &row);
+    for (uint32_t i = 0; i < row.n; i++)
+        items[i] = label_index_label(db->arena, &db->labels, row.pairs[i]);
+    struct labels ls = {items, row.n};
     return visit(ctx, id, &ls);
 }
 

@@ -18,7 +18,7 @@ struct label_index_bytes label_index_free_bytes(const struct label_index *x)
 {
     return (struct label_index_bytes){
         .symbols = kind_free_bytes(&x->symbols.records),
-        .pairs = kind_free_bytes(&x->pairs.records) + kind_free_bytes(&x->pairs.names.records),
+        .pairs = kind_free_bytes(&x->pairs.texts.slots) + kind_free_bytes(&x->pairs.names.records),
         .postings = kind_free_bytes(&x->pairs.postings),
     };
 }
@@ -53,7 +53,7 @@ size_t label_index_compact(struct arena *a, struct label_index *x, size_t max_re
     struct place place = {a, x};
     struct symbol_mover symbols = {a, &x->symbols};
     struct label_name_mover names = {a, &x->pairs.names};
-    struct pair_mover pairs = {a, &x->pairs};
+    struct strings_mover pairs = {a, &x->pairs.texts};
     struct postings_mover postings = {a, set_of, &place};
     const struct {
         struct kind *kind;
@@ -61,7 +61,7 @@ size_t label_index_compact(struct arena *a, struct label_index *x, size_t max_re
         void *ctx;
     } jobs[] = {
         {&x->pairs.postings, postings_move, &postings},
-        {&x->pairs.records, pair_move, &pairs},
+        {&x->pairs.texts.slots, strings_move, &pairs},
         {&x->symbols.records, symbol_move, &symbols},
         {&x->pairs.names.records, label_name_move, &names},
     };

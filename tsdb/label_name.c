@@ -21,8 +21,7 @@ void label_names_init(struct label_names *x, unsigned owner_records, unsigned ow
 void label_names_release(struct arena *a, struct label_names *x)
 {
     hash_release(a, &x->by_symbol);
-    for (unsigned i = 0; i < KIND_POOLS; i++)
-        pool_drop(a, &x->records.pools[i]);
+    kind_drop(a, &x->records);
     x->n = 0;
 }
 

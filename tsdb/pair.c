@@ -1,177 +1,198 @@
 #include "tsdb/pair.h"
 #include "tsdb/store_limits.h"
 #include "tsdb/text.h"
+#include "tsdb/varint.h"
 
-#include <stddef.h>
 #include <string.h>
 
+enum { NAME_BYTES_MAX = 5 }; /* of its varint */
+
+_Static_assert(NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX <= STRINGS_BYTES_MAX, "the longest fits");
+
+/* A pair that is sought, in the form in which it is kept. */
 struct pair_key {
-    uint32_t name;
+    const struct arena *arena;
+    const struct pairs *pairs;
+    uint8_t name[VARINT_BYTES_MAX];
+    size_t n_name;
     const char *value;
     size_t n;
+    struct lines_key hash;
 };
 
-/* The text starts where the last field ends, not where the padded struct does. */
-static size_t record_bytes(size_t n_value)
+static struct lines_key hash_of(uint32_t name, const char *value, size_t n)
 {
-    return offsetof(struct pair, value) + n_value;
+    return (struct lines_key){.high = text_hash(value, n, name)};
 }
 
-size_t pair_slot_bytes(const struct pair *p)
+static struct pair_key key_of(const struct arena *a, const struct pairs *p, uint32_t name,
+                              const char *value, size_t n)
 {
-    return kind_slot_bytes(record_bytes(p->n_bytes));
+    struct pair_key key = {
+        .arena = a, .pairs = p, .value = value, .n = n, .hash = hash_of(name, value, n)};
+    key.n_name = varint_put(key.name, name);
+    return key;
 }
 
-_Static_assert(offsetof(struct pair, value) + LABEL_VALUE_BYTES_MAX <= KIND_BYTES_MAX,
-               "the longest fits");
-_Static_assert(LABEL_VALUE_BYTES_MAX <= UINT16_MAX, "a length fits its field");
-_Static_assert(offsetof(struct pair, value) > 16, "32 bytes or more: POSTINGS_OF_NAME");
-
-static bool has_key(const void *ctx, const struct hash_node *record)
+static bool has_text(const void *ctx, uint32_t id)
 {
     const struct pair_key *key = ctx;
-    const struct pair *pair = (const struct pair *)record;
-    return pair->name == key->name && pair->n_bytes == key->n &&
-           texts_are_equal(pair->value, key->value, key->n);
+    struct bytes text = strings_at(key->arena, &key->pairs->texts, id);
+    return text.n == key->n_name + key->n && memcmp(text.at, key->name, key->n_name) == 0 &&
+           texts_are_equal(text.at + key->n_name, key->value, key->n);
 }
 
-static uint32_t hash_of(const struct pair_key *key)
+static bool read_pair(struct bytes text, struct pair *ret)
 {
-    return (uint32_t)text_hash(key->value, key->n, key->name);
+    uint64_t name;
+    const uint8_t *at = (const uint8_t *)text.at, *end = at + text.n;
+    if (!varint_get_shortest(&at, end, &name) || name > UINT32_MAX)
+        return false;
+    *ret = (struct pair){(uint32_t)name, (uint32_t)(end - at), (const char *)at};
+    return true;
+}
+
+struct pair pair_at(const struct arena *a, const struct pairs *p, uint32_t id)
+{
+    struct pair pair;
+    bool is_good = read_pair(strings_at(a, &p->texts, id), &pair);
+    ENSURE(is_good);
+    return pair;
+}
+
+size_t pair_bytes(const struct arena *a, const struct pairs *p, uint32_t id)
+{
+    return strings_at(a, &p->texts, id).n + 1;
 }
 
 void pairs_init(struct pairs *p, unsigned owner_records, unsigned owner_postings,
                 unsigned owner_tables)
 {
     *p = (struct pairs){0};
-    hash_init(&p->by_label, owner_tables);
-    id_table_init(&p->ids, owner_tables);
+    strings_init(&p->texts, owner_records, owner_tables);
+    lines_init(&p->by_label, LINES_TAGGED, owner_tables);
     label_names_init(&p->names, owner_records, owner_tables);
-    kind_init(&p->records, owner_records);
+    table_init(&p->sets, sizeof(struct postings), owner_postings);
     kind_init(&p->postings, owner_postings);
 }
 
 void pairs_release(struct arena *a, struct pairs *p)
 {
-    hash_release(a, &p->by_label);
-    id_table_release(a, &p->ids);
+    strings_release(a, &p->texts);
+    lines_release(a, &p->by_label);
     label_names_release(a, &p->names);
-    for (unsigned i = 0; i < KIND_POOLS; i++) {
-        pool_drop(a, &p->records.pools[i]);
-        pool_drop(a, &p->postings.pools[i]);
-    }
+    table_release(a, &p->sets);
+    kind_drop(a, &p->postings);
     p->n = 0;
     p->n_text_bytes = 0;
 }
 
-static uint32_t find_key(const struct arena *a, const struct pairs *p, const struct pair_key *key)
+static uint32_t find_key(const struct pair_key *key)
 {
-    slot found = hash_find(a, &p->by_label, hash_of(key), has_key, key);
-    return found != 0 ? ((const struct pair *)slot_ptr(a, found))->id : 0;
+    return lines_find(key->arena, &key->pairs->by_label, key->hash, has_text, key);
+}
+
+static uint32_t add_text(struct arena *a, struct pairs *p, const struct pair_key *key)
+{
+    char text[NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX];
+    memcpy(text, key->name, key->n_name);
+    memcpy(text + key->n_name, key->value, key->n);
+    uint32_t id = strings_add(a, &p->texts, text, key->n_name + key->n);
+    if (id < POSTINGS_OF_NAME)
+        return id;
+    strings_remove(a, &p->texts, id);
+    return 0;
 }
 
 /* Makes a pair, which takes over the reference to its name; 0 (and the reference stays the
  * caller's) without memory. */
-static uint32_t pair_new(struct arena *a, struct pairs *p, const struct pair_key *key)
+static uint32_t pair_new(struct arena *a, struct pairs *p, uint32_t name,
+                         const struct pair_key *key)
 {
-    slot made = kind_get(a, &p->records, record_bytes(key->n));
-    if (made == 0)
-        return 0;
-    uint32_t id = id_table_get(a, &p->ids, made);
+    uint32_t id = add_text(a, p, key);
     if (id == 0)
-        goto put_record;
-    struct pair *pair = slot_ptr(a, made);
-    pair->id = id;
-    pair->name = key->name;
-    pair->postings = (struct postings){0};
-    pair->n_bytes = (uint16_t)key->n;
-    memcpy(pair->value, key->value, key->n);
-    if (!hash_insert(a, &p->by_label, made, hash_of(key)))
-        goto put_id;
-    if (!label_name_add(a, &p->names, &p->postings, POSTINGS_OF_NAME | key->name, key->name, id))
+        return 0;
+    if (table_hold(a, &p->sets, id) == NULL)
+        goto remove_text;
+    if (!lines_insert(a, &p->by_label, key->hash, id))
+        goto drop_set;
+    if (!label_name_add(a, &p->names, &p->postings, POSTINGS_OF_NAME | name, name, id))
         goto leave_hash;
     p->n++;
     p->n_text_bytes += key->n;
     return id;
 leave_hash:
-    hash_remove(a, &p->by_label, made);
-put_id:
-    id_table_put(a, &p->ids, id);
-put_record:
-    kind_put(a, &p->records, made, record_bytes(key->n));
+    ENSURE(lines_remove(a, &p->by_label, key->hash, id));
+drop_set:
+    table_drop(a, &p->sets, id);
+remove_text:
+    strings_remove(a, &p->texts, id);
     return 0;
 }
 
 uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s, const struct label *l)
 {
     assert(l->value_len <= LABEL_VALUE_BYTES_MAX);
-    struct pair_key key = {symbol_intern(a, s, l->name, l->name_len), l->value, l->value_len};
-    if (key.name == 0)
+    uint32_t name = symbol_intern(a, s, l->name, l->name_len);
+    if (name == 0)
         return 0;
-    uint32_t found = find_key(a, p, &key);
+    struct pair_key key = key_of(a, p, name, l->value, l->value_len);
+    uint32_t found = find_key(&key);
     if (found == 0) {
-        uint32_t made = pair_new(a, p, &key);
+        uint32_t made = pair_new(a, p, name, &key);
         if (made != 0)
             return made;
     }
-    symbol_drop(a, s, key.name);
+    symbol_drop(a, s, name);
     return found;
 }
 
 uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
                    const char *name, size_t name_len, const char *value, size_t value_len)
 {
-    struct pair_key key = {symbol_find(a, s, name, name_len), value, value_len};
-    return key.name != 0 ? find_key(a, p, &key) : 0;
+    uint32_t symbol = symbol_find(a, s, name, name_len);
+    if (symbol == 0)
+        return 0;
+    struct pair_key key = key_of(a, p, symbol, value, value_len);
+    return find_key(&key);
 }
 
 void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t id)
 {
-    slot at = id_table_at(a, &p->ids, id);
-    const struct pair *pair = slot_ptr(a, at);
-    if (pair->postings.n > 0)
+    if (pair_postings(a, p, id)->n > 0)
         return;
-    uint32_t name = pair->name;
+    struct pair pair = pair_at(a, p, id);
     p->n--;
-    p->n_text_bytes -= pair->n_bytes;
-    label_name_remove(a, &p->names, &p->postings, name, id);
-    hash_remove(a, &p->by_label, at);
-    id_table_put(a, &p->ids, id);
-    kind_put(a, &p->records, at, record_bytes(pair->n_bytes));
-    symbol_drop(a, s, name);
+    p->n_text_bytes -= pair.n_bytes;
+    label_name_remove(a, &p->names, &p->postings, pair.name, id);
+    ENSURE(lines_remove(a, &p->by_label, hash_of(pair.name, pair.value, pair.n_bytes), id));
+    table_drop(a, &p->sets, id);
+    strings_remove(a, &p->texts, id);
+    symbol_drop(a, s, pair.name);
 }
 
 bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series)
 {
-    return postings_add(a, &p->postings, &pair_at(a, p, pair)->postings, pair, series);
+    return postings_add(a, &p->postings, pair_postings(a, p, pair), pair, series);
 }
 
 void pair_remove_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series)
 {
-    postings_remove(a, &p->postings, &pair_at(a, p, pair)->postings, series);
+    postings_remove(a, &p->postings, pair_postings(a, p, pair), series);
 }
 
 struct label pair_label(const struct arena *a, const struct pairs *p, const struct symbols *s,
                         uint32_t id)
 {
-    const struct pair *pair = pair_at(a, p, id);
-    const struct symbol *name = symbol_at(a, s, pair->name);
-    return (struct label){name->bytes, pair->value, name->n_bytes, pair->n_bytes};
-}
-
-bool pair_move(void *mover, slot from, slot to)
-{
-    const struct pair_mover *m = mover;
-    const struct pair *moved = slot_ptr(m->arena, to);
-    hash_replace(m->arena, &m->pairs->by_label, from, to);
-    id_table_move(m->arena, &m->pairs->ids, moved->id, to);
-    return true;
+    struct pair pair = pair_at(a, p, id);
+    const struct symbol *name = symbol_at(a, s, pair.name);
+    return (struct label){name->bytes, pair.value, name->n_bytes, pair.n_bytes};
 }
 
 struct postings *pair_postings_of(const struct arena *a, const struct pairs *p, uint32_t owner)
 {
     if ((owner & POSTINGS_OF_NAME) == 0)
-        return &pair_at(a, p, owner)->postings;
+        return pair_postings(a, p, owner);
     struct label_name *name = label_name_find(a, &p->names, owner & ~POSTINGS_OF_NAME);
     return name != NULL ? &name->pairs : NULL;
 }
@@ -190,29 +211,64 @@ static bool names_are_good(const struct arena *a, const struct pairs *p, size_t 
     return n == p->n;
 }
 
+static bool sets_are_good(const struct arena *a, const struct pairs *p)
+{
+    uint64_t n = 0;
+    uint32_t n_leaves = 0;
+    for (uint64_t first = 0; n_leaves < p->sets.n_pages && n < p->n && first <= UINT32_MAX;
+         first += p->sets.per_leaf) {
+        uint32_t n_held = table_held(a, &p->sets, first);
+        n += n_held;
+        n_leaves += n_held > 0;
+    }
+    return n == p->n;
+}
+
+struct of_pairs { /* ctx of has_hash */
+    const struct arena *arena;
+    const struct pairs *pairs;
+};
+
+static bool has_hash(const void *ctx, uint32_t id, struct lines_key key)
+{
+    const struct of_pairs *of = ctx;
+    struct pair pair;
+    if (!strings_has(of->arena, &of->pairs->texts, id) ||
+        !read_pair(strings_at(of->arena, &of->pairs->texts, id), &pair))
+        return false;
+    uint64_t hash = hash_of(pair.name, pair.value, pair.n_bytes).high;
+    return (hash ^ key.high) >> 40 == 0; /* the 24 bits that are kept */
+}
+
+/* It is found by its text, and its name and its set are there. */
+static bool pair_is_good(const struct arena *a, const struct pairs *p, uint32_t id,
+                         size_t *sum_bytes, uint64_t *sum_text)
+{
+    struct pair pair;
+    if (!read_pair(strings_at(a, &p->texts, id), &pair))
+        return false;
+    struct pair_key key = key_of(a, p, pair.name, pair.value, pair.n_bytes);
+    const struct label_name *name = label_name_find(a, &p->names, pair.name);
+    *sum_text += pair.n_bytes;
+    return name != NULL && postings_contains(a, &name->pairs, id) && find_key(&key) == id &&
+           pair_postings(a, p, id) != NULL &&
+           postings_check(a, pair_postings(a, p, id), id, sum_bytes);
+}
+
 bool pairs_check(const struct arena *a, const struct pairs *p, const struct symbols *s,
                  size_t all_bytes)
 {
-    if (p->n != p->by_label.n_items || !hash_check(a, &p->by_label) ||
-        !kind_check(a, &p->records) || !kind_check(a, &p->postings) ||
-        !label_names_check(a, &p->names) ||
-        !id_table_check(a, &p->ids, &p->by_label, offsetof(struct pair, id)))
+    struct of_pairs of = {a, p};
+    if (p->n != p->texts.n || p->n != p->by_label.n || !strings_check(a, &p->texts) ||
+        !lines_check(a, &p->by_label, has_hash, &of) || !kind_check(a, &p->postings) ||
+        !label_names_check(a, &p->names))
         return false;
-    uint64_t n_refs = 0, n_text = 0;
-    size_t bytes = all_bytes, records = 0;
-    for (slot at = 0; (at = hash_next(a, &p->by_label, at)) != 0;) {
-        const struct pair *pair = slot_ptr(a, at);
-        const struct label_name *name = label_name_find(a, &p->names, pair->name);
-        const struct pair_key key = {pair->name, pair->value, pair->n_bytes};
-        if (pair->node.hash != hash_of(&key) || name == NULL ||
-            !postings_contains(a, &name->pairs, pair->id) ||
-            !postings_check(a, &pair->postings, pair->id, &bytes))
+    uint64_t n_text = 0;
+    size_t bytes = all_bytes;
+    for (uint32_t id = 0; (id = strings_next(a, &p->texts, id)) != 0;)
+        if (!pair_is_good(a, p, id, &bytes, &n_text))
             return false;
-        n_refs++;
-        n_text += pair->n_bytes;
-        records += pair_slot_bytes(pair);
-    }
-    return names_are_good(a, p, &bytes) && bytes == kind_used_bytes(&p->postings) &&
-           records == kind_used_bytes(&p->records) && n_text == p->n_text_bytes &&
-           n_refs == symbols_refs(a, s);
+    return names_are_good(a, p, &bytes) && sets_are_good(a, p) &&
+           bytes == kind_used_bytes(&p->postings) && n_text == p->n_text_bytes &&
+           p->n == symbols_refs(a, s);
 }

@@ -1,42 +1,47 @@
-/* Label pairs: a name symbol and the text of a value, kept once, owning the postings of the series
+/* Label pairs: a name symbol and the text of a value, kept once, and the postings of the series
  * that have it.
  *
- * The text lies in the pair and nowhere else: nearly every value belongs to one name, and a symbol
- * of its own would cost more than the text (docs/decisions/0011-values-in-pairs.md).
+ * Both lie in strings (alloc/strings.h), 64 pairs in a slot, and nowhere else: nearly every value
+ * belongs to one name, and a record or a symbol of its own would cost more than the text
+ * (docs/decisions/0016-pairs-in-bundles.md).
  *
- * A pair exists as long as a series has it, and is named by an id; its record (30 bytes and the
- * text) may move. Ids are used again. Names know their pairs (label_name.h).
+ *     string = varint of the name's symbol, bytes of the value
+ *
+ * A pair exists as long as a series has it, and is named by the id of its string. Ids are used
+ * again. It is found by 24 bits of its hash and then by its text. Names know their pairs
+ * (label_name.h).
  *
  * Threads: the store's lock guards pairs. */
 #ifndef HG_TSDB_PAIR_H
 #define HG_TSDB_PAIR_H
 
+#include "alloc/lines.h"
+#include "alloc/strings.h"
 #include "tsdb/label_name.h"
 #include "tsdb/labels.h"
 #include "tsdb/postings.h"
 #include "tsdb/symbol.h"
 
-struct pair {
-    struct hash_node node; /* first: hash.h */
-    uint32_t id;
-    uint32_t name; /* a symbol, to which the pair holds a reference */
-    struct postings postings;
-    uint16_t n_bytes;
-    char value[];
-};
-
 struct pairs {
-    struct hash by_label;
-    struct id_table ids;
+    struct strings texts;
+    struct lines by_label; /* the hash of a pair's text -> its id */
     struct label_names names;
-    struct kind records;
+    struct table sets;    /* of struct postings, held: the series of each pair, by its id */
     struct kind postings; /* memory of all sets: of pairs, of names, of all series */
     uint32_t n;
     uint64_t n_text_bytes; /* of all values */
 };
 
+/* A pair as it is read. */
+struct pair {
+    uint32_t name;     /* a symbol, to which the pair holds a reference */
+    uint32_t n_bytes;  /* of the value */
+    const char *value; /* borrowed until pairs are made, go or are moved */
+};
+
 /* Owners of sets (postings.h): a pair's is its id, all series' is 0, a name's is its symbol and a
- * bit, which is free in ids of records of 32 bytes or more: 64 GiB have room for no more. */
+ * bit. The bit is free in ids of symbols, since 64 GiB have no more room for records of 32 bytes;
+ * pairs get no id that has it. */
 enum { POSTINGS_OF_ALL = 0 };
 #define POSTINGS_OF_NAME (UINT32_C(1) << 31)
 
@@ -45,8 +50,8 @@ void pairs_init(struct pairs *p, unsigned owner_records, unsigned owner_postings
                 unsigned owner_tables);
 void pairs_release(struct arena *a, struct pairs *p);
 
-/* The pair of a label, made (with empty postings) if it is new; 0 without memory. A pair whose
- * postings stay empty must be given to pair_drop_if_unused. */
+/* The pair of a label, made (with empty postings) if it is new; 0 without memory or ids. A pair
+ * whose postings stay empty must be given to pair_drop_if_unused. */
 uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s,
                      const struct label *l) WARN_UNUSED;
 
@@ -57,30 +62,26 @@ uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct sy
 /* Frees the pair when no series has it. */
 void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t pair);
 
-/* The slot that its record takes. */
-size_t pair_slot_bytes(const struct pair *p);
+/* What is kept of it. */
+struct pair pair_at(const struct arena *a, const struct pairs *p, uint32_t pair);
 
-/* Its record, at this address until records are moved or the pair goes. */
-static inline struct pair *pair_at(const struct arena *a, const struct pairs *p, uint32_t pair)
+/* The bytes that its string holds, with its length. What 64 of them share is nobody's. */
+size_t pair_bytes(const struct arena *a, const struct pairs *p, uint32_t pair);
+
+/* The set of its series, at this address until the pair goes. */
+static inline struct postings *pair_postings(const struct arena *a, const struct pairs *p,
+                                             uint32_t pair)
 {
-    return slot_ptr(a, id_table_at(a, &p->ids, pair));
+    return table_at(a, &p->sets, pair);
 }
 
 /* Enters and takes out a series. add: false (nothing changed) without memory. */
 bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series) WARN_UNUSED;
 void pair_remove_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series);
 
-/* The pair as a label, whose bytes are borrowed from the symbols. */
+/* The pair as a label, whose bytes are borrowed from pairs and symbols. */
 struct label pair_label(const struct arena *a, const struct pairs *p, const struct symbols *s,
                         uint32_t pair);
-
-/* A record was copied from one slot to another: redirects what leads to it. A kind_move whose ctx
- * is a struct pair_mover. */
-struct pair_mover {
-    struct arena *arena;
-    struct pairs *pairs;
-};
-bool pair_move(void *mover, slot from, slot to);
 
 /* The set of an owner other than POSTINGS_OF_ALL. */
 struct postings *pair_postings_of(const struct arena *a, const struct pairs *p, uint32_t owner);

@@ -9,7 +9,12 @@
  * Why 65,472 ids. A slot has at most 8 KiB, and 8 bytes of it say whose it is. The id space is the
  * smaller for it by a thousandth.
  *
- * Rejected: containers of runs. Series of one scrape have ids in a row, so the pairs of one target
+ * Why no row above a container that is alone. Of the pairs that have more than one series nearly
+ * all have two to a dozen, close together: 24 bytes for up to four ids, 40 for up to twelve, where
+ * a row would be 16 more.
+ *
+ * Rejected: two ids in place (4 bytes for every set, and most have one; docs/memory.md); containers
+ * of runs. Series of one scrape have ids in a row, so the pairs of one target
  * would cost nothing; they cost 2 bytes a series now, which is under 2 % of what a series takes.
  */
 #include "tsdb/postings.h"
@@ -115,11 +120,17 @@ static uint32_t array_place(const uint16_t *items, uint32_t n, uint16_t low)
     return from;
 }
 
+/* Items behind the last are 0, so that an array knows how many it has as well: the second and those
+ * behind it are more. */
 static slot container_new(struct arena *a, struct kind *k, struct head head)
 {
     slot made = kind_get(a, k, form_bytes(head.form));
-    if (made != 0)
-        *(struct head *)slot_ptr(a, made) = head;
+    if (made == 0)
+        return 0;
+    struct container *c = slot_ptr(a, made);
+    c->head = head;
+    if (head.form != FORM_BITMAP)
+        memset(items_of(c), 0, head.form * sizeof(uint16_t));
     return made;
 }
 
@@ -196,6 +207,7 @@ static void container_remove(struct arena *a, struct kind *k, struct entry *e, u
     } else {
         uint32_t at = array_place(items_of(c), n + 1, low);
         memmove(&items_of(c)[at], &items_of(c)[at + 1], (n - at) * sizeof(uint16_t));
+        items_of(c)[n] = 0;
     }
     bool is_much_too_large = form == FORM_BITMAP ? n <= ARRAY_MAX * 3 / 4 : n <= form / 2u;
     if (is_much_too_large && form_for(n) != form)
@@ -333,11 +345,20 @@ static void row_remove(struct arena *a, struct kind *k, slot *ref, uint16_t key)
 
 /* ---- the rows of a set ---- */
 
+/* A set in one container leads to it without a row: the entry that a row would have. */
+static bool is_alone(const struct arena *a, const struct postings *p)
+{
+    return row_at(a, p->row)->head.form < FORM_ROW;
+}
+
+static struct entry alone_entry(const struct arena *a, const struct postings *p)
+{
+    return (struct entry){p->row, row_at(a, p->row)->head.key, (uint16_t)(p->n - 1)};
+}
+
 /* What leads to the row that a key belongs to, or NULL when there is none. */
 static slot *find_row(const struct arena *a, struct postings *p, uint16_t key)
 {
-    if (p->row == 0)
-        return NULL;
     struct row *r = row_at(a, p->row);
     if (!is_rows(r))
         return r->entries[0].key >> ROW_SHIFT == key >> ROW_SHIFT ? &p->row : NULL;
@@ -380,10 +401,6 @@ static bool add_container(struct arena *a, struct kind *k, struct postings *p, s
     struct row *r = row_at(a, made);
     r->entries[0] = e;
     r->head.n = 1;
-    if (p->row == 0) {
-        p->row = made;
-        return true;
-    }
     if (!add_row(a, k, p, owner, (struct entry){.at = made, .key = e.key >> ROW_SHIFT})) {
         row_put(a, k, made);
         return false;
@@ -391,23 +408,56 @@ static bool add_container(struct arena *a, struct kind *k, struct postings *p, s
     return true;
 }
 
-/* p->row leads to the rows, or is 0 when this id is the first; p->n is left alone. */
+/* A second container beside one that was alone: the row comes with it. */
+static bool add_second(struct arena *a, struct kind *k, struct postings *p, struct entry e)
+{
+    struct entry first = alone_entry(a, p);
+    struct postings rows = {.n = p->n};
+    rows.row = row_new(a, k, container_at(a, &first)->head.owner, FORM_ROW, 1);
+    if (rows.row == 0)
+        return false;
+    struct row *r = row_at(a, rows.row);
+    r->entries[0] = first;
+    r->head.n = 1;
+    if (!add_container(a, k, &rows, e)) {
+        row_put(a, k, rows.row);
+        return false;
+    }
+    *p = rows;
+    return true;
+}
+
+/* A container with one id. */
+static slot container_of(struct arena *a, struct kind *k, uint32_t owner, uint32_t id)
+{
+    struct entry e = {.key = key_of(id)};
+    e.at = container_new(a, k, (struct head){owner, form_for(1), {e.key}});
+    if (e.at != 0)
+        items_of(container_at(a, &e))[0] = low_of(id);
+    return e.at;
+}
+
+/* Of a set that has containers; p->n is left alone. */
 static bool add_to_rows(struct arena *a, struct kind *k, struct postings *p, uint32_t owner,
                         uint32_t id)
 {
-    struct entry *found = find_entry(a, p, key_of(id));
+    bool was_alone = is_alone(a, p);
+    if (was_alone && row_at(a, p->row)->head.key == key_of(id)) {
+        struct entry e = alone_entry(a, p);
+        bool is_in = container_add(a, k, &e, low_of(id));
+        p->row = e.at;
+        return is_in;
+    }
+    struct entry *found = was_alone ? NULL : find_entry(a, p, key_of(id));
     if (found != NULL)
         return container_add(a, k, found, low_of(id));
-    struct entry e = {.key = key_of(id)};
-    e.at = container_new(a, k, (struct head){owner, form_for(1), {e.key}});
+    struct entry e = {.at = container_of(a, k, owner, id), .key = key_of(id)};
     if (e.at == 0)
         return false;
-    items_of(container_at(a, &e))[0] = low_of(id);
-    if (!add_container(a, k, p, e)) {
-        kind_put(a, k, e.at, form_bytes(form_for(1)));
-        return false;
-    }
-    return true;
+    if (was_alone ? add_second(a, k, p, e) : add_container(a, k, p, e))
+        return true;
+    kind_put(a, k, e.at, form_bytes(form_for(1)));
+    return false;
 }
 
 /* The i-th row of containers, ascending; 0 beyond the last. */
@@ -436,29 +486,37 @@ static uint32_t rows_slice(const struct arena *a, const struct postings *p, uint
 {
     uint32_t n = 0;
     slot s;
+    if (is_alone(a, p)) {
+        struct entry e = alone_entry(a, p);
+        bool is_over = from > POSTINGS_ID_MAX || e.key < key_of(from);
+        uint16_t low = e.key == key_of(from) ? low_of(from) : 0;
+        return is_over || max == 0 ? 0 : container_slice(a, &e, low, ret_ids, max);
+    }
     for (uint32_t i = 0; from <= POSTINGS_ID_MAX && n < max && (s = row_number(a, p, i)) != 0; i++)
         n += row_slice(a, row_at(a, s), from, &ret_ids[n], max - n);
     return n;
 }
 
-static void free_rows(struct arena *a, struct kind *k, const struct postings *p)
+/* A row with one entry needs no row, and a row of rows with one none above it. */
+static void collapse(struct arena *a, struct kind *k, struct postings *p)
 {
-    slot s;
-    for (uint32_t i = 0; p->row != 0 && (s = row_number(a, p, i)) != 0; i++) {
-        const struct row *r = row_at(a, s);
-        for (uint32_t j = 0; j < r->head.n; j++)
-            kind_put(a, k, r->entries[j].at,
-                     form_bytes(container_at(a, &r->entries[j])->head.form));
-        if (s != p->row)
-            row_put(a, k, s);
-    }
-    if (p->row != 0)
+    while (!is_alone(a, p) && row_at(a, p->row)->head.n == 1) {
+        slot only = row_at(a, p->row)->entries[0].at;
         row_put(a, k, p->row);
+        p->row = only;
+    }
 }
 
 static void remove_from_rows(struct arena *a, struct kind *k, struct postings *p, uint32_t id)
 {
     uint16_t key = key_of(id);
+    if (is_alone(a, p)) {
+        struct entry e = alone_entry(a, p);
+        ENSURE(e.key == key);
+        container_remove(a, k, &e, low_of(id));
+        p->row = e.at;
+        return;
+    }
     slot *row = find_row(a, p, key);
     struct entry *e = row != NULL ? row_find(row_at(a, *row), key) : NULL;
     ENSURE(e != NULL);
@@ -469,46 +527,35 @@ static void remove_from_rows(struct arena *a, struct kind *k, struct postings *p
     assert(container_contains(a, e, low_of(id)));
     kind_put(a, k, e->at, form_bytes(container_at(a, e)->head.form));
     row_remove(a, k, row, key);
-    if (*row != 0 || row == &p->row)
-        return;
-    row_remove(a, k, &p->row, key >> ROW_SHIFT);
-    const struct row *upper = row_at(a, p->row);
-    if (upper->head.n == 1) { /* a row alone needs none above it */
-        slot only = upper->entries[0].at;
-        row_put(a, k, p->row);
-        p->row = only;
-    }
+    if (row != &p->row && *row == 0)
+        row_remove(a, k, &p->row, key >> ROW_SHIFT);
+    collapse(a, k, p);
 }
 
 /* ---- the set ---- */
 
-static bool add_to_few(struct arena *a, struct kind *k, struct postings *p, uint32_t owner,
-                       uint32_t id)
+/* The second id brings the container. */
+static bool add_second_id(struct arena *a, struct kind *k, struct postings *p, uint32_t owner,
+                          uint32_t id)
 {
-    if (p->n < POSTINGS_FEW) {
-        uint32_t at = p->n++;
-        for (; at > 0 && p->few[at - 1] > id; at--)
-            p->few[at] = p->few[at - 1];
-        p->few[at] = id;
-        return true;
+    struct postings rows = {.n = 1};
+    rows.row = container_of(a, k, owner, p->only);
+    if (rows.row == 0)
+        return false;
+    if (!add_to_rows(a, k, &rows, owner, id)) {
+        kind_put(a, k, rows.row, form_bytes(form_for(1)));
+        return false;
     }
-    struct postings rows = {.n = p->n + 1};
-    bool is_good = add_to_rows(a, k, &rows, owner, id);
-    for (uint32_t i = 0; is_good && i < p->n; i++)
-        is_good = add_to_rows(a, k, &rows, owner, p->few[i]);
-    if (is_good)
-        *p = rows;
-    else
-        free_rows(a, k, &rows);
-    return is_good;
+    *p = rows;
+    return true;
 }
 
 bool postings_add(struct arena *a, struct kind *k, struct postings *p, uint32_t owner, uint32_t id)
 {
     assert(id <= POSTINGS_ID_MAX);
-    if (p->n <= POSTINGS_FEW)
-        return add_to_few(a, k, p, owner, id);
-    if (!add_to_rows(a, k, p, owner, id))
+    if (p->n == 0)
+        p->only = id;
+    else if (p->n == 1 ? !add_second_id(a, k, p, owner, id) : !add_to_rows(a, k, p, owner, id))
         return false;
     p->n++;
     return true;
@@ -516,48 +563,42 @@ bool postings_add(struct arena *a, struct kind *k, struct postings *p, uint32_t 
 
 void postings_remove(struct arena *a, struct kind *k, struct postings *p, uint32_t id)
 {
-    if (p->n > POSTINGS_FEW) {
+    if (p->n > 1) {
         remove_from_rows(a, k, p, id);
-        if (--p->n == POSTINGS_FEW) {
-            struct postings few = {.n = POSTINGS_FEW};
-            (void)rows_slice(a, p, 0, few.few, POSTINGS_FEW);
-            free_rows(a, k, p);
-            *p = few;
+        if (--p->n == 1) {
+            slot last = p->row;
+            (void)rows_slice(a, p, 0, &p->only, 1);
+            kind_put(a, k, last, form_bytes(row_at(a, last)->head.form));
         }
         return;
     }
-    uint32_t at = 0;
-    while (at < p->n && p->few[at] != id)
-        at++;
-    ENSURE(at < p->n);
-    for (p->n--; at < p->n; at++)
-        p->few[at] = p->few[at + 1];
-    for (; at < POSTINGS_FEW; at++)
-        p->few[at] = 0;
+    ENSURE(p->n == 1 && p->only == id);
+    *p = (struct postings){0};
 }
 
 bool postings_contains(const struct arena *a, const struct postings *p, uint32_t id)
 {
-    if (p->n > POSTINGS_FEW) {
-        const struct entry *e = id <= POSTINGS_ID_MAX ? find_entry(a, p, key_of(id)) : NULL;
-        return e != NULL && container_contains(a, e, low_of(id));
+    if (p->n <= 1)
+        return p->n == 1 && p->only == id;
+    if (id > POSTINGS_ID_MAX)
+        return false;
+    if (is_alone(a, p)) {
+        struct entry alone = alone_entry(a, p);
+        return alone.key == key_of(id) && container_contains(a, &alone, low_of(id));
     }
-    for (uint32_t i = 0; i < p->n; i++)
-        if (p->few[i] == id)
-            return true;
-    return false;
+    const struct entry *e = find_entry(a, p, key_of(id));
+    return e != NULL && container_contains(a, e, low_of(id));
 }
 
 uint32_t postings_slice(const struct arena *a, const struct postings *p, uint32_t from,
                         uint32_t *ret_ids, uint32_t max)
 {
-    uint32_t n = 0;
-    if (p->n > POSTINGS_FEW)
+    if (p->n > 1)
         return rows_slice(a, p, from, ret_ids, max);
-    for (uint32_t i = 0; i < p->n && n < max; i++)
-        if (p->few[i] >= from)
-            ret_ids[n++] = p->few[i];
-    return n;
+    bool has_one = p->n == 1 && p->only >= from && max > 0;
+    if (has_one)
+        *ret_ids = p->only;
+    return has_one;
 }
 
 void postings_list(const struct arena *a, const struct postings *p, uint32_t *ret_ids)
@@ -572,9 +613,11 @@ static size_t slot_bytes_of_row(const struct row *r)
 
 size_t postings_bytes(const struct arena *a, const struct postings *p)
 {
-    if (p->n <= POSTINGS_FEW)
+    if (p->n <= 1)
         return 0;
     const struct row *top = row_at(a, p->row);
+    if (is_alone(a, p))
+        return kind_slot_bytes(form_bytes(top->head.form));
     size_t bytes = is_rows(top) ? slot_bytes_of_row(top) : 0;
     slot s;
     for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
@@ -591,9 +634,9 @@ bool postings_move(void *mover, slot from, slot to)
     const struct postings_mover *m = mover;
     const struct head *head = slot_ptr(m->arena, to);
     struct postings *p = m->set_of(m->ctx, head->owner);
-    ENSURE(p != NULL && p->n > POSTINGS_FEW);
+    ENSURE(p != NULL && p->n > 1);
     slot *ref = &p->row;
-    if (head->form < FORM_ROW) {
+    if (p->row != from && head->form < FORM_ROW) {
         struct entry *e = find_entry(m->arena, p, head->key);
         ref = e != NULL ? &e->at : NULL;
     } else if (p->row != from) {
@@ -614,8 +657,8 @@ static bool container_is_good(const struct arena *a, const struct entry *e, uint
         return false;
     if (c->head.form != FORM_BITMAP) {
         const uint16_t *items = items_of(c);
-        for (uint32_t i = 1; i < n && i < c->head.form; i++)
-            if (items[i - 1] >= items[i])
+        for (uint32_t i = 1; i < c->head.form; i++)
+            if (i < n ? items[i - 1] >= items[i] : items[i] != 0)
                 return false;
         return n <= c->head.form && items[n - 1] < CONTAINER_IDS;
     }
@@ -642,7 +685,7 @@ static bool row_is_good(const struct arena *a, const struct row *r, uint32_t own
 static bool rows_are_good(const struct arena *a, const struct postings *p, uint32_t owner)
 {
     const struct row *top = row_at(a, p->row);
-    if (is_rows(top) && (!row_is_good(a, top, owner, FORM_ROWS) || top->head.n < 2))
+    if (top->head.n < 2 || (is_rows(top) && !row_is_good(a, top, owner, FORM_ROWS)))
         return false;
     slot s;
     for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
@@ -658,11 +701,12 @@ static bool rows_are_good(const struct arena *a, const struct postings *p, uint3
 bool postings_check(const struct arena *a, const struct postings *p, uint32_t owner,
                     size_t *sum_bytes)
 {
-    if (p->n <= POSTINGS_FEW) {
-        for (uint32_t i = 0; i < POSTINGS_FEW; i++)
-            if (i < p->n ? i > 0 && p->few[i - 1] >= p->few[i] : p->few[i] != 0)
-                return false;
-        return true;
+    if (p->n <= 1)
+        return p->n == 1 ? p->only <= POSTINGS_ID_MAX : p->row == 0;
+    if (is_alone(a, p)) {
+        struct entry e = alone_entry(a, p);
+        *sum_bytes += postings_bytes(a, p);
+        return p->n <= CONTAINER_IDS && container_is_good(a, &e, owner);
     }
     if (!rows_are_good(a, p, owner))
         return false;

@@ -1,20 +1,22 @@
 /* A set of ids, ascending: the series that have a label pair, the pairs that have a label name.
  *
- * One or two ids, the most common sets of all, are kept in place and take no memory. More are split
- * into containers of 65,472 ids: a sorted array of u16, or a bitmap of 8 KiB where that is not
- * larger (after the layout of Roaring bitmaps, Chambi et al. 2016). A row of 8 bytes a container
- * leads to them; a row covers 256 containers, and beyond one row there is a row of rows.
+ * One id, the most common set of all, is kept in place and takes no memory. More are split into
+ * containers of 65,472 ids: a sorted array of u16, or a bitmap of 8 KiB where that is not larger
+ * (after the layout of Roaring bitmaps, Chambi et al. 2016). The set leads to its only container;
+ * to several leads a row of 8 bytes each. A row covers 256 containers, and beyond one row there is
+ * a row of rows.
  *
+ *     n, row --> | owner | key | u16 u16 u16 ... |  or  | owner | key | bits |
  *     n, row --> | owner | container, key, n | ... |      (beyond 16.7 million ids: row --> rows)
  *                             |
- *                             '--> | owner | key | u16 u16 u16 ... |  or  | owner | key | bits |
+ *                             '--> as above
  *
  * Cost. Finding a container is two binary searches (at most 8 steps each), whatever the ids.
  * Adding or removing moves at most the 7 KiB of one array and the 2 KiB of each of two rows; growth
  * by slots (kind.h) copies them about once for a fifth more. Old ids leave from the front: an array
  * is then moved once for each, 65,472 ids of a bitmap cost a bit each.
  *
- * A set of three or more may be moved: each of its slots names the owner of the set, a number that
+ * A set of two or more may be moved: each of its slots names the owner of the set, a number that
  * the caller gives and can find the set by.
  *
  * Threads: the store's lock guards postings. */
@@ -23,15 +25,13 @@
 
 #include "alloc/kind.h"
 
-enum { POSTINGS_FEW = 2 };
-
 #define POSTINGS_ID_MAX UINT32_C(4290772991) /* 65,536 containers of 65,472 */
 
 struct postings {
     uint32_t n;
     union {
-        uint32_t few[POSTINGS_FEW]; /* n <= POSTINGS_FEW: the ids, ascending */
-        slot row;                   /* n > POSTINGS_FEW */
+        uint32_t only; /* n = 1: the id */
+        slot row;      /* n > 1: the container, row or row of rows; n = 0: 0 */
     };
 };
 

@@ -40,16 +40,17 @@ static bool copy_label(struct region *r, const struct label *from, struct label 
 static bool copy_labels(const struct tsdb *db, const struct series *s, struct region *r,
                         struct labels *ret)
 {
-    uint32_t n = series_n_pairs(s);
-    struct label *items = region_alloc(r, n * sizeof(*items));
+    struct label_row row;
+    series_row(db->arena, &db->series, s->id, &row);
+    struct label *items = region_alloc(r, row.n * sizeof(*items));
     if (items == NULL)
         return false;
-    for (uint32_t i = 0; i < n; i++) {
-        struct label l = series_label(db->arena, &db->labels, s, i);
+    for (uint32_t i = 0; i < row.n; i++) {
+        struct label l = label_index_label(db->arena, &db->labels, row.pairs[i]);
         if (!copy_label(r, &l, &items[i]))
             return false;
     }
-    *ret = (struct labels){items, n};
+    *ret = (struct labels){items, row.n};
     return true;
 }
 
@@ -420,8 +421,10 @@ static int text_set_add(struct text_set *set, const char *bytes, uint32_t n)
 static int visit_names(struct walk *w, const struct series *s)
 {
     int err = 0;
-    for (uint32_t i = 0, n = series_n_pairs(s); err == 0 && i < n; i++) {
-        struct label l = series_label(w->db->arena, &w->db->labels, s, i);
+    struct label_row row;
+    series_row(w->db->arena, &w->db->series, s->id, &row);
+    for (uint32_t i = 0; err == 0 && i < row.n; i++) {
+        struct label l = label_index_label(w->db->arena, &w->db->labels, row.pairs[i]);
         err = text_set_add(w->texts, l.name, l.name_len);
     }
     return err;
@@ -429,8 +432,10 @@ static int visit_names(struct walk *w, const struct series *s)
 
 static int visit_value(struct walk *w, const struct series *s)
 {
-    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++) {
-        struct label l = series_label(w->db->arena, &w->db->labels, s, i);
+    struct label_row row;
+    series_row(w->db->arena, &w->db->series, s->id, &row);
+    for (uint32_t i = 0; i < row.n; i++) {
+        struct label l = label_index_label(w->db->arena, &w->db->labels, row.pairs[i]);
         if (bytes_compare(l.name, l.name_len, w->name, w->name_len) == 0)
             return text_set_add(w->texts, l.value, l.value_len);
     }

@@ -29,8 +29,8 @@ static uint32_t matcher_pair(const struct tsdb *db, const struct matcher *m)
 
 static bool pair_matches(const struct tsdb *db, const struct matcher *m, uint32_t pair)
 {
-    const struct pair *p = store_pair(db, pair);
-    return matcher_matches(m, p->value, p->n_bytes);
+    struct pair p = store_pair(db, pair);
+    return matcher_matches(m, p.value, p.n_bytes);
 }
 
 /* ---- candidates ---- */
@@ -57,7 +57,7 @@ static struct base choose_base(const struct tsdb *db, const struct matcher_set *
         uint32_t pair = matcher_pair(db, m);
         if (pair == 0)
             return (struct base){.is_nothing = true};
-        const struct postings *p = &store_pair(db, pair)->postings;
+        const struct postings *p = store_postings(db, pair);
         bool is_first_equal = best.matcher == set->n || best.postings == NULL;
         if (is_first_equal || p->n < best.postings->n)
             best = (struct base){.matcher = i, .postings = p};
@@ -89,7 +89,7 @@ static bool add_matching(const struct tsdb *db, const struct matcher *m,
         size_t n;
         if (!pair_matches(db, m, pairs[k]))
             continue;
-        if (!list_postings(db, &store_pair(db, pairs[k])->postings, r, &some, &n))
+        if (!list_postings(db, store_postings(db, pairs[k]), r, &some, &n))
             return false;
         for (size_t i = 0; i < n; i++)
             id_set_add(ids, some[i]);
@@ -117,17 +117,17 @@ static bool list_union(const struct tsdb *db, const struct matcher *m, struct re
 
 /* ---- filters ---- */
 
-static uint32_t pair_of_name(const struct tsdb *db, const struct series *s, uint32_t name)
+static uint32_t pair_of_name(const struct tsdb *db, const struct label_row *row, uint32_t name)
 {
-    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++)
-        if (store_pair(db, series_pair(s, i))->name == name)
-            return series_pair(s, i);
+    for (uint32_t i = 0; i < row->n; i++)
+        if (store_pair(db, row->pairs[i]).name == name)
+            return row->pairs[i];
     return 0;
 }
 
-static bool passes(const struct tsdb *db, struct filter *f, const struct series *s)
+static bool passes(const struct tsdb *db, struct filter *f, const struct label_row *row)
 {
-    uint32_t pair = f->name != 0 ? pair_of_name(db, s, f->name) : 0;
+    uint32_t pair = f->name != 0 ? pair_of_name(db, row, f->name) : 0;
     if (pair == 0)
         return f->takes_missing;
     size_t at = (pair * 2654435761u) >> 24; /* Knuth's multiplicative hash, 8 bits of it */
@@ -160,9 +160,10 @@ static size_t keep_passing(const struct tsdb *db, struct filter *filters, size_t
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct series *s = series_at(db->arena, series_of_id(db->arena, &db->series, ids[i]));
+        struct label_row row;
+        series_row(db->arena, &db->series, ids[i], &row);
         size_t k = 0;
-        while (k < n_filters && passes(db, &filters[k], s))
+        while (k < n_filters && passes(db, &filters[k], &row))
             k++;
         if (k == n_filters)
             ids[kept++] = ids[i];

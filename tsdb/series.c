@@ -2,23 +2,28 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct series) + LABELS_PER_SERIES_MAX * sizeof(uint32_t) <= KIND_BYTES_MAX,
-               "a series with all its labels fits a slot");
+_Static_assert((size_t)LABEL_ROW_BYTES_MAX <= STRINGS_BYTES_MAX, "every row can be stored");
 
-static size_t record_bytes(uint32_t n_pairs)
-{
-    return sizeof(struct series) + (n_pairs > 0 ? n_pairs : 1) * sizeof(uint32_t);
-}
-
-void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables)
+void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_rows,
+                       unsigned owner_tables)
 {
     *x = (struct series_index){.next_id = 1};
     lines_init(&x->by_key, LINES_TRUSTED, owner_tables);
     series_hash_init(&x->hash, (const uint8_t[SERIES_HASH_KEY_BYTES]){0});
     kind_init(&x->records, owner_records);
     kind_init(&x->histories, owner_records);
+    strings_init(&x->rows, owner_rows, owner_tables);
     table_init(&x->by_id, sizeof(slot), owner_tables);
-    table_init(&x->live, sizeof(uint32_t), owner_tables);
+}
+
+void series_index_release(struct arena *a, struct series_index *x)
+{
+    lines_release(a, &x->by_key);
+    kind_drop(a, &x->records);
+    kind_drop(a, &x->histories);
+    strings_release(a, &x->rows);
+    table_release(a, &x->by_id);
+    x->n = 0;
 }
 
 /* ---- finding ---- */
@@ -29,42 +34,49 @@ slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t 
     return entry != NULL ? *entry : 0;
 }
 
-/* ---- making: four indexes, entered one after the other and left in the opposite order ---- */
+void series_row(const struct arena *a, const struct series_index *x, uint32_t id,
+                struct label_row *ret)
+{
+    bool is_good = label_row_get(strings_at(a, &x->rows, id), ret);
+    ENSURE(is_good);
+}
+
+size_t series_row_bytes(const struct arena *a, const struct series_index *x, uint32_t id)
+{
+    return strings_at(a, &x->rows, id).n + 1;
+}
+
+static bool put_row(struct arena *a, struct series_index *x, uint32_t id,
+                    const struct label_row *row)
+{
+    uint8_t bytes[LABEL_ROW_BYTES_MAX];
+    size_t n = label_row_put(row, bytes);
+    return strings_put(a, &x->rows, id, bytes, n);
+}
+
+/* ---- making: five indexes, entered one after the other and left in the opposite order ---- */
 
 static bool enter_id(struct arena *a, struct series_index *x, slot series, uint32_t id)
 {
-    slot *entry = table_make(a, &x->by_id, id);
-    uint32_t *live = table_make(a, &x->live, id / x->by_id.per_leaf);
-    if (entry == NULL || live == NULL) {
-        if (entry != NULL && (live == NULL || *live == 0))
-            table_clear_leaf(a, &x->by_id, id);
-        return false;
-    }
-    *entry = series;
-    (*live)++;
-    return true;
+    slot *entry = table_hold(a, &x->by_id, id);
+    if (entry != NULL)
+        *entry = series;
+    return entry != NULL;
 }
 
-static void leave_id(struct arena *a, struct series_index *x, uint32_t id)
-{
-    *(slot *)table_at(a, &x->by_id, id) = 0;
-    uint32_t *live = table_at(a, &x->live, id / x->by_id.per_leaf);
-    if (--*live == 0)
-        table_clear_leaf(a, &x->by_id, id);
-}
-
-static void leave_postings(struct arena *a, struct label_index *li, const struct series *s,
-                           uint32_t n)
+static void leave_postings(struct arena *a, struct label_index *li, uint32_t id,
+                           const struct label_row *row, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        pair_remove_series(a, &li->pairs, series_pair(s, i), s->id);
+        pair_remove_series(a, &li->pairs, row->pairs[i], id);
 }
 
-static bool enter_postings(struct arena *a, struct label_index *li, const struct series *s)
+static bool enter_postings(struct arena *a, struct label_index *li, uint32_t id,
+                           const struct label_row *row)
 {
-    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++) {
-        if (!pair_add_series(a, &li->pairs, series_pair(s, i), s->id)) {
-            leave_postings(a, li, s, i);
+    for (uint32_t i = 0; i < row->n; i++) {
+        if (!pair_add_series(a, &li->pairs, row->pairs[i], id)) {
+            leave_postings(a, li, id, row, i);
             return false;
         }
     }
@@ -72,31 +84,47 @@ static bool enter_postings(struct arena *a, struct label_index *li, const struct
 }
 
 static bool enter(struct arena *a, struct series_index *x, struct label_index *li, slot made,
-                  struct series_key key)
+                  const struct label_row *row, struct series_key key)
 {
-    struct series *s = series_at(a, made);
-    if (!enter_id(a, x, made, s->id))
+    uint32_t id = series_at(a, made)->id;
+    if (!put_row(a, x, id, row))
         return false;
-    if (!series_enter_key(a, x, key, s->id))
+    if (!enter_id(a, x, made, id))
+        goto leave_row;
+    if (!series_enter_key(a, x, key, id))
         goto leave_id;
-    if (!label_index_add_series(a, li, s->id))
+    if (!label_index_add_series(a, li, id))
         goto leave_key;
-    if (!enter_postings(a, li, s))
+    if (!enter_postings(a, li, id, row))
         goto leave_all;
     return true;
 leave_all:
-    label_index_remove_series(a, li, s->id);
+    label_index_remove_series(a, li, id);
 leave_key:
-    series_leave_key(a, x, key, s->id, 0);
+    series_leave_key(a, x, key, id, 0);
 leave_id:
-    leave_id(a, x, s->id);
+    table_drop(a, &x->by_id, id);
+leave_row:
+    strings_remove(a, &x->rows, id);
     return false;
 }
 
-static void drop_pairs(struct arena *a, struct label_index *li, const struct series *s, uint32_t n)
+static void drop_pairs(struct arena *a, struct label_index *li, const struct label_row *row)
 {
-    for (uint32_t i = 0; i < n; i++)
-        pair_drop_if_unused(a, &li->pairs, &li->symbols, series_pair(s, i));
+    for (uint32_t i = 0; i < row->n; i++)
+        pair_drop_if_unused(a, &li->pairs, &li->symbols, row->pairs[i]);
+}
+
+/* The pairs of the labels, those that are new made; row->n < ls->n without memory. */
+static void make_row(struct arena *a, struct label_index *li, const struct labels *ls,
+                     struct label_row *ret)
+{
+    for (ret->n = 0; ret->n < ls->n; ret->n++) {
+        uint32_t pair = pair_intern(a, &li->pairs, &li->symbols, &ls->items[ret->n]);
+        if (pair == 0)
+            return;
+        ret->pairs[ret->n] = pair;
+    }
 }
 
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
@@ -106,22 +134,16 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
     assert(ls->n <= LABELS_PER_SERIES_MAX);
     if (x->next_id > POSTINGS_ID_MAX)
         return 0;
-    slot made = slots_kind_get(sl, &x->records, record_bytes(ls->n));
+    slot made = slots_kind_get(sl, &x->records, sizeof(struct series));
     if (made == 0)
         return 0;
-    struct series *s = series_at(a, made);
-    *s = (struct series){.id = (uint32_t)x->next_id, .state.phase = (uint8_t)labels_hash(ls)};
-    uint32_t n = 0;
-    for (; n < ls->n; n++) {
-        s->pairs[n] = pair_intern(a, &li->pairs, &li->symbols, &ls->items[n]);
-        if (s->pairs[n] == 0)
-            break;
-    }
-    if (n == ls->n)
-        s->pairs[n > 0 ? n - 1 : 0] = SERIES_LAST_PAIR | (n > 0 ? s->pairs[n - 1] : 0);
-    if (n < ls->n || !enter(a, x, li, made, key)) {
-        drop_pairs(a, li, s, n);
-        slots_kind_put(sl, &x->records, made, record_bytes(ls->n));
+    *series_at(a, made) =
+        (struct series){.id = (uint32_t)x->next_id, .state.phase = (uint8_t)labels_hash(ls)};
+    struct label_row row;
+    make_row(a, li, ls, &row);
+    if (row.n < ls->n || !enter(a, x, li, made, &row, key)) {
+        drop_pairs(a, li, &row);
+        slots_kind_put(sl, &x->records, made, sizeof(struct series));
         return 0;
     }
     x->next_id++;
@@ -166,13 +188,13 @@ static void retire_open(struct slots *sl, const struct chunk *c)
     slots_open_retire(sl, items, n, payload);
 }
 
-static struct series_key key_of(const struct arena *a, const struct series_index *x,
-                                const struct label_index *li, const struct series *s)
+static struct series_key key_of_row(const struct arena *a, const struct series_index *x,
+                                    const struct label_index *li, const struct label_row *row)
 {
     struct label items[LABELS_PER_SERIES_MAX];
-    struct labels ls = {items, series_n_pairs(s)};
+    struct labels ls = {items, row->n};
     for (uint32_t i = 0; i < ls.n; i++)
-        items[i] = series_label(a, li, s, i);
+        items[i] = label_index_label(a, li, row->pairs[i]);
     return series_key_of_labels(&x->hash, &ls);
 }
 
@@ -180,19 +202,21 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
 {
     struct arena *a = sl->arena;
     struct series *s = series_at(a, series);
-    struct series_key key = key_of(a, x, li, s);
-    uint32_t n_pairs = series_n_pairs(s);
-    leave_postings(a, li, s, n_pairs);
+    struct label_row row;
+    series_row(a, x, s->id, &row);
+    struct series_key key = key_of_row(a, x, li, &row);
+    leave_postings(a, li, s->id, &row, row.n);
     label_index_remove_series(a, li, s->id);
-    leave_id(a, x, s->id);
+    table_drop(a, &x->by_id, s->id);
     series_leave_key(a, x, key, s->id, s->state.n_aliases);
-    drop_pairs(a, li, s, n_pairs);
+    strings_remove(a, &x->rows, s->id);
+    drop_pairs(a, li, &row);
     slot history = s->state.history;
     uint32_t n_history = s->state.n_history;
     retire_open(sl, &s->state.newest);
     for (uint32_t i = 0; i < n_history; i++)
         retire_open(sl, &history_at(a, history)->items[i]);
-    retire(sl, &x->records, series, record_bytes(n_pairs));
+    retire(sl, &x->records, series, sizeof(struct series));
     if (history != 0)
         retire(sl, &x->histories, history, history_bytes(n_history));
     x->n--;
@@ -286,7 +310,7 @@ void series_add_bytes(const struct arena *a, const struct series *s, const uint3
         else
             chunk_add_open_footprint(&v, &f);
     }
-    io->record += kind_slot_bytes(record_bytes(series_n_pairs(s)));
+    io->record += kind_slot_bytes(sizeof(*s));
     io->history += n > 1 ? kind_slot_bytes(history_bytes(n - 1)) : 0;
     io->chunks += chunk_footprint_bytes(&f);
     io->open += f.open_slots * SIZE_CLASS_STEP_BYTES;
@@ -531,6 +555,10 @@ static bool move_history(void *ctx, slot from, slot to)
 size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max_records)
 {
     struct move m = {sl->arena, x};
+    struct strings_mover rows = {sl->arena, &x->rows}; /* nobody reads them without the lock */
+    size_t n = kind_compact(sl->arena, &x->rows.slots, NULL, strings_move, &rows, max_records);
+    if (n > 0)
+        return n;
     pthread_mutex_lock(&sl->lock);
     bool is_wanted = kind_wants_compaction(&x->records) || kind_wants_compaction(&x->histories);
     pthread_mutex_unlock(&sl->lock);
@@ -543,30 +571,43 @@ size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max
         return 0;
     slots_drain(sl);
     pthread_mutex_lock(&sl->lock);
-    size_t n = kind_compact(sl->arena, &x->records, NULL, move_record, &m, max_records);
+    n = kind_compact(sl->arena, &x->records, NULL, move_record, &m, max_records);
     n += kind_compact(sl->arena, &x->histories, NULL, move_history, &m, max_records);
     pthread_mutex_unlock(&sl->lock);
     return n;
+}
+
+/* Its row is good, and it is found by all that is in it. */
+static bool is_found(const struct arena *a, const struct series_index *x,
+                     const struct label_index *li, slot at)
+{
+    const struct series *s = series_at(a, at);
+    struct label_row row;
+    if (!postings_contains(a, &li->all, s->id) || !strings_has(a, &x->rows, s->id) ||
+        !label_row_get(strings_at(a, &x->rows, s->id), &row))
+        return false;
+    for (uint32_t i = 0; i < row.n; i++) {
+        const struct postings *set = pair_postings(a, &li->pairs, row.pairs[i]);
+        if (set == NULL || !postings_contains(a, set, s->id))
+            return false;
+    }
+    return series_find(a, x, key_of_row(a, x, li, &row)) == at;
 }
 
 bool series_index_check(const struct arena *a, const struct series_index *x,
                         const struct label_index *li)
 {
     if (x->n != li->all.n || !series_check_keys(a, x) || !kind_check(a, &x->records) ||
-        !kind_check(a, &x->histories) || !label_index_check(a, li))
+        !kind_check(a, &x->histories) || x->rows.n != x->n || !strings_check(a, &x->rows) ||
+        !label_index_check(a, li))
         return false;
     uint32_t n = 0;
     for (uint64_t id = 1; id < x->next_id; id++) {
         slot at = series_of_id(a, x, (uint32_t)id);
         if (at == 0)
             continue;
-        const struct series *s = series_at(a, at);
-        if (s->id != id || series_find(a, x, key_of(a, x, li, s)) != at ||
-            !postings_contains(a, &li->all, s->id))
+        if (series_at(a, at)->id != id || !is_found(a, x, li, at))
             return false;
-        for (uint32_t i = 0, n_pairs = series_n_pairs(s); i < n_pairs; i++)
-            if (!postings_contains(a, &pair_at(a, &li->pairs, series_pair(s, i))->postings, s->id))
-                return false;
         n++;
     }
     return n == x->n;

@@ -1,6 +1,10 @@
 /* Series: a label set as a row of pair ids, its chunks, and the ways to find it (by the key of its
  * labels, by id, through postings).
  *
+ * The record is what writers and readers of samples need. The row of pair ids lies apart, in
+ * strings by the series' id: it is read under the store's lock only, and takes a third of what
+ * it did as an array in the record.
+ *
  * The newest chunk lies in the record, older ones in an array beside it (`history`), so that a
  * series that lives for one window needs no more than its record. A chunk of a window that has gone
  * is found stale by its serial, and dropped when the series moves on to its next window. So is one
@@ -18,6 +22,7 @@
 #include "alloc/lines.h"
 #include "tsdb/chunk.h"
 #include "tsdb/label_index.h"
+#include "tsdb/label_row.h"
 #include "tsdb/series_key.h"
 
 struct series_state {
@@ -35,26 +40,7 @@ struct series {
     uint32_t id;
     _Atomic uint32_t version;
     struct series_state state;
-    uint32_t pairs[]; /* ids of pairs, sorted by label name, SERIES_LAST_PAIR in the last; one at
-                         least: 0 with the bit when there are no labels */
 };
-
-/* A row says where it ends, since a count would be 8 bytes with what aligns the state. The bit is
- * free in ids of pairs (pair.h). */
-#define SERIES_LAST_PAIR (UINT32_C(1) << 31)
-
-static inline uint32_t series_pair(const struct series *s, uint32_t i)
-{
-    return s->pairs[i] & ~SERIES_LAST_PAIR;
-}
-
-static inline uint32_t series_n_pairs(const struct series *s)
-{
-    uint32_t last = 0;
-    while ((s->pairs[last] & SERIES_LAST_PAIR) == 0)
-        last++;
-    return last + (series_pair(s, last) != 0);
-}
 
 struct history {
     uint32_t series; /* id: whose it is, for moving it */
@@ -68,16 +54,18 @@ struct series_index {
     uint32_t next_purge; /* the segment of by_key that is swept next */
     struct kind records;
     struct kind histories;
-    struct table by_id; /* of slot: id -> record, 0 = gone */
-    struct table
-        live; /* of uint32_t: series alive in each leaf of by_id, so that empty leaves return */
+    struct strings rows; /* of pair ids (label_row.h), by the id of the series */
+    struct table by_id;  /* of slot, held: id -> record, 0 = gone */
     uint64_t next_id;
     uint32_t n;
     struct series_hash hash; /* gives the keys of by_key; made by the store, never changed while
                                 there are series */
 };
 
-void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_tables);
+/* owner_...: rows of the budget. release returns all memory, whatever is there. */
+void series_index_init(struct series_index *x, unsigned owner_records, unsigned owner_rows,
+                       unsigned owner_tables);
+void series_index_release(struct arena *a, struct series_index *x);
 
 /* The series that a form or a label set of that key is of, or 0. */
 slot series_find(const struct arena *a, const struct series_index *x, struct series_key key);
@@ -121,12 +109,12 @@ static inline struct series *series_at(const struct arena *a, slot series)
     return slot_ptr(a, series);
 }
 
-/* Its i-th label, i < series_n_pairs; the bytes are borrowed from the symbols. */
-static inline struct label series_label(const struct arena *a, const struct label_index *li,
-                                        const struct series *s, uint32_t i)
-{
-    return label_index_label(a, li, series_pair(s, i));
-}
+/* The row of the series of that id, which is there. */
+void series_row(const struct arena *a, const struct series_index *x, uint32_t id,
+                struct label_row *ret);
+
+/* The bytes that the row holds: its own and its length. What 64 rows share is nobody's. */
+size_t series_row_bytes(const struct arena *a, const struct series_index *x, uint32_t id);
 
 /* ---- chunks ---- */
 
@@ -136,7 +124,7 @@ enum { SERIES_CHUNKS_MAX = WINDOW_SLOTS };
 uint32_t series_chunks(const struct arena *a, const struct series *s,
                        struct chunk ret[SERIES_CHUNKS_MAX]);
 
-/* The bytes of slots that a series holds, each kind for itself. */
+/* The bytes of slots that a series holds beside its row, each kind for itself. */
 struct series_bytes {
     uint64_t record, history;
     uint64_t chunks; /* in the pools of windows */
@@ -184,9 +172,9 @@ struct series_deleted { /* adds up */
 int series_delete(struct series_writer *sw, struct series *s, struct window *w, uint32_t min_time,
                   uint32_t max_time, struct series_deleted *io) WARN_UNUSED;
 
-/* Moves records and histories together when too many of their bytes are free (alloc/kind.h), at
- * most max_records of them; returns how many. The caller holds the store's lock for writing; who is
- * inside the epoch is waited for, but not for long: 0 when somebody stays. */
+/* Moves rows, records and histories together when too many of their bytes are free (alloc/kind.h),
+ * at most max_records of them; returns how many. The caller holds the store's lock for writing; who
+ * is inside the epoch is waited for, but not for long: 0 when somebody stays. */
 size_t series_index_compact(struct slots *sl, struct series_index *x, size_t max_records);
 
 bool series_index_check(const struct arena *a, const struct series_index *x,

@@ -83,10 +83,16 @@ void store_turn_locked(struct tsdb *db);
  * need not wait for readers. Not to be called inside the epoch. */
 bool store_sweep_locked(struct tsdb *db, size_t n_max);
 
-/* The record of a pair's id. */
-static inline const struct pair *store_pair(const struct tsdb *db, uint32_t pair)
+/* The pair of an id. */
+static inline struct pair store_pair(const struct tsdb *db, uint32_t pair)
 {
     return pair_at(db->arena, &db->labels.pairs, pair);
+}
+
+/* The series that have it. */
+static inline const struct postings *store_postings(const struct tsdb *db, uint32_t pair)
+{
+    return pair_postings(db->arena, &db->labels.pairs, pair);
 }
 
 /* Seals chunks of series that have fallen silent, n_max of them at most, in windows that have ended

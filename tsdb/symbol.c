@@ -45,8 +45,7 @@ void symbols_release(struct arena *a, struct symbols *s)
 {
     hash_release(a, &s->by_text);
     id_table_release(a, &s->ids);
-    for (unsigned i = 0; i < KIND_POOLS; i++)
-        pool_drop(a, &s->records.pools[i]);
+    kind_drop(a, &s->records);
     s->n = 0;
     s->n_text_bytes = 0;
 }

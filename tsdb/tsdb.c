@@ -26,7 +26,7 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     unsigned tables = budget_owner(b, "tables");
     windows_init(&db->windows, o->window_ms, budget_owner(b, "chunks"), tables);
     slots_init(&db->slots, a, budget_owner(b, "tails"), budget_owner(b, "retired"));
-    series_index_init(&db->series, budget_owner(b, "series"), tables);
+    series_index_init(&db->series, budget_owner(b, "series"), budget_owner(b, "labels"), tables);
     series_hash_init(&db->series.hash, o->hash_key);
     const struct label_index_owners owners = {.symbols = budget_owner(b, "symbols"),
                                               .pairs = budget_owner(b, "pairs"),
@@ -43,12 +43,6 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     return 0;
 }
 
-static void drop_kind(struct arena *a, struct kind *k)
-{
-    for (unsigned i = 0; i < KIND_POOLS; i++)
-        pool_drop(a, &k->pools[i]);
-}
-
 void tsdb_free(struct tsdb *db)
 {
     if (db == NULL)
@@ -59,11 +53,7 @@ void tsdb_free(struct tsdb *db)
         window_expire(&db->windows, window_live(&db->windows, 0));
     for (struct window *w; (w = window_expiring(&db->windows)) != NULL;)
         window_free(a, &db->windows, w);
-    lines_release(a, &db->series.by_key);
-    table_release(a, &db->series.by_id);
-    table_release(a, &db->series.live);
-    drop_kind(a, &db->series.records);
-    drop_kind(a, &db->series.histories);
+    series_index_release(a, &db->series);
     label_index_release(a, &db->labels);
     pthread_rwlock_destroy(&db->lock);
     arena_span_put(a, db->owner, db, sizeof(*db));
@@ -331,11 +321,12 @@ static void add_record_figures(const struct tsdb *db, struct tsdb_stats *ret)
     struct label_index_bytes labels = label_index_free_bytes(&db->labels);
     ret->free_series_bytes =
         kind_free_bytes(&db->series.records) + kind_free_bytes(&db->series.histories);
+    ret->free_label_bytes = kind_free_bytes(&db->series.rows.slots);
     ret->free_symbol_bytes = labels.symbols;
     ret->free_pair_bytes = labels.pairs;
     ret->free_posting_bytes = labels.postings;
-    ret->free_slot_bytes +=
-        ret->free_series_bytes + labels.symbols + labels.pairs + labels.postings;
+    ret->free_slot_bytes += ret->free_series_bytes + ret->free_label_bytes + labels.symbols +
+                            labels.pairs + labels.postings;
 }
 
 static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)

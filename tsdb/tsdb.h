@@ -105,7 +105,7 @@ struct tsdb_stats {
     uint64_t open_payload_bytes; /* encoded bytes inside them */
     uint64_t slack_bytes;        /* inside used slots of chunks: slot size minus payload */
     uint64_t free_slot_bytes;    /* free slots in live pages, all pools */
-    uint64_t free_series_bytes, free_symbol_bytes, free_pair_bytes,
+    uint64_t free_series_bytes, free_label_bytes, free_symbol_bytes, free_pair_bytes,
         free_posting_bytes; /* of those, in pages of records; the rest is of chunks and tails */
     uint32_t n_windows;
     struct tsdb_window_stats windows[WINDOWS_MAX + 2]; /* ascending; those that hold something */

@@ -25,6 +25,8 @@ enum {
 struct slice {
     const struct series *series[SLICE_SERIES]; /* valid inside the epoch */
     uint32_t ids[SLICE_SERIES], n;
+    uint64_t bytes[SLICE_SERIES]; /* that each of the first n_counted holds beside its row */
+    uint32_t n_counted;
     uint32_t windows[WINDOW_SLOTS], n_windows; /* serials */
 };
 
@@ -57,13 +59,32 @@ static uint64_t samples_of(const struct arena *a, const struct series *s)
     return n_samples;
 }
 
-static bool count_series(struct usage_walk *w, const struct slice *slice, const struct series *s)
+static void count_chunks(const struct usage_walk *w, struct slice *slice)
 {
-    struct series_bytes held = {0};
-    series_add_bytes(w->db->arena, s, slice->windows, slice->n_windows, &held);
-    uint64_t bytes = held.record + held.history + held.chunks + held.open, *counter;
-    for (uint32_t i = 0, n = series_n_pairs(s); i < n; i++) {
-        if (!have_counter(w, series_pair(s, i), &counter))
+    const struct arena *a = w->db->arena;
+    uint64_t n_samples = 0;
+    uint32_t i = 0;
+    for (; i < slice->n && slice->ids[i] < w->end && n_samples < SLICE_SAMPLES; i++) {
+        struct series_bytes held = {0};
+        n_samples += samples_of(a, slice->series[i]);
+        series_add_bytes(a, slice->series[i], slice->windows, slice->n_windows, &held);
+        slice->bytes[i] = held.record + held.history + held.chunks + held.open;
+    }
+    slice->n_counted = i;
+}
+
+/* Adds a series that is still there to its pairs. */
+static bool add_series_locked(struct usage_walk *w, uint32_t id, uint64_t bytes)
+{
+    const struct series_index *x = &w->db->series;
+    struct label_row row;
+    uint64_t *counter;
+    if (series_of_id(w->db->arena, x, id) == 0)
+        return true;
+    bytes += series_row_bytes(w->db->arena, x, id);
+    series_row(w->db->arena, x, id, &row);
+    for (uint32_t i = 0; i < row.n; i++) {
+        if (!have_counter(w, row.pairs[i], &counter))
             return false;
         *counter += bytes;
     }
@@ -71,27 +92,24 @@ static bool count_series(struct usage_walk *w, const struct slice *slice, const 
     return true;
 }
 
-/* Looks a slice up and counts of it what takes a while; the next slice begins behind that. */
+/* Looks a slice up, counts of it what takes a while without the lock, and adds it to its pairs; the
+ * next slice begins behind that. */
 static int count_slice(struct usage_walk *w)
 {
     struct slice slice;
     struct tsdb *db = w->db;
     bool is_counted = true;
-    uint64_t n_samples = 0;
     pthread_rwlock_rdlock(&db->lock);
     unsigned place = slots_enter(&db->slots);
     look_up_locked(w, (uint32_t)w->next_series, &slice);
     pthread_rwlock_unlock(&db->lock);
-    if (slice.n == 0)
-        w->next_series = w->end;
-    for (uint32_t i = 0; i < slice.n && n_samples < SLICE_SAMPLES && is_counted; i++) {
-        w->next_series = (uint64_t)slice.ids[i] + 1;
-        if (w->next_series > w->end)
-            break;
-        n_samples += samples_of(db->arena, slice.series[i]);
-        is_counted = count_series(w, &slice, slice.series[i]);
-    }
+    count_chunks(w, &slice);
     slots_leave(&db->slots, place);
+    pthread_rwlock_rdlock(&db->lock);
+    for (uint32_t i = 0; i < slice.n_counted && is_counted; i++)
+        is_counted = add_series_locked(w, slice.ids[i], slice.bytes[i]);
+    pthread_rwlock_unlock(&db->lock);
+    w->next_series = slice.n_counted > 0 ? slice.ids[slice.n_counted - 1] + UINT64_C(1) : w->end;
     return is_counted ? 0 : ERR_NO_MEMORY;
 }
 
@@ -117,18 +135,20 @@ static bool add_pair_locked(struct usage_walk *w, struct usage_name *sum, const 
 {
     struct tsdb *db = w->db;
     struct usage *u = w->usage;
-    const struct pair *pair = store_pair(db, id);
-    uint64_t n_series = pair->postings.n, bytes = series_bytes_of(w, id, &pair->postings);
+    const struct pair pair = store_pair(db, id);
+    const struct postings *set = store_postings(db, id);
+    uint64_t n_series = set->n, bytes = series_bytes_of(w, id, set);
     sum->n_values++;
-    sum->text_bytes += (stored_bytes(name->n_bytes) + stored_bytes(pair->n_bytes)) * n_series;
-    sum->held += pair_slot_bytes(pair) + postings_bytes(db->arena, &pair->postings);
+    sum->text_bytes += (stored_bytes(name->n_bytes) + stored_bytes(pair.n_bytes)) * n_series;
+    sum->held += pair_bytes(db->arena, &db->labels.pairs, id) + sizeof(*set) +
+                 postings_bytes(db->arena, set);
     if (sum->is_metric &&
-        (!top_offer(&u->series_by_metric, n_series, pair->value, pair->n_bytes, NULL, 0) ||
-         !top_offer(&u->bytes_by_metric, bytes, pair->value, pair->n_bytes, NULL, 0)))
+        (!top_offer(&u->series_by_metric, n_series, pair.value, pair.n_bytes, NULL, 0) ||
+         !top_offer(&u->bytes_by_metric, bytes, pair.value, pair.n_bytes, NULL, 0)))
         return false;
-    return top_offer(&u->series_by_pair, n_series, sum->text, sum->n_text, pair->value,
-                     pair->n_bytes) &&
-           top_offer(&u->bytes_by_pair, bytes, sum->text, sum->n_text, pair->value, pair->n_bytes);
+    return top_offer(&u->series_by_pair, n_series, sum->text, sum->n_text, pair.value,
+                     pair.n_bytes) &&
+           top_offer(&u->bytes_by_pair, bytes, sum->text, sum->n_text, pair.value, pair.n_bytes);
 }
 
 /* The name of sum->symbol, if there still is one and it is the same as before. */

@@ -2,15 +2,18 @@
  * label pairs.
  *
  * Series and values are counted as Prometheus' head does. Bytes are whole slots, so they can be
- * held against the pages of the ledger:
- * - a series holds its record, its array of older chunks (history), the slots of its chunks in all
- *   live windows, and those of its heads and tails. A pair holds what the series that have it hold;
- *   a metric name is the pair of __name__. Every series has one metric name, so the sum over all
- *   metric names is what all series hold: used slots of `series` and `tails`, and those of `chunks`
- *   but for timelines and shared values, which many series have.
- * - a label name holds its symbol, its own record and the set of its pairs, their records with the
- *   texts of the values, and their postings. The sum over all label names is the used slots of
- *   `symbols`, `pairs` and `postings`, but for the postings of all series.
+ * held against the pages of the ledger; of what lies in strings (alloc/strings.h), where many share
+ * a slot, they are the string and its length:
+ * - a series holds its record, its row of pairs, its array of older chunks (history), the slots of
+ *   its chunks in all live windows, and those of its heads and tails. A pair holds what the series
+ * that have it hold; a metric name is the pair of __name__. Every series has one metric name, so
+ * the sum over all metric names is what all series hold: used slots of `series` and `tails`,
+ * strings of `labels`, and the slots of `chunks` but for timelines and shared values, which many
+ * series have.
+ * - a label name holds its symbol, its own record and the set of its pairs, their strings with the
+ *   texts of the values, and their postings, 8 bytes and slots. The sum over all label names is the
+ *   used slots of `symbols`, strings of `pairs` and used slots of names and `postings`, but for the
+ *   postings of all series.
  * Tables, free slots and the rest of the pages are nobody's.
  *
  * Time and memory. Two passes: over the series in the order of their ids, then over the pairs of

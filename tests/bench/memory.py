@@ -30,7 +30,7 @@ from victoria import Victoria  # noqa: E402
 
 MIN_LIVE = 4 * MIB  # below it a partly used page for each class weighs more than what is measured
 LIVELY = os.environ.get("LIVELY") or os.path.join(OUT, "lively.tar.zst")  # record.py
-LABEL_OWNERS = ("series", "symbols", "pairs", "postings", "tables")
+LABEL_OWNERS = ("series", "labels", "symbols", "pairs", "postings", "tables")
 
 
 @dataclasses.dataclass

@@ -422,7 +422,8 @@ static uint64_t bytes_of(struct world *w, const char *owner)
     return atomic_load(&w->budget.rows[budget_owner(&w->budget, owner)].bytes);
 }
 
-static const char *const long_lived[] = {"series", "tables", "symbols", "pairs", "postings"};
+static const char *const long_lived[] = {"series",  "labels", "tables",
+                                         "symbols", "pairs",  "postings"};
 enum { LONG_LIVED = sizeof(long_lived) / sizeof(long_lived[0]), PAGES_OF_SLACK = 8 };
 
 /* The same slots in the same pools of the same windows, but for heads of windows that have gone. */

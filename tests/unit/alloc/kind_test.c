@@ -46,6 +46,39 @@ Test(kind, wastes_less_than_a_fifth_beyond_128_bytes)
         cr_assert_lt((kind_slot_bytes(n) - n) * 5, kind_slot_bytes(n), "%zu bytes", n);
 }
 
+/* The smallest of the sizes in kind.h: steps of 16 bytes up to 512, then whole shares of a page. */
+static size_t naive_fine_bytes(size_t n)
+{
+    size_t size = 16;
+    while (size < n && size < 512)
+        size += 16;
+    for (size_t per_page = 31; size < n; per_page--)
+        size = ARENA_PAGE_BYTES / per_page / 16 * 16;
+    return size;
+}
+
+Test(kind, a_fine_one_has_all_sizes_that_make_a_difference)
+{
+    struct kind fine;
+    kind_init_fine(&fine, t.owner);
+    for (size_t n = 1; n <= KIND_BYTES_MAX; n++) {
+        cr_assert_eq(kind_size(&fine, n), naive_fine_bytes(n), "%zu bytes", n);
+        cr_assert_eq(kind_pool(&fine, n)->slot_bytes, naive_fine_bytes(n), "%zu bytes", n);
+        cr_assert_eq(kind_size(&k, n), kind_slot_bytes(n));
+    }
+    for (unsigned i = 1; i < fine.n_pools; i++)
+        cr_assert_gt(fine.pools[i].slot_bytes, fine.pools[i - 1].slot_bytes, "no size is double");
+    cr_assert_eq(fine.pools[fine.n_pools - 1].slot_bytes, KIND_BYTES_MAX);
+    slot a = kind_get(&t.arena, &fine, KIND_BYTES_MAX), b = kind_get(&t.arena, &fine, 913);
+    cr_assert(a != 0 && b != 0);
+    cr_assert_eq(kind_used_bytes(&fine), KIND_BYTES_MAX + 960);
+    cr_assert(kind_check(&t.arena, &fine));
+    fine.pools[fine.n_pools - 1].n_used++;
+    cr_assert_not(kind_check(&t.arena, &fine), "the last pool as well");
+    kind_drop(&t.arena, &fine);
+    cr_assert_eq(kind_pages(&fine), 0);
+}
+
 Test(kind, gives_slots_that_hold_what_was_asked)
 {
     for (size_t n = 1; n <= KIND_BYTES_MAX; n += 13) {

@@ -172,3 +172,38 @@ Test(table, agrees_with_a_plain_array)
     for (uint64_t i = 0; i < N; i++)
         cr_assert_eq(value_at(i), naive[i]);
 }
+
+Test(table, a_leaf_goes_with_the_last_item_that_is_held)
+{
+    for (uint64_t i = 0; i < 2 * table.per_leaf; i++)
+        *(uint32_t *)table_hold(&t.arena, &table, i) = 7;
+    cr_assert_eq(table_held(&t.arena, &table, 5), table.per_leaf);
+    for (uint64_t i = 1; i < table.per_leaf; i++) {
+        table_drop(&t.arena, &table, i);
+        cr_assert_eq(value_at(i), 0);
+        cr_assert_eq(table_held(&t.arena, &table, 0), table.per_leaf - i);
+    }
+    uint32_t n_pages = table.n_pages;
+    cr_assert_eq(value_at(0), 7);
+    table_drop(&t.arena, &table, 0);
+    cr_assert_eq(table.n_pages, n_pages - 1);
+    cr_assert_eq(table_held(&t.arena, &table, 0), 0);
+    cr_assert_eq(table_held(&t.arena, &table, table.per_leaf), table.per_leaf);
+    *(uint32_t *)table_hold(&t.arena, &table, 3) = 1;
+    cr_assert_eq(table_held(&t.arena, &table, 3), 1, "a page that was used begins at none");
+    cr_assert_eq(table_held(&t.arena, &table, (uint64_t)table.per_leaf << 20), 0, "out of range");
+}
+
+Test(table, without_memory_nothing_is_held)
+{
+    t.arena.retain_pages = 0;
+    uint64_t far_away = (uint64_t)table.per_leaf * 5000;
+    cr_assert_neq((void *)table_hold(&t.arena, &table, 0), NULL);
+    for (long nth = 1; nth <= 3; nth++) {
+        budget_fail_nth(&t.budget, nth);
+        cr_assert_eq((void *)table_hold(&t.arena, &table, far_away), NULL);
+        cr_assert_eq(table_held(&t.arena, &table, far_away), 0);
+        cr_assert_eq(table.n_pages, 1);
+    }
+    budget_fail_nth(&t.budget, 0);
+}

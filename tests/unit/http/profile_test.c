@@ -76,6 +76,7 @@ Test(profile, each_row_and_its_parts)
     row("chunks", 5 * ARENA_PAGE_BYTES);
     row("tails", ARENA_PAGE_BYTES);
     row("series", 20000);
+    row("labels", 9000);
     row("symbols", 10000);
     row("pairs", 10001);
     row("postings", 10002);
@@ -93,6 +94,7 @@ Test(profile, each_row_and_its_parts)
     s.open.used = 10;
     s.open_payload_bytes = 1000;
     s.free_series_bytes = 19000;
+    s.free_label_bytes = 4;
     s.free_symbol_bytes = 1;
     s.free_pair_bytes = 2;
     s.free_posting_bytes = 3;
@@ -112,6 +114,7 @@ Test(profile, each_row_and_its_parts)
     cr_assert_eq(bytes_of("tails/free slots"), ARENA_PAGE_BYTES - 1280);
     cr_assert_eq(bytes_of("series"), 1000);
     cr_assert_eq(bytes_of("series/free slots"), 19000);
+    cr_assert_eq(bytes_of("labels/free slots"), 4);
     cr_assert_eq(bytes_of("symbols/free slots"), 1);
     cr_assert_eq(bytes_of("pairs/free slots"), 2);
     cr_assert_eq(bytes_of("postings/free slots"), 3);
@@ -119,7 +122,7 @@ Test(profile, each_row_and_its_parts)
     cr_assert_eq(bytes_of("retained"), 777);
     cr_assert_eq(bytes_of("libc"), 1000);
     cr_assert_eq(bytes_of("libc/free"), 4000);
-    cr_assert_eq(p.n_samples, 7 + 3 + 2 * 4 + 1 + 2);
+    cr_assert_eq(p.n_samples, 7 + 3 + 2 * 5 + 1 + 2);
 }
 
 /* Pages went between the reading of the windows and that of the rows. */

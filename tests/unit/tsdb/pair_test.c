@@ -1,6 +1,7 @@
 #include "tests/unit/alloc/test_arena.h"
 #include "tsdb/pair.h"
 #include "tsdb/store_limits.h"
+#include "tsdb/text.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -54,7 +55,7 @@ static uint32_t listed(const char *name)
         return 0;
     postings_list(&t.arena, &found->pairs, ids);
     for (uint32_t i = 0; i < found->pairs.n; i++)
-        cr_assert_eq(pair_at(&t.arena, &p, ids[i])->name, symbol);
+        cr_assert_eq(pair_at(&t.arena, &p, ids[i]).name, symbol);
     return found->pairs.n;
 }
 
@@ -135,31 +136,45 @@ Test(pair, values_of_all_lengths_are_kept_and_told_apart)
     cr_assert_eq(p.n + s.n + p.n_text_bytes, 0);
 }
 
-Test(pair, keeps_its_id_when_its_record_moves)
+Test(pair, keeps_its_id_when_its_bundle_moves)
 {
-    enum { N = 300, RECORD = offsetof(struct pair, value) + 18 };
-    uint32_t ids[N];
-    slot old[N];
+    enum { N = 20000, KEPT = 16 };
+    static uint32_t ids[N];
     char value[24];
     for (int i = 0; i < N; i++) {
         snprintf(value, sizeof(value), "value-%012d", i);
         ids[i] = intern(i % 3 == 0 ? "job" : "env", value);
     }
-    struct pair_mover mover = {&t.arena, &p};
-    for (int i = 0; i < N; i++) {
-        old[i] = id_table_at(&t.arena, &p.ids, ids[i]);
-        slot to = kind_get(&t.arena, &p.records, RECORD);
-        memcpy(slot_ptr(&t.arena, to), slot_ptr(&t.arena, old[i]), RECORD);
-        cr_assert(pair_move(&mover, old[i], to));
-        memset(slot_ptr(&t.arena, old[i]), 0xdd, RECORD);
-    }
     for (int i = 0; i < N; i++)
-        kind_put(&t.arena, &p.records, old[i], RECORD);
+        if (i / 64 % KEPT != 0)
+            pair_drop_if_unused(&t.arena, &p, &s, ids[i]);
+    struct strings_mover mover = {&t.arena, &p.texts};
+    cr_assert_gt(kind_compact(&t.arena, &p.texts.slots, NULL, strings_move, &mover, N), 0);
     cr_assert(is_good());
     for (int i = 0; i < N; i++) {
         snprintf(value, sizeof(value), "value-%012d", i);
-        cr_assert_eq(find(i % 3 == 0 ? "job" : "env", value), ids[i]);
+        uint32_t wanted = i / 64 % KEPT == 0 ? ids[i] : 0;
+        cr_assert_eq(find(i % 3 == 0 ? "job" : "env", value), wanted);
     }
+}
+
+/* One bit of an id says in sets that they are a name's. */
+Test(pair, ids_end_below_the_bit_of_names)
+{
+    const uint32_t last = (POSTINGS_OF_NAME - 1) / STRINGS_BUNDLE;
+    p.texts.next_free = last;
+    uint32_t made = 0;
+    char value[8];
+    for (int i = 0; i < 64; i++) {
+        snprintf(value, sizeof(value), "%d", i);
+        cr_assert_neq(made = intern("job", value), 0);
+    }
+    cr_assert_eq(made, POSTINGS_OF_NAME - 1);
+    cr_assert_eq(intern("job", "64"), 0);
+    cr_assert_eq(find("job", "64"), 0);
+    cr_assert_eq(find("job", "63"), made);
+    cr_assert_eq(p.n, 64);
+    p.texts.next_free = 1;
 }
 
 Test(pair, ids_are_used_again)
@@ -190,52 +205,52 @@ Test(pair, without_memory_nothing_changes)
 Test(pair, without_memory_for_its_name_s_set_nothing_changes)
 {
     intern("job", "a");
-    intern("job", "b");
     t.arena.retain_pages = 0;
-    budget_fail_nth(&t.budget, 1); /* symbols and records have room: a third pair wants a row */
-    cr_assert_eq(intern("job", "c"), 0);
+    budget_fail_nth(&t.budget, 1); /* symbols and records have room: the second wants a container */
+    cr_assert_eq(intern("job", "b"), 0);
     budget_fail_nth(&t.budget, 0);
-    cr_assert_eq(listed("job"), 2);
-    cr_assert_eq(p.n, 2);
+    cr_assert_eq(listed("job"), 1);
+    cr_assert_eq(p.n, 1);
     cr_assert(is_good());
 }
 
 Test(pair, check_sees_damage)
 {
     uint32_t a = intern("job", "api"), b = intern("job", "web");
-    struct pair *pair = pair_at(&t.arena, &p, a);
     cr_assert(is_good());
-    p.n++;
-    cr_assert_not(is_good(), "count");
-    p.n--;
-    pair->node.hash ^= 1;
-    cr_assert_not(is_good(), "hash");
-    pair->node.hash ^= 1;
-    pair->value[1] ^= 1;
-    cr_assert_not(is_good(), "value");
-    pair->value[1] ^= 1;
-    pair->n_bytes--;
-    cr_assert_not(is_good(), "length");
-    pair->n_bytes++;
-    p.n_text_bytes++;
-    cr_assert_not(is_good(), "sum of lengths");
-    p.n_text_bytes--;
+    uint32_t name = pair_at(&t.arena, &p, a).name;
+    char *text = (char *)(uintptr_t)strings_at(&t.arena, &p.texts, a).at;
+    uint32_t *const words[] = {&p.n, (uint32_t *)&p.n_text_bytes, (uint32_t *)&p.texts.n,
+                               &p.by_label.n};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        ++*words[i];
+        cr_assert_not(is_good(), "count %zu", i);
+        --*words[i];
+    }
+    for (int i = 0; i < 4; i++) {
+        text[i] ^= 1;
+        cr_assert_not(is_good(), "byte %d of name and value", i);
+        text[i] ^= 1;
+    }
+    struct label l = {"job", "api", 3, 3};
+    struct lines_key key = {text_hash(l.value, l.value_len, name), 0};
+    cr_assert(lines_replace(&t.arena, &p.by_label, key, a, b));
+    cr_assert_not(is_good(), "the id of another");
+    cr_assert(lines_replace(&t.arena, &p.by_label, key, b, 12345678));
+    cr_assert_not(is_good(), "the id of none");
+    cr_assert(lines_replace(&t.arena, &p.by_label, key, 12345678, a));
     cr_assert(is_good());
-    pair->id = b;
-    cr_assert_not(is_good(), "id");
-    pair->id = a;
-    slot at = id_table_at(&t.arena, &p.ids, b);
-    id_table_move(&t.arena, &p.ids, b, at + 2);
-    cr_assert_not(is_good(), "entry of the table");
-    id_table_move(&t.arena, &p.ids, b, at);
-    struct symbol *kept = symbol_at(&t.arena, &s, pair->name);
+    struct symbol *kept = symbol_at(&t.arena, &s, name);
     kept->n_refs++;
     cr_assert_not(is_good(), "a reference of nobody");
     kept->n_refs--;
-    struct label_name *name = label_name_find(&t.arena, &p.names, pair->name);
-    name->pairs.few[0]--;
+    struct label_name *record = label_name_find(&t.arena, &p.names, name);
+    record->pairs.n--;
     cr_assert_not(is_good(), "pairs of a name");
-    name->pairs.few[0]++;
+    record->pairs.n++;
+    cr_assert_neq((void *)table_hold(&t.arena, &p.sets, 777), NULL);
+    cr_assert_not(is_good(), "a set of no pair");
+    table_drop(&t.arena, &p.sets, 777);
     slot lost = kind_get(&t.arena, &p.postings, 16);
     cr_assert_not(is_good(), "a slot of no set");
     kind_put(&t.arena, &p.postings, lost, 16);

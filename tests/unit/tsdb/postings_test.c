@@ -90,25 +90,33 @@ static void compare(void)
     compare_slices(ids, n_naive);
 }
 
-Test(postings, two_ids_take_no_memory)
+Test(postings, one_id_takes_no_memory)
 {
+    cr_assert_eq(sizeof(struct postings), 8);
     compare();
     add(77);
     compare();
+    cr_assert_eq(test_arena_held(&t), 0);
     add(5);
     compare();
-    cr_assert_eq(test_arena_held(&t), 0);
+    cr_assert_eq(kind_used_bytes(&k), 16, "a container and no row");
     drop(77);
     compare();
+    cr_assert_eq(test_arena_held(&t), 0);
     drop(5);
     compare();
     add(0);
+    add(1);
+    add(2);
+    add(3);
+    compare();
+    cr_assert_eq(kind_used_bytes(&k), 16, "four ids");
     add(IDS - 1);
     compare();
-    cr_assert_eq(test_arena_held(&t), 0);
-    add(1);
-    compare();
     cr_assert_eq(kind_used_bytes(&k), 32 + 16 + 16, "a row and two containers");
+    drop(IDS - 1);
+    compare();
+    cr_assert_eq(kind_used_bytes(&k), 16, "the row goes with the second");
 }
 
 Test(postings, ascending_ids_cross_arrays_and_containers)
@@ -139,10 +147,10 @@ Test(postings, removal_from_the_front_frees_containers)
 {
     for (uint32_t id = 0; id < IDS; id++)
         add(id);
-    for (uint32_t id = 0; id < IDS - 2; id++)
+    for (uint32_t id = 0; id < IDS - 1; id++)
         drop(id);
     compare();
-    cr_assert_eq(kind_used_bytes(&k), 0, "two ids are themselves");
+    cr_assert_eq(kind_used_bytes(&k), 0, "one id is itself");
     add(5);
     add(IDS - 3);
     compare();
@@ -251,6 +259,14 @@ Test(postings, rows_come_and_go_with_their_ids)
         far_remove(0);
     far_compare();
     cr_assert_leq(kind_used_bytes(&k), 64 + 3 * 16, "a row shrinks");
+    far_remove(2);
+    far_insert(ROW * 9);
+    far_insert(ROW * 9 + 1);
+    far_compare();
+    far_remove(0);
+    far_remove(0);
+    far_compare();
+    cr_assert_eq(kind_used_bytes(&k), 16, "both rows go when one container is left");
     while (n_far > 0)
         far_remove(0);
 }
@@ -461,7 +477,30 @@ Test(postings, check_sees_damage)
     items[3] -= 2;
     cr_assert(is_good());
     size_t bytes = 0;
-    struct postings two = {.n = 2, .few = {5, 4}}, one = {.n = 1, .few = {5, 4}};
-    cr_assert_not(postings_check(&t.arena, &two, OWNER, &bytes));
+    struct postings none = {.n = 0, .only = 5}, one = {.n = 1, .only = UINT32_MAX};
+    cr_assert_not(postings_check(&t.arena, &none, OWNER, &bytes));
     cr_assert_not(postings_check(&t.arena, &one, OWNER, &bytes));
+}
+
+Test(postings, check_sees_damage_to_a_container_without_a_row)
+{
+    for (uint32_t id = 10; id < 20; id += 2)
+        add(id);
+    cr_assert(is_good());
+    uint32_t *owner = slot_ptr(&t.arena, p.row);
+    uint16_t *form = (uint16_t *)(void *)owner + 2, *items = form + 2;
+    ++*owner;
+    cr_assert_not(is_good(), "owner");
+    --*owner;
+    *form = 4;
+    cr_assert_not(is_good(), "capacity");
+    *form = 12;
+    items[1] = items[2];
+    cr_assert_not(is_good(), "a member twice");
+    items[1] = 12;
+    p.n++;
+    cr_assert_not(is_good(), "one more");
+    p.n -= 2;
+    cr_assert_not(is_good(), "one less");
+    p.n++;
 }

@@ -18,18 +18,14 @@ static void set_up(void)
 {
     test_arena_init(&t, 256 << 20);
     slots_init(&slots, &t.arena, t.owner, t.owner);
-    series_index_init(&x, t.owner, t.owner);
+    series_index_init(&x, t.owner, t.owner, t.owner);
     label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
     random_init(&random_state, random_seed());
 }
 
 static void tear_down(void)
 {
-    lines_release(&t.arena, &x.by_key);
-    table_release(&t.arena, &x.by_id);
-    table_release(&t.arena, &x.live);
-    for (unsigned i = 0; i < KIND_POOLS; i++)
-        pool_drop(&t.arena, &x.records.pools[i]);
+    series_index_release(&t.arena, &x);
     label_index_release(&t.arena, &li);
     slots_release(&slots);
     test_arena_release(&t);
@@ -154,7 +150,9 @@ Test(series_find, tells_sets_of_all_lengths_apart)
         wanted[n].key = series_key_of_labels(&x.hash, &sets[n]);
         made[n] = series_new(&slots, &x, &li, &sets[n], series_key_of_labels(&x.hash, &sets[n]));
         cr_assert_neq(made[n], 0);
-        cr_assert_eq(series_n_pairs(series_at(&t.arena, made[n])), n);
+        struct label_row row;
+        series_row(&t.arena, &x, series_at(&t.arena, made[n])->id, &row);
+        cr_assert_eq(row.n, n);
     }
     series_find_many(&t.arena, &x, wanted, N + 1);
     for (uint32_t n = 0; n <= N; n++)

@@ -21,7 +21,7 @@ static void set_up(void)
     slots_init(&sl, &t.arena, t.owner, t.owner);
     memset(&recent, 0, sizeof(recent));
     memset(&shared, 0, sizeof(shared));
-    series_index_init(&x, t.owner, t.owner);
+    series_index_init(&x, t.owner, t.owner, t.owner);
     label_index_init(&li, &(struct label_index_owners){t.owner, t.owner, t.owner, t.owner});
     windows_init(&ws, WINDOW_MS, t.owner, t.owner);
 }
@@ -43,11 +43,7 @@ static void tear_down(void)
         window_expire(&ws, w);
         window_free(&t.arena, &ws, w);
     }
-    lines_release(&t.arena, &x.by_key);
-    table_release(&t.arena, &x.by_id);
-    table_release(&t.arena, &x.live);
-    drop_kind(&x.records);
-    drop_kind(&x.histories);
+    series_index_release(&t.arena, &x);
     label_index_release(&t.arena, &li);
     slots_release(&sl);
     test_arena_release(&t);
@@ -87,7 +83,7 @@ static uint32_t n_with(const char *name, const char *value)
 {
     uint32_t p =
         pair_find(&t.arena, &li.pairs, &li.symbols, name, strlen(name), value, strlen(value));
-    return p != 0 ? pair_at(&t.arena, &li.pairs, p)->postings.n : 0;
+    return p != 0 ? pair_postings(&t.arena, &li.pairs, p)->n : 0;
 }
 
 Test(series, is_found_by_labels_id_and_postings)
@@ -161,7 +157,6 @@ Test(series, without_memory_nothing_changes)
         cr_assert(series_index_check(&t.arena, &x, &li));
         if (!is_made) { /* so that the next try needs every page again */
             drop_kind(&x.records);
-            table_release(&t.arena, &x.live);
             arena_trim(&t.arena);
         }
     }
@@ -189,7 +184,10 @@ Test(series, takes_64_labels)
     struct labels ls = {items, LABELS_PER_SERIES_MAX};
     slot made = series_new(&sl, &x, &li, &ls, series_key_of_labels(&x.hash, &ls));
     cr_assert_neq(made, 0);
-    struct label last = series_label(&t.arena, &li, series_at(&t.arena, made), 63);
+    struct label_row row;
+    series_row(&t.arena, &x, series_at(&t.arena, made)->id, &row);
+    cr_assert_eq(row.n, 64);
+    struct label last = label_index_label(&t.arena, &li, row.pairs[63]);
     cr_assert_eq(memcmp(last.name, "l63", 3), 0);
 }
 
@@ -517,10 +515,12 @@ Test(series, check_sees_damage)
     series_at(&t.arena, a)->id = 2;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "id");
     series_at(&t.arena, a)->id = 1;
-    struct postings *p = &pair_at(&t.arena, &li.pairs, series_at(&t.arena, a)->pairs[1])->postings;
-    p->few[0] = 99;
+    struct label_row row;
+    series_row(&t.arena, &x, series_at(&t.arena, a)->id, &row);
+    struct postings *p = pair_postings(&t.arena, &li.pairs, row.pairs[1]);
+    p->only = 99;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "postings");
-    p->few[0] = 1;
+    p->only = 1;
     li.symbols.n++;
     cr_assert_not(series_index_check(&t.arena, &x, &li), "symbols");
     li.symbols.n--;

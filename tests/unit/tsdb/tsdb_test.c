@@ -165,7 +165,7 @@ static size_t held_by(const char *owner)
 
 Test(tsdb, a_tick_moves_together_what_expiry_left_scattered)
 {
-    enum { N = 12000, STAY = 7 };
+    enum { N = 24000, STAY = 7 };
     char series[64];
     for (int i = 0; i < N; i++) {
         snprintf(series, sizeof(series), "m%d{path=/%06d}", i % 4, i);
@@ -179,7 +179,8 @@ Test(tsdb, a_tick_moves_together_what_expiry_left_scattered)
     cr_assert_eq(test_append(&s, "clock", T0 + 8 * (int64_t)TEST_WINDOW_MS, 1), 0);
     tsdb_tick(s.db);
     cr_assert_eq(test_stats(&s).series, N / STAY + 2);
-    cr_assert_lt(held_by("pairs"), pairs / 4);
+    /* bundles keep a byte for each place that was used, beside the seventh */
+    cr_assert_lt(held_by("pairs"), pairs / 2);
     test_store_check(&s);
     struct read_set set = test_select(&s, "m0", INT64_MIN, INT64_MAX);
     cr_assert_eq(set.n, (N / STAY + 1 + 3) / 4);
@@ -483,7 +484,8 @@ Test(tsdb, check_sees_damage_to_a_series)
     struct series *constant = changeable("constant"), *moved = changeable("short");
     EXPECT_SEEN("how many", s.db->series.n);
     EXPECT_SEEN("id", constant->id);
-    EXPECT_SEEN("pair", constant->pairs[0]);
+    char *row = (char *)(uintptr_t)strings_at(&s.arena, &s.db->series.rows, constant->id).at;
+    EXPECT_SEEN("pair", *row);
     EXPECT_SEEN("samples of a chunk", constant->state.newest.n_samples);
     EXPECT_SEEN("window of a chunk", constant->state.newest.serial);
     struct chunk *old = &((struct history *)slot_ptr(&s.arena, moved->state.history))->items[0];

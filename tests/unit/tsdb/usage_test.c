@@ -67,6 +67,14 @@ Test(usage, an_empty_store_has_no_rows)
     cr_assert_eq(u.series_bytes + u.label_bytes, 0);
 }
 
+enum { RECORD = 48 }; /* of a series */
+
+/* The rows of all series with their lengths. */
+static uint64_t rows_bytes(void)
+{
+    return s.db->series.rows.n_bytes + s.db->series.rows.n;
+}
+
 static void fill_few(void)
 {
     static const char *const series[] = {"up{job=a}", "up{job=b}", "load{job=a,zone=a}"};
@@ -112,23 +120,24 @@ Test(usage, lengths_of_texts_take_one_byte_or_four)
     cr_assert_eq(find(&u.text_bytes_by_name, "l256")->value, 4 + 1 + 256 + 4);
 }
 
-/* A constant holds its record, 48 bytes and 4 a label in steps of 16; what changes has a head of
- * 128 bytes besides; the second window brings a history of a chunk (8 + 24 bytes). */
+/* A constant holds its record, 48 bytes, and a row of a byte for its length and one
+ * or two for each label; what changes has a head of 128 bytes besides; the second window brings a
+ * history of a chunk (8 + 24 bytes). */
 Test(usage, bytes_of_a_series_to_the_slot)
 {
     fill_few();
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "up 128, load 64");
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "up 102, load 52");
     cr_assert_str_eq(text_of(&u.bytes_by_pair),
-                     "__name__=up 128, job=a 128, __name__=load 64, job=b 64, zone=a 64");
-    cr_assert_eq(u.series_bytes, 192);
+                     "job=a 103, __name__=up 102, __name__=load 52, zone=a 52, job=b 51");
+    cr_assert_eq(u.series_bytes, 3 * RECORD + 2 * 3 + 4);
     cr_assert_eq(test_append(&s, "load{job=a,zone=a}", T0 + 1000, 2), 0);
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 192, up 128");
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 180, up 102");
     cr_assert_eq(test_append(&s, "up{job=b}", T0 + TEST_WINDOW_MS, 2), 0);
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 192, up 160");
-    cr_assert_eq(u.series_bytes, 352);
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 180, up 134");
+    cr_assert_eq(u.series_bytes, 314);
 }
 
 /* ---- against the pools ---- */
@@ -151,15 +160,15 @@ static uint64_t slots_of_series(void)
             shared_add_footprint(&s.arena, at, &times);
         bytes -= chunk_footprint_bytes(&times);
     }
-    return bytes + stats.open.used * (uint64_t)SIZE_CLASS_STEP_BYTES;
+    return rows_bytes() + bytes + stats.open.used * (uint64_t)SIZE_CLASS_STEP_BYTES;
 }
 
 static uint64_t slots_of_labels(void)
 {
     const struct label_index *li = &s.db->labels;
-    return kind_used_bytes(&li->symbols.records) + kind_used_bytes(&li->pairs.records) +
-           kind_used_bytes(&li->pairs.names.records) + kind_used_bytes(&li->pairs.postings) -
-           postings_bytes(&s.arena, &li->all);
+    return kind_used_bytes(&li->symbols.records) + li->pairs.texts.n_bytes + li->pairs.texts.n +
+           kind_used_bytes(&li->pairs.names.records) + li->pairs.n * sizeof(struct postings) +
+           kind_used_bytes(&li->pairs.postings) - postings_bytes(&s.arena, &li->all);
 }
 
 static void expect_sums(void)
@@ -195,6 +204,7 @@ static uint64_t bytes_of_pair(const struct top_row *row)
     struct tsdb *db = s.db;
     struct series_bytes held = {0};
     uint32_t windows[WINDOW_SLOTS];
+    uint64_t rows = 0;
     const char *value = memchr(row->name, '=', row->n_bytes);
     size_t n_name = (size_t)(value - row->name);
     uint32_t pair = pair_find(&s.arena, &db->labels.pairs, &db->labels.symbols, row->name, n_name,
@@ -205,11 +215,13 @@ static uint64_t bytes_of_pair(const struct top_row *row)
     unsigned place = slots_enter(&db->slots);
     for (uint32_t id = 1; id < db->series.next_id; id++) {
         slot at = series_of_id(&s.arena, &db->series, id);
-        if (at != 0 && postings_contains(&s.arena, &store_pair(db, pair)->postings, id))
+        if (at != 0 && postings_contains(&s.arena, store_postings(db, pair), id)) {
             series_add_bytes(&s.arena, series_at(&s.arena, at), windows, db->windows.n_live, &held);
+            rows += series_row_bytes(&s.arena, &db->series, id);
+        }
     }
     slots_leave(&db->slots, place);
-    return held.record + held.history + held.chunks + held.open;
+    return rows + held.record + held.history + held.chunks + held.open;
 }
 
 static void expect_naive(struct random *r)
@@ -274,7 +286,7 @@ Test(usage, heads_of_windows_that_have_gone_are_counted)
     read_usage(10);
     uint64_t open = test_stats(&s).open.used * (uint64_t)SIZE_CLASS_STEP_BYTES;
     cr_assert_gt(open, 128);
-    cr_assert_eq(u.series_bytes, 64 + open);
+    cr_assert_eq(u.series_bytes, RECORD + rows_bytes() + open);
     tsdb_tick(s.db);
     read_usage(10);
     cr_assert_eq(u.series_bytes, 0);
@@ -319,6 +331,7 @@ Test(usage, series_that_came_meanwhile_are_left_out)
 {
     struct usage_walk w;
     append_hosts("m", "i", 0, 1500, T0);
+    uint64_t held = 1500 * RECORD + rows_bytes();
     usage_walk_begin(&w, s.db, ALL, &s.region, &u);
     cr_assert_eq(usage_walk_step(&w), 1);
     append_hosts("m", "k", 0, 700, T0);
@@ -327,8 +340,8 @@ Test(usage, series_that_came_meanwhile_are_left_out)
         rc = usage_walk_step(&w);
     cr_assert_eq(rc, 0);
     usage_walk_end(&w);
-    cr_assert_eq(u.series_bytes, 1500 * 64);
-    cr_assert_eq(find(&u.bytes_by_metric, "m")->value, 1500 * 64);
+    cr_assert_eq(u.series_bytes, held);
+    cr_assert_eq(find(&u.bytes_by_metric, "m")->value, held);
     cr_assert_eq(find(&u.series_by_metric, "m")->value, 2200);
     cr_assert_eq(find(&u.bytes_by_pair, "k=v3")->value, 0);
 }
@@ -340,11 +353,12 @@ Test(usage, a_pair_that_takes_anothers_id_does_not_get_its_bytes)
     append_hosts("old", "i", 0, 3000, T0);
     cr_assert_eq(test_append(&s, "stays{i=x}", T0 + TEST_WINDOW_MS, 1), 0);
     uint32_t first =
-        pair_find(&s.arena, &s.db->labels.pairs, &s.db->labels.symbols, "i", 1, "v2990", 5);
+        pair_find(&s.arena, &s.db->labels.pairs, &s.db->labels.symbols, "i", 1, "v1500", 5);
     usage_walk_begin(&w, s.db, ALL, &s.region, &u);
     while (w.next_series < w.end)
         cr_assert_eq(usage_walk_step(&w), 1);
-    cr_assert_eq(u.series_bytes, 3000 * 64 + 64);
+    cr_assert_eq(u.series_bytes, 3001 * RECORD + rows_bytes());
+    uint64_t held = RECORD + series_row_bytes(&s.arena, &s.db->series, 3001);
     expire_all_but_newest();
     append_hosts("new", "k", 0, 2900, T0 + TEST_WINDOW_MS);
     cr_assert_neq(first, 0);
@@ -363,10 +377,10 @@ Test(usage, a_pair_that_takes_anothers_id_does_not_get_its_bytes)
     usage_walk_end(&w);
     cr_assert_eq(find(&u.series_by_metric, "new")->value, 2900);
     cr_assert_eq(find(&u.bytes_by_metric, "new")->value, 0, "it was not there");
-    cr_assert_eq(find(&u.bytes_by_metric, "stays")->value, 64);
-    cr_assert_eq(sum_of(&u.bytes_by_metric), 64);
+    cr_assert_eq(find(&u.bytes_by_metric, "stays")->value, held);
+    cr_assert_eq(sum_of(&u.bytes_by_metric), held);
     cr_assert_eq(find(&u.bytes_by_pair, "k=v0")->value, 0);
-    cr_assert_eq(sum_of(&u.bytes_by_pair), 2 * 64);
+    cr_assert_eq(sum_of(&u.bytes_by_pair), 2 * held);
     cr_assert_null(find(&u.bytes_by_metric, "old"));
 }
 
