@@ -56,7 +56,10 @@ struct journal_segment {
     bool is_failed; /* not to be synced any more, nor written to */
     bool is_gone;   /* its name is, that is: no thanks to us */
     bool is_to_go;  /* retired without a record: to be removed */
-    /* the writer's own */
+};
+
+/* What only the writer knows of the current segment. */
+struct journal_tip {
     uint64_t file_id;
     uint32_t n_frames;
     uint64_t end;          /* bytes written: more than good within a long record */
@@ -99,6 +102,7 @@ struct journal {
     /* the writer's own */
     uint64_t next_number, next_sequence;
     uint64_t before, before_bytes, before_sequence, before_id; /* for the next head */
+    struct journal_tip tip;
     struct journal_entry *at; /* in writing: the first of which not all is in a frame */
     uint64_t at_byte;         /* of it */
     struct journal_batch batch;

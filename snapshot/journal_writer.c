@@ -70,7 +70,8 @@ static int create_file(struct journal *j, char name[JOURNAL_NAME_BYTES])
     return -1;
 }
 
-static int write_head(struct journal *j, struct journal_segment *s)
+/* The first frame; j->tip is then the new segment's. */
+static int write_head(struct journal *j, const struct journal_segment *s, uint64_t file_id)
 {
     struct journal_head h = {
         .number = s->number,
@@ -84,14 +85,17 @@ static int write_head(struct journal *j, struct journal_segment *s)
     uint8_t bytes[JOURNAL_HEAD_BYTES];
     journal_head_encode(&h, bytes);
     journal_batch_clear(&j->batch);
-    journal_batch_add_head(&j->batch, bytes, s->file_id);
+    journal_batch_add_head(&j->batch, bytes, file_id);
     size_t written;
     int err = io_write_parts(j->io, s->handle, j->batch.parts, j->batch.n_parts, &written);
     if (err < 0)
         return err;
-    s->n_frames = 1;
-    s->end = s->good = written;
-    s->sequence_end = j->next_sequence;
+    j->tip = (struct journal_tip){
+        .file_id = file_id,
+        .n_frames = 1,
+        .end = written,
+        .sequence_end = j->next_sequence,
+    };
     return 0;
 }
 
@@ -105,8 +109,7 @@ int journal_begin_segment(struct journal *j)
     if (s.handle < 0)
         return fail(j, "create", j->next_number);
     s.number = j->next_number++;
-    s.file_id = j->o.file_id ? j->o.file_id(j->o.ctx) : file_id_new();
-    if (write_head(j, &s) < 0) {
+    if (write_head(j, &s, j->o.file_id ? j->o.file_id(j->o.ctx) : file_id_new()) < 0) {
         (void)fail(j, "write", s.number);
         int saved = errno;
         (void)j->io->ops->close(j->io, s.handle);
@@ -114,6 +117,7 @@ int journal_begin_segment(struct journal *j)
         errno = saved;
         return ERR_IO;
     }
+    s.good = j->tip.end;
     pthread_mutex_lock(&j->lock);
     j->current = s;
     j->stats.newest = s.number;
@@ -132,8 +136,8 @@ static void retire(struct journal *j)
     if (!is_empty) {
         j->before = s->number;
         j->before_bytes = s->good;
-        j->before_sequence = s->sequence_end;
-        j->before_id = s->file_id;
+        j->before_sequence = j->tip.sequence_end;
+        j->before_id = j->tip.file_id;
     }
     pthread_mutex_lock(&j->lock);
     while (j->n_retired == JOURNAL_RETIRED_MAX)
@@ -243,7 +247,7 @@ static void begin_record(struct journal *j)
  * empty when one of these is what comes next. */
 static void fill_batch(struct journal *j)
 {
-    struct journal_segment *s = &j->current;
+    struct journal_tip *s = &j->tip;
     struct journal_batch *b = &j->batch;
     journal_batch_clear(b);
     while (j->at && !j->at->is_cut) {
@@ -274,7 +278,7 @@ static struct journal_entry *first_beyond(struct journal *j, uint64_t end, uint6
     struct journal_entry *e = j->writing.first;
     for (; e != j->at && e->end <= end; e = e->next) {
         *ret_good = e->end;
-        j->current.sequence_end = e->sequence + 1;
+        j->tip.sequence_end = e->sequence + 1;
     }
     return e;
 }
@@ -293,15 +297,15 @@ static void note_written(struct journal *j, size_t written, bool is_good)
     struct journal_segment *s = &j->current;
     struct journal_list done = {0};
     uint64_t good = s->good;
-    struct journal_entry *end = first_beyond(j, s->end + written, &good);
-    s->end += written;
+    struct journal_entry *end = first_beyond(j, j->tip.end + written, &good);
+    j->tip.end += written;
     int saved = errno;
-    uint64_t kept = s->end;
-    if (!is_good && good < s->end && j->io->ops->truncate(j->io, s->handle, good) == 0)
+    uint64_t kept = j->tip.end;
+    if (!is_good && good < j->tip.end && j->io->ops->truncate(j->io, s->handle, good) == 0)
         kept = good;
     pthread_mutex_lock(&j->lock);
     j->stats.bytes += written;
-    j->stats.bytes -= s->end - kept;
+    j->stats.bytes -= j->tip.end - kept;
     j->stats.n_writes += is_good;
     for (const struct journal_entry *e = j->writing.first; e != end; e = e->next)
         j->stats.record_bytes += e->bytes;
