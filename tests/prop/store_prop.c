@@ -285,7 +285,8 @@ static uint64_t model_delete(struct model_series *s, int64_t min_ms, int64_t max
         from++;
     for (to = from; to < s->n && s->samples[to].t_ms <= max_ms;)
         to++;
-    memmove(s->samples + from, s->samples + to, (s->n - to) * sizeof(*s->samples));
+    if (to > from)
+        memmove(s->samples + from, s->samples + to, (s->n - to) * sizeof(*s->samples));
     s->n -= to - from;
     return to - from;
 }
