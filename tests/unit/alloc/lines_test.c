@@ -229,6 +229,7 @@ Test(lines, shrinks_with_what_it_holds)
         lines_init(&fresh, LINES_TRUSTED, t.owner);
         for (uint32_t id = 1; id <= left; id++)
             cr_assert(lines_insert(&t.arena, &fresh, key_of(id), id));
+        cr_assert_leq(l.n_segments, 3 * fresh.n_segments, "%u left", left);
         size_t bound = lines_bytes(&fresh) + lines_bytes(&fresh) / 8 +
                        (l.n_segments + 1) * (size_t)ARENA_PAGE_BYTES;
         cr_assert_leq(lines_bytes(&l), left > 0 ? bound : 0, "%u left", left);
