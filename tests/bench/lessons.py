@@ -44,7 +44,8 @@ def ip_table(_):
     parts += "; beside it " + ", ".join(f"{owner} {mib(seen[owner])}" for owner in BESIDE)
     yield Lesson(f"{seen['rows']:,} label sets, {seen['n_pairs']:,} pairs, {seen['text'] / 1e6:.1f} MB as text: bytes "
                  "of texts, label sets and their tables, without newest samples and postings", "<= 46 MiB",
-                 f"{mib(total)} ({parts})", total / (46 * MIB), story=story, theirs="37 MB of text took 117 MB, 46 MB after interning")
+                 f"{mib(total)} ({parts})", total / (46 * MIB), story=story,
+                 theirs="37 MB of text took 117 MB, 46 MB after interning")
     fast = seen.get("batch", 0.0)
     yield Lesson("label set -> series, in batches, in the order of ingest; one core", ">= 9 M/s",
                  f"{fast:.1f} M/s (random order {seen.get('batch_random', 0.0):.1f}; one by one {seen['single']:.1f}, "
