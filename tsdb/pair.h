@@ -3,7 +3,7 @@
  *
  * Both lie in strings (alloc/strings.h), 64 pairs in a slot, and nowhere else: nearly every value
  * belongs to one name, and a record or a symbol of its own would cost more than the text
- * (docs/decisions/0016-pairs-in-bundles.md).
+ * (docs/decisions/0014-pairs-in-bundles.md).
  *
  *     string = varint of the name's symbol, bytes of the value
  *
