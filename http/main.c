@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ enum {
 
 struct program {
     struct app app;
+    uint8_t hash_key[SERIES_HASH_KEY_BYTES];
     struct listen_socket socket;
     struct server server;
     struct ticker ticker;
@@ -100,7 +102,7 @@ static bool make_store(struct program *p)
 {
     struct app *app = &p->app;
     const struct config *c = &app->config;
-    const struct tsdb_options options = {
+    struct tsdb_options options = {
         .window_ms = c->storage_window_ms,
         .n_windows = (uint32_t)c->storage_windows,
         .out_of_order_ms = c->storage_out_of_order_ms,
@@ -108,6 +110,7 @@ static bool make_store(struct program *p)
         .max_series = c->storage_max_series,
         .max_series_per_metric = c->storage_max_series_per_metric,
     };
+    memcpy(options.hash_key, p->hash_key, sizeof(options.hash_key));
     size_t bytes = (size_t)c->storage_memory_limit_bytes - OVERHEAD_BYTES;
     budget_init(&app->budget, bytes);
     app->owner_requests = budget_owner(&app->budget, "requests");
@@ -348,6 +351,8 @@ static int run(struct program *p)
     int code = lock_dir(p);
     if (code != 0)
         return code;
+    if (getrandom(p->hash_key, sizeof(p->hash_key), 0) != sizeof(p->hash_key))
+        return fail("the system has no random bytes (getrandom)");
     if (!make_store(p))
         return fail("the memory of the store cannot be reserved; is there a limit on address space "
                     "(ulimit -v)?");

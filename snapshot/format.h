@@ -10,10 +10,11 @@
 #define FRAME_MAGIC "\x89HGF" /* not text, and not the start of any UTF-8 string */
 
 enum {
-    FORMAT_VERSION = 3,     /* what is written */
+    FORMAT_VERSION = 4,     /* what is written */
     FORMAT_VERSION_MIN = 2, /* what is read: 1 was never released */
 
-    FORMAT_VERSION_SHARED = 3, /* from here on blocks may share their values */
+    FORMAT_VERSION_SHARED = 3,   /* from here on blocks may share their values */
+    FORMAT_VERSION_HASH_KEY = 4, /* and the head has what label sets are hashed with */
 
     FRAME_MAGIC_BYTES = 4,
     FRAME_HEADER_BYTES = 40,
@@ -47,7 +48,8 @@ enum {
     BLOCK_RECORD_MAX = 6 * VARINT_BYTES_MAX + 1 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
     SHARED_RECORD_MAX = 3 * VARINT_BYTES_MAX + COLUMN_BYTES_MAX,
     TAIL_RECORD_MAX = 3 * VARINT_BYTES_MAX + 2 + 2 * BLOCK_SAMPLES_MAX * VARINT_BYTES_MAX,
-    HEAD_PAYLOAD_MAX = VARINT_BYTES_MAX * (6 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)),
+    HEAD_PAYLOAD_MAX =
+        VARINT_BYTES_MAX * (6 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)) + SERIES_HASH_KEY_BYTES,
 };
 
 _Static_assert(FRAME_FILL_BYTES + SERIES_RECORD_MAX <= FRAME_PAYLOAD_MAX,

@@ -1,5 +1,7 @@
 #include "snapshot/head.h"
 
+#include <string.h>
+
 void head_encode(const struct head *h, struct encoder *e)
 {
     assert(h->window_ms > 0 && h->n_windows <= HEAD_WINDOWS_MAX);
@@ -18,9 +20,10 @@ void head_encode(const struct head *h, struct encoder *e)
         for (int c = 0; c < HEAD_POOLS; c++)
             encoder_varint(e, w->slots[c]);
     }
+    encoder_bytes(e, h->hash_key, sizeof h->hash_key);
 }
 
-int head_decode(const uint8_t *payload, size_t n, struct head *ret)
+int head_decode(uint16_t version, const uint8_t *payload, size_t n, struct head *ret)
 {
     struct decoder d;
     decoder_init(&d, payload, n);
@@ -40,6 +43,12 @@ int head_decode(const uint8_t *payload, size_t n, struct head *ret)
             d.is_bad = true;
         for (int c = 0; c < HEAD_POOLS; c++)
             w->slots[c] = decoder_varint(&d);
+    }
+    h.has_hash_key = version >= FORMAT_VERSION_HASH_KEY;
+    if (h.has_hash_key) {
+        const uint8_t *key = decoder_bytes(&d, sizeof h.hash_key);
+        if (key != NULL)
+            memcpy(h.hash_key, key, sizeof h.hash_key);
     }
     if (d.is_bad || d.at != d.end || h.window_ms == 0)
         return ERR_CORRUPT;

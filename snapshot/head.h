@@ -23,6 +23,9 @@ struct head {
     uint64_t n_series;  /* about: some may come and go while the file is written */
     int64_t newest_ms;  /* the newest sample's time; 0 when there is none */
     uint64_t n_open;    /* slots for heads and tails, of all windows */
+    uint8_t hash_key[SERIES_HASH_KEY_BYTES]; /* tsdb_series_hash, so that the store that is loaded
+                                                has tables of the same size */
+    bool has_hash_key;  /* read: from FORMAT_VERSION_HASH_KEY on; what is written has one */
     uint32_t n_windows; /* <= HEAD_WINDOWS_MAX */
     struct head_window windows[HEAD_WINDOWS_MAX];
 };
@@ -35,8 +38,8 @@ struct end {
 /* At most HEAD_PAYLOAD_MAX bytes. */
 void head_encode(const struct head *h, struct encoder *e);
 
-/* ERR_CORRUPT when the payload is not one that head_encode made. */
-int head_decode(const uint8_t *payload, size_t n, struct head *ret) WARN_UNUSED;
+/* ERR_CORRUPT when the payload is not one that head_encode of that version made. */
+int head_decode(uint16_t version, const uint8_t *payload, size_t n, struct head *ret) WARN_UNUSED;
 
 void end_encode(const struct end *end, struct encoder *e);
 int end_decode(const uint8_t *payload, size_t n, struct end *ret) WARN_UNUSED;

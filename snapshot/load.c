@@ -10,9 +10,10 @@
  * the first of it described; the rest is loaded. A frame that is malformed behind a right checksum
  * was made by a faulty or a hostile writer: what came before the fault is kept.
  *
- * The head is wanted for two things that can be done without: another window length is found before
- * anything is loaded, and windows that are older than this store keeps are passed over instead of
- * being loaded and dropped. Each frame says by itself of which file, version and window length it
+ * The head is wanted for three things that can be done without: another window length is found
+ * before anything is loaded, windows that are older than this store keeps are passed over instead
+ * of being loaded and dropped, and label sets are hashed with the same key, so that the table of
+ * series has the same size. Each frame says by itself of which file, version and window length it
  * is. A file with a damaged head loads. */
 #include "snapshot/load.h"
 
@@ -248,11 +249,15 @@ static int load_window(struct load *l, const struct frame *f)
 static int load_head(struct load *l, const struct frame *f)
 {
     struct head *h = &l->memory->head;
-    if (head_decode(f->payload, f->header.payload_bytes, h) < 0)
+    if (head_decode(f->header.version, f->payload, f->header.payload_bytes, h) < 0) {
         lost_frame(l, f, "malformed head");
-    else if (h->window_ms != tsdb_options(l->db)->window_ms)
+        return 0;
+    }
+    if (h->window_ms != tsdb_options(l->db)->window_ms)
         return wrong_window(l, h->window_ms);
-    else if (h->n_windows > 0) {
+    if (h->has_hash_key)
+        restore_hash_key(&l->restore, h->hash_key);
+    if (h->n_windows > 0) {
         l->has_newest = true;
         l->newest_window = h->windows[h->n_windows - 1].number;
     }

@@ -75,6 +75,8 @@ static int save_head(struct save *s, int64_t created_ms)
     h->newest_ms = stats.min_ms <= stats.max_ms ? stats.max_ms : 0;
     h->n_open = stats.open.used;
     h->n_windows = stats.n_windows;
+    h->has_hash_key = true;
+    memcpy(h->hash_key, tsdb_series_hash(s->db)->key, sizeof h->hash_key);
     for (uint32_t i = 0; i < stats.n_windows; i++) {
         h->windows[i].number = stats.windows[i].number;
         for (int c = 0; c < HEAD_POOLS; c++)

@@ -121,6 +121,10 @@ struct restore { /* where a window's timelines and shared values are */
 
 void restore_begin(struct restore *r, struct tsdb *db);
 
+/* From now on label sets are hashed with this key; does nothing when the store has series. Whoever
+ * has taken a key by tsdb_series_hash before must forget it. */
+void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES]);
+
 /* Makes a series (or finds it, when the label set is there already). Errors: ERR_NO_MEMORY,
  * ERR_CORRUPT (ls is not normalised). */
 int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_series) WARN_UNUSED;

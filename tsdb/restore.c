@@ -23,6 +23,15 @@ void restore_begin(struct restore *r, struct tsdb *db)
 
 /* ---- series ---- */
 
+void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES])
+{
+    struct tsdb *db = r->db;
+    pthread_rwlock_wrlock(&db->lock);
+    if (db->series.n == 0)
+        series_hash_init(&db->series.hash, key);
+    pthread_rwlock_unlock(&db->lock);
+}
+
 static bool is_normalised(const struct labels *ls)
 {
     struct label items[LABELS_PER_SERIES_MAX];

@@ -143,7 +143,9 @@ static void make_headers_good(size_t size)
         size_t rest = size - at - FRAME_HEADER_BYTES;
         size_t wanted = header[8] | (size_t)header[9] << 8;
         struct frame_header h = {
-            .version = header[4] == FORMAT_VERSION_MIN ? FORMAT_VERSION_MIN : FORMAT_VERSION,
+            .version = header[4] >= FORMAT_VERSION_MIN && header[4] < FORMAT_VERSION
+                           ? header[4]
+                           : FORMAT_VERSION,
             .type = header[6] % (FRAME_END + 2),
             .payload_bytes = (uint32_t)size_min(wanted, rest),
             .number = number,

@@ -107,17 +107,18 @@ Test(format, the_example_loads)
     test_store_free(&store);
 }
 
-/* golden/version-2.hg was written by the last program that wrote version 2: four series, 200
- * samples of each 100 ms apart, in one window of a minute. */
-static void given_the_store_of_version_2(struct test_store *s)
+/* golden/version-N.hg was written by the last program that wrote version N: series, 200 samples of
+ * each 100 ms apart, in one window of a minute. Every fourth has the same values. */
+static void given_the_store_of_the_golden_file(struct test_store *s, unsigned n_series)
 {
     test_store_new_with(s, TEST_LIMIT_BYTES, 60000, 4);
     for (unsigned i = 0; i < 200; i++) {
         struct append b;
         append_begin(&b, s->db);
-        for (unsigned n = 0; n < 4; n++) {
+        for (unsigned n = 0; n < n_series; n++) {
             char text[16];
-            double d = n == 0 ? 1 : n == 1 ? i : n == 2 ? i % 7 / 10.0 : 1.0 / (i + 1);
+            unsigned k = n % 4;
+            double d = k == 0 ? 1 : k == 1 ? i : k == 2 ? i % 7 / 10.0 : 1.0 / (i + 1);
             struct label items[] = {
                 test_label("__name__", "up", 2),
                 test_label("n", text, (size_t)snprintf(text, sizeof text, "%u", n))};
@@ -131,28 +132,40 @@ static void given_the_store_of_version_2(struct test_store *s)
     }
 }
 
-Test(format, a_file_of_version_2_loads)
+static void expect_the_golden_file_to_load(unsigned version, unsigned n_series)
 {
-    static uint8_t bytes[EXAMPLE_BYTES_MAX];
+    static uint8_t bytes[4 * EXAMPLE_BYTES_MAX];
+    char name[64];
     struct test_store store, copy;
     struct io_mem disk;
     struct snapshot_report report;
-    FILE *f = fopen("tests/unit/snapshot/golden/version-2.hg", "rb");
+    snprintf(name, sizeof name, "tests/unit/snapshot/golden/version-%u.hg", version);
+    FILE *f = fopen(name, "rb");
     cr_assert_not_null(f, "run this from the root of the tree");
     size_t n = fread(bytes, 1, sizeof bytes, f);
     fclose(f);
     cr_assert(n > 100 && n < sizeof bytes);
-    cr_assert_eq(bytes[4], 2, "the version");
-    given_the_store_of_version_2(&store);
+    cr_assert_eq(bytes[4], version, "the version");
+    given_the_store_of_the_golden_file(&store, n_series);
     test_disk_borrow(&disk, bytes, n);
     test_store_new_with(&copy, TEST_LIMIT_BYTES, 60000, 4);
     cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
     cr_assert_str_empty(report.detail, "%s", report.detail);
-    cr_assert(report.blocks > 0 && report.tails > 0 && report.samples == 800);
+    cr_assert(report.blocks > 0 && report.tails > 0 && report.samples == 200 * n_series);
     expect_equal_stores(&store, &copy);
     cr_assert(tsdb_check(copy.db));
     test_store_free(&copy);
     test_store_free(&store);
+}
+
+Test(format, a_file_of_version_2_loads)
+{
+    expect_the_golden_file_to_load(2, 4);
+}
+
+Test(format, a_file_of_version_3_loads)
+{
+    expect_the_golden_file_to_load(3, 16);
 }
 
 Test(format, the_blocks_of_the_example_are_what_is_written)

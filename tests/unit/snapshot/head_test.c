@@ -14,7 +14,9 @@ static void given_a_head(void)
                          .n_series = UINT64_MAX,
                          .newest_ms = INT64_MIN,
                          .n_open = UINT64_MAX,
+                         .has_hash_key = true,
                          .n_windows = HEAD_WINDOWS_MAX};
+    memset(head.hash_key, 0xA5, sizeof head.hash_key);
     for (uint32_t i = 0; i < HEAD_WINDOWS_MAX; i++) {
         head.windows[i].number = i == 0 ? INT64_MIN : INT64_MAX - HEAD_WINDOWS_MAX + (int64_t)i;
         for (unsigned c = 0; c < HEAD_POOLS; c++)
@@ -32,7 +34,7 @@ Test(head, survives)
 {
     struct head back;
     memset(&back, 0, sizeof back);
-    cr_assert_eq(head_decode(bytes, n_bytes, &back), 0);
+    cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n_bytes, &back), 0);
     cr_assert_eq(memcmp(&back, &head, sizeof head), 0);
 }
 
@@ -40,8 +42,8 @@ Test(head, cut_or_longer_is_corrupt)
 {
     struct head back;
     for (size_t n = 0; n < n_bytes; n++)
-        cr_assert_eq(head_decode(bytes, n, &back), ERR_CORRUPT);
-    cr_assert_eq(head_decode(bytes, n_bytes + 1, &back), ERR_CORRUPT);
+        cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n_bytes + 1, &back), ERR_CORRUPT);
 }
 
 static int decode_changed(void)
@@ -60,7 +62,8 @@ static int decode_changed(void)
         for (int c = 0; c < HEAD_POOLS; c++)
             encoder_varint(&e, 0);
     }
-    return head_decode(bytes, e.n, &back);
+    encoder_bytes(&e, head.hash_key, sizeof head.hash_key);
+    return head_decode(FORMAT_VERSION, bytes, e.n, &back);
 }
 
 Test(head, limits_hold_at_them_and_not_past_them)
@@ -84,7 +87,23 @@ Test(head, limits_hold_at_them_and_not_past_them)
         encoder_varint(&e, 2);
     encoder_varint(&e, head.n_windows);
     memset(bytes + e.n, 2, sizeof bytes - e.n);
-    cr_assert_eq(head_decode(bytes, e.n + (1u + HEAD_POOLS) * head.n_windows, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(FORMAT_VERSION, bytes,
+                             e.n + (1u + HEAD_POOLS) * head.n_windows + sizeof head.hash_key,
+                             &back),
+                 ERR_CORRUPT);
+}
+
+Test(head, before_version_4_it_has_no_key)
+{
+    struct head back;
+    size_t n = n_bytes - sizeof head.hash_key;
+    for (uint16_t version = FORMAT_VERSION_MIN; version < FORMAT_VERSION_HASH_KEY; version++) {
+        cr_assert_eq(head_decode(version, bytes, n_bytes, &back), ERR_CORRUPT);
+        cr_assert_eq(head_decode(version, bytes, n, &back), 0);
+        cr_assert_not(back.has_hash_key);
+        cr_assert_eq(back.n_windows, head.n_windows);
+    }
+    cr_assert_eq(head_decode(FORMAT_VERSION_HASH_KEY, bytes, n, &back), ERR_CORRUPT);
 }
 
 Test(end, survives)

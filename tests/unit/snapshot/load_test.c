@@ -550,7 +550,7 @@ Test(load, another_format_is_refused)
     expect_refused(FORMAT_VERSION + 1, ERR_NEWER_FORMAT,
                    "memory/snapshot.hg was written by a newer version");
     expect_refused(1, ERR_OLDER_FORMAT,
-                   "memory/snapshot.hg has format 1; this version reads 2 and writes 3");
+                   "memory/snapshot.hg has format 1; this version reads 2 and writes 4");
     test_store_free(&store);
 }
 

@@ -40,6 +40,19 @@ static void expect_loads_as(struct test_store *expected)
     test_store_free(&copy);
 }
 
+static void append_one(struct tsdb *db, int64_t t_ms)
+{
+    struct label item = {"__name__", "up", 8, 2};
+    struct labels ls = {&item, 1};
+    struct sample sample = {t_ms, 1};
+    struct append_counts counts = {0};
+    struct append b;
+    append_begin(&b, db);
+    (void)append_samples(&b, &ls, &sample, 1, &counts);
+    append_end(&b);
+    cr_assert_eq(counts.refused, 0);
+}
+
 Test(snapshot, a_store_comes_back_from_disk)
 {
     struct snapshot_report report;
@@ -49,6 +62,34 @@ Test(snapshot, a_store_comes_back_from_disk)
     cr_assert_eq((uint64_t)st.st_size, report.file_bytes);
     cr_assert_eq(temp_dir_count(&dir), 1);
     expect_loads_as(&store);
+}
+
+/* Label sets are hashed with the key of the store that wrote the file, if none is there yet. */
+Test(snapshot, the_key_of_hashes_comes_back)
+{
+    static const uint8_t zeros[SERIES_HASH_KEY_BYTES] = {0};
+    struct tsdb_options o = *tsdb_options(store.db);
+    struct snapshot_report report;
+    struct test_store copy;
+    memset(o.hash_key, 0x5A, sizeof o.hash_key);
+    tsdb_free(store.db);
+    cr_assert_eq(tsdb_new(&o, &store.arena, &store.db), 0);
+    append_one(store.db, 1000);
+    cr_assert_eq(snapshot_save(store.db, dir.path, &report), 0);
+    for (int has_series = 0; has_series < 2; has_series++) {
+        test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+        if (has_series)
+            append_one(copy.db, 1000);
+        cr_assert_eq(snapshot_load(copy.db, dir.path, &report), 0);
+        const uint8_t *expected = has_series ? zeros : o.hash_key;
+        cr_assert_eq(memcmp(tsdb_series_hash(copy.db)->key, expected, sizeof o.hash_key), 0);
+        cr_assert(tsdb_check(copy.db));
+        append_one(copy.db, 2000);
+        struct tsdb_stats stats;
+        tsdb_stats(copy.db, &stats);
+        cr_assert_eq(stats.series, 1);
+        test_store_free(&copy);
+    }
 }
 
 Test(snapshot, no_two_files_have_the_same_id)

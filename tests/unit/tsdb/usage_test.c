@@ -112,23 +112,23 @@ Test(usage, lengths_of_texts_take_one_byte_or_four)
     cr_assert_eq(find(&u.text_bytes_by_name, "l256")->value, 4 + 1 + 256 + 4);
 }
 
-/* A constant holds its record, 56 bytes and 4 a label in steps of 16; what changes has a head of
+/* A constant holds its record, 48 bytes and 4 a label in steps of 16; what changes has a head of
  * 128 bytes besides; the second window brings a history of a chunk (8 + 24 bytes). */
 Test(usage, bytes_of_a_series_to_the_slot)
 {
     fill_few();
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "up 128, load 80");
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "up 128, load 64");
     cr_assert_str_eq(text_of(&u.bytes_by_pair),
-                     "job=a 144, __name__=up 128, __name__=load 80, zone=a 80, job=b 64");
-    cr_assert_eq(u.series_bytes, 208);
+                     "__name__=up 128, job=a 128, __name__=load 64, job=b 64, zone=a 64");
+    cr_assert_eq(u.series_bytes, 192);
     cr_assert_eq(test_append(&s, "load{job=a,zone=a}", T0 + 1000, 2), 0);
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 208, up 128");
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 192, up 128");
     cr_assert_eq(test_append(&s, "up{job=b}", T0 + TEST_WINDOW_MS, 2), 0);
     read_usage(10);
-    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 208, up 160");
-    cr_assert_eq(u.series_bytes, 368);
+    cr_assert_str_eq(text_of(&u.bytes_by_metric), "load 192, up 160");
+    cr_assert_eq(u.series_bytes, 352);
 }
 
 /* ---- against the pools ---- */
@@ -327,8 +327,8 @@ Test(usage, series_that_came_meanwhile_are_left_out)
         rc = usage_walk_step(&w);
     cr_assert_eq(rc, 0);
     usage_walk_end(&w);
-    cr_assert_eq(u.series_bytes, 1500 * 80);
-    cr_assert_eq(find(&u.bytes_by_metric, "m")->value, 1500 * 80);
+    cr_assert_eq(u.series_bytes, 1500 * 64);
+    cr_assert_eq(find(&u.bytes_by_metric, "m")->value, 1500 * 64);
     cr_assert_eq(find(&u.series_by_metric, "m")->value, 2200);
     cr_assert_eq(find(&u.bytes_by_pair, "k=v3")->value, 0);
 }
@@ -344,7 +344,7 @@ Test(usage, a_pair_that_takes_anothers_id_does_not_get_its_bytes)
     usage_walk_begin(&w, s.db, ALL, &s.region, &u);
     while (w.next_series < w.end)
         cr_assert_eq(usage_walk_step(&w), 1);
-    cr_assert_eq(u.series_bytes, 3000 * 80 + 64);
+    cr_assert_eq(u.series_bytes, 3000 * 64 + 64);
     expire_all_but_newest();
     append_hosts("new", "k", 0, 2900, T0 + TEST_WINDOW_MS);
     cr_assert_neq(first, 0);

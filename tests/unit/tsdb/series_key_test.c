@@ -1,0 +1,107 @@
+#include "tests/support/random.h"
+#include "tsdb/series_key.h"
+#include "tsdb/store_limits.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct series_hash h;
+
+static void set_up(void)
+{
+    series_hash_init(&h, (const uint8_t[SERIES_HASH_KEY_BYTES]){1, 2, 3});
+}
+
+TestSuite(series_key, .init = set_up);
+
+static struct label label(const char *name, const char *value)
+{
+    return (struct label){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
+}
+
+Test(series_key, the_canonical_form_is_what_prometheus_sends)
+{
+    static const char form[] = "\x0a\x0e\x0a\x08__name__\x12\x02up"
+                               "\x0a\x0b\x0a\x03job\x12\x04node";
+    struct label items[] = {label("__name__", "up"), label("job", "node")};
+    struct labels ls = {items, 2};
+    uint8_t put[sizeof(form)];
+    cr_assert_eq(series_form_bytes(&ls), sizeof(form) - 1);
+    series_form_put(&ls, put);
+    cr_assert_eq(memcmp(put, form, sizeof(form) - 1), 0);
+    cr_assert(series_keys_are_equal(series_key_of_labels(&h, &ls),
+                                    series_key_of_form(&h, form, sizeof(form) - 1)));
+}
+
+Test(series_key, of_nothing_is_that_of_an_empty_form)
+{
+    struct labels none = {NULL, 0};
+    cr_assert(
+        series_keys_are_equal(series_key_of_labels(&h, &none), series_key_of_form(&h, "", 0)));
+}
+
+static char text[LABEL_VALUE_BYTES_MAX];
+
+/* Labels of all lengths, in one go and in pieces, at every place of the buffer. */
+Test(series_key, does_not_depend_on_how_the_form_is_put_together)
+{
+    static struct label items[LABELS_PER_SERIES_MAX];
+    uint8_t *form =
+        malloc(LABELS_PER_SERIES_MAX * (LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX + 16));
+    struct random random;
+    random_init(&random, random_seed());
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)random_next(&random);
+    for (int round = 0; round < 20000; round++) {
+        uint32_t most = round % 10 == 0 ? LABEL_VALUE_BYTES_MAX : 1u << random_below(&random, 9);
+        struct labels ls = {items, (uint32_t)random_below(&random, round % 10 == 0 ? 65 : 9)};
+        for (uint32_t i = 0; i < ls.n; i++) {
+            uint32_t n_name = (uint32_t)random_below(&random, size_min(most, 1024) + 1);
+            uint32_t n_value = (uint32_t)random_below(&random, most + 1);
+            items[i] = (struct label){text + random_below(&random, sizeof(text) - n_name + 1),
+                                      text + random_below(&random, sizeof(text) - n_value + 1),
+                                      n_name, n_value};
+        }
+        size_t n = series_form_bytes(&ls);
+        series_form_put(&ls, form);
+        cr_assert(
+            series_keys_are_equal(series_key_of_labels(&h, &ls), series_key_of_form(&h, form, n)),
+            "%u labels, %zu bytes", ls.n, n);
+    }
+    free(form);
+}
+
+Test(series_key, differs_with_each_byte_and_with_the_key)
+{
+    enum { N = 600 };
+    uint8_t form[N] = {0};
+    for (size_t n = 1; n <= N; n += n < 40 ? 1 : 37) {
+        struct series_key key = series_key_of_form(&h, form, n);
+        cr_assert_not(series_keys_are_equal(key, series_key_of_form(&h, form, n - 1)));
+        for (size_t i = 0; i < n; i++) {
+            form[i] = 1;
+            struct series_key other = series_key_of_form(&h, form, n);
+            cr_assert(key.lo != other.lo && key.hi != other.hi, "byte %zu of %zu", i, n);
+            form[i] = 0;
+        }
+        for (int i = 0; i < SERIES_HASH_KEY_BYTES; i++) {
+            struct series_hash with_other;
+            uint8_t bytes[SERIES_HASH_KEY_BYTES];
+            memcpy(bytes, h.key, sizeof(bytes));
+            bytes[i] ^= 0x80;
+            series_hash_init(&with_other, bytes);
+            struct series_key other = series_key_of_form(&with_other, form, n);
+            cr_assert(key.lo != other.lo && key.hi != other.hi, "key byte %d, %zu", i, n);
+        }
+    }
+}
+
+Test(series_key, a_key_gives_the_same_in_every_process)
+{
+    struct series_key key = series_key_of_form(&h, "form", 4);
+    struct series_hash again;
+    series_hash_init(&again, h.key);
+    cr_assert_eq(memcmp(&again, &h, sizeof(h)), 0);
+    cr_assert_eq(key.lo, UINT64_C(0x031C3A4BC5D13905), "%llx", (unsigned long long)key.lo);
+}
