@@ -3,6 +3,7 @@
 #include "tests/support/message.h"
 
 #include <criterion/criterion.h>
+#include <sys/mman.h>
 
 #define MESSAGE(text) (const uint8_t *)(text), (const uint8_t *)(text) + sizeof(text) - 1
 
@@ -39,6 +40,23 @@ Test(wire, the_longest_tags_lengths_and_numbers)
     cr_assert(wire_next(&w, &f));
     cr_assert_eq(wire_varint(&f), UINT64_MAX);
     cr_assert_eq(w.at, w.end);
+}
+
+/* Of the content only the place is looked at, so nothing is behind most of it. */
+Test(wire, a_length_of_the_most_and_one_more)
+{
+    const size_t n = 6 + (size_t)WIRE_LENGTH_MAX + 1;
+    uint8_t *bytes =
+        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cr_assert_neq(bytes, MAP_FAILED);
+    struct wire_field f;
+    struct wire most = {bytes, bytes + n}, more = most;
+    memcpy(bytes, "\x0a\xff\xff\xff\xff\x07", 6);
+    cr_assert(wire_next(&most, &f));
+    cr_assert_eq(f.n, WIRE_LENGTH_MAX);
+    memcpy(bytes, "\x0a\x80\x80\x80\x80\x08", 6);
+    cr_assert_not(wire_next(&more, &f));
+    munmap(bytes, n);
 }
 
 Test(wire, malformed_fields)
