@@ -2,6 +2,8 @@
 #include "tests/support/random.h"
 #include "tests/unit/alloc/test_arena.h"
 
+#include <string.h>
+
 static struct test_arena t;
 static struct table table;
 
@@ -192,6 +194,16 @@ Test(table, a_leaf_goes_with_the_last_item_that_is_held)
     *(uint32_t *)table_hold(&t.arena, &table, 3) = 1;
     cr_assert_eq(table_held(&t.arena, &table, 3), 1, "a page that was used begins at none");
     cr_assert_eq(table_held(&t.arena, &table, (uint64_t)table.per_leaf << 20), 0, "out of range");
+}
+
+Test(table, a_leaf_begins_at_none_whatever_its_page_was)
+{
+    page_no page = arena_page_get(&t.arena, t.owner);
+    memset(arena_meta(&t.arena, page), 0xff, ARENA_META_BYTES);
+    arena_page_put(&t.arena, t.owner, page);
+    cr_assert_neq((void *)table_hold(&t.arena, &table, 3), NULL);
+    cr_assert_eq(table.root, page, "or this test shows nothing");
+    cr_assert_eq(table_held(&t.arena, &table, 3), 1);
 }
 
 Test(table, without_memory_nothing_is_held)

@@ -392,7 +392,7 @@ Test(postings, a_failed_add_changes_nothing)
  */
 Test(postings, any_page_may_be_missing)
 {
-    static const uint32_t before[][3] = {{1, 2, 0}, {1, 2, 3}, {ROW * 2, ROW * 9, 5}};
+    static const uint32_t before[][3] = {{1, 0, 0}, {1, 2, 0}, {1, 2, 3}, {ROW * 2, ROW * 9, 5}};
     static const uint32_t added[] = {7, ROW + 1, POSTINGS_ID_MAX};
     t.arena.retain_pages = 0;
     for (size_t i = 0; i < ARRAY_LEN(before); i++) {
