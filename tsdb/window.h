@@ -87,14 +87,6 @@ static inline int64_t window_ms_of(const struct window *w, uint32_t time)
 /* Takes a live window out of sight. */
 void window_expire(struct windows *ws, struct window *w);
 
-/* Looks at series from that id on again when silent ones are sealed. */
-static inline void window_reopen(struct window *w, uint32_t series)
-{
-    uint64_t next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
-    while (next > series && !atomic_compare_exchange_weak(&w->next_to_seal, &next, series))
-        ;
-}
-
 /* Notes n samples from min_ms to max_ms, and that the window has changed. */
 void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
 
@@ -124,6 +116,14 @@ bool window_free_some(struct arena *a, struct windows *ws, struct window *w,
 static inline struct window *window_live(struct windows *ws, uint32_t i)
 {
     return &ws->items[ws->live[i]];
+}
+
+/* Looks at series from that id on again when silent ones are sealed. */
+static inline void window_reopen(struct window *w, uint32_t series)
+{
+    uint64_t next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
+    while (next > series && !atomic_compare_exchange_weak(&w->next_to_seal, &next, series))
+        ;
 }
 
 /* Any expiring window, or NULL. */
