@@ -60,10 +60,8 @@ static void enter(struct append *b)
 
 static void flush_tally(struct append *b)
 {
-    if (b->tally.n > 0) {
+    if (b->tally.n > 0)
         window_count(b->tally.window, b->tally.n, b->tally.min_ms, b->tally.max_ms);
-        window_changed(b->tally.window);
-    }
     b->tally.n = 0;
 }
 

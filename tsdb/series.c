@@ -511,7 +511,6 @@ int series_delete(struct series_writer *sw, struct series *s, struct window *w, 
         return rc;
     io->n_samples += n;
     window_uncount(w, n);
-    window_changed(w);
     if (c->serial == 0) {
         io->n_chunks++;
         atomic_fetch_sub_explicit(&w->n_chunks, 1, memory_order_relaxed);

@@ -257,7 +257,7 @@ static void window_figures(const struct tsdb *db, const struct window *w,
         .start_ms = clock_window_start(&db->clock, w->number),
         .series = w->n_chunks,
         .chunks = w->n_chunks,
-        .samples = (uint64_t)i64_max((int64_t)w->n_samples, 0), /* see window_uncount */
+        .samples = w->n_samples,
         .bytes = window_page_bytes(w),
         .payload_bytes = w->payload_bytes,
         .shared = w->n_shared,
@@ -297,6 +297,7 @@ static void live_window_figures(struct tsdb *db, struct tsdb_stats *ret)
             continue;
         struct tsdb_window_stats *figures = &ret->windows[ret->n_windows++];
         window_figures(db, w, figures);
+        figures->samples = (uint64_t)i64_max((int64_t)figures->samples, 0); /* window_uncount */
         add_window_waste(w, ret);
         ret->samples += figures->samples;
         ret->chunks += w->n_chunks;

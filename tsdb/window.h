@@ -43,9 +43,9 @@ struct window {
     _Atomic uint32_t last_timeline; /* slot of the newest; the others follow: timeline.h */
     _Atomic uint32_t n_shared;
     _Atomic uint32_t last_shared; /* the same: shared.h */
-    _Atomic uint64_t n_changes;   /* what a copy of the window does not have yet: window_changed */
     _Atomic uint64_t n_chunks;
-    _Atomic uint64_t n_samples;     /* see window_uncount */
+    _Atomic uint64_t n_samples;
+    _Atomic uint64_t n_changes; /* grows after samples came or went: whether a file of it is good */
     _Atomic uint64_t payload_bytes; /* of its used slots, what is not slack */
     _Atomic int64_t min_ms, max_ms; /* its samples lie within; min > max when there are none */
     struct pool classes[SIZE_CLASSES];
@@ -87,25 +87,11 @@ static inline int64_t window_ms_of(const struct window *w, uint32_t time)
 /* Takes a live window out of sight. */
 void window_expire(struct windows *ws, struct window *w);
 
-/* Notes that the samples of the window are not those that they were. */
-static inline void window_changed(struct window *w)
-{
-    atomic_fetch_add_explicit(&w->n_changes, 1, memory_order_relaxed);
-}
-
-/* Looks at series from that id on again when silent ones are sealed. */
-static inline void window_reopen(struct window *w, uint32_t series)
-{
-    uint64_t next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
-    while (next > series && !atomic_compare_exchange_weak(&w->next_to_seal, &next, series))
-        ;
-}
-
-/* Notes n samples from min_ms to max_ms. */
+/* Notes n samples from min_ms to max_ms, and that the window has changed. */
 void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
 
-/* Notes that n samples have gone. Those of a batch that is under way may not be counted yet: until
- * it is over n_samples may be below 0, as an int64_t. */
+/* Notes that n samples have gone, and that the window has changed. Those of a batch that is under
+ * way may not be counted yet: until it is over n_samples may be below 0, as an int64_t. */
 void window_uncount(struct window *w, uint64_t n);
 
 /* Notes that a series has a chunk in the window; false without memory. Under the lock of slots.h.
@@ -130,6 +116,14 @@ bool window_free_some(struct arena *a, struct windows *ws, struct window *w,
 static inline struct window *window_live(struct windows *ws, uint32_t i)
 {
     return &ws->items[ws->live[i]];
+}
+
+/* Looks at series from that id on again when silent ones are sealed. */
+static inline void window_reopen(struct window *w, uint32_t series)
+{
+    uint64_t next = atomic_load_explicit(&w->next_to_seal, memory_order_relaxed);
+    while (next > series && !atomic_compare_exchange_weak(&w->next_to_seal, &next, series))
+        ;
 }
 
 /* Any expiring window, or NULL. */
