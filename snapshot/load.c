@@ -235,11 +235,14 @@ static int load_window(struct load *l, const struct frame *f)
     int more = window_reader_init(r, f->header.version, f->payload, f->header.payload_bytes);
     if (more == 0 && r->window_ms != tsdb_options(l->db)->window_ms)
         return wrong_window(l, r->window_ms);
-    while (more >= 0 && (more = window_reader_next(r, &l->memory->record)) > 0) {
-        int err = load_record(l, f, &l->memory->record);
-        if (err < 0)
-            return err;
-    }
+    int err = 0;
+    l->restore.is_trusted = f->header.version == FORMAT_VERSION;
+    restore_hold(&l->restore);
+    while (err == 0 && more >= 0 && (more = window_reader_next(r, &l->memory->record)) > 0)
+        err = load_record(l, f, &l->memory->record);
+    restore_pause(&l->restore);
+    if (err < 0)
+        return err;
     if (more < 0)
         lost_frame(l, f, "malformed record");
     return 0;

@@ -21,6 +21,7 @@
 
 #include "alloc/table.h"
 #include "tsdb/append.h"
+#include "tsdb/timeline.h"
 
 enum {
     DUMP_TIMES_MAX = 128,
@@ -113,13 +114,26 @@ uint32_t dump_begin(struct tsdb *db);
 
 struct restore { /* where a window's timelines and shared values are */
     struct tsdb *db;
-    struct table timelines; /* of uint32_t: number -> slot */
-    struct table shared;    /* the same */
+    struct table timelines; /* number -> slot, and how many times it has */
+    struct table shared;    /* of uint32_t: number -> slot */
     int64_t window;
     bool has_window;
+    bool is_trusted;          /* set by the caller, see restore_block */
+    bool is_held;             /* restore_hold */
+    unsigned place;           /* in the epoch, while n_left > 0 */
+    unsigned n_left;          /* records until others get their turn; 0 = outside */
+    struct times_item *items; /* RESTORE_TIMES of them, or NULL for want of memory */
+    struct times_cache times; /* in these, of the window and while it is held */
 };
 
+/* Without memory for a cache it is slower and works. */
 void restore_begin(struct restore *r, struct tsdb *db);
+
+/* From here to restore_pause the records restored may share a hold of the store's lock, dozens at a
+ * time: what they cost is then mostly themselves. No other function of the store may be called in
+ * between, and no I/O be done. */
+void restore_hold(struct restore *r);
+void restore_pause(struct restore *r);
 
 /* Makes a series (or finds it, when the label set is there already). Errors: ERR_NO_MEMORY,
  * ERR_CORRUPT (ls is not normalised). */
@@ -133,7 +147,11 @@ int restore_window(struct restore *r, int64_t window) WARN_UNUSED;
 /* Adds times, shared values, or a block or samples behind what is there. Everything is checked:
  * ERR_CORRUPT when the bytes do not decode to n_samples ascending times within the window, or do
  * not lie behind what is there; ERR_NOT_FOUND when they refer to times or values that were not
- * restored; ERR_TOO_OLD when the window has gone; ERR_NO_MEMORY. */
+ * restored; ERR_TOO_OLD when the window has gone; ERR_NO_MEMORY.
+ *
+ * Where is_trusted is set, columns are taken without decoding them, which is two thirds of the
+ * work: the caller says that block_put's bytes are what he has, unchanged since. If they are not,
+ * no harm comes of it but wrong values, or stale markers (block.h: block_values_kept). */
 int restore_times(struct restore *r, const struct dump_times *times) WARN_UNUSED;
 int restore_shared(struct restore *r, const struct dump_shared *shared) WARN_UNUSED;
 int restore_block(struct restore *r, uint32_t series, const struct dump_block *block) WARN_UNUSED;
