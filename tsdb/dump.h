@@ -99,6 +99,11 @@ struct dump_visitor {
 int dump_series(struct tsdb *db, struct dump_cursor *cursor, uint64_t end, dump_series_visit visit,
                 void *ctx);
 
+/* The same for the series that have a chunk in one window. One that is removed meanwhile, or gets
+ * its first sample of the window, may or may not be visited. */
+int dump_members(struct tsdb *db, int64_t window, struct dump_cursor *cursor, uint64_t end,
+                 dump_series_visit visit, void *ctx);
+
 /* The same for the chunks of one window. A window that has expired meanwhile has none. dump: a
  * number that no other snapshot of this store has had, from 1. */
 int dump_window(struct tsdb *db, uint32_t dump, int64_t window, struct dump_cursor *cursor,
@@ -109,6 +114,10 @@ uint64_t dump_series_end(struct tsdb *db);
 
 /* A number for dump_window. */
 uint32_t dump_begin(struct tsdb *db);
+
+/* Notes that a window has changed otherwise than by samples that were stored: samples were taken
+ * out, or what was restored is not all that its file says. Does nothing when it has gone. */
+void dump_note_change(struct tsdb *db, int64_t window);
 
 /* ---- in ---- */
 
@@ -143,6 +152,11 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
  * no longer kept beside the newest restored one; ERR_CORRUPT when no time lies in it;
  * ERR_NO_MEMORY. */
 int restore_window(struct restore *r, int64_t window) WARN_UNUSED;
+
+/* From now on the store keeps no window below this one: a snapshot has some, but not all of them
+ * fit. Samples of those are refused (ERR_TOO_OLD), here and by append.h: what is left on disk must
+ * not get a second, poorer copy in memory. */
+void restore_floor(struct restore *r, int64_t window);
 
 /* Adds times, shared values, or a block or samples behind what is there. Everything is checked:
  * ERR_CORRUPT when the bytes do not decode to n_samples ascending times within the window, or do

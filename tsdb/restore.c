@@ -130,6 +130,8 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
 static int make_window_locked(struct tsdb *db, int64_t number)
 {
     struct windows *ws = &db->windows;
+    if (number < db->clock.floor_window)
+        return ERR_TOO_OLD;
     store_make_room_locked(db);
     int64_t newest = ws->n_live > 0 ? window_live(ws, ws->n_live - 1)->number : number;
     if (newest - number >= (int64_t)db->options.n_windows + 1)
@@ -147,6 +149,14 @@ static bool is_number(const struct tsdb *db, int64_t number)
 {
     return number >= clock_window_of(&db->clock, INT64_MIN) &&
            number <= clock_window_of(&db->clock, INT64_MAX);
+}
+
+void restore_floor(struct restore *r, int64_t window)
+{
+    leave_now(r);
+    pthread_rwlock_wrlock(&r->db->lock);
+    clock_raise_floor(&r->db->clock, window);
+    pthread_rwlock_unlock(&r->db->lock);
 }
 
 int restore_window(struct restore *r, int64_t window)

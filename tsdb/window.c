@@ -95,6 +95,7 @@ bool window_free_some(struct arena *a, struct windows *ws, struct window *w, siz
 void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms)
 {
     atomic_fetch_add_explicit(&w->n_samples, n, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->n_changes, 1, memory_order_release);
     int64_t was = atomic_load_explicit(&w->min_ms, memory_order_relaxed);
     while (min_ms < was && !atomic_compare_exchange_weak(&w->min_ms, &was, min_ms))
         ;

@@ -45,6 +45,7 @@ struct window {
     _Atomic uint32_t last_shared; /* the same: shared.h */
     _Atomic uint64_t n_chunks;
     _Atomic uint64_t n_samples;
+    _Atomic uint64_t n_changes; /* grows after samples came or went: whether a file of it is good */
     _Atomic uint64_t payload_bytes; /* of its used slots, what is not slack */
     _Atomic int64_t min_ms, max_ms; /* of its samples; min > max when there are none */
     struct pool classes[SIZE_CLASSES];
@@ -86,7 +87,7 @@ static inline int64_t window_ms_of(const struct window *w, uint32_t time)
 /* Takes a live window out of sight. */
 void window_expire(struct windows *ws, struct window *w);
 
-/* Notes n samples from min_ms to max_ms. */
+/* Notes n samples from min_ms to max_ms, and that the window has changed. */
 void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
 
 /* Notes that a series has a chunk in the window; false without memory. Under the lock of slots.h.
