@@ -10,10 +10,11 @@
 #define FRAME_MAGIC "\x89HGF" /* not text, and not the start of any UTF-8 string */
 
 enum {
-    FORMAT_VERSION = 3,     /* what is written */
+    FORMAT_VERSION = 4,     /* what is written */
     FORMAT_VERSION_MIN = 2, /* what is read: 1 was never released */
 
-    FORMAT_VERSION_SHARED = 3, /* from here on blocks may share their values */
+    FORMAT_VERSION_SHARED = 3,  /* from here on blocks may share their values */
+    FORMAT_VERSION_WINDOWS = 4, /* and windows may have files of their own */
 
     FRAME_MAGIC_BYTES = 4,
     FRAME_HEADER_BYTES = 40,
@@ -29,6 +30,11 @@ enum {
 
     HEAD_WINDOWS_MAX = WINDOWS_MAX + 2,
     HEAD_POOLS = TSDB_POOLS,
+};
+
+enum file_kind {
+    FILE_SNAPSHOT = 0, /* windows that have no file of their own; label sets of all */
+    FILE_WINDOW = 1,   /* one window, with its label sets */
 };
 
 enum frame_type {
@@ -47,7 +53,7 @@ enum {
     BLOCK_RECORD_MAX = 6 * VARINT_BYTES_MAX + 1 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
     SHARED_RECORD_MAX = 3 * VARINT_BYTES_MAX + COLUMN_BYTES_MAX,
     TAIL_RECORD_MAX = 3 * VARINT_BYTES_MAX + 2 + 2 * BLOCK_SAMPLES_MAX * VARINT_BYTES_MAX,
-    HEAD_PAYLOAD_MAX = VARINT_BYTES_MAX * (6 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)),
+    HEAD_PAYLOAD_MAX = VARINT_BYTES_MAX * (9 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)),
 };
 
 _Static_assert(FRAME_FILL_BYTES + SERIES_RECORD_MAX <= FRAME_PAYLOAD_MAX,

@@ -19,9 +19,9 @@ enum { CLOCK_CONFIRM_MS = 60 * 60 * 1000 };
 
 struct clock {
     const struct tsdb_options *options; /* borrowed */
-    _Atomic int64_t newest_ms;   /* CLOCK_SAMPLES: of accepted samples; INT64_MIN = none yet */
-    _Atomic bool is_confirmed;   /* the wall clock can be trusted to drop */
-    int64_t floor_window;        /* older windows are not kept, whatever the time; INT64_MIN = any */
+    _Atomic int64_t newest_ms; /* CLOCK_SAMPLES: of accepted samples; INT64_MIN = none yet */
+    _Atomic bool is_confirmed; /* the wall clock can be trusted to drop */
+    int64_t floor_window;      /* older windows are not kept, whatever the time; INT64_MIN = any */
     _Atomic int64_t free_before; /* windows below may be dropped without waiting */
     int64_t confirm_boot_ms;     /* when running confirms by itself */
     int64_t dropped_boot_ms;     /* when the last window was dropped at leisure */
