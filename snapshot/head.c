@@ -1,5 +1,7 @@
 #include "snapshot/head.h"
 
+enum { HEAD_MIB = 1 << 20 };
+
 void head_encode(const struct head *h, struct encoder *e)
 {
     assert(h->window_ms > 0 && h->n_windows <= HEAD_WINDOWS_MAX);
@@ -10,7 +12,7 @@ void head_encode(const struct head *h, struct encoder *e)
     encoder_varint(e, h->n_open);
     encoder_varint(e, (uint64_t)h->kind);
     encoder_varint(e, h->generation);
-    encoder_varint(e, h->index_bytes);
+    encoder_varint(e, h->index_bytes / HEAD_MIB);
     encoder_varint(e, h->n_windows);
     uint64_t before = 0;
     for (uint32_t i = 0; i < h->n_windows; i++) {
@@ -29,7 +31,7 @@ static void decode_kind(struct decoder *d, uint16_t version, struct head *h)
         return;
     h->kind = (enum file_kind)decoder_varint_max(d, FILE_WINDOW);
     h->generation = decoder_varint(d);
-    h->index_bytes = decoder_varint(d);
+    h->index_bytes = decoder_varint_max(d, UINT64_MAX / HEAD_MIB) * HEAD_MIB;
 }
 
 int head_decode(uint16_t version, const uint8_t *payload, size_t n, struct head *ret)

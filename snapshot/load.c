@@ -136,6 +136,15 @@ static void add_report(struct load *l, const char *name, const struct snapshot_r
 
 /* ---- the plan ---- */
 
+static struct window_plan *find_plan(struct load *l, int64_t number)
+{
+    for (uint32_t i = 0; i < l->memory->n; i++)
+        if (l->memory->plan[i].number == number)
+            return &l->memory->plan[i];
+    return NULL;
+}
+
+/* The same, made if it is not there; NULL when there is no room. */
 static struct window_plan *plan_of(struct load *l, int64_t number)
 {
     struct load_memory *m = l->memory;
@@ -164,7 +173,9 @@ static uint64_t pool_bytes_of(const struct head_window *w)
 static void plan_copy(struct load *l, const struct file_look *look, const struct head_window *w,
                       enum place place)
 {
-    struct window_plan *p = plan_of(l, w->number);
+    bool has_times = w->number >= tsdb_window_of(l->db, INT64_MIN) &&
+                     w->number <= tsdb_window_of(l->db, INT64_MAX);
+    struct window_plan *p = has_times ? plan_of(l, w->number) : NULL;
     if (p == NULL || (p->place != IN_NO_FILE && p->generation > look->head.generation))
         return;
     p->place = place;
@@ -358,8 +369,10 @@ static int leave_windows(struct load *l)
 
 static enum load_choice choose(struct load *l, int64_t window, enum place place)
 {
-    const struct window_plan *p = plan_of(l, window);
-    if (p == NULL || p->is_old)
+    const struct window_plan *p = find_plan(l, window);
+    if (p == NULL) /* nobody's: the store says what it thinks of it */
+        return LOAD_TAKE;
+    if (p->is_old)
         return LOAD_IS_OLD;
     return p->is_left || (p->place != place && p->place != IN_NO_FILE) ? LOAD_PASS : LOAD_TAKE;
 }

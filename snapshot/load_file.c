@@ -280,7 +280,7 @@ static int next_frame(struct file_load *l)
         atomic_fetch_add_explicit(&l->progress->bytes,
                                   FRAME_HEADER_BYTES + l->frame.header.payload_bytes,
                                   memory_order_relaxed);
-    if (more == ERR_IO && errno == EIO && l->frames.has_id) {
+    if (more == ERR_IO && errno == EIO) {
         describe(l, "read %s/%s at byte %" PRIu64 ": %s", l->io->place, l->name,
                  l->frames.base + l->frames.end, strerror(errno));
         return 0;

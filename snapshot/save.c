@@ -38,6 +38,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MIB = 1 << 20 };      /* to which a head rounds up what may be a little more or less */
 enum { MEMBERS_MAX = 2048 }; /* of a window whose label sets are written before their blocks */
 
 /* What is taken from the budget. */
@@ -108,7 +109,7 @@ static void begin_head(struct save *s, enum file_kind kind)
         .window_ms = s->window_ms,
         .kind = kind,
         .generation = s->generation,
-        .index_bytes = stats->index_bytes,
+        .index_bytes = (stats->index_bytes + MIB - 1) / MIB * MIB,
         .n_series = stats->series,
         .newest_ms = stats->min_ms <= stats->max_ms ? stats->max_ms : 0,
         .n_open = stats->open.used,

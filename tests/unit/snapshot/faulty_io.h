@@ -12,6 +12,7 @@ struct faulty_io {
     struct io io;
     struct io *inner;
     long fail_at; /* this call (1 = the first) fails; 0 = none */
+    bool is_dead; /* and all that come after it: the process was killed there */
     int fail_errno;
     atomic_long n_calls; /* so far, of all kinds, from any thread */
     size_t most;         /* bytes that one read or write moves; 0 = all */
@@ -28,9 +29,11 @@ static inline struct faulty_io *faulty(struct io *io)
 static inline bool faulty_fails(struct io *io, const char *call)
 {
     struct faulty_io *f = faulty(io);
-    if (atomic_fetch_add(&f->n_calls, 1) + 1 != f->fail_at)
+    long n = atomic_fetch_add(&f->n_calls, 1) + 1;
+    if (n != f->fail_at && !(f->is_dead && f->fail_at > 0 && n > f->fail_at))
         return false;
-    f->failed = call;
+    if (n == f->fail_at)
+        f->failed = call;
     errno = f->fail_errno;
     return true;
 }

@@ -14,6 +14,8 @@ static void given_a_head(void)
                          .n_series = UINT64_MAX,
                          .newest_ms = INT64_MIN,
                          .n_open = UINT64_MAX,
+                         .generation = UINT64_MAX,
+                         .index_bytes = UINT64_MAX - ((1 << 20) - 1),
                          .n_windows = HEAD_WINDOWS_MAX};
     for (uint32_t i = 0; i < HEAD_WINDOWS_MAX; i++) {
         head.windows[i].number = i == 0 ? INT64_MIN : INT64_MAX - HEAD_WINDOWS_MAX + (int64_t)i;
@@ -32,7 +34,7 @@ Test(head, survives)
 {
     struct head back;
     memset(&back, 0, sizeof back);
-    cr_assert_eq(head_decode(bytes, n_bytes, &back), 0);
+    cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n_bytes, &back), 0);
     cr_assert_eq(memcmp(&back, &head, sizeof head), 0);
 }
 
@@ -40,9 +42,12 @@ Test(head, cut_or_longer_is_corrupt)
 {
     struct head back;
     for (size_t n = 0; n < n_bytes; n++)
-        cr_assert_eq(head_decode(bytes, n, &back), ERR_CORRUPT);
-    cr_assert_eq(head_decode(bytes, n_bytes + 1, &back), ERR_CORRUPT);
+        cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n_bytes + 1, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(FORMAT_VERSION_SHARED, bytes, n_bytes, &back), ERR_CORRUPT);
 }
+
+static uint64_t kind = FILE_SNAPSHOT;
 
 static int decode_changed(void)
 {
@@ -54,19 +59,27 @@ static int decode_changed(void)
     encoder_varint(&e, 0);                        /* series */
     encoder_zigzag(&e, 0);                        /* newest */
     encoder_varint(&e, 0);                        /* open */
+    encoder_varint(&e, kind);
+    encoder_varint(&e, 0); /* generation */
+    encoder_varint(&e, 0); /* index */
     encoder_varint(&e, head.n_windows);
     for (uint32_t i = 0; i < head.n_windows; i++) {
         encoder_zigzag(&e, (uint64_t)head.windows[i].number);
         for (int c = 0; c < HEAD_POOLS; c++)
             encoder_varint(&e, 0);
     }
-    return head_decode(bytes, e.n, &back);
+    return head_decode(FORMAT_VERSION, bytes, e.n, &back);
 }
 
 Test(head, limits_hold_at_them_and_not_past_them)
 {
     head.n_windows = 0;
     cr_assert_eq(decode_changed(), 0);
+    kind = FILE_WINDOW;
+    cr_assert_eq(decode_changed(), ERR_CORRUPT, "of no window");
+    kind = FILE_WINDOW + 1;
+    cr_assert_eq(decode_changed(), ERR_CORRUPT);
+    kind = FILE_SNAPSHOT;
     head.window_ms = 0;
     cr_assert_eq(decode_changed(), ERR_CORRUPT);
     head.window_ms = 1;
@@ -80,22 +93,25 @@ Test(head, limits_hold_at_them_and_not_past_them)
     struct head back;
     struct encoder e;
     encoder_init(&e, bytes, HEAD_PAYLOAD_MAX);
-    for (uint64_t i = 0; i < 5; i++)
-        encoder_varint(&e, 2);
+    for (uint64_t i = 0; i < 8; i++)
+        encoder_varint(&e, i == 5 ? FILE_SNAPSHOT : 2);
     encoder_varint(&e, head.n_windows);
     memset(bytes + e.n, 2, sizeof bytes - e.n);
-    cr_assert_eq(head_decode(bytes, e.n + (1u + HEAD_POOLS) * head.n_windows, &back), ERR_CORRUPT);
+    cr_assert_eq(
+        head_decode(FORMAT_VERSION, bytes, e.n + (1u + HEAD_POOLS) * head.n_windows, &back),
+        ERR_CORRUPT);
 }
 
 Test(end, survives)
 {
-    struct end end = {1, 2, 300, UINT64_MAX, 0x0102030405060708}, back;
+    struct end end = {1, 2, 300, UINT64_MAX, 7, 0x0102030405060708}, back;
     struct encoder e;
     encoder_init(&e, bytes, sizeof bytes);
     end_encode(&end, &e);
-    cr_assert_eq(end_decode(bytes, e.n, &back), 0);
+    cr_assert_eq(end_decode(FORMAT_VERSION, bytes, e.n, &back), 0);
     cr_assert_eq(memcmp(&back, &end, sizeof end), 0);
     for (size_t n = 0; n < e.n; n++)
-        cr_assert_eq(end_decode(bytes, n, &back), ERR_CORRUPT);
-    cr_assert_eq(end_decode(bytes, e.n + 1, &back), ERR_CORRUPT);
+        cr_assert_eq(end_decode(FORMAT_VERSION, bytes, n, &back), ERR_CORRUPT);
+    cr_assert_eq(end_decode(FORMAT_VERSION, bytes, e.n + 1, &back), ERR_CORRUPT);
+    cr_assert_eq(end_decode(FORMAT_VERSION_SHARED, bytes, e.n, &back), ERR_CORRUPT);
 }

@@ -85,7 +85,7 @@ Test(save, the_head_says_what_is_needed)
     static struct tsdb_stats stats;
     cr_assert(frame_header_decode(f->bytes, &h));
     cr_assert_eq(h.type, FRAME_HEAD);
-    cr_assert_eq(head_decode(f->bytes + FRAME_HEADER_BYTES, h.payload_bytes, &head), 0);
+    cr_assert_eq(head_decode(h.version, f->bytes + FRAME_HEADER_BYTES, h.payload_bytes, &head), 0);
     tsdb_stats(store.db, &stats);
     cr_assert_eq(head.created_ms, 1700000000000);
     cr_assert_eq(head.window_ms, TEST_WINDOW_MS);
