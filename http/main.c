@@ -6,6 +6,7 @@
  * find nobody waiting and change nothing. A signal that comes while loading is taken afterwards: a
  * half-loaded store must never be saved over a whole snapshot. */
 #include "http/app.h"
+#include "http/check.h"
 #include "http/clock.h"
 #include "http/listen.h"
 #include "http/memory_limit.h"
@@ -354,6 +355,8 @@ int main(int argc, char **argv)
 {
     static struct program program = {.dir_fd = -1};
     char error[CONFIG_ERROR_MAX];
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return check_main(argc - 2, argv + 2);
     switch (config_parse(&program.app.config, argc, argv, error)) {
     case CONFIG_HELP:
         config_help(STDOUT_FILENO);
