@@ -159,8 +159,6 @@ static int make_in(struct directory *d, struct io *from, struct io_file *parent,
     const struct backup b = {from, &parent->io, buffer, detail, detail_bytes};
     char temp[BACKUP_NAME_BYTES + sizeof TEMP_SUFFIX], path[BACKUP_PATH_BYTES];
     const char *place = parent->io.place;
-    struct leftovers l = {parent};
-    (void)parent->io.ops->list(&parent->io, remove_leftover, &l);
     snprintf(temp, sizeof temp, "%s" TEMP_SUFFIX, name);
     int n = snprintf(path, sizeof path, "%s/%s", place, temp);
     if (n >= (int)sizeof path)
@@ -175,6 +173,23 @@ static int make_in(struct directory *d, struct io *from, struct io_file *parent,
     else if (parent->io.ops->sync_dir(&parent->io) < 0)
         err = failed(&b, "sync directory of", place, name);
     return err;
+}
+
+static void clean(struct io_file *parent)
+{
+    struct leftovers l = {parent};
+    (void)parent->io.ops->list(&parent->io, remove_leftover, &l);
+}
+
+void backup_clean(const char *dir)
+{
+    char path[BACKUP_PATH_BYTES];
+    struct io_file parent;
+    int n = snprintf(path, sizeof path, "%s/%s", dir, BACKUP_DIR);
+    if (n >= (int)sizeof path || io_file_open(&parent, path) < 0)
+        return;
+    clean(&parent);
+    io_file_close(&parent);
 }
 
 int backup_make(struct directory *d, const char *dir, const char *name, uint8_t *buffer,
@@ -192,6 +207,7 @@ int backup_make(struct directory *d, const char *dir, const char *name, uint8_t 
     if (io_file_open(&parent, path) < 0)
         err = failed(&b, "open", dir, BACKUP_DIR);
     if (err == 0) {
+        clean(&parent);
         err = make_in(d, &from.io, &parent, name, buffer, detail, detail_bytes);
         if (err == 0 && from.io.ops->sync_dir(&from.io) < 0)
             err = failed(&b, "sync directory of", dir, BACKUP_DIR);

@@ -35,4 +35,7 @@ int backup_files(struct directory *d, struct io *from, struct io *to, uint8_t *b
 int backup_make(struct directory *d, const char *dir, const char *name, uint8_t *buffer,
                 char *detail, size_t detail_bytes) WARN_UNUSED;
 
+/* Removes what a backup that was stopped has left. */
+void backup_clean(const char *dir);
+
 #endif

@@ -80,6 +80,7 @@ int snapshot_load(struct snapshot *s, struct tsdb *db, const struct snapshot_wat
     int err = open_dir(&f, s->dir, ret);
     if (err < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : err;
+    backup_clean(s->dir);
     err = load_directory(db, &f.io, &s->directory, watch, ret);
     close_dir(&f);
     return err;

@@ -31,6 +31,7 @@ void restore_begin(struct restore *r, struct tsdb *db)
     *r = (struct restore){.db = db};
     table_init(&r->timelines, sizeof(struct restored_timeline), db->owner);
     table_init(&r->shared, sizeof(uint32_t), db->owner);
+    db->slots.is_alone = true;
     r->items = arena_span_get(db->arena, db->owner, RESTORE_TIMES * sizeof(*r->items));
 }
 
@@ -457,6 +458,7 @@ void restore_end(struct restore *r)
 {
     struct tsdb *db = r->db;
     restore_pause(r);
+    db->slots.is_alone = false;
     table_release(db->arena, &r->timelines);
     table_release(db->arena, &r->shared);
     if (r->items != NULL)
