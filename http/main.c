@@ -6,6 +6,7 @@
  * find nobody waiting and change nothing. A signal that comes while loading is taken afterwards: a
  * half-loaded store must never be saved over a whole snapshot. */
 #include "http/app.h"
+#include "http/check.h"
 #include "http/clock.h"
 #include "http/listen.h"
 #include "http/memory_limit.h"
@@ -168,34 +169,21 @@ static bool start_server(struct program *p)
     return server_start(&p->server, &options);
 }
 
-static void damaged_paths(const char *dir, char *from, char *to, size_t size)
+static void log_damaged(void *ctx, const char *name, const struct snapshot_report *file,
+                        const char *kept_as)
 {
-    snprintf(from, size, "%s/%s", dir, SNAPSHOT_NAME);
-    snprintf(to, size, "%s/%s.damaged", dir, SNAPSHOT_NAME);
+    (void)ctx;
+    LOG_WARN("Parts of a file were lost.", log_text("file", name),
+             log_u64("frames", file->lost_frames), log_u64("blocks", file->lost_blocks),
+             log_text("detail", file->detail), log_text("kept_as", kept_as));
 }
 
-/* A file whose head cannot be read is moved aside: the next snapshot would replace it. */
-static int set_aside(const char *dir, const struct snapshot_report *r)
+static void log_left(void *ctx, int64_t start_ms, const char *name)
 {
-    char from[CONFIG_ERROR_MAX], to[CONFIG_ERROR_MAX];
-    damaged_paths(dir, from, to, sizeof(from));
-    if (rename(from, to) != 0)
-        return fail("the snapshot cannot be read, and cannot be moved aside either");
-    LOG_WARN("The snapshot cannot be read; starting empty.", log_text("kept_as", to),
-             log_text("detail", r->detail));
-    return 0;
-}
-
-/* One that could be read in part is kept under a second name. */
-static void keep_damaged(const char *dir, const struct snapshot_report *r)
-{
-    char from[CONFIG_ERROR_MAX], to[CONFIG_ERROR_MAX];
-    damaged_paths(dir, from, to, sizeof(from));
-    unlink(to);
-    bool is_kept = link(from, to) == 0;
-    LOG_WARN("Parts of the snapshot were lost.", log_u64("frames", r->lost_frames),
-             log_u64("blocks", r->lost_blocks), log_text("detail", r->detail),
-             log_text("kept_as", is_kept ? to : ""));
+    (void)ctx;
+    LOG_WARN("A window does not fit into memory and stays on disk, until its time is over or there "
+             "is more (--storage.memory-limit).",
+             log_i64("start_ms", start_ms), log_text("file", name));
 }
 
 static int explain_load(const char *dir, int err, const struct snapshot_report *r)
@@ -207,28 +195,29 @@ static int explain_load(const char *dir, int err, const struct snapshot_report *
               "another --storage.path"
         : err == ERR_NO_MEMORY ? "; give more with --storage.memory-limit"
                                : "";
-    snprintf(text, sizeof(text), "the snapshot %.200s/%s cannot be loaded: %s%s%s%s", dir,
-             SNAPSHOT_NAME, tsdb_err_text(err), r->detail[0] ? ": " : "", r->detail, help);
+    snprintf(text, sizeof(text), "the directory %.200s cannot be loaded: %s%s%s%s", dir,
+             tsdb_err_text(err), r->detail[0] ? ": " : "", r->detail, help);
     return fail(text);
 }
 
 static int load_snapshot(struct program *p, const char *dir)
 {
-    struct snapshot_report r = {0};
+    struct saver *saver = &p->app.saver;
+    struct snapshot_report *r = &saver->loaded;
+    const struct snapshot_watch watch = {
+        .progress = &saver->progress, .damaged = log_damaged, .left = log_left};
     int64_t start = clock_boot_ms();
-    int err = snapshot_load(p->app.db, dir, &r);
+    int err = snapshot_load(&saver->files, p->app.db, &watch, r);
     p->app.replay_ms = clock_boot_ms() - start;
     if (err == ERR_NOT_FOUND)
         return 0;
-    if (err == ERR_CORRUPT)
-        return set_aside(dir, &r);
     if (err != 0)
-        return explain_load(dir, err, &r);
-    LOG_INFO("Snapshot loaded.", log_u64("series", r.series), log_u64("samples", r.samples),
-             log_u64("windows", r.windows), log_u64("expired_blocks", r.old_blocks),
+        return explain_load(saver->dir, err, r);
+    LOG_INFO("Snapshot loaded.", log_u64("series", r->series), log_u64("samples", r->samples),
+             log_u64("windows", r->windows), log_u64("window_files", r->window_files),
+             log_u64("left_windows", r->left_windows), log_u64("expired_blocks", r->old_blocks),
+             log_u64("damaged_files", r->damaged_files),
              log_seconds("seconds", (uint64_t)p->app.replay_ms));
-    if (r.lost_frames > 0 || r.lost_blocks > 0)
-        keep_damaged(dir, &r);
     return 0;
 }
 
@@ -366,6 +355,7 @@ static int serve(struct program *p, const sigset_t *signals)
                         "STOPPING=1\nSTATUS=writing the last snapshot\n"
                         "EXTEND_TIMEOUT_USEC=%d000000",
                         NOTIFY_EXTEND_S);
+            saver_hurry(&app->saver);
             server_stop(&p->server);
             ticker_stop(&p->ticker);
             code = final_snapshot(p);
@@ -416,6 +406,8 @@ int main(int argc, char **argv)
 {
     static struct program program = {.dir_fd = -1};
     char error[CONFIG_ERROR_MAX];
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return check_main(argc - 2, argv + 2);
     switch (config_parse(&program.app.config, argc, argv, error)) {
     case CONFIG_HELP:
         config_help(STDOUT_FILENO);

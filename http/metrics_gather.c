@@ -76,6 +76,10 @@ enum family {
     JOURNAL_LOST,
     JOURNAL_LOST_FRAMES,
     JOURNAL_TORN,
+    DAMAGED_FILES,
+    DAMAGED_FRAMES,
+    DAMAGED_BLOCKS,
+    LEFT_WINDOWS,
     WRITE_BYTES,
     WRITE_SAMPLES,
     WRITE_INVALID_LABELS,
@@ -181,6 +185,15 @@ static const struct metric_family families[] = {
                           METRIC_GAUGE},
     [SNAPSHOT_BYTES] = {"hourglass_snapshot_bytes", "Size of the last one.", METRIC_GAUGE},
     [SNAPSHOTS] = {"hourglass_snapshots_total", "Snapshots written.", METRIC_COUNTER},
+    [DAMAGED_FILES] = {"hourglass_storage_damaged_files_total",
+                       "Files of which something was lost at the start.", METRIC_COUNTER},
+    [DAMAGED_FRAMES] = {"hourglass_storage_damaged_frames_total",
+                        "Frames of files that could not be read.", METRIC_COUNTER},
+    [DAMAGED_BLOCKS] = {"hourglass_storage_damaged_blocks_total",
+                        "Blocks that were lost with them, beside those inside.", METRIC_COUNTER},
+    [LEFT_WINDOWS] = {"hourglass_storage_left_windows",
+                      "Windows that are on disk and did not fit into memory at the start.",
+                      METRIC_GAUGE},
     [SNAPSHOTS_FAILED] = {"hourglass_snapshots_failed_total", "Snapshots that failed.",
                           METRIC_COUNTER},
     [JOURNAL_FAILING] = {"hourglass_journal_failing",
@@ -385,6 +398,10 @@ static void gather_snapshot(const struct walk *w, struct app *app)
     }
     emit(w, SNAPSHOTS, (double)atomic_load(&s->n_saved));
     emit(w, SNAPSHOTS_FAILED, (double)atomic_load(&s->n_failed));
+    emit(w, DAMAGED_FILES, (double)s->loaded.damaged_files);
+    emit(w, DAMAGED_FRAMES, (double)s->loaded.lost_frames);
+    emit(w, DAMAGED_BLOCKS, (double)s->loaded.lost_blocks);
+    emit(w, LEFT_WINDOWS, (double)s->loaded.left_windows);
 }
 
 static void gather_syncs(const struct walk *w, const struct journal_stats *j)

@@ -15,7 +15,10 @@ struct recorder;
 struct saver {
     struct tsdb *db;
     struct recorder *recorder; /* its journal is shortened by each snapshot */
-    const char *dir;           /* empty: there are no snapshots */
+    const char *dir; /* empty: there are no snapshots */
+    struct snapshot files;
+    struct snapshot_progress progress; /* of the load */
+    struct snapshot_report loaded;     /* what became of it */
     pthread_mutex_t lock;
     _Atomic int64_t last_success_wall_ms; /* 0 = none yet */
     _Atomic int64_t last_duration_ms;
@@ -33,5 +36,12 @@ static inline bool saver_is_on(const struct saver *s)
 /* Writes a snapshot now, after one that is being written, and logs what became of it. 0 or an
  * error of snapshot_save; ret says what was written or why not. saver_is_on must hold. */
 int saver_save(struct saver *s, struct snapshot_report *ret) WARN_UNUSED;
+
+/* The same, and a backup of it (snapshot/backup.h); ret_name is its name. */
+int saver_backup(struct saver *s, char ret_name[BACKUP_NAME_BYTES],
+                 struct snapshot_report *ret) WARN_UNUSED;
+
+/* A snapshot that is being written is waited for: it goes on as fast as the disk is. Any thread. */
+void saver_hurry(struct saver *s);
 
 #endif

@@ -14,6 +14,7 @@ enum {
     FORMAT_VERSION_MIN = 2, /* what is read: 1 was never released */
 
     FORMAT_VERSION_SHARED = 3,   /* from here on blocks may share their values */
+    FORMAT_VERSION_WINDOWS = 4,  /* and windows may have files of their own */
     FORMAT_VERSION_HASH_KEY = 4, /* and the head has what label sets are hashed with */
 
     FRAME_MAGIC_BYTES = 4,
@@ -30,6 +31,11 @@ enum {
 
     HEAD_WINDOWS_MAX = WINDOWS_MAX + 2,
     HEAD_POOLS = TSDB_POOLS,
+};
+
+enum file_kind {
+    FILE_SNAPSHOT = 0, /* windows that have no file of their own; label sets of all */
+    FILE_WINDOW = 1,   /* one window, with its label sets */
 };
 
 enum frame_type {
@@ -49,7 +55,7 @@ enum {
     SHARED_RECORD_MAX = 3 * VARINT_BYTES_MAX + COLUMN_BYTES_MAX,
     TAIL_RECORD_MAX = 3 * VARINT_BYTES_MAX + 2 + 2 * BLOCK_SAMPLES_MAX * VARINT_BYTES_MAX,
     HEAD_PAYLOAD_MAX =
-        VARINT_BYTES_MAX * (6 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)) + SERIES_HASH_KEY_BYTES,
+        VARINT_BYTES_MAX * (9 + HEAD_WINDOWS_MAX * (1 + HEAD_POOLS)) + SERIES_HASH_KEY_BYTES,
 };
 
 _Static_assert(FRAME_FILL_BYTES + SERIES_RECORD_MAX <= FRAME_PAYLOAD_MAX,

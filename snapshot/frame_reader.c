@@ -16,6 +16,9 @@
 
 #include <string.h>
 
+/* What the disk cannot read costs this much of what is before it, at most. */
+enum { READ_BYTES = 16 * 1024 };
+
 void frame_reader_init(struct frame_reader *r, struct io *io, int handle, uint8_t *buffer)
 {
     *r = (struct frame_reader){
@@ -37,14 +40,14 @@ static int fill(struct frame_reader *r, size_t n)
     r->base += r->start;
     r->end -= r->start;
     r->start = 0;
-    size_t room = FRAME_BUFFER_BYTES - r->end;
-    size_t got = 0;
-    int err = io_read_full(r->io, r->handle, r->buffer + r->end, room, &got);
-    if (err < 0)
-        return err;
-    r->end += got;
-    r->is_at_eof = got < room;
-    return 0;
+    int err = 0;
+    while (err == 0 && r->end < FRAME_BUFFER_BYTES && !r->is_at_eof) {
+        size_t room = size_min(FRAME_BUFFER_BYTES - r->end, READ_BYTES), got = 0;
+        err = io_read_full(r->io, r->handle, r->buffer + r->end, room, &got);
+        r->end += got;
+        r->is_at_eof = err == 0 && got < room;
+    }
+    return buffered(r) >= n ? 0 : err; /* an error behind what is wanted is met again */
 }
 
 static void mark_damage(struct frame_reader *r)

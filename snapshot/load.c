@@ -1,386 +1,583 @@
-/* Reading a snapshot.
+/* Reading a directory.
  *
- * One pass, frame by frame through one buffer, straight into the store through the functions that
- * ingest uses. The file is in time order, so the windows are filled one after the other, as they
- * were in life.
+ * First a look at each file (look.h): is it of this format and window length, which generation has
+ * it, which windows, how much memory do these take. From that follows everything else before
+ * anything is loaded: which copy of a window counts, which windows are no longer kept, and which do
+ * not fit. Then one pass through the snapshot, whose series frames come first, so that series get
+ * their ids in the order that they had; and where a window has a file of its own, that is read in
+ * between. So windows are filled one after the other, as they were in life, and the pages are the
+ * same.
  *
- * Nothing in the file is believed. The frame reader vouches for bytes (checksums), the frame
- * decoders for form (sizes within limits and within the payload), the store for meaning (labels in
- * order, a block decodes to what it says). What fails one of the three is left out, counted, and
- * the first of it described; the rest is loaded. A frame that is malformed behind a right checksum
- * was made by a faulty or a hostile writer: what came before the fault is kept.
- *
- * The head is wanted for three things that can be done without: another window length is found
- * before anything is loaded, windows that are older than this store keeps are passed over instead
- * of being loaded and dropped, and label sets are hashed with the same key, so that the table of
- * series has the same size. Each frame says by itself of which file, version and window length it
- * is. A file with a damaged head loads. */
+ * What does not fit. A process that has to live in less memory than the one before keeps the newest
+ * windows. The others stay where they are: in their files, until their time is over. A window that
+ * only the snapshot has is copied into a file of its own first, frame by frame, or the next
+ * snapshot would be its end. (To keep the old snapshot under another name would have been less work
+ * here, and a third kind of file for everybody else.) The store must then take no sample of such a
+ * window, or there would be two copies that are both good. */
 #include "snapshot/load.h"
 
-#include "snapshot/frame.h"
-#include "snapshot/head.h"
-#include "snapshot/number_map.h"
-#include "snapshot/series_frame.h"
-#include "snapshot/window_frame.h"
-#include "tsdb/dump.h"
+#include "snapshot/load_file.h"
+#include "snapshot/look.h"
+#include "snapshot/split.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    SPARE_SHARE = 64,      /* of the limit: what a store takes that no head knows of */
+    BYTES_A_SERIES = 600,  /* where the head does not say what series take, */
+    BYTES_A_FILE_BYTE = 2, /* and where it is lost, what a window takes */
+    LOOKS_MAX = DIRECTORY_WINDOWS_MAX,
+};
+
+enum place { IN_NO_FILE, IN_SNAPSHOT, IN_OWN_FILE };
+
+struct window_plan {
+    int64_t number;
+    enum place place; /* where the copy is that counts */
+    bool is_old;
+    bool is_left;
+    bool was_damaged;
+    uint64_t generation, file_bytes, memory_bytes;
+};
+
 /* What is taken from the budget. */
 struct load_memory {
-    uint8_t buffer[FRAME_BUFFER_BYTES];
-    struct symbol symbols[SYMBOLS_MAX];
-    struct series_reader series;
-    struct window_reader window;
-    struct window_record record;
-    struct head head;
+    uint8_t buffers[2][FRAME_BUFFER_BYTES]; /* of the snapshot, and of a window's file */
+    struct load_decoders decoders;
+    struct file_look look;
+    struct split_memory split;
+    uint32_t n;
+    struct window_plan plan[LOOKS_MAX + HEAD_WINDOWS_MAX]; /* by number, ascending */
 };
 
 struct load {
     struct tsdb *db;
-    struct restore restore;
     struct io *io;
+    struct directory *directory;
+    const struct snapshot_watch *watch;
     struct snapshot_report *report;
     struct load_memory *memory;
-    struct frame_reader frames;
-    struct number_map ids;
-    struct end counted;    /* records decoded so far */
-    bool has_newest;       /* the head was read: */
-    int64_t newest_window; /* the newest of the file */
-    bool has_end;
-    bool has_window; /* records of last_window were restored */
-    int64_t last_window;
+    struct restore restore;
+    bool has_snapshot;
+    uint64_t snapshot_generation, snapshot_bytes;
+    uint64_t index_bytes, open_bytes, index_generation; /* as the newest head says */
+    bool has_hash_key; /* of the process that wrote the files: tables of the same size */
+    uint8_t hash_key[SERIES_HASH_KEY_BYTES];
 };
 
-/* Keeps the first description only. errno stays as it is. */
-PRINTF_LIKE(2, 3) static void describe(struct load *l, const char *format, ...)
+static int fail(struct load *l, int err, const char *call, const char *name)
 {
-    if (l->report->detail[0])
-        return;
     int saved = errno;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(l->report->detail, sizeof l->report->detail, format, args);
-    va_end(args);
+    snprintf(l->report->detail, sizeof l->report->detail, "%s %s/%s: %s", call, l->io->place, name,
+             strerror(saved));
     errno = saved;
-}
-
-/* An error that ends the load matters more than damage before it. */
-static void forget_detail(struct load *l)
-{
-    l->report->detail[0] = '\0';
-}
-
-static int io_failed(struct load *l, const char *call)
-{
-    forget_detail(l);
-    describe(l, "%s %s/%s: %s", call, l->io->place, SNAPSHOT_NAME, strerror(errno));
-    return ERR_IO;
-}
-
-static int wrong_window(struct load *l, int64_t window_ms)
-{
-    forget_detail(l);
-    describe(l, "%s/%s was written with windows of %" PRId64 " ms, ours are of %" PRId64 " ms",
-             l->io->place, SNAPSHOT_NAME, window_ms, tsdb_options(l->db)->window_ms);
-    return ERR_WRONG_WINDOW;
-}
-
-static int unknown_version(struct load *l, int err)
-{
-    forget_detail(l);
-    if (err == ERR_NEWER_FORMAT)
-        describe(l, "%s/%s was written by a newer version", l->io->place, SNAPSHOT_NAME);
-    else
-        describe(l, "%s/%s has format %u; this version reads %d and writes %d", l->io->place,
-                 SNAPSHOT_NAME, l->frames.version, FORMAT_VERSION_MIN, FORMAT_VERSION);
     return err;
 }
 
-static void lost_frame(struct load *l, const struct frame *f, const char *why)
+/* ---- what is lost ---- */
+
+static void damaged_name(const char *name, char ret[2 * FILE_NAME_BYTES])
 {
+    snprintf(ret, 2 * FILE_NAME_BYTES, "%s" SNAPSHOT_DAMAGED_SUFFIX, name);
+}
+
+static void tell_damage(struct load *l, const char *name, const struct snapshot_report *file,
+                        const char *kept_as)
+{
+    l->report->damaged_files++;
+    if (l->watch != NULL && l->watch->damaged != NULL)
+        l->watch->damaged(l->watch->ctx, name, file, kept_as);
+}
+
+/* A file of which no frame can be read is moved aside: the next save would replace it. */
+static int set_aside(struct load *l, const char *name)
+{
+    struct snapshot_report file = {.lost_frames = 1};
+    char kept_as[2 * FILE_NAME_BYTES];
+    damaged_name(name, kept_as);
+    if (l->io->ops->rename(l->io, name, kept_as) < 0)
+        return fail(l, ERR_IO, "rename", name);
+    snprintf(file.detail, sizeof file.detail, "%s/%s is not a snapshot", l->io->place, name);
+    if (l->report->detail[0] == '\0')
+        memcpy(l->report->detail, file.detail, sizeof file.detail);
     l->report->lost_frames++;
-    describe(l, "frame %" PRIu32 " at byte %" PRIu64 ": %s", f->header.number, f->offset, why);
-}
-
-/* 0, or an error that ends the load. */
-static int load_series(struct load *l, const struct frame *f)
-{
-    struct series_reader *r = &l->memory->series;
-    int64_t window_ms = 0;
-    int more =
-        series_reader_init(r, f->payload, f->header.payload_bytes, l->memory->symbols, &window_ms);
-    if (more == 0 && window_ms != tsdb_options(l->db)->window_ms)
-        return wrong_window(l, window_ms);
-    uint32_t number, series;
-    struct labels ls;
-    while (more >= 0 && (more = series_reader_next(r, &number, &ls)) > 0) {
-        l->counted.n_series++;
-        int err = restore_series(&l->restore, &ls, &series);
-        if (err == 0)
-            err = number_map_add(&l->ids, number, series);
-        if (err == ERR_NO_MEMORY)
-            return err;
-        if (err < 0)
-            describe(l, "series %" PRIu32 " in frame %" PRIu32 ": %s", number, f->header.number,
-                     tsdb_err_text(err));
-        else
-            l->report->series++;
-    }
-    if (more < 0)
-        lost_frame(l, f, "malformed series");
+    tell_damage(l, name, &file, kept_as);
     return 0;
 }
 
-/* True when the store would not keep it beside the file's newest: it keeps n_windows, and one that
- * has been opened ahead of the clock. */
-static bool is_old_window(const struct load *l, int64_t window)
+/* One that could be read in part is kept under a second name. */
+static void keep_damaged(struct load *l, const char *name, const struct snapshot_report *file)
 {
-    return l->has_newest && window < l->newest_window &&
-           (uint64_t)l->newest_window - (uint64_t)window > tsdb_options(l->db)->n_windows;
+    char kept_as[2 * FILE_NAME_BYTES];
+    damaged_name(name, kept_as);
+    (void)l->io->ops->remove(l->io, kept_as);
+    bool is_kept = l->io->ops->link(l->io, name, l->io, kept_as) == 0;
+    tell_damage(l, name, file, is_kept ? kept_as : "");
 }
 
-/* The others are what blocks and tails refer to. */
-static bool is_of_series(const struct window_record *record)
+static void add_report(struct load *l, const char *name, const struct snapshot_report *file)
 {
-    return record->kind == RECORD_BLOCK || record->kind == RECORD_TAIL;
+    struct snapshot_report *r = l->report;
+    r->series += file->series;
+    r->blocks += file->blocks;
+    r->tails += file->tails;
+    r->samples += file->samples;
+    r->file_bytes += file->file_bytes;
+    r->windows += file->windows;
+    r->lost_frames += file->lost_frames;
+    r->lost_blocks += file->lost_blocks;
+    r->old_blocks += file->old_blocks;
+    if (r->detail[0] == '\0')
+        memcpy(r->detail, file->detail, sizeof file->detail);
+    if (file->lost_frames + file->lost_blocks > 0)
+        keep_damaged(l, name, file);
 }
 
-/* Counts a record of a window that the store does not keep. */
-static int pass_over(struct load *l, const struct window_record *record)
+/* ---- the plan ---- */
+
+static struct window_plan *find_plan(struct load *l, int64_t number)
 {
-    l->report->old_blocks += is_of_series(record);
-    return 0;
+    for (uint32_t i = 0; i < l->memory->n; i++)
+        if (l->memory->plan[i].number == number)
+            return &l->memory->plan[i];
+    return NULL;
 }
 
-static int restore_record(struct load *l, const struct window_record *record, uint32_t series)
+/* The same, made if it is not there; NULL when there is no room. */
+static struct window_plan *plan_of(struct load *l, int64_t number)
 {
-    switch (record->kind) {
-    case RECORD_TIMES:
-        return restore_times(&l->restore, &record->times);
-    case RECORD_SHARED:
-        return restore_shared(&l->restore, &record->shared);
-    case RECORD_TAIL:
-        return restore_tail(&l->restore, series, &record->tail);
-    default:
-        return restore_block(&l->restore, series, &record->block);
-    }
+    struct load_memory *m = l->memory;
+    uint32_t at = 0;
+    while (at < m->n && m->plan[at].number < number)
+        at++;
+    if (at < m->n && m->plan[at].number == number)
+        return &m->plan[at];
+    if (m->n == ARRAY_LEN(m->plan))
+        return NULL;
+    memmove(&m->plan[at + 1], &m->plan[at], (m->n - at) * sizeof *m->plan);
+    m->n++;
+    m->plan[at] = (struct window_plan){.number = number};
+    return &m->plan[at];
 }
 
-static void loaded(struct load *l, const struct window_record *record, uint32_t n_samples)
+static uint64_t pool_bytes_of(const struct head_window *w)
 {
-    int64_t window = l->memory->window.window;
-    l->report->tails += record->kind == RECORD_TAIL;
-    l->report->blocks += record->kind == RECORD_BLOCK;
-    l->report->samples += n_samples;
-    if (!l->has_window || l->last_window != window)
-        l->report->windows++;
-    l->has_window = true;
-    l->last_window = window;
+    uint64_t bytes = 0;
+    for (unsigned c = 0; c < HEAD_POOLS; c++)
+        bytes += w->slots[c] <= UINT32_MAX ? w->slots[c] * tsdb_pool_bytes(c) : 0;
+    return bytes;
 }
 
-static void lost_record(struct load *l, const struct frame *f, const struct window_record *record,
-                        const char *why)
+/* A copy in a file of its own counts also when the generations are equal: it was split off. */
+static void plan_copy(struct load *l, const struct file_look *look, const struct head_window *w,
+                      enum place place)
 {
-    if (!is_of_series(record)) {
-        describe(l, "%s in frame %" PRIu32 " at byte %" PRIu64 ": %s",
-                 record->kind == RECORD_TIMES ? "times" : "shared values", f->header.number,
-                 f->offset, why);
+    bool has_times = w->number >= tsdb_window_of(l->db, INT64_MIN) &&
+                     w->number <= tsdb_window_of(l->db, INT64_MAX);
+    struct window_plan *p = has_times ? plan_of(l, w->number) : NULL;
+    if (p == NULL || (p->place != IN_NO_FILE && p->generation > look->head.generation))
         return;
-    }
-    l->report->lost_blocks++;
-    describe(l, "series %" PRIu32 " in frame %" PRIu32 " at byte %" PRIu64 ": %s", record->number,
-             f->header.number, f->offset, why);
+    p->place = place;
+    p->generation = look->head.generation;
+    p->file_bytes = look->file_bytes / look->head.n_windows;
+    p->memory_bytes =
+        look->has_head ? pool_bytes_of(w) : p->file_bytes * (uint64_t)BYTES_A_FILE_BYTE;
 }
 
-static int load_record(struct load *l, const struct frame *f, const struct window_record *record)
+static void plan_file(struct load *l, const struct file_look *look, enum place place)
 {
-    uint32_t series = 0, n_samples = 0;
-    int64_t window = l->memory->window.window;
-    if (record->kind == RECORD_TAIL)
-        n_samples = record->tail.n;
-    else if (record->kind == RECORD_BLOCK)
-        n_samples = record->block.n_samples;
-    l->counted.n_tails += record->kind == RECORD_TAIL;
-    l->counted.n_blocks += record->kind == RECORD_BLOCK;
-    l->counted.n_samples += n_samples;
-    if (is_old_window(l, window))
-        return pass_over(l, record);
-    if (is_of_series(record) && !number_map_find(&l->ids, record->number, &series)) {
-        lost_record(l, f, record, "is not in the file");
-        return 0;
-    }
-    int err = restore_window(&l->restore, window);
-    if (err == 0)
-        err = restore_record(l, record, series);
-    if (err == ERR_NO_MEMORY)
-        return err;
-    if (err == ERR_TOO_OLD)
-        return pass_over(l, record);
+    const struct head *h = &look->head;
+    if (h->generation > l->directory->generation)
+        l->directory->generation = h->generation;
+    for (uint32_t i = 0; i < h->n_windows; i++)
+        plan_copy(l, look, &h->windows[i], place);
+    if (!look->has_head || h->generation < l->index_generation)
+        return;
+    uint64_t series_bytes = h->n_series <= UINT32_MAX ? h->n_series * (uint64_t)BYTES_A_SERIES : 0;
+    l->index_generation = h->generation;
+    l->index_bytes = h->index_bytes > 0 ? h->index_bytes : series_bytes;
+    l->open_bytes = h->n_open <= UINT32_MAX ? h->n_open * SIZE_CLASS_STEP_BYTES : 0;
+}
+
+/* ---- looking ---- */
+
+static int refuse(struct load *l, const char *name, int err)
+{
+    const struct file_look *look = &l->memory->look;
+    char *detail = l->report->detail;
+    size_t size = sizeof l->report->detail;
+    if (err == ERR_NEWER_FORMAT)
+        snprintf(detail, size, "%s/%s was written by a newer version", l->io->place, name);
+    else if (err == ERR_OLDER_FORMAT)
+        snprintf(detail, size, "%s/%s has format %u; this version reads %d and writes %d",
+                 l->io->place, name, look->version, FORMAT_VERSION_MIN, FORMAT_VERSION);
+    else if (err == ERR_WRONG_WINDOW)
+        snprintf(detail, size,
+                 "%s/%s was written with windows of %" PRId64 " ms, ours are of %" PRId64 " ms",
+                 l->io->place, name, look->head.window_ms, tsdb_options(l->db)->window_ms);
+    return err == ERR_IO ? fail(l, err, "read", name) : err;
+}
+
+/* The last one counts, which is the snapshot's if there is one. */
+static void note_hash_key(struct load *l, const uint8_t key[SERIES_HASH_KEY_BYTES])
+{
+    l->has_hash_key = true;
+    memcpy(l->hash_key, key, sizeof l->hash_key);
+}
+
+/* 1 = there it is, 0 = there is nothing to be read, or an error. */
+static int look_at(struct load *l, const char *name)
+{
+    struct file_look *look = &l->memory->look;
+    int err = file_look(l->io, name, l->memory->buffers[1], look);
     if (err == ERR_NOT_FOUND)
-        lost_record(l, f, record, "refers to times or values that are missing");
-    else if (err < 0)
-        lost_record(l, f, record, tsdb_err_text(err));
-    else if (is_of_series(record))
-        loaded(l, record, n_samples);
+        return 0;
+    if (err == ERR_CORRUPT)
+        return set_aside(l, name);
+    if (err == 0 && look->head.window_ms != 0 &&
+        look->head.window_ms != tsdb_options(l->db)->window_ms)
+        err = ERR_WRONG_WINDOW;
+    if (err == 0 && look->head.has_hash_key)
+        note_hash_key(l, look->head.hash_key);
+    return err == 0 ? 1 : refuse(l, name, err);
+}
+
+/* A snapshot without head and end is likely the newest file: it was written last. */
+static int look_at_snapshot(struct load *l)
+{
+    struct file_look *look = &l->memory->look;
+    int found = l->has_snapshot ? look_at(l, SNAPSHOT_NAME) : 0;
+    l->has_snapshot = found > 0;
+    if (found <= 0)
+        return found;
+    if (!look->has_head && look->head.generation == 0 && look->version >= FORMAT_VERSION_WINDOWS)
+        look->head.generation = l->directory->generation + 1;
+    l->snapshot_generation = look->head.generation;
+    l->snapshot_bytes = look->file_bytes;
+    plan_file(l, look, IN_SNAPSHOT);
     return 0;
 }
 
-static int load_window(struct load *l, const struct frame *f)
+/* Of which window it is, its name says; one with a head that says otherwise is not ours. */
+static int look_at_window(struct load *l, struct directory_window *dw)
 {
-    struct window_reader *r = &l->memory->window;
-    int more = window_reader_init(r, f->header.version, f->payload, f->header.payload_bytes);
-    if (more == 0 && r->window_ms != tsdb_options(l->db)->window_ms)
-        return wrong_window(l, r->window_ms);
-    while (more >= 0 && (more = window_reader_next(r, &l->memory->record)) > 0) {
-        int err = load_record(l, f, &l->memory->record);
+    struct file_look *look = &l->memory->look;
+    struct head *h = &look->head;
+    char name[FILE_NAME_BYTES];
+    directory_window_name(dw->number, name);
+    int found = look_at(l, name);
+    if (found > 0 && look->has_head &&
+        (h->kind != FILE_WINDOW || h->windows[0].number != dw->number))
+        found = set_aside(l, name);
+    dw->has_file = found > 0;
+    if (found <= 0)
+        return found;
+    if (!look->has_head) {
+        h->n_windows = 1;
+        h->windows[0] = (struct head_window){.number = dw->number};
+    }
+    dw->generation = h->generation;
+    plan_file(l, look, IN_OWN_FILE);
+    return 0;
+}
+
+static int look_at_all(struct load *l)
+{
+    struct directory *d = l->directory;
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < d->n; i++)
+        err = look_at_window(l, &d->windows[i]);
+    for (uint32_t i = d->n; i-- > 0;)
+        if (!d->windows[i].has_file)
+            directory_drop(d, &d->windows[i]);
+    return err == 0 ? look_at_snapshot(l) : err;
+}
+
+/* ---- what is kept, and what fits ---- */
+
+/* The store keeps n_windows beside the newest, and one that has been opened ahead of the clock. */
+static void plan_old(struct load *l)
+{
+    struct load_memory *m = l->memory;
+    for (uint32_t i = 0; i < m->n; i++)
+        m->plan[i].is_old = (uint64_t)m->plan[m->n - 1].number - (uint64_t)m->plan[i].number >
+                            tsdb_options(l->db)->n_windows;
+}
+
+/* From the newest back, as far as memory goes. Without a single one there is nothing to start with:
+ * the load then says that memory is too small. */
+static void plan_left(struct load *l)
+{
+    struct load_memory *m = l->memory;
+    const struct budget *b = tsdb_arena(l->db)->budget;
+    uint64_t used = atomic_load(&b->used_bytes);
+    uint64_t needed = used + l->index_bytes + l->open_bytes + b->limit_bytes / SPARE_SHARE;
+    bool is_full = false;
+    for (uint32_t i = m->n; i-- > 0 && !m->plan[i].is_old;) {
+        needed += m->plan[i].memory_bytes;
+        is_full = is_full || (needed > b->limit_bytes && i + 1 < m->n);
+        m->plan[i].is_left = is_full;
+    }
+}
+
+static void tell_left(struct load *l, const struct window_plan *p)
+{
+    char name[FILE_NAME_BYTES];
+    directory_window_name(p->number, name);
+    l->report->left_windows++;
+    if (l->watch != NULL && l->watch->left != NULL)
+        l->watch->left(l->watch->ctx,
+                       (int64_t)((uint64_t)p->number * (uint64_t)tsdb_options(l->db)->window_ms),
+                       name);
+}
+
+/* Sees to it that a window that stays on disk is in a file of its own. */
+static int leave_window(struct load *l, struct window_plan *p)
+{
+    struct directory_window *dw = directory_make(l->directory, p->number);
+    if (dw == NULL)
+        return 0; /* older than all that there is room for */
+    if (p->place == IN_SNAPSHOT) {
+        const struct split_request request = {
+            .io = l->io,
+            .window = p->number,
+            .window_ms = tsdb_options(l->db)->window_ms,
+            .generation = p->generation,
+            .index_bytes = l->index_bytes,
+            .buffers = {l->memory->buffers[0], l->memory->buffers[1]},
+            .memory = &l->memory->split,
+        };
+        int err = split_window(&request, l->report->detail, sizeof l->report->detail);
         if (err < 0)
             return err;
     }
-    if (more < 0)
-        lost_frame(l, f, "malformed record");
+    dw->has_file = dw->is_left = true;
+    dw->generation = p->generation;
+    tell_left(l, p);
     return 0;
 }
 
-static int load_head(struct load *l, const struct frame *f)
+static int leave_windows(struct load *l)
 {
-    struct head *h = &l->memory->head;
-    if (head_decode(f->header.version, f->payload, f->header.payload_bytes, h) < 0) {
-        lost_frame(l, f, "malformed head");
-        return 0;
-    }
-    if (h->window_ms != tsdb_options(l->db)->window_ms)
-        return wrong_window(l, h->window_ms);
-    if (h->has_hash_key)
-        restore_hash_key(&l->restore, h->hash_key);
-    if (h->n_windows > 0) {
-        l->has_newest = true;
-        l->newest_window = h->windows[h->n_windows - 1].number;
-    }
-    return 0;
-}
-
-static int load_end(struct load *l, const struct frame *f)
-{
-    struct end end;
-    l->has_end = true;
-    if (end_decode(f->payload, f->header.payload_bytes, &end) < 0) {
-        lost_frame(l, f, "malformed end");
-        return 0;
-    }
-    l->counted.digest = f->digest_before;
-    bool is_whole = l->frames.n_lost == 0 && l->report->lost_frames == 0;
-    if (is_whole && memcmp(&end, &l->counted, sizeof end) != 0)
-        describe(l, "the totals at the end of the file are not those of what is in it");
-    return 0;
-}
-
-static int load_frame(struct load *l, const struct frame *f)
-{
-    switch (f->header.type) {
-    case FRAME_HEAD:
-        return load_head(l, f);
-    case FRAME_SERIES:
-        return load_series(l, f);
-    case FRAME_WINDOW:
-        return load_window(l, f);
-    case FRAME_END:
-        return load_end(l, f);
-    default:
-        lost_frame(l, f, "unknown type");
-        return 0;
-    }
-}
-
-/* Says what the frame reader had to skip, before what that brings about. */
-static void describe_damage(struct load *l)
-{
-    if (l->frames.is_damaged)
-        describe(l, "damaged at byte %" PRIu64, l->frames.damaged_at);
-    else if (l->frames.n_lost > 0)
-        describe(l, "%" PRIu64 " frames are missing", l->frames.n_lost);
-}
-
-static void report_damage(struct load *l)
-{
-    struct frame_reader *r = &l->frames;
-    l->report->file_bytes = r->base + (l->has_end ? r->start : r->end);
-    l->report->lost_frames += r->n_lost;
-    if (!l->has_end)
-        l->report->lost_frames++;
-    if (!l->has_end && (r->is_cut || !r->is_damaged)) {
-        describe(l, "cut short at byte %" PRIu64, l->report->file_bytes);
-        return;
-    }
-    describe_damage(l);
-}
-
-static int load_frames(struct load *l)
-{
-    int more = 0;
+    struct load_memory *m = l->memory;
     int err = 0;
-    struct frame f;
-    while (err == 0 && !l->has_end && (more = frame_reader_next(&l->frames, &f)) > 0) {
-        describe_damage(l);
-        err = load_frame(l, &f);
+    int64_t floor = INT64_MIN;
+    for (uint32_t i = 0; err == 0 && i < m->n; i++) {
+        if (!m->plan[i].is_left)
+            continue;
+        err = leave_window(l, &m->plan[i]);
+        floor = m->plan[i].number + 1;
     }
-    if (err == ERR_NO_MEMORY) {
-        forget_detail(l);
-        describe(l, "no memory for frame %" PRIu32 " at byte %" PRIu64 " of %s/%s", f.header.number,
-                 f.offset, l->io->place, SNAPSHOT_NAME);
+    if (err == 0 && floor != INT64_MIN)
+        restore_floor(&l->restore, floor);
+    return err;
+}
+
+/* ---- loading ---- */
+
+static enum load_choice choose(struct load *l, int64_t window, enum place place)
+{
+    const struct window_plan *p = find_plan(l, window);
+    if (p == NULL) /* nobody's: the store says what it thinks of it */
+        return LOAD_TAKE;
+    if (p->is_old)
+        return LOAD_IS_OLD;
+    return p->is_left || (p->place != place && p->place != IN_NO_FILE) ? LOAD_PASS : LOAD_TAKE;
+}
+
+static enum load_choice choose_in_snapshot(void *ctx, int64_t window)
+{
+    return choose(ctx, window, IN_SNAPSHOT);
+}
+
+struct own_file {
+    struct load *load;
+    int64_t window;
+};
+
+static enum load_choice choose_in_own_file(void *ctx, int64_t window)
+{
+    const struct own_file *own = ctx;
+    return window == own->window ? LOAD_TAKE : LOAD_PASS;
+}
+
+static void begin_file(struct load *l, struct file_load *f, const char *name, int buffer)
+{
+    struct snapshot_progress *progress = l->watch != NULL ? l->watch->progress : NULL;
+    *f = (struct file_load){
+        .db = l->db,
+        .restore = &l->restore,
+        .io = l->io,
+        .name = name,
+        .decoders = &l->memory->decoders,
+        .buffer = l->memory->buffers[buffer],
+        .progress = progress,
+    };
+}
+
+static int load_window_file(struct load *l, struct window_plan *p)
+{
+    struct own_file own = {l, p->number};
+    struct file_load f;
+    char name[FILE_NAME_BYTES];
+    directory_window_name(p->number, name);
+    begin_file(l, &f, name, 1);
+    f.choose = choose_in_own_file;
+    f.ctx = &own;
+    int err = file_load_open(&f);
+    if (err == 0) {
+        err = file_load_until(&f, INT64_MAX);
+        file_load_close(&f);
     }
+    p->was_damaged = f.report.lost_frames + f.report.lost_blocks > 0;
+    f.report.series = 0; /* the snapshot has counted them, or they are counted at the end */
+    add_report(l, name, &f.report);
+    if (err < 0)
+        memcpy(l->report->detail, f.report.detail, sizeof f.report.detail);
+    l->report->window_files++;
+    return err;
+}
+
+static void note_window_done(struct load *l)
+{
+    if (l->watch != NULL && l->watch->progress != NULL)
+        atomic_fetch_add(&l->watch->progress->windows, 1);
+}
+
+/* The windows in time order. The snapshot's label sets are read before the first. */
+static int load_windows(struct load *l, struct file_load *snapshot)
+{
+    struct load_memory *m = l->memory;
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < m->n; i++) {
+        struct window_plan *p = &m->plan[i];
+        if (snapshot != NULL && p->place == IN_SNAPSHOT)
+            err = file_load_until(snapshot, p->number);
+        else if (snapshot != NULL)
+            err = file_load_until(snapshot, p->number - (p->number > INT64_MIN));
+        if (err < 0 && snapshot != NULL)
+            memcpy(l->report->detail, snapshot->report.detail, sizeof snapshot->report.detail);
+        if (err == 0 && p->place == IN_OWN_FILE && !p->is_old && !p->is_left)
+            err = load_window_file(l, p);
+        l->report->old_files += p->place == IN_OWN_FILE && p->is_old;
+        note_window_done(l);
+    }
+    return err;
+}
+
+static int load_files(struct load *l)
+{
+    struct file_load snapshot;
+    if (!l->has_snapshot)
+        return load_windows(l, NULL);
+    begin_file(l, &snapshot, SNAPSHOT_NAME, 0);
+    snapshot.choose = choose_in_snapshot;
+    snapshot.ctx = l;
+    int err = file_load_open(&snapshot);
+    if (err < 0) {
+        memcpy(l->report->detail, snapshot.report.detail, sizeof snapshot.report.detail);
+        return err;
+    }
+    err = load_windows(l, &snapshot);
+    if (err == 0) {
+        err = file_load_until(&snapshot, INT64_MAX);
+        if (err < 0)
+            memcpy(l->report->detail, snapshot.report.detail, sizeof snapshot.report.detail);
+    }
+    file_load_close(&snapshot);
+    if (err == 0)
+        add_report(l, SNAPSHOT_NAME, &snapshot.report);
+    return err;
+}
+
+/* ---- what the directory is now ---- */
+
+/* A window's file is good as it stands if all that it holds is in memory, and nothing else. */
+static void note_changes(struct load *l)
+{
+    static struct tsdb_stats stats;
+    tsdb_stats(l->db, &stats);
+    l->report->series = stats.series;
+    for (uint32_t i = 0; i < l->memory->n; i++) {
+        const struct window_plan *p = &l->memory->plan[i];
+        struct directory_window *dw = directory_find(l->directory, p->number);
+        if (dw == NULL)
+            continue;
+        dw->file_changes = UINT64_MAX;
+        for (uint32_t k = 0; k < stats.n_windows; k++)
+            if (p->place == IN_OWN_FILE && !p->was_damaged && stats.windows[k].number == p->number)
+                dw->file_changes = stats.windows[k].changes;
+        l->report->old_files += p->place == IN_SNAPSHOT && dw->has_file && !dw->is_left;
+    }
+}
+
+static void begin_progress(struct load *l)
+{
+    struct snapshot_progress *p = l->watch != NULL ? l->watch->progress : NULL;
+    uint64_t bytes = l->snapshot_bytes;
+    for (uint32_t i = 0; i < l->memory->n; i++)
+        if (l->memory->plan[i].place == IN_OWN_FILE && !l->memory->plan[i].is_left)
+            bytes += l->memory->plan[i].file_bytes;
+    if (p == NULL)
+        return;
+    atomic_store(&p->total_bytes, bytes);
+    atomic_store(&p->total_windows, l->memory->n);
+}
+
+static int load_all(struct load *l)
+{
+    int err = look_at_all(l);
     if (err < 0)
         return err;
-    if (more == ERR_IO)
-        return io_failed(l, "read");
-    if (more < 0)
-        return unknown_version(l, more);
-    if (!l->frames.has_id) {
-        describe(l, "%s/%s is not a snapshot", l->io->place, SNAPSHOT_NAME);
-        return ERR_CORRUPT;
+    if (l->memory->n > 0) {
+        plan_old(l);
+        plan_left(l);
     }
-    report_damage(l);
-    return 0;
+    begin_progress(l);
+    restore_begin(&l->restore, l->db);
+    if (l->has_hash_key)
+        restore_hash_key(&l->restore, l->hash_key);
+    err = leave_windows(l);
+    if (err == 0)
+        err = load_files(l);
+    int saved = errno;
+    restore_end(&l->restore);
+    if (err == 0)
+        note_changes(l);
+    errno = saved;
+    return err;
 }
 
-static int load_file(struct load *l, int handle)
+int load_directory(struct tsdb *db, struct io *io, struct directory *d,
+                   const struct snapshot_watch *watch, struct snapshot_report *ret)
 {
-    struct arena *arena = tsdb_arena(l->db);
+    struct arena *arena = tsdb_arena(db);
     unsigned owner = budget_owner(arena->budget, "snapshot");
-    l->memory = arena_span_get(arena, owner, sizeof *l->memory);
-    if (!l->memory) {
-        describe(l, "no memory for the buffer of %zu bytes", sizeof *l->memory);
+    struct load l = {.db = db, .io = io, .directory = d, .watch = watch, .report = ret};
+    memset(ret, 0, sizeof *ret);
+    if (directory_list(d, io, &l.has_snapshot) < 0)
+        return fail(&l, ERR_IO, "list", "");
+    if (!l.has_snapshot && d->n == 0)
+        return ERR_NOT_FOUND;
+    l.memory = arena_span_get(arena, owner, sizeof *l.memory);
+    if (!l.memory) {
+        snprintf(ret->detail, sizeof ret->detail, "no memory for the buffer of %zu bytes",
+                 sizeof *l.memory);
         return ERR_NO_MEMORY;
     }
-    frame_reader_init(&l->frames, l->io, handle, l->memory->buffer);
-    number_map_init(&l->ids, arena, owner);
-    restore_begin(&l->restore, l->db);
-    int err = load_frames(l);
+    l.memory->n = 0;
+    int err = load_all(&l);
     int saved = errno;
-    number_map_release(&l->ids);
-    arena_span_put(arena, owner, l->memory, sizeof *l->memory);
-    restore_end(&l->restore);
+    arena_span_put(arena, owner, l.memory, sizeof *l.memory);
     errno = saved;
     return err;
 }
 
 int load_store(struct tsdb *db, struct io *io, struct snapshot_report *ret)
 {
-    memset(ret, 0, sizeof *ret);
-    struct load l = {.db = db, .io = io, .report = ret};
-    /* left behind by a process that was killed while it wrote; if it cannot be removed, the next
-     * save says so */
-    (void)io->ops->remove(io, SNAPSHOT_TEMP_NAME);
-    int handle = io->ops->open(io, SNAPSHOT_NAME, false);
-    if (handle < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : io_failed(&l, "open");
-    int err = load_file(&l, handle);
-    int saved = errno;
-    (void)io->ops->close(io, handle);
-    errno = saved;
-    return err;
+    struct directory d;
+    return load_directory(db, io, &d, NULL, ret);
 }

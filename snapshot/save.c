@@ -1,11 +1,14 @@
-/* Writing a snapshot.
+/* Writing a snapshot, and files of windows.
  *
- *     head, series frames (label sets in id order), window frames (windows in time order), end
+ *     snapshot      head, series frames (all label sets in id order), window frames (windows in
+ *                   time order), end
+ *     of a window   head, series frames of some members, window frames of these, the next members
+ *                   .., end
  *
  * The store is walked in slices: a visitor fills the payload of one frame and stops the walk when
  * it is full; the walk returns, and with it goes the store's lock; only then is the frame written.
  * So neither a slow disk nor a big store is felt by those who append, and memory is one frame,
- * whatever the store holds. No copy, no fork: the price is that the file is not of one instant. It
+ * whatever the store holds. No copy, no fork: the price is that a file is not of one instant. It
  * holds everything that was accepted before it was begun, and some of what came while it was
  * written; a sample is in it once or not at all.
  *
@@ -14,9 +17,16 @@
  * series anew would take a table of 4 bytes a series here, in a process that may be out of memory.
  *
  * Only series that were there at the start are written; a window that is opened meanwhile is not
- * either. Both are newer than the snapshot. */
+ * either. Both are newer than the snapshot. A series may also get its first sample of a window
+ * while that is written: in the snapshot its label set is there, since all are; in a window's file
+ * those of its members are, some hundreds at a time, whose ids are kept until their blocks have
+ * been written, and a series that is not among them is passed over.
+ *
+ * Whether a window's file is still good is asked of a number that changes after samples came or
+ * went. It is read before the file is begun, so what came meanwhile makes another one due. */
 #include "snapshot/save.h"
 
+#include "snapshot/checksum.h"
 #include "snapshot/frame.h"
 #include "snapshot/head.h"
 #include "snapshot/series_frame.h"
@@ -24,27 +34,43 @@
 #include "tsdb/dump.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { MIB = 1 << 20 };      /* to which a head rounds up what may be a little more or less */
+enum { MEMBERS_MAX = 2048 }; /* of a window whose label sets are written before their blocks */
 
 /* What is taken from the budget. */
 struct save_memory {
     uint8_t buffer[FRAME_BUFFER_BYTES];
     struct symbol_table symbols;
+    struct tsdb_stats stats; /* when the save was begun */
+    struct head head;
+    uint32_t members[MEMBERS_MAX]; /* ascending */
 };
 
 struct save {
     struct tsdb *db;
     struct io *io;
+    const struct save_options *options;
     struct snapshot_report *report;
     struct save_memory *memory;
+    uint64_t series_end; /* ids at and above came after the start */
+    int64_t window_ms;
+    uint32_t n_files; /* begun */
+
+    /* of the file that is being written */
+    char name[FILE_NAME_BYTES], temp[FILE_NAME_BYTES + sizeof TEMP_SUFFIX];
+    uint64_t generation;
     struct frame_writer frames;
+    size_t n_unsynced;
+    struct end counted;
     struct series_writer series;
     struct window_writer window;
-    uint64_t series_end; /* ids at and above came after the start */
-    uint32_t dump;       /* dump.h */
-    int64_t window_ms;
-    struct head head;
+    uint32_t dump;              /* dump.h */
+    uint32_t n_members, member; /* of memory->members; where the last one was found */
+    bool has_members;           /* only these are written */
 };
 
 /* Notes which call failed on which file; returns ERR_IO. errno stays as it is. */
@@ -57,43 +83,83 @@ static int io_failed(struct save *s, const char *call, const char *name)
     return ERR_IO;
 }
 
+/* A large file is synced in parts, so that nobody else's sync has to wait for all of it. */
 static int put_frame(struct save *s, enum frame_type type, size_t payload_bytes)
 {
+    struct pace *pace = s->options->pace;
     if (frame_writer_put(&s->frames, type, payload_bytes) < 0)
-        return io_failed(s, "write", SNAPSHOT_TEMP_NAME);
-    return 0;
+        return io_failed(s, "write", s->temp);
+    s->n_unsynced += FRAME_HEADER_BYTES + payload_bytes;
+    if (pace == NULL)
+        return 0;
+    pace_wait(pace, FRAME_HEADER_BYTES + payload_bytes);
+    if (s->n_unsynced < PACE_SYNC_BYTES || atomic_load(&pace->is_hurried))
+        return 0;
+    s->n_unsynced = 0;
+    return io_sync(s->io, s->frames.handle) < 0 ? io_failed(s, "sync", s->temp) : 0;
 }
 
-static int save_head(struct save *s, int64_t created_ms)
+/* ---- heads ---- */
+
+static void begin_head(struct save *s, enum file_kind kind)
 {
-    struct tsdb_stats stats;
-    tsdb_stats(s->db, &stats);
-    struct head *h = &s->head;
-    h->created_ms = created_ms;
-    h->window_ms = s->window_ms;
-    h->n_series = stats.series;
-    h->newest_ms = stats.min_ms <= stats.max_ms ? stats.max_ms : 0;
-    h->n_open = stats.open.used;
-    h->n_windows = stats.n_windows;
-    h->has_hash_key = true;
-    memcpy(h->hash_key, tsdb_series_hash(s->db)->key, sizeof h->hash_key);
-    for (uint32_t i = 0; i < stats.n_windows; i++) {
-        h->windows[i].number = stats.windows[i].number;
-        for (int c = 0; c < HEAD_POOLS; c++)
-            h->windows[i].slots[c] = stats.windows[i].classes[c].used;
-    }
+    const struct tsdb_stats *stats = &s->memory->stats;
+    s->memory->head = (struct head){
+        .created_ms = s->options->created_ms,
+        .window_ms = s->window_ms,
+        .kind = kind,
+        .generation = s->generation,
+        .index_bytes = (stats->index_bytes + MIB - 1) / MIB * MIB,
+        .n_series = stats->series,
+        .newest_ms = stats->min_ms <= stats->max_ms ? stats->max_ms : 0,
+        .n_open = stats->open.used,
+        .has_hash_key = true,
+    };
+    memcpy(s->memory->head.hash_key, tsdb_series_hash(s->db)->key, SERIES_HASH_KEY_BYTES);
+}
+
+static void add_to_head(struct head *h, const struct tsdb_window_stats *w)
+{
+    struct head_window *to = &h->windows[h->n_windows++];
+    to->number = w->number;
+    for (int c = 0; c < HEAD_POOLS; c++)
+        to->slots[c] = w->classes[c].used;
+}
+
+static int save_head(struct save *s)
+{
     struct encoder e;
     encoder_init(&e, frame_writer_payload(&s->frames), FRAME_PAYLOAD_MAX);
-    head_encode(h, &e);
+    head_encode(&s->memory->head, &e);
     return put_frame(s, FRAME_HEAD, e.n);
 }
+
+/* ---- label sets ---- */
 
 static int visit_series(void *ctx, uint32_t series, const struct labels *ls)
 {
     struct save *s = ctx;
     series_writer_add(&s->series, series, ls);
-    s->report->series++;
+    s->counted.n_series++;
     return series_writer_is_full(&s->series);
+}
+
+static int visit_member(void *ctx, uint32_t series, const struct labels *ls)
+{
+    struct save *s = ctx;
+    s->memory->members[s->n_members++] = series;
+    return visit_series(s, series, ls) != 0 || s->n_members == MEMBERS_MAX;
+}
+
+static void begin_series(struct save *s)
+{
+    series_writer_init(&s->series, frame_writer_payload(&s->frames), &s->memory->symbols,
+                       s->window_ms);
+}
+
+static int put_series(struct save *s)
+{
+    return s->series.has_record ? put_frame(s, FRAME_SERIES, s->series.out.n) : 0;
 }
 
 static int save_series(struct save *s)
@@ -101,18 +167,24 @@ static int save_series(struct save *s)
     struct dump_cursor cursor = {0};
     int more;
     do {
-        series_writer_init(&s->series, frame_writer_payload(&s->frames), &s->memory->symbols,
-                           s->window_ms);
+        begin_series(s);
         more = dump_series(s->db, &cursor, s->series_end, visit_series, s);
-        if (more < 0)
-            return more;
-        if (s->series.has_record) {
-            int err = put_frame(s, FRAME_SERIES, s->series.out.n);
-            if (err < 0)
-                return err;
-        }
+        int err = more < 0 ? more : put_series(s);
+        if (err < 0)
+            return err;
     } while (more > 0);
     return 0;
+}
+
+/* ---- windows ---- */
+
+/* Whether a series' label set is in the file. Asked for in ascending order. */
+static bool is_written(struct save *s, uint32_t series)
+{
+    const uint32_t *members = s->memory->members;
+    while (s->has_members && s->member < s->n_members && members[s->member] < series)
+        s->member++;
+    return !s->has_members || (s->member < s->n_members && members[s->member] == series);
 }
 
 static int visit_times(void *ctx, const struct dump_times *times)
@@ -132,30 +204,36 @@ static int visit_shared(void *ctx, const struct dump_shared *shared)
 static int visit_block(void *ctx, uint32_t series, const struct dump_block *block)
 {
     struct save *s = ctx;
+    if (!is_written(s, series))
+        return 0;
     window_writer_block(&s->window, series, block);
-    s->report->blocks++;
-    s->report->samples += block->n_samples;
+    s->counted.n_blocks++;
+    s->counted.n_samples += block->n_samples;
     return window_writer_is_full(&s->window);
 }
 
 static int visit_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
 {
     struct save *s = ctx;
+    if (!is_written(s, series))
+        return 0;
     window_writer_tail(&s->window, series, tail);
-    s->report->tails++;
-    s->report->samples += tail->n;
+    s->counted.n_tails++;
+    s->counted.n_samples += tail->n;
     return window_writer_is_full(&s->window);
 }
 
-static int save_window(struct save *s, int64_t window)
+/* What series with ids in [from, end) have in a window. */
+static int save_window(struct save *s, int64_t window, uint64_t from, uint64_t end)
 {
     static const struct dump_visitor visitor = {
         .times = visit_times, .shared = visit_shared, .block = visit_block, .tail = visit_tail};
-    struct dump_cursor cursor = {0};
+    struct dump_cursor cursor = {.next_series = from};
     int more;
+    s->member = 0;
     do {
         window_writer_init(&s->window, frame_writer_payload(&s->frames), s->window_ms, window);
-        more = dump_window(s->db, s->dump, window, &cursor, s->series_end, &visitor, s);
+        more = dump_window(s->db, s->dump, window, &cursor, end, &visitor, s);
         if (more < 0)
             return more;
         if (s->window.has_record) {
@@ -164,54 +242,243 @@ static int save_window(struct save *s, int64_t window)
                 return err;
         }
     } while (more > 0);
-    s->report->windows++;
     return 0;
 }
 
 static int save_end(struct save *s)
 {
-    struct end end = {
-        .n_series = s->report->series,
-        .n_blocks = s->report->blocks,
-        .n_tails = s->report->tails,
-        .n_samples = s->report->samples,
-        .digest = s->frames.digest,
-    };
     struct encoder e;
+    s->counted.generation = s->generation;
+    s->counted.digest = s->frames.digest;
     encoder_init(&e, frame_writer_payload(&s->frames), FRAME_PAYLOAD_MAX);
-    end_encode(&end, &e);
+    end_encode(&s->counted, &e);
     return put_frame(s, FRAME_END, e.n);
 }
 
-static int save_frames(struct save *s, int64_t created_ms)
+/* ---- a file ---- */
+
+static int begin_file(struct save *s, const char *name)
 {
-    int err = save_head(s, created_ms);
-    if (err == 0)
-        err = save_series(s);
-    for (uint32_t i = 0; err == 0 && i < s->head.n_windows; i++)
-        err = save_window(s, s->head.windows[i].number);
-    if (err == 0)
-        err = save_end(s);
-    return err;
+    const struct save_options *o = s->options;
+    uint32_t n = s->n_files++;
+    snprintf(s->name, sizeof s->name, "%s", name);
+    snprintf(s->temp, sizeof s->temp, "%s" TEMP_SUFFIX, name);
+    s->generation = o->directory != NULL ? ++o->directory->generation : 1;
+    s->frames = (struct frame_writer){
+        .io = s->io,
+        .buffer = s->memory->buffer,
+        .file_id = n == 0 ? o->file_id : checksum64(&n, sizeof n, o->file_id),
+    };
+    s->n_unsynced = 0;
+    s->counted = (struct end){0};
+    s->dump = dump_begin(s->db);
+    s->has_members = false;
+    s->frames.handle = s->io->ops->open(s->io, s->temp, true);
+    return s->frames.handle < 0 ? io_failed(s, "create", s->temp) : 0;
 }
 
-/* Writes the file and syncs it. A file whose sync has failed is never synced again: the kernel may
- * have dropped what it could not write. The next snapshot is a new file. */
-static int save_file(struct save *s, int64_t created_ms)
+/* Syncs and closes what was written, or closes it after an error. A file whose sync has failed is
+ * never synced again: the kernel may have dropped what it could not write. The next one is a new
+ * file. */
+static int close_file(struct save *s, int err)
 {
-    s->frames.handle = s->io->ops->open(s->io, SNAPSHOT_TEMP_NAME, true);
-    if (s->frames.handle < 0)
-        return io_failed(s, "create", SNAPSHOT_TEMP_NAME);
-    int err = save_frames(s, created_ms);
     if (err == 0 && io_sync(s->io, s->frames.handle) < 0)
-        err = io_failed(s, "sync", SNAPSHOT_TEMP_NAME);
+        err = io_failed(s, "sync", s->temp);
     int saved = errno;
     if (s->io->ops->close(s->io, s->frames.handle) < 0 && err == 0) {
         saved = errno;
-        err = io_failed(s, "close", SNAPSHOT_TEMP_NAME);
+        err = io_failed(s, "close", s->temp);
     }
     errno = saved;
     return err;
+}
+
+static void drop_temp(struct save *s)
+{
+    int saved = errno;
+    (void)s->io->ops->remove(s->io, s->temp);
+    errno = saved;
+}
+
+/* Puts the file into its place. *ret_is_there: it is, though the directory may not be synced. */
+static int place_file(struct save *s, bool *ret_is_there)
+{
+    *ret_is_there = false;
+    if (s->io->ops->rename(s->io, s->temp, s->name) < 0) {
+        int err = io_failed(s, "rename", s->temp);
+        drop_temp(s);
+        return err;
+    }
+    *ret_is_there = true;
+    s->report->series =
+        s->counted.n_series > s->report->series ? s->counted.n_series : s->report->series;
+    s->report->blocks += s->counted.n_blocks;
+    s->report->tails += s->counted.n_tails;
+    s->report->samples += s->counted.n_samples;
+    s->report->file_bytes += s->frames.file_bytes;
+    return s->io->ops->sync_dir(s->io) < 0 ? io_failed(s, "sync directory of", s->name) : 0;
+}
+
+/* ---- the snapshot ---- */
+
+/* Whether a window's own file has all that it holds. */
+static bool has_good_file(const struct save *s, const struct tsdb_window_stats *w)
+{
+    struct directory *d = s->options->directory;
+    const struct directory_window *dw = d != NULL ? directory_find(d, w->number) : NULL;
+    return dw != NULL && dw->has_file && dw->file_changes == w->changes;
+}
+
+static int put_snapshot(struct save *s)
+{
+    const struct head *h = &s->memory->head;
+    int err = save_head(s);
+    if (err == 0)
+        err = save_series(s);
+    for (uint32_t i = 0; err == 0 && i < h->n_windows; i++)
+        err = save_window(s, h->windows[i].number, 0, s->series_end);
+    return err == 0 ? save_end(s) : err;
+}
+
+static int save_snapshot(struct save *s)
+{
+    const struct tsdb_stats *stats = &s->memory->stats;
+    bool is_there;
+    int err = begin_file(s, SNAPSHOT_NAME);
+    if (err < 0)
+        return err;
+    begin_head(s, FILE_SNAPSHOT);
+    for (uint32_t i = 0; i < stats->n_windows; i++)
+        if (!has_good_file(s, &stats->windows[i]))
+            add_to_head(&s->memory->head, &stats->windows[i]);
+    err = close_file(s, put_snapshot(s));
+    if (err < 0) {
+        drop_temp(s);
+        return err;
+    }
+    err = place_file(s, &is_there);
+    if (is_there)
+        s->report->windows += s->memory->head.n_windows;
+    return err;
+}
+
+/* ---- files of windows ---- */
+
+/* Label sets of some members, then their blocks, and so on. */
+static int put_window(struct save *s, int64_t window)
+{
+    struct dump_cursor cursor = {0};
+    int more = 1;
+    int err = save_head(s);
+    s->has_members = true;
+    while (err == 0 && more > 0) {
+        uint64_t from = cursor.next_series;
+        s->n_members = 0;
+        begin_series(s);
+        more = dump_members(s->db, window, &cursor, s->series_end, visit_member, s);
+        err = more < 0 ? more : put_series(s);
+        if (err == 0)
+            err = save_window(s, window, from, more > 0 ? cursor.next_series : s->series_end);
+    }
+    return err == 0 ? save_end(s) : err;
+}
+
+static int save_window_file(struct save *s, const struct tsdb_window_stats *w,
+                            struct directory_window *dw)
+{
+    char name[FILE_NAME_BYTES];
+    bool is_there;
+    directory_window_name(w->number, name);
+    int err = begin_file(s, name);
+    if (err < 0)
+        return err;
+    begin_head(s, FILE_WINDOW);
+    s->memory->head.n_series = w->series;
+    add_to_head(&s->memory->head, w);
+    err = close_file(s, put_window(s, w->number));
+    if (err < 0 || s->counted.n_series == 0) { /* or it has expired meanwhile */
+        drop_temp(s);
+        return err;
+    }
+    err = place_file(s, &is_there);
+    if (!is_there)
+        return err;
+    dw->has_file = true;
+    dw->generation = s->generation;
+    dw->file_changes = err == 0 ? w->changes : UINT64_MAX; /* a power cut may take it away */
+    s->report->windows++;
+    s->report->window_files++;
+    return err;
+}
+
+/* Whether it is time to write a window's file. One that has just changed is met again and again
+ * until it has rested; the newest is about to change. */
+static bool is_due(const struct save *s, const struct tsdb_window_stats *w,
+                   struct directory_window *dw, bool is_newest)
+{
+    if (dw->seen_changes != w->changes) {
+        dw->seen_changes = w->changes;
+        dw->seen_boot_ms = s->options->boot_ms;
+    }
+    int64_t silent_ms = s->options->boot_ms - dw->seen_boot_ms;
+    return !is_newest && silent_ms >= tsdb_options(s->db)->out_of_order_ms && !has_good_file(s, w);
+}
+
+static int save_window_files(struct save *s)
+{
+    struct directory *d = s->options->directory;
+    const struct tsdb_stats *stats = &s->memory->stats;
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && d != NULL && i < stats->n_windows; i++) {
+        const struct tsdb_window_stats *w = &stats->windows[i];
+        struct directory_window *dw = directory_make(d, w->number);
+        if (dw != NULL && is_due(s, w, dw, i + 1 == stats->n_windows))
+            err = save_window_file(s, w, dw);
+    }
+    return err;
+}
+
+/* ---- what is not needed any more ---- */
+
+static const struct tsdb_window_stats *find_stats(const struct tsdb_stats *stats, int64_t number)
+{
+    for (uint32_t i = 0; i < stats->n_windows; i++)
+        if (stats->windows[i].number == number)
+            return &stats->windows[i];
+    return NULL;
+}
+
+/* What the store could not take stays until its time is over, of which the newest window tells. */
+static bool is_over(const struct save *s, const struct directory_window *dw)
+{
+    const struct tsdb_stats *stats = &s->memory->stats;
+    const struct tsdb_window_stats *w = find_stats(stats, dw->number);
+    if (!dw->is_left)
+        return w == NULL || dw->file_changes != w->changes;
+    if (stats->n_windows == 0)
+        return false;
+    int64_t newest = stats->windows[stats->n_windows - 1].number;
+    return newest > dw->number &&
+           (uint64_t)newest - (uint64_t)dw->number > tsdb_options(s->db)->n_windows;
+}
+
+/* After the snapshot is in place: files of windows that have expired, or that it has in a newer
+ * copy. What cannot be removed is tried again with the next save. */
+static void drop_old_files(struct save *s)
+{
+    struct directory *d = s->options->directory;
+    char name[FILE_NAME_BYTES];
+    for (uint32_t i = 0; d != NULL && i < d->n;) {
+        struct directory_window *dw = &d->windows[i];
+        directory_window_name(dw->number, name);
+        if (dw->has_file && is_over(s, dw) &&
+            (s->io->ops->remove(s->io, name) == 0 || errno == ENOENT))
+            dw->has_file = dw->is_left = false;
+        if (!dw->has_file && find_stats(&s->memory->stats, dw->number) == NULL)
+            directory_drop(d, dw);
+        else
+            i++;
+    }
 }
 
 int save_store(struct tsdb *db, struct io *io, const struct save_options *o,
@@ -229,24 +496,19 @@ int save_store(struct tsdb *db, struct io *io, const struct save_options *o,
     struct save s = {
         .db = db,
         .io = io,
+        .options = o,
         .report = ret,
         .memory = memory,
-        .frames = {.io = io, .buffer = memory->buffer, .file_id = o->file_id},
-        .series_end = dump_series_end(db),
-        .dump = dump_begin(db),
         .window_ms = tsdb_options(db)->window_ms,
     };
-    int err = save_file(&s, o->created_ms);
-    if (err == 0 && io->ops->rename(io, SNAPSHOT_TEMP_NAME, SNAPSHOT_NAME) < 0)
-        err = io_failed(&s, "rename", SNAPSHOT_TEMP_NAME);
+    tsdb_stats(db, &memory->stats); /* first: changes that it counts are of series below the end */
+    s.series_end = dump_series_end(db);
+    int err = save_window_files(&s);
+    if (err == 0)
+        err = save_snapshot(&s);
     int saved = errno;
-    if (err < 0)
-        (void)io->ops->remove(io, SNAPSHOT_TEMP_NAME);
-    else if (io->ops->sync_dir(io) < 0) {
-        saved = errno;
-        err = io_failed(&s, "sync directory of", SNAPSHOT_NAME);
-    }
-    ret->file_bytes = s.frames.file_bytes;
+    if (err == 0)
+        drop_old_files(&s);
     arena_span_put(arena, owner, memory, sizeof *memory);
     errno = saved;
     return err;

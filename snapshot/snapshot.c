@@ -11,14 +11,21 @@
 #include <time.h>
 #include <unistd.h>
 
+static int64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* Bits that no stranger can guess; where the kernel has none, at least no two files share them. */
-static uint64_t fresh_file_id(int64_t now_ns)
+static uint64_t fresh_file_id(int64_t ns)
 {
     uint64_t id;
     if (getrandom(&id, sizeof id, GRND_NONBLOCK) == (ssize_t)sizeof id)
         return id;
     pid_t pid = getpid();
-    return checksum64(&now_ns, sizeof now_ns, (uint64_t)pid);
+    return checksum64(&ns, sizeof ns, (uint64_t)pid);
 }
 
 static int open_dir(struct io_file *f, const char *dir, struct snapshot_report *ret)
@@ -33,35 +40,71 @@ static int open_dir(struct io_file *f, const char *dir, struct snapshot_report *
     return err;
 }
 
-int snapshot_save(struct tsdb *db, const char *dir, struct snapshot_report *ret)
+static void close_dir(struct io_file *f)
+{
+    int saved = errno;
+    io_file_close(f);
+    errno = saved;
+}
+
+void snapshot_init(struct snapshot *s, const char *dir)
+{
+    memset(s, 0, sizeof *s);
+    s->dir = dir;
+    pace_init(&s->pace, PACE_BYTES_PER_S);
+}
+
+int snapshot_save(struct snapshot *s, struct tsdb *db, struct snapshot_report *ret)
 {
     struct io_file f;
-    int err = open_dir(&f, dir, ret);
+    int err = open_dir(&f, s->dir, ret);
     if (err < 0)
         return err;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    int64_t wall_ns = now_ns(CLOCK_REALTIME);
     struct save_options o = {
-        .created_ms = now_ns / 1000000,
-        .file_id = fresh_file_id(now_ns),
+        .created_ms = wall_ns / 1000000,
+        .boot_ms = now_ns(CLOCK_BOOTTIME) / 1000000,
+        .file_id = fresh_file_id(wall_ns),
+        .directory = &s->directory,
+        .pace = &s->pace,
     };
     err = save_store(db, &f.io, &o, ret);
-    int saved = errno;
-    io_file_close(&f);
-    errno = saved;
+    close_dir(&f);
     return err;
 }
 
-int snapshot_load(struct tsdb *db, const char *dir, struct snapshot_report *ret)
+int snapshot_load(struct snapshot *s, struct tsdb *db, const struct snapshot_watch *watch,
+                  struct snapshot_report *ret)
 {
     struct io_file f;
-    int err = open_dir(&f, dir, ret);
+    int err = open_dir(&f, s->dir, ret);
     if (err < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : err;
-    err = load_store(db, &f.io, ret);
+    backup_clean(s->dir);
+    err = load_directory(db, &f.io, &s->directory, watch, ret);
+    close_dir(&f);
+    return err;
+}
+
+int snapshot_backup(struct snapshot *s, struct tsdb *db, char ret_name[BACKUP_NAME_BYTES],
+                    struct snapshot_report *ret)
+{
+    int err = snapshot_save(s, db, ret);
+    if (err < 0)
+        return err;
+    struct arena *arena = tsdb_arena(db);
+    unsigned owner = budget_owner(arena->budget, "snapshot");
+    uint8_t *buffer = arena_span_get(arena, owner, BACKUP_BUFFER_BYTES);
+    if (buffer == NULL) {
+        snprintf(ret->detail, sizeof ret->detail, "no memory for the buffer of %d bytes",
+                 BACKUP_BUFFER_BYTES);
+        return ERR_NO_MEMORY;
+    }
+    int64_t wall_ns = now_ns(CLOCK_REALTIME);
+    backup_name((time_t)(wall_ns / 1000000000), fresh_file_id(wall_ns), ret_name);
+    err = backup_make(&s->directory, s->dir, ret_name, buffer, ret->detail, sizeof ret->detail);
     int saved = errno;
-    io_file_close(&f);
+    arena_span_put(arena, owner, buffer, BACKUP_BUFFER_BYTES);
     errno = saved;
     return err;
 }

@@ -222,6 +222,22 @@ bool block_values(const struct block *b, uint32_t from, uint32_t n, uint64_t *re
     return true;
 }
 
+void block_values_kept(const struct block *b, uint32_t from, uint32_t n, uint64_t *ret)
+{
+    if (block_values(b, from, n, ret))
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        ret[i] = STALE_BITS;
+}
+
+bool block_may_be_kept(const struct block *b)
+{
+    uint64_t value;
+    if (b->encoding == BLOCK_RUN)
+        return block_values(b, 0, 1, &value);
+    return b->n_samples <= COLUMN_VALUES_MAX && column_is_possible(b->encoding, b->n_values_bytes);
+}
+
 static bool own_times(const struct block *b, uint32_t *ret)
 {
     int64_t d[BLOCK_SAMPLES_MAX];

@@ -88,6 +88,13 @@ bool block_values(const struct block *b, uint32_t from, uint32_t n, uint64_t *re
 bool block_times(const struct arena *a, struct times_cache *t, const struct block *b, uint32_t from,
                  uint32_t n, uint32_t *ret);
 
+/* The same of a block that the store keeps. Of one that was restored on trust (dump.h) the bytes
+ * may be no column: its samples are then stale markers, which every reader takes for none. */
+void block_values_kept(const struct block *b, uint32_t from, uint32_t n, uint64_t *ret);
+
+/* Whether that can be asked of it: its encoding and the length of its values are possible ones. */
+bool block_may_be_kept(const struct block *b);
+
 /* The first and the last time of a block whose bytes are good. */
 void block_span(const struct arena *a, struct times_cache *t, const struct block *b,
                 uint32_t *ret_first, uint32_t *ret_last);

@@ -169,8 +169,7 @@ static int take_part(struct column_reader *r, const struct block *b, uint32_t fr
     bool is_good = block_times(r->a, r->times, b, from, n, times);
     ENSURE(is_good);
     bool is_whole = n == BLOCK_SAMPLES_MAX && times[0] >= r->min && times[n - 1] <= r->max;
-    is_good = block_values(b, from, n, is_whole ? &r->values[r->n] : values);
-    ENSURE(is_good);
+    block_values_kept(b, from, n, is_whole ? &r->values[r->n] : values);
     if (!is_whole)
         return take(r, times, values, n);
     take_times(r, times, n);
@@ -380,17 +379,17 @@ static int check_block(void *ctx, enum chunk_part part, const struct block *b)
 {
     struct checker *k = ctx;
     uint32_t times[BLOCK_SAMPLES_MAX];
-    uint64_t values[BLOCK_SAMPLES_MAX];
     (void)part;
     if (b->times == BLOCK_AT &&
         (uint64_t)b->first + b->n_samples > timeline_times(k->a, b->timeline))
         return 1;
     if (b->shared != 0 && !shared_check(k->a, b->shared, k->serial))
         return 1;
+    if (!block_may_be_kept(b))
+        return 1;
     for (uint32_t from = 0; from < b->n_samples; from += BLOCK_SAMPLES_MAX) {
         uint32_t n = (uint32_t)size_min(BLOCK_SAMPLES_MAX, b->n_samples - from);
-        if (!block_times(k->a, k->times, b, from, n, times) || !block_values(b, from, n, values) ||
-            check_times(k, times, n) != 0)
+        if (!block_times(k->a, k->times, b, from, n, times) || check_times(k, times, n) != 0)
             return 1;
     }
     return 0;

@@ -459,9 +459,9 @@ static void put_into_block(struct work *k, struct rewrite *r, const struct block
 {
     uint32_t times[STRETCH_MAX], n = b->n_samples;
     uint64_t values[STRETCH_MAX];
-    bool is_whole =
-        block_times(arena_of(k), k->w->times, b, 0, n, times) && block_values(b, 0, n, values);
+    bool is_whole = block_times(arena_of(k), k->w->times, b, 0, n, times);
     ENSURE(is_whole);
+    block_values_kept(b, 0, n, values);
     put_in_order(times, values, n, time, value);
     n++;
     if (n <= BLOCK_SAMPLES_MAX) {

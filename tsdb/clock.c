@@ -23,8 +23,11 @@ static int64_t boot_ms(const struct clock *c)
 
 void clock_init(struct clock *c, const struct tsdb_options *o)
 {
-    *c = (struct clock){
-        .options = o, .newest_ms = INT64_MIN, .is_confirmed = true, .free_before = INT64_MIN};
+    *c = (struct clock){.options = o,
+                        .newest_ms = INT64_MIN,
+                        .is_confirmed = true,
+                        .floor_window = INT64_MIN,
+                        .free_before = INT64_MIN};
 }
 
 void clock_distrust(struct clock *c)
@@ -55,8 +58,15 @@ int64_t clock_window_start(const struct clock *c, int64_t number)
 int64_t clock_oldest_window(const struct clock *c, int64_t now_ms)
 {
     if (c->options->clock == CLOCK_SAMPLES && c->newest_ms == INT64_MIN)
-        return INT64_MIN;
-    return clock_window_of(c, now_ms) - (int64_t)c->options->n_windows + 1;
+        return c->floor_window;
+    int64_t oldest = clock_window_of(c, now_ms) - (int64_t)c->options->n_windows + 1;
+    return oldest > c->floor_window ? oldest : c->floor_window;
+}
+
+void clock_raise_floor(struct clock *c, int64_t window)
+{
+    if (window > c->floor_window)
+        c->floor_window = window;
 }
 
 static void confirm(struct clock *c)

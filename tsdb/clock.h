@@ -19,8 +19,9 @@ enum { CLOCK_CONFIRM_MS = 60 * 60 * 1000 };
 
 struct clock {
     const struct tsdb_options *options; /* borrowed */
-    _Atomic int64_t newest_ms;   /* CLOCK_SAMPLES: of accepted samples; INT64_MIN = none yet */
-    _Atomic bool is_confirmed;   /* the wall clock can be trusted to drop */
+    _Atomic int64_t newest_ms; /* CLOCK_SAMPLES: of accepted samples; INT64_MIN = none yet */
+    _Atomic bool is_confirmed; /* the wall clock can be trusted to drop */
+    int64_t floor_window;      /* older windows are not kept, whatever the time; INT64_MIN = any */
     _Atomic int64_t free_before; /* windows below may be dropped without waiting */
     int64_t confirm_boot_ms;     /* when running confirms by itself */
     int64_t dropped_boot_ms;     /* when the last window was dropped at leisure */
@@ -33,6 +34,9 @@ void clock_init(struct clock *c, const struct tsdb_options *o);
 void clock_distrust(struct clock *c);
 
 int64_t clock_now_ms(const struct clock *c);
+
+/* Raises the floor: windows below are not kept from now on. */
+void clock_raise_floor(struct clock *c, int64_t window);
 
 /* floor(t / window), and where a window starts (wraps for windows at the ends of int64). */
 int64_t clock_window_of(const struct clock *c, int64_t t_ms);

@@ -38,4 +38,8 @@ size_t column_encode(const uint64_t *values, uint32_t n, uint8_t out[COLUMN_BYTE
 bool column_decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint32_t n,
                    uint64_t values[COLUMN_VALUES_MAX]) WARN_UNUSED;
 
+/* Whether there is an encoding of that number, and columns of that length. What column_decode is
+ * given besides does not matter to it. */
+bool column_is_possible(uint8_t encoding, size_t n_bytes);
+
 #endif

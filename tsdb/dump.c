@@ -50,6 +50,46 @@ int dump_series(struct tsdb *db, struct dump_cursor *cursor, uint64_t end, dump_
     return rc > 0 ? 1 : rc;
 }
 
+static int visit_members_locked(struct tsdb *db, const struct window *w, struct dump_cursor *cursor,
+                                uint64_t end, dump_series_visit visit, void *ctx)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < SLICE_ITEMS && !cursor->is_done; i++) {
+        uint64_t id = slots_next_member(&db->slots, w, cursor->next_series, end);
+        cursor->is_done = id == UINT64_MAX;
+        if (cursor->is_done)
+            break;
+        cursor->next_series = id + 1;
+        rc = visit_label_set(db, (uint32_t)id, visit, ctx);
+    }
+    return rc;
+}
+
+int dump_members(struct tsdb *db, int64_t window, struct dump_cursor *cursor, uint64_t end,
+                 dump_series_visit visit, void *ctx)
+{
+    int rc = 0;
+    while (rc == 0 && !cursor->is_done) {
+        pthread_rwlock_rdlock(&db->lock);
+        const struct window *w = window_of_number(&db->windows, window);
+        if (w != NULL)
+            rc = visit_members_locked(db, w, cursor, end, visit, ctx);
+        else
+            cursor->is_done = true;
+        pthread_rwlock_unlock(&db->lock);
+    }
+    return rc > 0 ? 1 : rc;
+}
+
+void dump_note_change(struct tsdb *db, int64_t window)
+{
+    pthread_rwlock_rdlock(&db->lock);
+    struct window *w = window_of_number(&db->windows, window);
+    if (w != NULL)
+        atomic_fetch_add_explicit(&w->n_changes, 1, memory_order_release);
+    pthread_rwlock_unlock(&db->lock);
+}
+
 /* ---- out: one window ---- */
 
 struct window_dump {
@@ -153,9 +193,9 @@ static void rest_of_block(struct window_dump *d, const struct block *b, struct r
         rest_of_run(d, &ret->block);
         return;
     }
-    bool is_good =
-        block_times(d->db->arena, d->times, b, 0, n, times) && block_values(b, 0, n, values);
+    bool is_good = block_times(d->db->arena, d->times, b, 0, n, times);
     ENSURE(is_good);
+    block_values_kept(b, 0, n, values);
     while (was_handed_out(d, times[before]))
         before++;
     block_encode_values(&ret->block, &values[before], n - before, ret->values_bytes);

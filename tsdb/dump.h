@@ -21,6 +21,7 @@
 
 #include "alloc/table.h"
 #include "tsdb/append.h"
+#include "tsdb/timeline.h"
 
 enum {
     DUMP_TIMES_MAX = 128,
@@ -98,6 +99,11 @@ struct dump_visitor {
 int dump_series(struct tsdb *db, struct dump_cursor *cursor, uint64_t end, dump_series_visit visit,
                 void *ctx);
 
+/* The same for the series that have a chunk in one window. One that is removed meanwhile, or gets
+ * its first sample of the window, may or may not be visited. */
+int dump_members(struct tsdb *db, int64_t window, struct dump_cursor *cursor, uint64_t end,
+                 dump_series_visit visit, void *ctx);
+
 /* The same for the chunks of one window. A window that has expired meanwhile has none. dump: a
  * number that no other snapshot of this store has had, from 1. */
 int dump_window(struct tsdb *db, uint32_t dump, int64_t window, struct dump_cursor *cursor,
@@ -109,21 +115,38 @@ uint64_t dump_series_end(struct tsdb *db);
 /* A number for dump_window. */
 uint32_t dump_begin(struct tsdb *db);
 
+/* Notes that a window has changed otherwise than by samples that were stored: samples were taken
+ * out, or what was restored is not all that its file says. Does nothing when it has gone. */
+void dump_note_change(struct tsdb *db, int64_t window);
+
 /* ---- in ---- */
 
 struct restore { /* where a window's timelines and shared values are */
     struct tsdb *db;
-    struct table timelines; /* of uint32_t: number -> slot */
-    struct table shared;    /* the same */
+    struct table timelines; /* number -> slot, and how many times it has */
+    struct table shared;    /* of uint32_t: number -> slot */
     int64_t window;
     bool has_window;
+    bool is_trusted;          /* set by the caller, see restore_block */
+    bool is_held;             /* restore_hold */
+    unsigned place;           /* in the epoch, while n_left > 0 */
+    unsigned n_left;          /* records until others get their turn; 0 = outside */
+    struct times_item *items; /* RESTORE_TIMES of them, or NULL for want of memory */
+    struct times_cache times; /* in these, of the window and while it is held */
 };
 
+/* Without memory for a cache it is slower and works. */
 void restore_begin(struct restore *r, struct tsdb *db);
 
 /* From now on label sets are hashed with this key; does nothing when the store has series. Whoever
  * has taken a key by tsdb_series_hash before must forget it. */
 void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES]);
+
+/* From here to restore_pause the records restored may share a hold of the store's lock, dozens at a
+ * time: what they cost is then mostly themselves. No other function of the store may be called in
+ * between, and no I/O be done. */
+void restore_hold(struct restore *r);
+void restore_pause(struct restore *r);
 
 /* Makes a series (or finds it, when the label set is there already). Errors: ERR_NO_MEMORY,
  * ERR_CORRUPT (ls is not normalised). */
@@ -134,10 +157,19 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
  * ERR_NO_MEMORY. */
 int restore_window(struct restore *r, int64_t window) WARN_UNUSED;
 
+/* From now on the store keeps no window below this one: a snapshot has some, but not all of them
+ * fit. Samples of those are refused (ERR_TOO_OLD), here and by append.h: what is left on disk must
+ * not get a second, poorer copy in memory. */
+void restore_floor(struct restore *r, int64_t window);
+
 /* Adds times, shared values, or a block or samples behind what is there. Everything is checked:
  * ERR_CORRUPT when the bytes do not decode to n_samples ascending times within the window, or do
  * not lie behind what is there; ERR_NOT_FOUND when they refer to times or values that were not
- * restored; ERR_TOO_OLD when the window has gone; ERR_NO_MEMORY. */
+ * restored; ERR_TOO_OLD when the window has gone; ERR_NO_MEMORY.
+ *
+ * Where is_trusted is set, columns are taken without decoding them, which is two thirds of the
+ * work: the caller says that block_put's bytes are what he has, unchanged since. If they are not,
+ * no harm comes of it but wrong values, or stale markers (block.h: block_values_kept). */
 int restore_times(struct restore *r, const struct dump_times *times) WARN_UNUSED;
 int restore_shared(struct restore *r, const struct dump_shared *shared) WARN_UNUSED;
 int restore_block(struct restore *r, uint32_t series, const struct dump_block *block) WARN_UNUSED;

@@ -6,19 +6,92 @@
 
 #include <string.h>
 
+/* Segments of all timelines of a window that many targets' scrapes make: 128 KiB. Blocks begin at
+ * 64 different places, so a few segments would be unpacked again and again. */
+enum {
+    RESTORE_TIMES = 256,
+    HELD_RECORDS = 64, /* under one hold: what they retire waits until it ends */
+};
+
+struct restored_timeline { /* item of restore.timelines */
+    slot at;
+    uint32_t n; /* its times */
+};
+
 struct restored { /* a block or a tail on its way into a chunk */
     struct restore *r;
     const struct dump_block *block;
     const struct dump_tail *tail;
-    struct block b; /* of block, with the timeline and shared values as slots */
-    struct chunk_tail t;
+    struct block b;       /* of block, with the timeline and shared values as slots */
+    struct chunk_tail *t; /* of tail; room of the caller's */
 };
 
 void restore_begin(struct restore *r, struct tsdb *db)
 {
     *r = (struct restore){.db = db};
-    table_init(&r->timelines, sizeof(uint32_t), db->owner);
+    table_init(&r->timelines, sizeof(struct restored_timeline), db->owner);
     table_init(&r->shared, sizeof(uint32_t), db->owner);
+    db->slots.is_alone = true;
+    r->items = arena_span_get(db->arena, db->owner, RESTORE_TIMES * sizeof(*r->items));
+}
+
+/* ---- in and out ---- */
+
+static void leave_now(struct restore *r)
+{
+    if (r->n_left == 0)
+        return;
+    r->n_left = 0;
+    slots_leave(&r->db->slots, r->place);
+    pthread_rwlock_unlock(&r->db->lock);
+    slots_drain(&r->db->slots);
+}
+
+void restore_hold(struct restore *r)
+{
+    r->is_held = true;
+}
+
+void restore_pause(struct restore *r)
+{
+    leave_now(r);
+    r->is_held = false;
+}
+
+/* The window that records are for; everything is entered that writing needs. NULL = it has gone. */
+static struct window *enter(struct restore *r)
+{
+    if (r->n_left == 0) {
+        pthread_rwlock_wrlock(&r->db->lock);
+        r->place = slots_enter(&r->db->slots);
+        r->n_left = r->is_held ? HELD_RECORDS : 1;
+    }
+    return r->has_window ? window_of_number(&r->db->windows, r->window) : NULL;
+}
+
+static void leave(struct restore *r)
+{
+    if (r->n_left > 1)
+        r->n_left--;
+    else
+        leave_now(r);
+}
+
+/* Nobody but the restorer changes timelines, so what was unpacked stays good while the window does;
+ * without a hold it might have gone. */
+static struct times_cache *times_of(struct restore *r, struct times_cache *own,
+                                    struct times_item *items)
+{
+    if (r->is_held && r->times.n_items > 0)
+        return &r->times;
+    times_cache_init(own, items, TIMES_CACHE_WRITER);
+    return own;
+}
+
+static void forget_times(struct restore *r)
+{
+    if (r->items != NULL)
+        times_cache_init(&r->times, r->items, RESTORE_TIMES);
 }
 
 /* ---- series ---- */
@@ -49,6 +122,7 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
     if (!is_normalised(ls))
         return ERR_CORRUPT;
     struct series_key key = series_key_of_labels(&db->series.hash, ls);
+    leave_now(r);
     pthread_rwlock_wrlock(&db->lock);
     slot at = series_find(db->arena, &db->series, key);
     if (at == 0) {
@@ -73,6 +147,8 @@ int64_t store_oldest_restored(struct tsdb *db, int64_t number)
 int store_restore_window_locked(struct tsdb *db, int64_t number)
 {
     struct windows *ws = &db->windows;
+    if (number < db->clock.floor_window)
+        return ERR_TOO_OLD;
     store_make_room_locked(db);
     int64_t oldest = store_oldest_restored(db, number);
     if (number < oldest)
@@ -91,6 +167,14 @@ static bool is_number(const struct tsdb *db, int64_t number)
            number <= clock_window_of(&db->clock, INT64_MAX);
 }
 
+void restore_floor(struct restore *r, int64_t window)
+{
+    leave_now(r);
+    pthread_rwlock_wrlock(&r->db->lock);
+    clock_raise_floor(&r->db->clock, window);
+    pthread_rwlock_unlock(&r->db->lock);
+}
+
 int restore_window(struct restore *r, int64_t window)
 {
     struct tsdb *db = r->db;
@@ -98,9 +182,11 @@ int restore_window(struct restore *r, int64_t window)
         return 0;
     if (!is_number(db, window))
         return ERR_CORRUPT;
+    leave_now(r);
     pthread_rwlock_wrlock(&db->lock);
     int err = store_restore_window_locked(db, window);
     pthread_rwlock_unlock(&db->lock);
+    forget_times(r);
     if (err == 0) {
         table_release(db->arena, &r->timelines);
         table_release(db->arena, &r->shared);
@@ -115,20 +201,20 @@ int restore_window(struct restore *r, int64_t window)
 static int restore_timeline(struct restore *r, struct window *w, const struct dump_times *in)
 {
     struct slots *sl = &r->db->slots;
-    uint32_t *entry = table_make(r->db->arena, &r->timelines, in->timeline);
-    if (entry == NULL)
+    struct restored_timeline *t = table_make(r->db->arena, &r->timelines, in->timeline);
+    if (t == NULL)
         return ERR_NO_MEMORY;
     uint32_t i = 0;
-    if (*entry == 0 && in->from == 0) {
-        *entry = timeline_new(sl, w, in->times[0]);
-        if (*entry == 0)
+    if (t->at == 0 && in->from == 0) {
+        t->at = timeline_new(sl, w, in->times[0]);
+        if (t->at == 0)
             return ERR_NO_MEMORY;
-        i = 1;
+        t->n = i = 1;
     }
-    if (*entry == 0 || timeline_times(r->db->arena, *entry) != in->from + i)
+    if (t->at == 0 || t->n != in->from + i)
         return ERR_CORRUPT;
-    for (int err; i < in->n; i++)
-        if ((err = timeline_append(sl, w, *entry, in->times[i])) != 0)
+    for (int err; i < in->n; i++, t->n++)
+        if ((err = timeline_append(sl, w, t->at, in->times[i])) != 0)
             return err;
     return 0;
 }
@@ -141,39 +227,21 @@ static bool are_times(const struct restore *r, const uint32_t *times, uint32_t n
     return n >= 1 && n <= BLOCK_SAMPLES_MAX;
 }
 
-/* The window that records are for; everything is entered that writing needs. NULL = it has gone. */
-static struct window *enter(struct restore *r, unsigned *ret_place)
-{
-    pthread_rwlock_wrlock(&r->db->lock);
-    *ret_place = slots_enter(&r->db->slots);
-    return r->has_window ? window_of_number(&r->db->windows, r->window) : NULL;
-}
-
-static void leave(struct restore *r, unsigned place)
-{
-    slots_leave(&r->db->slots, place);
-    pthread_rwlock_unlock(&r->db->lock);
-    slots_drain(&r->db->slots);
-}
-
 int restore_times(struct restore *r, const struct dump_times *times)
 {
-    unsigned place;
     if (!are_times(r, times->times, times->n))
         return ERR_CORRUPT;
-    struct window *w = enter(r, &place);
+    struct window *w = enter(r);
     int err = w != NULL ? restore_timeline(r, w, times) : ERR_TOO_OLD;
-    leave(r, place);
+    leave(r);
     return err;
 }
 
 /* The timeline of that number if it has places [first, first + n), or 0. */
 static slot find_timeline(const struct restore *r, uint32_t number, uint32_t first, uint32_t n)
 {
-    const uint32_t *entry = table_at(r->db->arena, &r->timelines, number);
-    if (entry == NULL || *entry == 0)
-        return 0;
-    return (uint64_t)first + n <= timeline_times(r->db->arena, *entry) ? *entry : 0;
+    const struct restored_timeline *t = table_at(r->db->arena, &r->timelines, number);
+    return t != NULL && (uint64_t)first + n <= t->n ? t->at : 0;
 }
 
 /* ---- shared values ---- */
@@ -191,12 +259,11 @@ static int keep_shared(struct restore *r, struct window *w, const struct dump_sh
 
 int restore_shared(struct restore *r, const struct dump_shared *shared)
 {
-    unsigned place;
     if (shared->n_bytes < 1 || shared->n_bytes > COLUMN_BYTES_MAX)
         return ERR_CORRUPT;
-    struct window *w = enter(r, &place);
+    struct window *w = enter(r);
     int err = w != NULL ? keep_shared(r, w, shared) : ERR_TOO_OLD;
-    leave(r, place);
+    leave(r);
     return err;
 }
 
@@ -260,11 +327,27 @@ static int find_slots(const struct restore *r, const struct dump_block *in, stru
     return 0;
 }
 
+/* Of a timeline nothing is to be checked but that the places are there. */
+static bool are_block_times(const struct restore *r, struct times_cache *times,
+                            const struct block *b)
+{
+    uint32_t t[BLOCK_SAMPLES_MAX], n = (uint32_t)size_min(b->n_samples, BLOCK_SAMPLES_MAX);
+    if (b->times == BLOCK_AT)
+        return true;
+    return block_times(r->db->arena, times, b, 0, n, t) && are_times(r, t, n);
+}
+
+static bool are_block_values(const struct restore *r, const struct block *b)
+{
+    uint64_t values[BLOCK_SAMPLES_MAX];
+    if (r->is_trusted)
+        return block_may_be_kept(b);
+    return block_values(b, 0, (uint32_t)size_min(b->n_samples, BLOCK_SAMPLES_MAX), values);
+}
+
 static int to_block(struct restore *r, const struct dump_block *in, struct times_cache *times,
                     struct block *ret, uint32_t *ret_first, uint32_t *ret_last)
 {
-    uint32_t t[BLOCK_SAMPLES_MAX];
-    uint64_t values[BLOCK_SAMPLES_MAX];
     if (!is_shaped(in))
         return ERR_CORRUPT;
     *ret = (struct block){.encoding = in->encoding,
@@ -279,9 +362,7 @@ static int to_block(struct restore *r, const struct dump_block *in, struct times
     int err = find_slots(r, in, ret);
     if (err != 0)
         return err;
-    uint32_t n = (uint32_t)size_min(in->n_samples, BLOCK_SAMPLES_MAX);
-    if (!block_times(r->db->arena, times, ret, 0, n, t) || !block_values(ret, 0, n, values) ||
-        !are_times(r, t, n))
+    if (!are_block_times(r, times, ret) || !are_block_values(r, ret))
         return ERR_CORRUPT;
     block_span(r->db->arena, times, ret, ret_first, ret_last);
     return *ret_last < r->db->options.window_ms ? 0 : ERR_CORRUPT;
@@ -300,7 +381,7 @@ static int change_tail(void *ctx, const struct chunk_writer *w, struct chunk *ch
 {
     const struct restored *in = ctx;
     bool is_new = chunk->serial == 0;
-    int err = chunk_restore_tail(w, chunk, &in->t);
+    int err = chunk_restore_tail(w, chunk, in->t);
     store_count(in->r->db, N_CHUNKS_CREATED, err == 0 && is_new);
     return err;
 }
@@ -338,7 +419,8 @@ static int to_tail(struct restore *r, const struct dump_tail *in, struct times_c
     uint32_t t[BLOCK_SAMPLES_MAX];
     if (in->n < 1 || in->n > DUMP_TAIL_MAX)
         return ERR_CORRUPT;
-    *ret = (struct chunk_tail){.n = in->n};
+    ret->n = in->n;
+    ret->timeline = 0;
     memcpy(ret->places, in->places, in->n * sizeof(*in->places));
     memcpy(ret->values, in->values, in->n * sizeof(*in->values));
     memcpy(t, in->places, in->n * sizeof(*t));
@@ -361,18 +443,16 @@ static int restore_samples(struct restored *in, uint32_t series)
 {
     struct restore *r = in->r;
     struct times_item items[TIMES_CACHE_WRITER];
-    struct times_cache times;
+    struct times_cache own, *times = times_of(r, &own, items);
     uint32_t first, last, n = in->block != NULL ? in->block->n_samples : in->tail->n;
-    unsigned place;
-    times_cache_init(&times, items, TIMES_CACHE_WRITER);
-    struct window *w = enter(r, &place);
+    struct window *w = enter(r);
     int err = ERR_TOO_OLD;
     if (w != NULL)
-        err = in->block != NULL ? to_block(r, in->block, &times, &in->b, &first, &last)
-                                : to_tail(r, in->tail, &times, &in->t, &first, &last);
+        err = in->block != NULL ? to_block(r, in->block, times, &in->b, &first, &last)
+                                : to_tail(r, in->tail, times, in->t, &first, &last);
     if (err == 0)
-        err = change_chunk(in, w, series, first, last, n, &times);
-    leave(r, place);
+        err = change_chunk(in, w, series, first, last, n, times);
+    leave(r);
     return err;
 }
 
@@ -384,15 +464,21 @@ int restore_block(struct restore *r, uint32_t series, const struct dump_block *b
 
 int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
 {
-    struct restored in = {.r = r, .tail = tail};
+    struct chunk_tail t;
+    struct restored in = {.r = r, .tail = tail, .t = &t};
     return restore_samples(&in, series);
 }
 
 void restore_end(struct restore *r)
 {
     struct tsdb *db = r->db;
+    restore_pause(r);
+    db->slots.is_alone = false;
     table_release(db->arena, &r->timelines);
     table_release(db->arena, &r->shared);
+    if (r->items != NULL)
+        arena_span_put(db->arena, db->owner, r->items, RESTORE_TIMES * sizeof(*r->items));
+    r->items = NULL;
     pthread_rwlock_wrlock(&db->lock);
     while (store_sweep_locked(db, EXPIRE_SLICE_SERIES))
         ;

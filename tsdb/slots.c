@@ -159,13 +159,23 @@ bool change_prepare(struct change *c)
     return false;
 }
 
+/* Where nobody reads, what is replaced can be used again at once; to wait with it for the end of a
+ * hold of the lock would leave pages behind that the process before did not have. */
+static void retire_locked(struct slots *s, struct pool *pool, slot at)
+{
+    if (s->is_alone)
+        pool_put(s->arena, pool, at);
+    else
+        limbo_add(&s->limbo, pool, at);
+}
+
 void change_finish(struct change *c)
 {
     struct slots *s = c->slots;
     if (c->n_replaced > 0) {
         pthread_mutex_lock(&s->lock);
         for (uint32_t i = 0; i < c->n_replaced; i++)
-            limbo_add(&s->limbo, pool_of(c, c->replaced[i]), c->replaced[i].s);
+            retire_locked(s, pool_of(c, c->replaced[i]), c->replaced[i].s);
         s->n_promised -= c->n_replaced;
         pthread_mutex_unlock(&s->lock);
     }
@@ -181,7 +191,7 @@ void slots_open_retire(struct slots *s, const slot *items, uint32_t n, size_t pa
 {
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; i < n; i++)
-        limbo_add(&s->limbo, &s->open, items[i]);
+        retire_locked(s, &s->open, items[i]);
     s->n_promised -= n;
     pthread_mutex_unlock(&s->lock);
     atomic_fetch_sub_explicit(&s->open_payload, payload, memory_order_relaxed);

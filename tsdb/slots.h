@@ -32,6 +32,7 @@ struct slots {
     struct limbo limbo;
     struct pool open;              /* heads and tails of open chunks, whatever their window */
     _Atomic uint64_t open_payload; /* bytes of its used slots that are not slack */
+    bool is_alone;                 /* nobody reads, and so nothing waits: during a restore */
     size_t n_promised;             /* entries of the limbo that prepared changes will add */
 };
 

@@ -258,6 +258,7 @@ static void window_figures(const struct tsdb *db, const struct window *w,
         .series = w->n_chunks,
         .chunks = w->n_chunks,
         .samples = w->n_samples,
+        .changes = atomic_load_explicit(&w->n_changes, memory_order_acquire),
         .bytes = window_page_bytes(w),
         .payload_bytes = w->payload_bytes,
         .shared = w->n_shared,
@@ -352,6 +353,15 @@ static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
         *to[i] = atomic_load_explicit(&db->counters[i], memory_order_relaxed);
 }
 
+static uint64_t index_bytes(struct budget *b)
+{
+    static const char *const rows[] = {"series", "symbols", "pairs", "postings", "tables"};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        bytes += atomic_load(&b->rows[budget_owner(b, rows[i])].bytes);
+    return bytes;
+}
+
 void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -363,6 +373,7 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *ret)
     live_window_figures(db, ret);
     add_open_figures(db, ret);
     ret->series = db->series.n;
+    ret->index_bytes = index_bytes(db->arena->budget);
     counter_figures(db, ret);
     ret->symbols = db->labels.symbols.n;
     ret->pairs = db->labels.pairs.n;

@@ -74,6 +74,7 @@ struct tsdb_window_stats {
     uint64_t series; /* with a sample in it; one chunk each */
     uint64_t chunks;
     uint64_t samples;
+    uint64_t changes;       /* a number that is another one after samples came or went */
     uint64_t bytes;         /* pages held */
     uint64_t payload_bytes; /* encoded bytes inside used slots */
     uint32_t shared;        /* columns that several blocks refer to: shared.h */
@@ -103,6 +104,7 @@ struct tsdb_stats {
         uint32_t pages, used;    /* slots of 128 B */
     } open;                      /* heads and tails of open chunks, of all windows */
     uint64_t open_payload_bytes; /* encoded bytes inside them */
+    uint64_t index_bytes;        /* pages of series, labels and tables: what outlives a window */
     uint64_t slack_bytes;        /* inside used slots of chunks: slot size minus payload */
     uint64_t free_slot_bytes;    /* free slots in live pages, all pools */
     uint64_t free_series_bytes, free_label_bytes, free_symbol_bytes, free_pair_bytes,

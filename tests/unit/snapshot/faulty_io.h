@@ -13,6 +13,7 @@ struct faulty_io {
     struct io *inner;
     long fail_at; /* this call (1 = the first) fails; 0 = none */
     long fail_n;  /* and so many in all; 0 = 1 */
+    bool is_dead; /* and all that come after it: the process was killed there */
     int fail_errno;
     atomic_long n_calls; /* so far, of all kinds, from any thread */
     size_t most;         /* bytes that one read or write moves; 0 = all */
@@ -30,7 +31,8 @@ static inline bool faulty_fails(struct io *io, const char *call)
 {
     struct faulty_io *f = faulty(io);
     long n = atomic_fetch_add(&f->n_calls, 1) + 1;
-    if (f->fail_at == 0 || n < f->fail_at || n - f->fail_at >= (f->fail_n ? f->fail_n : 1))
+    bool is_of_row = n >= f->fail_at && n - f->fail_at < (f->fail_n ? f->fail_n : 1);
+    if (f->fail_at == 0 || !(is_of_row || (f->is_dead && n > f->fail_at)))
         return false;
     if (n == f->fail_at)
         f->failed = call;

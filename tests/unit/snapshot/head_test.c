@@ -15,6 +15,8 @@ static void given_a_head(void)
                          .newest_ms = INT64_MIN,
                          .n_open = UINT64_MAX,
                          .has_hash_key = true,
+                         .generation = UINT64_MAX,
+                         .index_bytes = UINT64_MAX - ((1 << 20) - 1),
                          .n_windows = HEAD_WINDOWS_MAX};
     memset(head.hash_key, 0xA5, sizeof head.hash_key);
     for (uint32_t i = 0; i < HEAD_WINDOWS_MAX; i++) {
@@ -44,7 +46,10 @@ Test(head, cut_or_longer_is_corrupt)
     for (size_t n = 0; n < n_bytes; n++)
         cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n, &back), ERR_CORRUPT);
     cr_assert_eq(head_decode(FORMAT_VERSION, bytes, n_bytes + 1, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(FORMAT_VERSION_SHARED, bytes, n_bytes, &back), ERR_CORRUPT);
 }
+
+static uint64_t kind = FILE_SNAPSHOT;
 
 static int decode_changed(void)
 {
@@ -56,6 +61,9 @@ static int decode_changed(void)
     encoder_varint(&e, 0);                        /* series */
     encoder_zigzag(&e, 0);                        /* newest */
     encoder_varint(&e, 0);                        /* open */
+    encoder_varint(&e, kind);
+    encoder_varint(&e, 0); /* generation */
+    encoder_varint(&e, 0); /* index */
     encoder_varint(&e, head.n_windows);
     for (uint32_t i = 0; i < head.n_windows; i++) {
         encoder_zigzag(&e, (uint64_t)head.windows[i].number);
@@ -70,6 +78,11 @@ Test(head, limits_hold_at_them_and_not_past_them)
 {
     head.n_windows = 0;
     cr_assert_eq(decode_changed(), 0);
+    kind = FILE_WINDOW;
+    cr_assert_eq(decode_changed(), ERR_CORRUPT, "of no window");
+    kind = FILE_WINDOW + 1;
+    cr_assert_eq(decode_changed(), ERR_CORRUPT);
+    kind = FILE_SNAPSHOT;
     head.window_ms = 0;
     cr_assert_eq(decode_changed(), ERR_CORRUPT);
     head.window_ms = 1;
@@ -83,8 +96,8 @@ Test(head, limits_hold_at_them_and_not_past_them)
     struct head back;
     struct encoder e;
     encoder_init(&e, bytes, HEAD_PAYLOAD_MAX);
-    for (uint64_t i = 0; i < 5; i++)
-        encoder_varint(&e, 2);
+    for (uint64_t i = 0; i < 8; i++)
+        encoder_varint(&e, i == 5 ? FILE_SNAPSHOT : 2);
     encoder_varint(&e, head.n_windows);
     memset(bytes + e.n, 2, sizeof bytes - e.n);
     cr_assert_eq(head_decode(FORMAT_VERSION, bytes,
@@ -108,13 +121,14 @@ Test(head, before_version_4_it_has_no_key)
 
 Test(end, survives)
 {
-    struct end end = {1, 2, 300, UINT64_MAX, 0x0102030405060708}, back;
+    struct end end = {1, 2, 300, UINT64_MAX, 7, 0x0102030405060708}, back;
     struct encoder e;
     encoder_init(&e, bytes, sizeof bytes);
     end_encode(&end, &e);
-    cr_assert_eq(end_decode(bytes, e.n, &back), 0);
+    cr_assert_eq(end_decode(FORMAT_VERSION, bytes, e.n, &back), 0);
     cr_assert_eq(memcmp(&back, &end, sizeof end), 0);
     for (size_t n = 0; n < e.n; n++)
-        cr_assert_eq(end_decode(bytes, n, &back), ERR_CORRUPT);
-    cr_assert_eq(end_decode(bytes, e.n + 1, &back), ERR_CORRUPT);
+        cr_assert_eq(end_decode(FORMAT_VERSION, bytes, n, &back), ERR_CORRUPT);
+    cr_assert_eq(end_decode(FORMAT_VERSION, bytes, e.n + 1, &back), ERR_CORRUPT);
+    cr_assert_eq(end_decode(FORMAT_VERSION_SHARED, bytes, e.n, &back), ERR_CORRUPT);
 }

@@ -6,6 +6,8 @@
 #include "snapshot/save.h"
 #include "test_store.h"
 
+#define SNAPSHOT_TEMP_NAME SNAPSHOT_NAME TEMP_SUFFIX
+
 enum { TEST_DISK_BYTES = 8 << 20 };
 
 static uint8_t test_disk_bytes[2][TEST_DISK_BYTES];

@@ -1,0 +1,96 @@
+#include "http/check.h"
+
+#include "snapshot/check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { CHECK_GOOD = 0, CHECK_DAMAGED = 1, CHECK_USAGE = 2 };
+enum { MEMORY_BYTES = 1 << 30 }; /* at most; what is not used is not taken */
+enum { TIME_TEXT_BYTES = 32 };
+
+static void time_text(int64_t ms, char ret[TIME_TEXT_BYTES])
+{
+    struct tm tm;
+    time_t s = (time_t)(ms / 1000);
+    if (gmtime_r(&s, &tm) == NULL || strftime(ret, TIME_TEXT_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        snprintf(ret, TIME_TEXT_BYTES, "%" PRId64 " ms", ms);
+}
+
+static void print_head(const struct check_report *r)
+{
+    const struct head *h = &r->head;
+    char created[TIME_TEXT_BYTES], first[TIME_TEXT_BYTES], last[TIME_TEXT_BYTES];
+    time_text(h->created_ms, created);
+    printf("  %s, format %u, generation %" PRIu64 ", created %s\n",
+           h->kind == FILE_WINDOW ? "a window" : "the snapshot", r->version, h->generation,
+           created);
+    if (h->n_windows == 0)
+        return;
+    int64_t window_ms = h->window_ms;
+    time_text((int64_t)((uint64_t)h->windows[0].number * (uint64_t)window_ms), first);
+    time_text((int64_t)((uint64_t)h->windows[h->n_windows - 1].number * (uint64_t)window_ms), last);
+    printf("  windows %" PRIu32 " of %" PRId64 " s, begun from %s to %s\n", h->n_windows,
+           window_ms / 1000, first, last);
+}
+
+static void print_file(void *ctx, const struct check_report *r)
+{
+    const struct end *f = &r->found;
+    (void)ctx;
+    printf("%s\n", r->name);
+    if (r->has_head)
+        print_head(r);
+    else if (r->version != 0)
+        printf("  format %u, without a head\n", r->version);
+    printf("  series %" PRIu64 ", blocks %" PRIu64 ", tails %" PRIu64 ", samples %" PRIu64
+           ", bytes %" PRIu64 "\n",
+           f->n_series, f->n_blocks, f->n_tails, f->n_samples, r->file_bytes);
+    if (r->is_passed_over)
+        printf("  passed over: the snapshot has a newer copy\n");
+    if (check_is_good(r))
+        printf("  good\n");
+    else
+        printf("  DAMAGED: frames lost %" PRIu64 ", records bad %" PRIu64 ": %s\n", r->lost_frames,
+               r->bad_records, r->detail);
+}
+
+static int check_dir(const char *dir)
+{
+    static struct budget budget;
+    static struct arena arena;
+    struct io_file f;
+    bool is_good = false;
+    budget_init(&budget, MEMORY_BYTES);
+    if (!arena_init(&arena, &budget, MEMORY_BYTES)) {
+        fprintf(stderr, "hourglass check: no memory\n");
+        return CHECK_DAMAGED;
+    }
+    if (io_file_open(&f, dir) < 0) {
+        fprintf(stderr, "hourglass check: %s: %s\n", dir, strerror(errno));
+        arena_release(&arena);
+        return CHECK_DAMAGED;
+    }
+    int err = check_directory(&f.io, &arena, print_file, NULL, &is_good);
+    if (err < 0)
+        fprintf(stderr, "hourglass check: %s: %s\n", dir,
+                err == ERR_NOT_FOUND ? "there is no snapshot and no file of a window"
+                                     : tsdb_err_text(err));
+    io_file_close(&f);
+    arena_release(&arena);
+    return err == 0 && is_good ? CHECK_GOOD : CHECK_DAMAGED;
+}
+
+int check_main(int argc, char **argv)
+{
+    if (argc != 1 || argv[0][0] == '-') {
+        fprintf(stderr, "usage: hourglass check DIR\n"
+                        "verifies the snapshot and the files of windows in DIR; exit code 0: all "
+                        "is good, 1: not\n");
+        return CHECK_USAGE;
+    }
+    return check_dir(argv[0]);
+}

@@ -1,0 +1,341 @@
+#include "snapshot/load_file.h"
+
+#include "tsdb/dump.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Keeps the first description only. errno stays as it is. */
+PRINTF_LIKE(2, 3) static void describe(struct file_load *l, const char *format, ...)
+{
+    if (l->report.detail[0])
+        return;
+    int saved = errno;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(l->report.detail, sizeof l->report.detail, format, args);
+    va_end(args);
+    errno = saved;
+}
+
+/* An error that ends the load matters more than damage before it. */
+static void forget_detail(struct file_load *l)
+{
+    l->report.detail[0] = '\0';
+}
+
+static int io_failed(struct file_load *l, const char *call)
+{
+    forget_detail(l);
+    describe(l, "%s %s/%s: %s", call, l->io->place, l->name, strerror(errno));
+    return ERR_IO;
+}
+
+static int wrong_window(struct file_load *l, int64_t window_ms)
+{
+    forget_detail(l);
+    describe(l, "%s/%s was written with windows of %" PRId64 " ms, ours are of %" PRId64 " ms",
+             l->io->place, l->name, window_ms, tsdb_options(l->db)->window_ms);
+    return ERR_WRONG_WINDOW;
+}
+
+static int unknown_version(struct file_load *l, int err)
+{
+    forget_detail(l);
+    if (err == ERR_NEWER_FORMAT)
+        describe(l, "%s/%s was written by a newer version", l->io->place, l->name);
+    else
+        describe(l, "%s/%s has format %u; this version reads %d and writes %d", l->io->place,
+                 l->name, l->frames.version, FORMAT_VERSION_MIN, FORMAT_VERSION);
+    return err;
+}
+
+static void lost_frame(struct file_load *l, const struct frame *f, const char *why)
+{
+    l->report.lost_frames++;
+    describe(l, "frame %" PRIu32 " at byte %" PRIu64 ": %s", f->header.number, f->offset, why);
+}
+
+/* 0, or an error that ends the load. */
+static int load_series(struct file_load *l, const struct frame *f)
+{
+    struct series_reader *r = &l->decoders->series;
+    int64_t window_ms = 0;
+    int more = series_reader_init(r, f->payload, f->header.payload_bytes, l->decoders->symbols,
+                                  &window_ms);
+    if (more == 0 && window_ms != tsdb_options(l->db)->window_ms)
+        return wrong_window(l, window_ms);
+    uint32_t number, series;
+    struct labels ls;
+    while (more >= 0 && (more = series_reader_next(r, &number, &ls)) > 0) {
+        l->counted.n_series++;
+        int err = restore_series(l->restore, &ls, &series);
+        if (err == 0)
+            err = number_map_add(&l->ids, number, series);
+        if (err == ERR_NO_MEMORY)
+            return err;
+        if (err < 0)
+            describe(l, "series %" PRIu32 " in frame %" PRIu32 ": %s", number, f->header.number,
+                     tsdb_err_text(err));
+        else
+            l->report.series++;
+    }
+    if (more < 0)
+        lost_frame(l, f, "malformed series");
+    return 0;
+}
+
+/* The others are what blocks and tails refer to. */
+static bool is_of_series(const struct window_record *record)
+{
+    return record->kind == RECORD_BLOCK || record->kind == RECORD_TAIL;
+}
+
+/* Counts a record of a window that the store does not keep. */
+static int pass_over(struct file_load *l, const struct window_record *record)
+{
+    l->report.old_blocks += is_of_series(record);
+    return 0;
+}
+
+static int restore_record(struct file_load *l, const struct window_record *record, uint32_t series)
+{
+    switch (record->kind) {
+    case RECORD_TIMES:
+        return restore_times(l->restore, &record->times);
+    case RECORD_SHARED:
+        return restore_shared(l->restore, &record->shared);
+    case RECORD_TAIL:
+        return restore_tail(l->restore, series, &record->tail);
+    default:
+        return restore_block(l->restore, series, &record->block);
+    }
+}
+
+static void loaded(struct file_load *l, const struct window_record *record, uint32_t n_samples)
+{
+    int64_t window = l->decoders->window.window;
+    l->report.tails += record->kind == RECORD_TAIL;
+    l->report.blocks += record->kind == RECORD_BLOCK;
+    l->report.samples += n_samples;
+    if (!l->has_last_window || l->last_window != window)
+        l->report.windows++;
+    l->has_last_window = true;
+    l->last_window = window;
+}
+
+static void lost_record(struct file_load *l, const struct frame *f,
+                        const struct window_record *record, const char *why)
+{
+    if (!is_of_series(record)) {
+        describe(l, "%s in frame %" PRIu32 " at byte %" PRIu64 ": %s",
+                 record->kind == RECORD_TIMES ? "times" : "shared values", f->header.number,
+                 f->offset, why);
+        return;
+    }
+    l->report.lost_blocks++;
+    describe(l, "series %" PRIu32 " in frame %" PRIu32 " at byte %" PRIu64 ": %s", record->number,
+             f->header.number, f->offset, why);
+}
+
+static int load_record(struct file_load *l, const struct frame *f,
+                       const struct window_record *record)
+{
+    uint32_t series = 0, n_samples = 0;
+    int64_t window = l->decoders->window.window;
+    if (record->kind == RECORD_TAIL)
+        n_samples = record->tail.n;
+    else if (record->kind == RECORD_BLOCK)
+        n_samples = record->block.n_samples;
+    l->counted.n_tails += record->kind == RECORD_TAIL;
+    l->counted.n_blocks += record->kind == RECORD_BLOCK;
+    l->counted.n_samples += n_samples;
+    if (l->is_old)
+        return pass_over(l, record);
+    if (is_of_series(record) && !number_map_find(&l->ids, record->number, &series)) {
+        lost_record(l, f, record, "is not in the file");
+        return 0;
+    }
+    int err = restore_window(l->restore, window);
+    if (err == 0)
+        err = restore_record(l, record, series);
+    if (err == ERR_NO_MEMORY)
+        return err;
+    if (err == ERR_TOO_OLD)
+        return pass_over(l, record);
+    if (err == ERR_NOT_FOUND)
+        lost_record(l, f, record, "refers to times or values that are missing");
+    else if (err < 0)
+        lost_record(l, f, record, tsdb_err_text(err));
+    else if (is_of_series(record))
+        loaded(l, record, n_samples);
+    return 0;
+}
+
+static int load_window(struct file_load *l, const struct frame *f)
+{
+    struct window_reader *r = &l->decoders->window;
+    int more = window_reader_init(r, f->header.version, f->payload, f->header.payload_bytes);
+    if (more == 0 && r->window_ms != tsdb_options(l->db)->window_ms)
+        return wrong_window(l, r->window_ms);
+    enum load_choice choice = more == 0 ? l->choose(l->ctx, r->window) : LOAD_TAKE;
+    if (choice == LOAD_PASS) {
+        l->has_passed = true;
+        return 0;
+    }
+    int err = 0;
+    l->is_old = choice == LOAD_IS_OLD;
+    l->restore->is_trusted = f->header.version == FORMAT_VERSION;
+    restore_hold(l->restore);
+    while (err == 0 && more >= 0 && (more = window_reader_next(r, &l->decoders->record)) > 0)
+        err = load_record(l, f, &l->decoders->record);
+    restore_pause(l->restore);
+    if (err < 0)
+        return err;
+    if (more < 0)
+        lost_frame(l, f, "malformed record");
+    return 0;
+}
+
+/* What else it says has been looked at before (look.h). */
+static int load_head(struct file_load *l, const struct frame *f)
+{
+    struct head *h = &l->decoders->head;
+    if (head_decode(f->header.version, f->payload, f->header.payload_bytes, h) < 0)
+        lost_frame(l, f, "malformed head");
+    else if (h->window_ms != tsdb_options(l->db)->window_ms)
+        return wrong_window(l, h->window_ms);
+    else
+        l->counted.generation = h->generation;
+    return 0;
+}
+
+static int load_end(struct file_load *l, const struct frame *f)
+{
+    struct end end;
+    l->has_end = true;
+    if (end_decode(f->header.version, f->payload, f->header.payload_bytes, &end) < 0) {
+        lost_frame(l, f, "malformed end");
+        return 0;
+    }
+    l->counted.digest = f->digest_before;
+    bool is_whole = l->frames.n_lost == 0 && l->report.lost_frames == 0 && !l->has_passed;
+    if (is_whole && memcmp(&end, &l->counted, sizeof end) != 0)
+        describe(l, "the totals at the end of the file are not those of what is in it");
+    return 0;
+}
+
+static int load_frame(struct file_load *l, const struct frame *f)
+{
+    switch (f->header.type) {
+    case FRAME_HEAD:
+        return load_head(l, f);
+    case FRAME_SERIES:
+        return load_series(l, f);
+    case FRAME_WINDOW:
+        return load_window(l, f);
+    case FRAME_END:
+        return load_end(l, f);
+    default:
+        lost_frame(l, f, "unknown type");
+        return 0;
+    }
+}
+
+/* Says what the frame reader had to skip, before what that brings about. */
+static void describe_damage(struct file_load *l)
+{
+    if (l->frames.is_damaged)
+        describe(l, "damaged at byte %" PRIu64, l->frames.damaged_at);
+    else if (l->frames.n_lost > 0)
+        describe(l, "%" PRIu64 " frames are missing", l->frames.n_lost);
+}
+
+static void report_damage(struct file_load *l)
+{
+    struct frame_reader *r = &l->frames;
+    l->report.file_bytes = r->base + (l->has_end ? r->start : r->end);
+    l->report.lost_frames += r->n_lost;
+    if (!l->has_end)
+        l->report.lost_frames++;
+    if (!l->has_end && (r->is_cut || !r->is_damaged)) {
+        describe(l, "cut short at byte %" PRIu64, l->report.file_bytes);
+        return;
+    }
+    describe_damage(l);
+}
+
+/* ---- going through the file ---- */
+
+/* Reads the next frame and, of one of a window, which that is. The disk's word that some of the
+ * file cannot be read is damage like any other; what else goes wrong with reading may be mended. */
+static int next_frame(struct file_load *l)
+{
+    int more = l->has_end ? 0 : frame_reader_next(&l->frames, &l->frame);
+    l->has_frame = more > 0;
+    if (l->progress != NULL && more > 0)
+        atomic_fetch_add_explicit(&l->progress->bytes,
+                                  FRAME_HEADER_BYTES + l->frame.header.payload_bytes,
+                                  memory_order_relaxed);
+    if (more == ERR_IO && errno == EIO) {
+        describe(l, "read %s/%s at byte %" PRIu64 ": %s", l->io->place, l->name,
+                 l->frames.base + l->frames.end, strerror(errno));
+        return 0;
+    }
+    if (more == ERR_IO)
+        return io_failed(l, "read");
+    if (more < 0)
+        return unknown_version(l, more);
+    if (more > 0)
+        describe_damage(l);
+    l->has_window = false;
+    if (more == 0 || l->frame.header.type != FRAME_WINDOW)
+        return 0;
+    struct window_reader *r = &l->decoders->window;
+    l->has_window = window_reader_init(r, l->frame.header.version, l->frame.payload,
+                                       l->frame.header.payload_bytes) == 0;
+    l->window = r->window;
+    return 0;
+}
+
+int file_load_open(struct file_load *l)
+{
+    struct arena *arena = tsdb_arena(l->db);
+    l->handle = l->io->ops->open(l->io, l->name, false);
+    if (l->handle < 0)
+        return io_failed(l, "open");
+    frame_reader_init(&l->frames, l->io, l->handle, l->buffer);
+    number_map_init(&l->ids, arena, budget_owner(arena->budget, "snapshot"));
+    int err = next_frame(l);
+    if (err < 0)
+        file_load_close(l);
+    return err;
+}
+
+int file_load_until(struct file_load *l, int64_t last)
+{
+    int err = 0;
+    while (err == 0 && l->has_frame && !(l->has_window && l->window > last)) {
+        err = load_frame(l, &l->frame);
+        if (err == 0)
+            err = next_frame(l);
+    }
+    if (err == ERR_NO_MEMORY) {
+        forget_detail(l);
+        describe(l, "no memory for frame %" PRIu32 " at byte %" PRIu64 " of %s/%s",
+                 l->frame.header.number, l->frame.offset, l->io->place, l->name);
+    }
+    return err;
+}
+
+void file_load_close(struct file_load *l)
+{
+    int saved = errno;
+    report_damage(l);
+    number_map_release(&l->ids);
+    (void)l->io->ops->close(l->io, l->handle);
+    errno = saved;
+}
