@@ -200,7 +200,7 @@ static int explain_load(const char *dir, int err, const struct snapshot_report *
     return fail(text);
 }
 
-static int load_snapshot(struct program *p, const char *dir)
+static int load_snapshot(struct program *p)
 {
     struct saver *saver = &p->app.saver;
     struct snapshot_report *r = &saver->loaded;
@@ -235,7 +235,7 @@ static int load(struct program *p)
     if (dir[0] == '\0')
         return 0;
     int64_t start = clock_boot_ms();
-    int code = load_snapshot(p, dir);
+    int code = load_snapshot(p);
     if (code != 0)
         return code;
     if (recorder_replay(&app->recorder, dir, error, sizeof(error)) != 0)

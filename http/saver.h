@@ -15,7 +15,7 @@ struct recorder;
 struct saver {
     struct tsdb *db;
     struct recorder *recorder; /* its journal is shortened by each snapshot */
-    const char *dir; /* empty: there are no snapshots */
+    const char *dir;           /* empty: there are no snapshots */
     struct snapshot files;
     struct snapshot_progress progress; /* of the load */
     struct snapshot_report loaded;     /* what became of it */

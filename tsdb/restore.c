@@ -141,14 +141,13 @@ int64_t store_oldest_restored(struct tsdb *db, int64_t number)
 {
     struct windows *ws = &db->windows;
     int64_t newest = ws->n_live > 0 ? window_live(ws, ws->n_live - 1)->number : number;
-    return i64_max(newest, number) - (int64_t)db->options.n_windows;
+    return i64_max(i64_max(newest, number) - (int64_t)db->options.n_windows,
+                   db->clock.floor_window);
 }
 
 int store_restore_window_locked(struct tsdb *db, int64_t number)
 {
     struct windows *ws = &db->windows;
-    if (number < db->clock.floor_window)
-        return ERR_TOO_OLD;
     store_make_room_locked(db);
     int64_t oldest = store_oldest_restored(db, number);
     if (number < oldest)

@@ -63,7 +63,8 @@ static void setup(void)
     atomic_store(&app.phase, APP_READY);
     cr_assert(arena_init(&app.arena, &app.budget, MEMORY));
     cr_assert_eq(tsdb_new(&options, &app.arena, &app.db), 0);
-    saver_init(&app.saver, app.db, "");
+    recorder_init(&app.recorder, app.db, &app.arena);
+    saver_init(&app.saver, app.db, &app.recorder, "");
     store("up", "a", now_ms - 60000, 1);
     store("up", "a", now_ms, 0);
     store("up", "b<", now_ms - 500, 1.5);
