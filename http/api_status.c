@@ -3,6 +3,7 @@
 #include "http/app.h"
 #include "http/clock.h"
 #include "http/memory_report.h"
+#include "http/progress.h"
 #include "http/thread.h"
 #include "http/version.h"
 
@@ -22,16 +23,17 @@ static void put_number(struct json *j, const char *key, uint64_t value)
     json_u64(j, value);
 }
 
-/* Segments of the journal; answered while they are read. */
+/* Windows of the files, then segments of the journal; answered while they are read. */
 void api_walreplay(struct request *rq)
 {
-    const struct recorder *r = &rq->app->recorder;
+    struct progress_steps steps;
     struct json j;
+    progress_read(rq->app, &steps);
     reply_begin(rq, &j);
     json_object(&j);
     put_number(&j, "min", 0);
-    put_number(&j, "max", atomic_load(&r->n_segments));
-    put_number(&j, "current", atomic_load(&r->n_replayed));
+    put_number(&j, "max", steps.all);
+    put_number(&j, "current", steps.done);
     json_object_end(&j);
     reply_end(rq, &j);
 }

@@ -1,6 +1,7 @@
 #include "http/check.h"
 
 #include "snapshot/check.h"
+#include "snapshot/journal_replay.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -58,6 +59,42 @@ static void print_file(void *ctx, const struct check_report *r)
                r->bad_records, r->detail);
 }
 
+static int pass_over(void *ctx, const struct journal_record *r)
+{
+    (void)ctx;
+    (void)r;
+    return 0;
+}
+
+/* The journal, whose records' own meaning nobody but a store can judge. False when it is damaged,
+ * or cannot be read. */
+static bool check_journal(struct io *io, struct arena *arena, const char *dir)
+{
+    const struct journal_replay_options o = {.io = io, .arena = arena, .visit = pass_over};
+    struct journal_replay_report r;
+    int err = journal_replay(&o, &r);
+    if (err < 0) {
+        fprintf(stderr, "hourglass check: %s: the journal: %s%s%s\n", dir, tsdb_err_text(err),
+                r.detail[0] ? ": " : "", r.detail);
+        return false;
+    }
+    if (r.segments == 0)
+        return true;
+    printf("journal\n  segments %" PRIu64 " (%" PRIu64 " to %" PRIu64 "), records %" PRIu64
+           ", bytes %" PRIu64 "\n",
+           r.segments, r.oldest, r.newest, r.records, r.file_bytes);
+    if (r.torn_bytes > 0)
+        printf("  a torn end of %" PRIu64 " bytes: a record that was being written\n",
+               r.torn_bytes);
+    bool is_clean = journal_replay_is_clean(&r);
+    if (is_clean)
+        printf("  good\n");
+    else
+        printf("  DAMAGED: records lost %" PRIu64 ", frames lost %" PRIu64 ": %s\n", r.lost_records,
+               r.lost_frames, r.detail);
+    return is_clean;
+}
+
 static int check_dir(const char *dir)
 {
     static struct budget budget;
@@ -75,21 +112,27 @@ static int check_dir(const char *dir)
         return CHECK_DAMAGED;
     }
     int err = check_directory(&f.io, &arena, print_file, NULL, &is_good);
-    if (err < 0)
-        fprintf(stderr, "hourglass check: %s: %s\n", dir,
-                err == ERR_NOT_FOUND ? "there is no snapshot and no file of a window"
-                                     : tsdb_err_text(err));
+    bool is_journal_good = check_journal(&f.io, &arena, dir);
+    if (err == ERR_NOT_FOUND) {
+        printf("there is no snapshot and no file of a window\n");
+        is_good = true;
+    } else if (err < 0) {
+        fprintf(stderr, "hourglass check: %s: %s\n", dir, tsdb_err_text(err));
+    }
+    is_good &= is_journal_good;
     io_file_close(&f);
     arena_release(&arena);
-    return err == 0 && is_good ? CHECK_GOOD : CHECK_DAMAGED;
+    return (err == 0 || err == ERR_NOT_FOUND) && is_good ? CHECK_GOOD : CHECK_DAMAGED;
 }
 
 int check_main(int argc, char **argv)
 {
     if (argc != 1 || argv[0][0] == '-') {
-        fprintf(stderr, "usage: hourglass check DIR\n"
-                        "verifies the snapshot and the files of windows in DIR; exit code 0: all "
-                        "is good, 1: not\n");
+        fprintf(
+            stderr,
+            "usage: hourglass check DIR\n"
+            "verifies the snapshot, the files of windows and the journal in DIR; exit code 0: all "
+            "is good, 1: not\n");
         return CHECK_USAGE;
     }
     return check_dir(argv[0]);

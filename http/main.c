@@ -10,6 +10,7 @@
 #include "http/clock.h"
 #include "http/listen.h"
 #include "http/memory_limit.h"
+#include "http/progress.h"
 #include "http/server.h"
 #include "http/thread.h"
 #include "http/ticker.h"
@@ -43,6 +44,7 @@ struct program {
     struct listen_socket socket;
     struct server server;
     struct ticker ticker;
+    struct progress progress;
     struct memory_limit limit;
     int dir_fd; /* holds the lock on the directory; -1 = none */
 };
@@ -339,7 +341,9 @@ static int final_snapshot(struct program *p)
 static int serve(struct program *p, const sigset_t *signals)
 {
     struct app *app = &p->app;
+    progress_start(&p->progress, app);
     int code = load(p);
+    progress_stop(&p->progress);
     bool is_loaded = code == 0;
     if (is_loaded) {
         atomic_store(&app->phase, APP_READY);

@@ -17,7 +17,6 @@
 
 enum {
     FAULT_LOG_INTERVAL_MS = 10000,
-    PROGRESS_LOG_INTERVAL_MS = 2000,
     /* A message of a record may be that long: whoever accepted it had a limit, not we. */
     REPLAY_MESSAGE_BYTES_MAX = INT32_MAX,
 };
@@ -34,7 +33,7 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a)
 
 struct replay {
     struct recorder *r;
-    int64_t started_ms, told_ms;
+    int64_t started_ms;
     char *error;
     size_t n_error;
 };
@@ -120,15 +119,8 @@ static int visit(void *ctx, const struct journal_record *record)
 static void progress(void *ctx, const struct journal_progress *at)
 {
     struct replay *p = ctx;
-    int64_t now_ms = clock_boot_ms();
     atomic_store(&p->r->n_segments, at->n_segments);
-    atomic_store(&p->r->n_replayed, at->segment);
-    if (now_ms - p->told_ms < PROGRESS_LOG_INTERVAL_MS)
-        return;
-    p->told_ms = now_ms;
-    LOG_INFO("Reading the journal.", log_u64("segment", at->segment),
-             log_u64("segments", at->n_segments), log_u64("bytes", at->bytes),
-             log_u64("of_bytes", at->n_bytes));
+    atomic_store(&p->r->n_replayed, at->segment - 1);
 }
 
 static void tell(const struct replay *p)
@@ -165,7 +157,6 @@ int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
 {
     struct replay p = {.r = r, .started_ms = clock_boot_ms(), .error = error, .n_error = n};
     error[0] = '\0';
-    p.told_ms = p.started_ms;
     if (io_file_open(&r->files, dir) != 0) {
         snprintf(error, n, "cannot open the directory \"%.200s\": %s", dir, strerror(errno));
         return ERR_IO;
@@ -176,6 +167,7 @@ int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
     int err = journal_replay(&o, &r->replayed);
     if (err != 0)
         return explain(r, err, error, n);
+    atomic_store(&r->n_replayed, atomic_load(&r->n_segments));
     tell(&p);
     return 0;
 }
