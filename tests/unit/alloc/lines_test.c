@@ -112,6 +112,13 @@ Test(lines, trusts_no_key_that_differs_in_a_bit)
     cr_assert_eq(lines_find(&t.arena, &l, key, NULL, NULL), 7);
 }
 
+static bool is_entry(const void *ctx, uint32_t id)
+{
+    (void)ctx;
+    cr_assert_neq(id, 0);
+    return true;
+}
+
 /* A key of zeros looks like an empty entry. */
 Test(lines, finds_a_key_of_zeros_only_when_it_is_there)
 {
@@ -123,6 +130,7 @@ Test(lines, finds_a_key_of_zeros_only_when_it_is_there)
         cr_assert(lines_remove(&t.arena, &l, (struct lines_key){1, 0}, 5));
         cr_assert(insert(9));
         cr_assert_eq(lines_find(&t.arena, &l, zero, NULL, NULL), 0);
+        cr_assert_eq(lines_find(&t.arena, &l, zero, is_entry, NULL), 0);
         cr_assert(lines_insert(&t.arena, &l, zero, 3));
         cr_assert_eq(lines_find(&t.arena, &l, zero, NULL, NULL), 3);
     }
@@ -229,6 +237,7 @@ Test(lines, shrinks_with_what_it_holds)
         lines_init(&fresh, LINES_TRUSTED, t.owner);
         for (uint32_t id = 1; id <= left; id++)
             cr_assert(lines_insert(&t.arena, &fresh, key_of(id), id));
+        cr_assert_leq(l.n_segments, 2 * fresh.n_segments + 2, "%u left", left);
         size_t bound = lines_bytes(&fresh) + lines_bytes(&fresh) / 8 +
                        (l.n_segments + 1) * (size_t)ARENA_PAGE_BYTES;
         cr_assert_leq(lines_bytes(&l), left > 0 ? bound : 0, "%u left", left);
@@ -349,7 +358,12 @@ Test(lines, drops_the_dead)
         for (uint32_t id = 1; id <= N; id++)
             cr_assert_eq(find(id), id % of == 0 ? id : 0);
     }
-    uint32_t at = 0, none = UINT32_MAX;
+    lines_release(&t.arena, &l);
+    for (uint32_t id = 1; id <= segment_entries(); id++)
+        cr_assert(insert(id));
+    uint32_t at = 0, none = UINT32_MAX, seven = 7;
+    (void)lines_purge(&t.arena, &l, &at, is_multiple, &seven);
+    cr_assert_eq(l.n, segment_entries() / 7, "at one go, where there is one segment");
     while (l.n > 0)
         (void)lines_purge(&t.arena, &l, &at, is_multiple, &none);
     cr_assert_eq(lines_bytes(&l), 0);
@@ -441,5 +455,8 @@ Test(lines, check_sees_damage_in_a_line)
     BREAK(e[4 * full].low, e[4 * full].low ^ 1);
     BREAK(e[4 * full].high, ~e[4 * full].high);
     BREAK(e[4 * empty + 3].id, 1); /* behind a gap */
+    e[4 * full].high = ~e[4 * full].high;
+    cr_assert_not(lines_check(&t.arena, &l, NULL, NULL), "out of reach from its home");
+    e[4 * full].high = ~e[4 * full].high;
     BREAK(e[4 * empty].id, 0);
 }
