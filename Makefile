@@ -66,20 +66,21 @@ OBJ_snapshot := $(call objects,$(call sources,snapshot))
 OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
 OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/recording.c)
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
-OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c,$(wildcard tests/bench/*.c)))
+OBJ_journal  := $(call objects,tests/bench/journal.c)
+OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/journal.c,$(wildcard tests/bench/*.c)))
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
 
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
 PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
-BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table
+BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table $(BUILD)/tests/bench/journal
 CODEC := $(BUILD)/tests/bench/codec
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory bench-lessons bench-codec record lint format format-check clang-check \
+        e2e e2e-tsan compare bench-memory bench-lessons bench-codec bench-journal record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -128,7 +129,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -231,6 +232,14 @@ $(BUILD)/tests/bench/fleet: $(OBJ_fleet)
 $(BUILD)/tests/bench/ip_table: $(OBJ_ip_table) $(BUILD)/libsupport.a $(call archives,tsdb)
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_tsdb) -o $@
+
+# What a record of the journal costs, on the disk of DIR.
+$(BUILD)/tests/bench/journal: $(OBJ_journal) $(BUILD)/libsupport.a $(call archives,snapshot)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_snapshot) -o $@
+
+bench-journal: $(BUILD)/tests/bench/journal
+	@$< $${DIR:-build/bench/journal}
 
 bench-memory: all $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" LIVELY="$(LIVELY)" python3 -B tests/bench/memory.py
