@@ -67,23 +67,24 @@ OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$
 OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/recording.c)
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
 OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c body.c packer.c recording.c))
-OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c,\
-                $(wildcard tests/bench/*.c)))
+OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c \
+                tests/bench/journal.c, $(wildcard tests/bench/*.c)))
+OBJ_journal  := $(call objects,tests/bench/journal.c)
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
 
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
 PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
-BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table
+BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table $(BUILD)/tests/bench/journal
 CODEC := $(BUILD)/tests/bench/codec
 WRITE_BODY := $(BUILD)/tests/bench/write_body
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory bench-lessons bench-durable bench-codec bench-write record lint format \
-        format-check clang-check \
+        e2e e2e-tsan compare bench-memory bench-lessons bench-durable bench-codec bench-journal bench-write record \
+        lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -132,7 +133,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(OBJ_support) $(OBJ_write_body) $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec write_body,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec write_body,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -235,6 +236,14 @@ $(BUILD)/tests/bench/fleet: $(OBJ_fleet)
 $(BUILD)/tests/bench/ip_table: $(OBJ_ip_table) $(BUILD)/libsupport.a $(call archives,tsdb)
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_tsdb) -o $@
+
+# What a record of the journal costs, on the disk of DIR.
+$(BUILD)/tests/bench/journal: $(OBJ_journal) $(BUILD)/libsupport.a $(call archives,snapshot)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_snapshot) -o $@
+
+bench-journal: $(BUILD)/tests/bench/journal
+	@$< $${DIR:-build/bench/journal}
 
 bench-memory: all $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" LIVELY="$(LIVELY)" python3 -B tests/bench/memory.py

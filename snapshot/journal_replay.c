@@ -80,10 +80,14 @@ static void tell_progress(struct replay *r, bool is_due)
 
 /* --- from segment to segment --- */
 
-static void lose_until(struct replay *r, uint64_t sequence)
+/* The next record ought to have that sequence; segment and byte are where this was found out. */
+static void lose_until(struct replay *r, uint64_t sequence, uint64_t segment, uint64_t at)
 {
-    if (r->expected != 0 && sequence > r->expected)
+    if (r->expected != 0 && sequence > r->expected) {
         r->report->lost_records += sequence - r->expected;
+        note_damage(r, segment, at, "%" PRIu64 " records are lost before it",
+                    sequence - r->expected);
+    }
     if (sequence > r->expected)
         r->expected = sequence;
 }
@@ -108,7 +112,7 @@ static void settle(struct replay *r, const struct journal_head *next)
         note_damage(r, r->before.number, r->before.size, "the next segment is missing");
     }
     if ((is_next || is_gap) && next->before_bytes > 0)
-        lose_until(r, next->before_sequence);
+        lose_until(r, next->before_sequence, next->number, 0);
     r->before.number = 0;
     r->before.size = r->before.good = 0;
 }
@@ -130,7 +134,7 @@ static int visit(struct replay *r, const uint8_t *bytes)
         r->report->repeated++;
         note_damage(r, r->number, r->offset, "record %" PRIu64 " comes again", h->sequence);
     }
-    lose_until(r, h->sequence);
+    lose_until(r, h->sequence, r->number, r->offset);
     if (h->sequence == r->expected || r->expected == 0)
         r->expected = h->sequence + 1;
     struct journal_record record = {
