@@ -47,7 +47,7 @@ static int look_at_frames(struct io *io, int handle, uint8_t *buffer, struct fil
 {
     struct frame_reader r;
     struct frame f;
-    int more;
+    int more = 0;
     frame_reader_init(&r, io, handle, buffer);
     while (!ret->has_head && (more = frame_reader_next(&r, &f)) > 0) {
         ret->version = f.header.version;

@@ -268,25 +268,27 @@ Test(directory, the_larger_generation_counts)
 {
     struct io_mem_file *f;
     static uint8_t old_window[1 << 16], old_snapshot[1 << 16];
+    size_t n_snapshot = 0;
     fill_windows(1000, 2);
     save_rested();
     f = window_file(1000);
     size_t n_window = f->n;
     memcpy(old_window, f->bytes, f->n);
-    for (int i = 0; i < IO_MEM_FILES; i++)
-        if (!strcmp(disk.files[i].name, SNAPSHOT_NAME))
-            f = &disk.files[i];
-    size_t n_snapshot = f->n;
-    memcpy(old_snapshot, f->bytes, f->n);
     append_late(1000, 33);
     append_late(1000, 34);
     save();
+    for (int i = 0; i < IO_MEM_FILES; i++)
+        if (!strcmp(disk.files[i].name, SNAPSHOT_NAME)) {
+            n_snapshot = disk.files[i].n;
+            memcpy(old_snapshot, disk.files[i].bytes, n_snapshot);
+        }
     /* as if the save had been stopped before it could remove the window's old file */
     int handle = disk.io.ops->open(&disk.io, "window-1000.hg", true);
     cr_assert_eq(io_write_all(&disk.io, handle, old_window, n_window), 0);
     expect_loads();
     cr_assert_eq(report.old_files, 1);
     /* as if the next had been stopped after it had written that file and before the snapshot */
+    append_late(1000, 35);
     save_rested();
     cr_assert(has_window(1000));
     handle = disk.io.ops->open(&disk.io, SNAPSHOT_NAME, true);
@@ -296,8 +298,36 @@ Test(directory, the_larger_generation_counts)
 
 /* ---- what stops a save ---- */
 
-/* The state that each save leaves, by the number of the call at which it is stopped: all that was
- * there before it began. */
+static void append_own(struct random *random, unsigned series)
+{
+    int64_t window = 1000 + (int64_t)random_below(random, 4);
+    struct sample s = {window * TEST_WINDOW_MS + 1 + (int64_t)random_below(random, 3000000),
+                       random_next(random)};
+    cr_assert_eq(test_append(store->db, series, &s, 1), 0); /* of its own: never late */
+}
+
+/* The successor of a process that was stopped: it has all that was there after the last whole save
+ * (another store has that), and nothing that was never there. */
+static void start_after_kill(struct test_store *saved)
+{
+    struct region r[3];
+    struct read_set before, after, now;
+    uint64_t extra;
+    struct test_store *next = &stores[store == &stores[0]];
+    load_copy(next, &files);
+    test_store_read(saved, &r[0], &before);
+    test_store_read(next, &r[1], &after);
+    test_store_read(store, &r[2], &now);
+    cr_assert(is_subset(&after, &before, &extra), "something was lost");
+    cr_assert(is_subset(&now, &after, &extra), "something was invented");
+    for (int i = 0; i < 3; i++)
+        region_release(&r[i]);
+    test_store_free(store);
+    store = next;
+}
+
+/* Samples, a whole save, some more, a rest or not, and a save that is stopped at each call in turn:
+ * windows get files, lose them for the snapshot, and get them again. */
 static void kill_at_each_call(bool is_power_cut)
 {
     struct faulty_io killed;
@@ -306,13 +336,16 @@ static void kill_at_each_call(bool is_power_cut)
     disk.is_forgetful = is_power_cut;
     fill_windows(1000, 4);
     save_rested();
-    for (long nth = 1;; nth++) {
-        int64_t window = 1000 + (int64_t)random_below(&random, 4);
-        struct sample s = {window * TEST_WINDOW_MS + 1 + (int64_t)random_below(&random, 3000000),
-                           random_next(&random)};
-        (void)test_append(store->db, 100 + (unsigned)nth, &s,
-                          1); /* a series of its own: not late */
+    for (long nth = 1; nth < 180; nth++) {
+        struct test_store saved;
+        static struct directory d;
+        if (random_below(&random, 2) > 0)
+            append_own(&random, 100 + 2 * (unsigned)nth);
         save();
+        load_copy(&saved, &d);
+        expect_equal_stores(store, &saved);
+        if (random_below(&random, 2) > 0)
+            append_own(&random, 101 + 2 * (unsigned)nth);
         boot_ms += REST_MS * (int64_t)random_below(&random, 2);
         faulty_init(&killed, &disk.io);
         killed.fail_at = nth % 60 + 1;
@@ -320,9 +353,9 @@ static void kill_at_each_call(bool is_power_cut)
         (void)save_to(&killed.io);
         if (is_power_cut)
             io_mem_cut_power(&disk);
-        start_anew();
-        if (nth > 180)
-            break;
+        start_after_kill(&saved);
+        test_store_free(&saved);
+        save_rested();
     }
 }
 

@@ -132,22 +132,29 @@ static void given_the_store_of_the_golden_file(struct test_store *s, unsigned n_
     }
 }
 
-static void expect_the_golden_file_to_load(unsigned version, unsigned n_series)
+static uint8_t golden[16 * 1024];
+
+static struct io_mem given_a_golden_file(const char *name, uint16_t version)
 {
-    static uint8_t bytes[4 * EXAMPLE_BYTES_MAX];
-    char name[64];
-    struct test_store store, copy;
     struct io_mem disk;
-    struct snapshot_report report;
-    snprintf(name, sizeof name, "tests/unit/snapshot/golden/version-%u.hg", version);
-    FILE *f = fopen(name, "rb");
+    char path[128];
+    snprintf(path, sizeof path, "tests/unit/snapshot/golden/%s", name);
+    FILE *f = fopen(path, "rb");
     cr_assert_not_null(f, "run this from the root of the tree");
-    size_t n = fread(bytes, 1, sizeof bytes, f);
+    size_t n = fread(golden, 1, sizeof golden, f);
     fclose(f);
-    cr_assert(n > 100 && n < sizeof bytes);
-    cr_assert_eq(bytes[4], version, "the version");
+    cr_assert(n > 100 && n < sizeof golden);
+    cr_assert_eq(golden[4], version, "the version");
+    test_disk_borrow(&disk, golden, n);
+    return disk;
+}
+
+static void expect_golden(const char *name, uint16_t version, unsigned n_series)
+{
+    struct test_store store, copy;
+    struct snapshot_report report;
+    struct io_mem disk = given_a_golden_file(name, version);
     given_the_store_of_the_golden_file(&store, n_series);
-    test_disk_borrow(&disk, bytes, n);
     test_store_new_with(&copy, TEST_LIMIT_BYTES, 60000, 4);
     cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
     cr_assert_str_empty(report.detail, "%s", report.detail);
@@ -160,12 +167,43 @@ static void expect_the_golden_file_to_load(unsigned version, unsigned n_series)
 
 Test(format, a_file_of_version_2_loads)
 {
-    expect_the_golden_file_to_load(2, 4);
+    expect_golden("version-2.hg", 2, 4);
 }
 
+/* The same, by the last program that wrote version 3. */
 Test(format, a_file_of_version_3_loads)
 {
-    expect_the_golden_file_to_load(3, 16);
+    expect_golden("version-3.hg", 3, 16);
+}
+
+/* Five series with the same 220 random values, 100 ms apart; some blocks share them. */
+Test(format, shared_values_of_version_3_load)
+{
+    struct test_store copy;
+    struct snapshot_report report;
+    struct region r;
+    struct read_set set;
+    static struct tsdb_stats stats;
+    struct io_mem disk = given_a_golden_file("version-3-shared.hg", 3);
+    test_store_new_with(&copy, TEST_LIMIT_BYTES, 60000, 4);
+    cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
+    cr_assert_str_empty(report.detail, "%s", report.detail);
+    cr_assert_eq(report.samples, 5 * 220);
+    tsdb_stats(copy.db, &stats);
+    cr_assert_gt(stats.windows[0].shared, 0);
+    test_store_read(&copy, &r, &set);
+    cr_assert_eq(set.n, 5);
+    uint64_t bits = 1;
+    for (size_t i = 0; i < 220; i++) {
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        for (size_t k = 0; k < 5; k++) {
+            cr_assert_eq(set.series[k].values[i], bits >> 12);
+            cr_assert_eq(set.series[k].t_ms[i], 1000000000ll * 60000 + 100 * (int64_t)i);
+        }
+    }
+    region_release(&r);
+    cr_assert(tsdb_check(copy.db));
+    test_store_free(&copy);
 }
 
 Test(format, the_blocks_of_the_example_are_what_is_written)

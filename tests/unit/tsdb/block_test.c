@@ -491,3 +491,36 @@ Test(block, random_bytes_do_not_hurt)
         never_lies(bytes, n);
     }
 }
+
+/* What was taken on trust and is no column: every reader sees stale markers. */
+Test(block, values_that_do_not_decode_read_as_stale)
+{
+    uint8_t bytes[COLUMN_BYTES_MAX];
+    uint64_t values[BLOCK_SAMPLES_MAX];
+    struct block b = {.times = BLOCK_LINEAR, .step = 1, .values = bytes};
+    for (uint32_t i = 0; i < 100; i++)
+        values[i] = i * (uint64_t)i << 40;
+    block_encode_values(&b, values, 100, bytes);
+    b.values = bytes;
+    cr_assert(block_may_be_kept(&b));
+    block_values_kept(&b, 0, 100, values);
+    cr_assert_eq(values[99], UINT64_C(99) * 99 << 40);
+    memset(bytes, 0xff, b.n_values_bytes);
+    cr_assert(block_may_be_kept(&b), "it is not asked whether it decodes");
+    cr_assert_not(block_values(&b, 0, 100, values));
+    block_values_kept(&b, 0, 100, values);
+    for (uint32_t i = 0; i < 100; i++)
+        cr_assert_eq(values[i], STALE_BITS);
+    b.n_values_bytes = 0;
+    cr_assert_not(block_may_be_kept(&b));
+    b.n_values_bytes = COLUMN_BYTES_MAX;
+    cr_assert(block_may_be_kept(&b));
+    b.n_values_bytes++;
+    cr_assert_not(block_may_be_kept(&b));
+    b.n_values_bytes = 1;
+    for (unsigned encoding = 0; encoding < 255; encoding++) {
+        b.encoding = (uint8_t)encoding;
+        bool is_known = (encoding & ~8u) <= COLUMN_AS_SCALED_DIFFERENCES || encoding == BLOCK_RUN;
+        cr_assert_eq(block_may_be_kept(&b), is_known, "%u", encoding);
+    }
+}

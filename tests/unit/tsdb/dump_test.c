@@ -558,3 +558,82 @@ Test(dump, a_part_of_a_block_has_values_of_its_own)
     no_less_than(&before);
     test_store_check(&to);
 }
+
+/* ---- members, changes, the floor ---- */
+
+struct seen {
+    unsigned n;
+    uint32_t last;
+};
+
+static int see(void *ctx, uint32_t series, const struct labels *ls)
+{
+    struct seen *s = ctx;
+    cr_assert(ls->n > 0 && (s->n == 0 || series > s->last));
+    s->last = series;
+    s->n++;
+    return s->n % 7 == 0; /* stops now and then */
+}
+
+static unsigned count_members(int64_t window)
+{
+    struct dump_cursor cursor = {0};
+    struct seen seen = {0};
+    while (dump_members(from.db, window, &cursor, dump_series_end(from.db), see, &seen) == 1)
+        ;
+    return seen.n;
+}
+
+Test(dump, members_are_the_series_with_a_chunk_in_the_window)
+{
+    char series[40];
+    int64_t window = tsdb_window_of(from.db, T0);
+    for (int i = 0; i < 1500; i++) {
+        snprintf(series, sizeof(series), "m{i=x%d}", i);
+        cr_assert_eq(test_append(&from, series, T0 + i % 3 / 2 * TEST_WINDOW_MS, 1), 0);
+    }
+    cr_assert_eq(count_members(window), 1000);
+    cr_assert_eq(count_members(window + 1), 500);
+    cr_assert_eq(count_members(window + 2), 0);
+}
+
+static uint64_t changes_of(int64_t window)
+{
+    struct tsdb_stats s = test_stats(&from);
+    for (uint32_t i = 0; i < s.n_windows; i++)
+        if (s.windows[i].number == window)
+            return s.windows[i].changes;
+    return 0;
+}
+
+Test(dump, what_changes_a_window_shows)
+{
+    int64_t window = tsdb_window_of(from.db, T0);
+    cr_assert_eq(test_append(&from, "m", T0, 1), 0);
+    uint64_t before = changes_of(window);
+    cr_assert_gt(before, 0u);
+    cr_assert_eq(test_append(&from, "m", T0, 1), 0); /* a repeat */
+    cr_assert_eq(changes_of(window), before);
+    cr_assert_eq(test_append(&from, "m", T0 + TEST_WINDOW_MS, 1), 0);
+    cr_assert_eq(changes_of(window), before);
+    cr_assert_eq(test_append(&from, "late", T0 + 1, 1), 0);
+    cr_assert_gt(changes_of(window), before);
+    before = changes_of(window);
+    dump_note_change(from.db, window);
+    cr_assert_gt(changes_of(window), before);
+    dump_note_change(from.db, window + 77);
+}
+
+Test(dump, below_the_floor_nothing_is_kept)
+{
+    struct restore r;
+    int64_t window = tsdb_window_of(to.db, T0);
+    restore_begin(&r, to.db);
+    restore_floor(&r, window);
+    restore_floor(&r, window - 1); /* it does not sink */
+    cr_assert_eq(restore_window(&r, window - 1), ERR_TOO_OLD);
+    cr_assert_eq(restore_window(&r, window), 0);
+    restore_end(&r);
+    cr_assert_eq(test_append(&to, "m", T0, 1), 0);
+    cr_assert_eq(test_append(&to, "n", T0 - TEST_WINDOW_MS, 1), ERR_TOO_OLD);
+}
