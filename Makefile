@@ -67,6 +67,7 @@ OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$
 OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/recording.c)
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
 OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c,$(wildcard tests/bench/*.c)))
+OBJ_crash    := $(call objects,$(filter-out %/unsynced.c,$(wildcard tests/crash/*.c)))
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
@@ -75,11 +76,12 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard $(LAYERS:%=tests/unit/%/*_test.c)))
 PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
 BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table
 CODEC := $(BUILD)/tests/bench/codec
+CRASH := $(patsubst %,$(BUILD)/tests/crash/%,kills powercut unsynced.so)
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory bench-lessons bench-codec record lint format format-check clang-check \
+        e2e e2e-tsan crash compare bench-memory bench-lessons bench-codec record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -128,7 +130,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table codec crash,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(cal
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ $(EXT_http) -o $@
 
-test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC)
+test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(CRASH)
 fuzz-programs: $(FUZZ)
 
 unit: $(UNIT)
@@ -251,6 +253,22 @@ $(CODEC): $(OBJ_codec) $(call archives,tsdb)
 
 bench-codec: $(CODEC)
 	@DATA="$(DATA)" PROGRAM=$(CODEC) python3 -B tests/bench/codec.py
+
+# Crashes, power cuts and faults of the disk (tests/crash/README.md): a minute of kills, KILLS=300 for all of them.
+OBJ_kills    := $(filter-out %/powercut.c.o,$(OBJ_crash))
+OBJ_powercut := $(call objects,tests/crash/powercut.c tests/crash/cut.c)
+
+$(BUILD)/tests/crash/kills $(BUILD)/tests/crash/powercut: $(BUILD)/tests/crash/%: $(OBJ_crash) $(BUILD)/libsupport.a
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $(OBJ_$*) $(BUILD)/libsupport.a -lsnappy -o $@
+
+# Loaded into other programs before any of their libraries runs a line.
+$(BUILD)/tests/crash/unsynced.so: tests/crash/unsynced.c tests/crash/unsynced.h Makefile
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared -Wl,-z,initfirst $< -ldl -o $@
+
+crash: all $(CRASH)
+	@SUITE=crash TESTS=tests/crash python3 -B tests/e2e/run.py $(T)
 
 test: deps-test
 	@$(MAKE) test-all
