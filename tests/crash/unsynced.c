@@ -79,8 +79,11 @@ static _Noreturn void give_up(const char *what)
     abort();
 }
 
+/* Called by what other libraries may call before begin(). */
 static void find_real(void)
 {
+    if (real.mmap != NULL) /* the last */
+        return;
     static const struct {
         const char *name;
         void *at;
@@ -258,6 +261,7 @@ static bool fails(enum unsynced_call call)
 static uint64_t watched(int fd)
 {
     struct stat s;
+    find_real();
     if (!disk.is_on || fd < 0 || fd >= FDS_MAX || disk.inodes[fd] == 0)
         return 0;
     /* closed behind our back, and the number given to another file */
@@ -351,6 +355,7 @@ static int open_watched(int dir_fd, const char *path, int flags, mode_t mode)
 {
     bool is_writing = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0;
     struct stat s;
+    find_real();
     if ((flags & O_TMPFILE) == O_TMPFILE && disk.is_on)
         give_up("O_TMPFILE is not known here");
     pthread_mutex_lock(&disk.lock);
@@ -416,6 +421,7 @@ int creat(const char *path, mode_t mode)
 
 int close(int fd)
 {
+    find_real();
     if (fd >= 0 && fd < FDS_MAX)
         disk.inodes[fd] = 0;
     return real.close(fd);
@@ -424,6 +430,7 @@ int close(int fd)
 int closedir(DIR *dir)
 {
     int fd = dirfd(dir);
+    find_real();
     if (fd >= 0 && fd < FDS_MAX)
         disk.inodes[fd] = 0;
     return real.closedir(dir);
@@ -431,6 +438,7 @@ int closedir(DIR *dir)
 
 void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 {
+    find_real();
     if (fd >= 0 && (flags & MAP_TYPE) != MAP_PRIVATE && (protection & PROT_WRITE) &&
         watched(fd) != 0)
         give_up("a shared mapping is not known here");

@@ -22,6 +22,10 @@ STALE = 0x7FF0000000000002
 FORM = "application/x-www-form-urlencoded"
 
 
+class Skip(Exception):
+    """Raised by a test that cannot run: what is missing. run.py names such tests at its end."""
+
+
 def now_ms():
     return int(time.time() * 1000)
 
