@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from hg import ROOT
+from hg import ROOT, Hourglass, Skip
 
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 LIBRARY = os.path.join(BUILD, "tests", "crash", "unsynced.so")
@@ -104,3 +104,14 @@ class Disk:
                 with open(os.path.join(at, name), "rb") as file:
                     found[os.path.relpath(os.path.join(at, name), self.data)] = file.read()
         return found
+
+
+def has_journal():
+    with Hourglass() as server:
+        server.start()
+        return "No journal in this version" not in server.log
+
+
+def needs_journal():
+    if not has_journal():
+        raise Skip("ENABLE ME: the server keeps no journal yet")

@@ -11,6 +11,7 @@
  *   all        what was acknowledged
  *   snapshot   what was acknowledged before the last snapshot that was asked for (no journal)
  *   MS         what was acknowledged more than so many ms before the end (--cut: a power cut)
+ * With --faults the disk fails for a while in half of the lives: writers hear 503 and send again.
  *
  * usage: kills [options] -- FLAGS OF THE SERVER; see usage() below. Exit code 0: nothing was lost,
  * invented or changed; 1: something was; 2: the run itself failed.
@@ -18,10 +19,12 @@
 #include "tests/crash/check.h"
 #include "tests/crash/cut.h"
 #include "tests/crash/server.h"
+#include "tests/crash/unsynced.h"
 #include "tests/support/random.h"
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -31,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -44,6 +48,8 @@ enum {
     EARLY_KILL_ONE_IN = 6, /* lives that end before they are ready */
     SNAPSHOT_ONE_IN = 2,   /* lives in which a snapshot is asked for shortly before the end */
     SNAPSHOT_SPREAD_US = 60000,
+    FAULTS_ONE_IN = 2,     /* lives in which the disk fails for a while */
+    FAULTY_END_ONE_IN = 4, /* of these, those that end while it fails */
     READY_S = 60,
     STOP_S = 60,
     RETRY_US = 20000,
@@ -60,7 +66,7 @@ struct options {
     enum promise promise;
     uint32_t promise_ms;
     int end_signal;
-    bool is_cut, is_kept;
+    bool is_cut, is_faulty;
     enum lie lie;
     const char *directory, *program, *library;
 };
@@ -92,8 +98,9 @@ struct run {
     bool is_done;           /* all of them; read behind a turn */
     uint32_t life;
     uint32_t asked_ms; /* when the last snapshot that was answered was asked for */
-    uint64_t n_early, n_asked, n_synced;
-    char data[PATH_BYTES], side[PATH_BYTES], log[PATH_BYTES];
+    uint64_t n_early, n_asked, n_dropped, n_faults;
+    struct unsynced_control *control; /* NULL: no faults */
+    char data[PATH_BYTES], side[PATH_BYTES], log[PATH_BYTES], control_path[PATH_BYTES];
 };
 
 static uint32_t now_ms(void)
@@ -269,7 +276,7 @@ static void cut_power(struct run *run)
     if (!run->options.is_cut)
         return;
     cut_power_of(run->data, run->side, random_next(&run->random), &report);
-    run->n_synced += report.n_dropped;
+    run->n_dropped += report.n_dropped;
 }
 
 /* Kills a server that is starting, at a random moment, and starts another. */
@@ -312,6 +319,25 @@ static void *ask_for_snapshot(void *argument)
     return NULL;
 }
 
+/* The disk is full, broken or read-only for a while; now and then to the end. Sleeps for `us`. */
+static void sleep_with_faults(struct run *run, useconds_t us)
+{
+    static const int errors[] = {ENOSPC, EIO, EROFS};
+    struct unsynced_control *c = run->control;
+    useconds_t begin = (useconds_t)random_below(&run->random, us);
+    useconds_t length = (useconds_t)random_below(&run->random, us - begin) + 1;
+    usleep(begin);
+    c->error = (uint64_t)errors[random_below(&run->random, 3)];
+    c->is_short = random_below(&run->random, 2);
+    c->last = UINT64_MAX;
+    __atomic_store_n(&c->first, 1, __ATOMIC_RELEASE);
+    run->n_faults++;
+    usleep(length);
+    if (random_below(&run->random, FAULTY_END_ONE_IN) > 0)
+        __atomic_store_n(&c->first, 0, __ATOMIC_RELEASE);
+    usleep(us - begin - length);
+}
+
 /* The load goes on for a while; in some lives a snapshot is being written at its end. */
 static void let_live(struct run *run)
 {
@@ -322,7 +348,10 @@ static void let_live(struct run *run)
         o->promise == PROMISE_SNAPSHOT || random_below(&run->random, SNAPSHOT_ONE_IN) == 0;
     useconds_t rest = (useconds_t)random_below(&run->random, SNAPSHOT_SPREAD_US);
     pthread_t asker;
-    usleep(life * 1000);
+    if (run->control != NULL && random_below(&run->random, FAULTS_ONE_IN) == 0)
+        sleep_with_faults(run, life * 1000);
+    else
+        usleep(life * 1000);
     if (is_asked && pthread_create(&asker, NULL, ask_for_snapshot, run) != 0)
         errx(2, "a thread");
     if (is_asked && o->promise == PROMISE_SNAPSHOT)
@@ -337,6 +366,8 @@ static void let_live(struct run *run)
         errx(2, "the server ended by itself, status %#x; its log is %s", (unsigned)status,
              run->log);
     atomic_store(&run->is_over, true);
+    if (run->control != NULL)
+        run->control->first = 0;
     if (is_asked && o->promise != PROMISE_SNAPSHOT)
         pthread_join(asker, NULL);
     cut_power(run);
@@ -397,8 +428,11 @@ static int report(const struct run *run, const struct check *sum, uint64_t load_
            run->life, run->n_early, requests, samples,
            load_ms ? (double)samples * 1e3 / (double)load_ms : 0, refusals, unavailable,
            run->n_asked);
+    if (run->control != NULL)
+        printf("kills: the disk failed %" PRIu64 " times, %" PRIu64 " calls of %" PRIu64 "\n",
+               run->n_faults, run->control->n_failed, run->control->n_calls);
     if (run->options.is_cut)
-        printf("kills: %" PRIu64 " unsynced operations dropped by power cuts\n", run->n_synced);
+        printf("kills: %" PRIu64 " unsynced operations dropped by power cuts\n", run->n_dropped);
     printf("kills: %" PRIu64 " samples read, %" PRIu64 " of them required: %" PRIu64
            " lost, %" PRIu64 " invented, %" PRIu64 " changed; %" PRIu64
            " lost that were not promised; %" PRIu64 " answers unreadable\n",
@@ -444,7 +478,9 @@ static void usage(void)
           "  --window=MS --windows=N   as the server's flags (900000, 8)\n"
           "  --promise=all | snapshot | MS   what may not be lost (all)\n"
           "  --end=kill | term  how a life ends (kill)\n"
-          "  --cut=LIBRARY      load it with the server and drop what was not synced\n"
+          "  --library=FILE     unsynced.so, for the next two\n"
+          "  --cut              drop what was not synced at the end of each life\n"
+          "  --faults           let the disk fail for a while in some lives\n"
           "  --lie=lost | invented | changed   the check must see it: exit code 1\n"
           "  --directory=DIR    made anew; kept after a failure (/tmp/hg-kills-PID)\n"
           "  --program=FILE     (build/hourglass)\n",
@@ -533,6 +569,11 @@ static void set_option(struct options *o, int option, const char *text)
         break;
     case 'u':
         o->is_cut = true;
+        break;
+    case 'f':
+        o->is_faulty = true;
+        break;
+    case 'b':
         o->library = text;
         break;
     case 'L':
@@ -552,13 +593,22 @@ static void set_option(struct options *o, int option, const char *text)
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"kills", required_argument, NULL, 'k'},       {"seed", required_argument, NULL, 's'},
-        {"connections", required_argument, NULL, 'c'}, {"series", required_argument, NULL, 'n'},
-        {"life", required_argument, NULL, 'l'},        {"window", required_argument, NULL, 'w'},
-        {"windows", required_argument, NULL, 'W'},     {"promise", required_argument, NULL, 'p'},
-        {"end", required_argument, NULL, 'e'},         {"cut", required_argument, NULL, 'u'},
-        {"lie", required_argument, NULL, 'L'},         {"directory", required_argument, NULL, 'd'},
-        {"program", required_argument, NULL, 'P'},     {NULL, 0, NULL, 0},
+        {"kills", required_argument, NULL, 'k'},
+        {"seed", required_argument, NULL, 's'},
+        {"connections", required_argument, NULL, 'c'},
+        {"series", required_argument, NULL, 'n'},
+        {"life", required_argument, NULL, 'l'},
+        {"window", required_argument, NULL, 'w'},
+        {"windows", required_argument, NULL, 'W'},
+        {"promise", required_argument, NULL, 'p'},
+        {"end", required_argument, NULL, 'e'},
+        {"cut", no_argument, NULL, 'u'},
+        {"faults", no_argument, NULL, 'f'},
+        {"library", required_argument, NULL, 'b'},
+        {"lie", required_argument, NULL, 'L'},
+        {"directory", required_argument, NULL, 'd'},
+        {"program", required_argument, NULL, 'P'},
+        {NULL, 0, NULL, 0},
     };
     *o = (struct options){
         .n_kills = 12,
@@ -574,7 +624,8 @@ static int parse(struct options *o, int argc, char **argv)
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) >= 0;)
         set_option(o, option, optarg);
     if (o->connections < 1 || o->connections > CONNECTIONS_MAX || o->n_windows < 1 ||
-        o->n_windows > CHECK_WINDOWS_MAX || o->window_ms < 1000 || argc - optind > 32)
+        o->n_windows > CHECK_WINDOWS_MAX || o->window_ms < 1000 || argc - optind > 32 ||
+        ((o->is_cut || o->is_faulty) && o->library == NULL))
         usage();
     return optind;
 }
@@ -644,10 +695,26 @@ static void set_server(struct run *run, char **flags, int n_flags)
     s->flags[n++] = "--self.interval=0";
     for (int i = 0; i < n_flags; i++)
         s->flags[n++] = flags[i];
-    if (run->options.is_cut) {
-        setenv("UNSYNCED_DIR", run->data, 1);
+    setenv("UNSYNCED_DIR", run->data, 1);
+    if (run->options.is_cut)
         setenv("UNSYNCED_SIDE", run->side, 1);
-    }
+}
+
+/* The file that tells the library what to let fail. */
+static void make_control(struct run *run)
+{
+    if (!run->options.is_faulty)
+        return;
+    snprintf(run->control_path, sizeof(run->control_path), "%s/control", run->options.directory);
+    int fd = open(run->control_path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0 || ftruncate(fd, sizeof(*run->control)) < 0)
+        err(2, "%s", run->control_path);
+    run->control = mmap(NULL, sizeof(*run->control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (run->control == MAP_FAILED)
+        err(2, "%s", run->control_path);
+    close(fd);
+    run->control->calls = UINT64_MAX;
+    setenv("UNSYNCED_CONTROL", run->control_path, 1);
 }
 
 int main(int argc, char **argv)
@@ -658,6 +725,7 @@ int main(int argc, char **argv)
     (void)now_ms();
     set_load(&run);
     make_directory(&run);
+    make_control(&run);
     set_server(&run, argv + first_flag, argc - first_flag);
     pthread_barrier_init(&run.turn, NULL, run.options.connections + 1);
     for (uint32_t i = 0; i < run.options.connections; i++) {
