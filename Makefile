@@ -182,9 +182,11 @@ unit: $(UNIT)
 prop: $(PROP)
 	@tests/tools/run-suite.sh $(BUILD) prop $^
 
-# The long runs of property tests that take only a share of their values in `make test`.
+# The long runs of property tests that take only a share of their values in `make test`, 300 kills, and every call of
+# the disk that can fail.
 soak: $(BUILD)/tests/prop/column_prop
 	N=1000000000 PROP_SECONDS=0 $(BUILD)/tests/prop/column_prop
+	@KILLS=$${KILLS:-300} FAULTS=$${FAULTS:-all} ROUNDS=$${ROUNDS:-300} $(MAKE) crash
 
 asan:
 	@$(MAKE) BUILD=build/asan SAN=address,undefined test-programs
@@ -254,7 +256,7 @@ $(CODEC): $(OBJ_codec) $(call archives,tsdb)
 bench-codec: $(CODEC)
 	@DATA="$(DATA)" PROGRAM=$(CODEC) python3 -B tests/bench/codec.py
 
-# Crashes, power cuts and faults of the disk (tests/crash/README.md): a minute of kills, KILLS=300 for all of them.
+# Crashes, power cuts and faults of the disk (tests/crash/README.md): about a minute. T="test_faults" runs one file.
 OBJ_kills    := $(filter-out %/powercut.c.o,$(OBJ_crash))
 OBJ_powercut := $(call objects,tests/crash/powercut.c tests/crash/cut.c)
 
@@ -268,7 +270,7 @@ $(BUILD)/tests/crash/unsynced.so: tests/crash/unsynced.c tests/crash/unsynced.h 
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared $< -ldl -o $@
 
 crash: all $(CRASH)
-	@SUITE=crash TESTS=tests/crash python3 -B tests/e2e/run.py $(T)
+	@BUILD=$(abspath $(BUILD)) SUITE=crash TESTS=tests/crash python3 -B tests/e2e/run.py $(T)
 
 test: deps-test
 	@$(MAKE) test-all

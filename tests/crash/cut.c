@@ -148,7 +148,7 @@ static void add_operation(struct cut *c, const struct unsynced_record *r)
     };
 }
 
-/* False without a log. The bytes are padded, so that every record is aligned. */
+/* NULL without a log. Records are a multiple of 8 bytes long, so that each is aligned. */
 static char *read_log(const char *side, size_t *ret_n)
 {
     char path[PATH_BYTES];
@@ -171,20 +171,14 @@ static char *read_log(const char *side, size_t *ret_n)
     return log;
 }
 
-/* A record as an aligned copy; it lives as long as the program, which is short. */
 static const struct unsynced_record *record_at(const char *log, size_t n, size_t *io_at)
 {
-    struct unsynced_record head;
-    if (n - *io_at < sizeof(head))
+    const struct unsynced_record *r = (const void *)(log + *io_at);
+    /* the program died in the middle of a record, and did nothing behind it */
+    if (n - *io_at < sizeof(*r) || n - *io_at - sizeof(*r) < r->n_bytes)
         return NULL;
-    memcpy(&head, log + *io_at, sizeof(head));
-    size_t bytes = sizeof(head) + head.n_bytes;
-    if (n - *io_at < bytes)
-        return NULL; /* the program died in the middle of it, and did nothing behind it */
-    char *copy = grown(NULL, bytes);
-    memcpy(copy, log + *io_at, bytes);
-    *io_at += bytes;
-    return (const struct unsynced_record *)(void *)copy;
+    *io_at += sizeof(*r) + r->n_bytes;
+    return r;
 }
 
 static void read_operations(struct cut *c, size_t n)

@@ -32,7 +32,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 1 << 16, DIRS_MAX = 256, PARTS_MAX = 1024 };
+enum { FDS_MAX = 1 << 16, DIRS_MAX = 256, PARTS_MAX = 1024, RECORD_ALIGN = 8 };
 
 struct place {
     bool is_ours; /* lies in the watched directory */
@@ -106,20 +106,24 @@ static void find_real(void)
 
 /* --- the log ---------------------------------------------------------------------------------- */
 
-/* Under the lock. name, other and old follow the record. */
+/* Under the lock. name, other and old follow the record, and zeros up to the next multiple of 8. */
 static void note(struct unsynced_record *r, const char *name, const char *other, const void *old)
 {
-    struct iovec part[4];
+    static const char zeros[RECORD_ALIGN];
+    struct iovec part[5];
     if (disk.log_fd < 0)
         return;
+    uint64_t n = (uint64_t)r->n_name + r->n_other + r->n_old;
+    uint64_t n_zeros = (RECORD_ALIGN - n % RECORD_ALIGN) % RECORD_ALIGN;
     r->sequence = ++disk.sequence;
-    r->n_bytes = (uint64_t)r->n_name + r->n_other + r->n_old;
+    r->n_bytes = n + n_zeros;
     part[0] = (struct iovec){r, sizeof(*r)};
     part[1] = (struct iovec){(void *)(uintptr_t)name, r->n_name};
     part[2] = (struct iovec){(void *)(uintptr_t)other, r->n_other};
     part[3] = (struct iovec){(void *)(uintptr_t)old, r->n_old};
-    ssize_t n = writev(disk.log_fd, part, 4); /* not watched: our own passes it on */
-    if (n != (ssize_t)(sizeof(*r) + r->n_bytes))
+    part[4] = (struct iovec){(void *)(uintptr_t)zeros, n_zeros};
+    ssize_t done = writev(disk.log_fd, part, 5); /* not watched: our own passes it on */
+    if (done != (ssize_t)(sizeof(*r) + r->n_bytes))
         give_up("the log");
 }
 

@@ -36,7 +36,7 @@ struct unsynced_record {
     uint64_t offset, length, old_size, until;
     uint32_t kind;
     uint32_t n_name, n_other, n_old;
-    uint64_t n_bytes; /* of all that follows, so that a reader skips what it does not know */
+    uint64_t n_bytes; /* of all that follows, a multiple of 8: zeros fill it up */
 };
 
 /* Kinds of calls that can be made to fail, as bits. Only calls on the watched directory count. */
@@ -51,7 +51,7 @@ enum unsynced_call {
     UNSYNCED_CALL_MAKE_DIR = 128,
 };
 
-/* Mapped by both sides; each number is read and written whole. tests/crash/faults.py has it too. */
+/* Mapped by both sides; each number is read and written whole. tests/crash/disk.py has it too. */
 struct unsynced_control {
     uint64_t calls;             /* bits of what is counted, and fails */
     uint64_t first, last;       /* the calls that fail, from 1; none when first is 0 */
