@@ -47,7 +47,7 @@ enum {
     GIVE_UP_ONE_IN = 4,    /* requests in doubt that are not sent again */
     EARLY_KILL_ONE_IN = 6, /* lives that end before they are ready */
     SNAPSHOT_ONE_IN = 2,   /* lives in which a snapshot is asked for shortly before the end */
-    SNAPSHOT_SPREAD_US = 60000,
+    SNAPSHOT_SPREAD_US = 300000,
     FAULTS_ONE_IN = 2,     /* lives in which the disk fails for a while */
     FAULTY_END_ONE_IN = 4, /* of these, those that end while it fails */
     READY_S = 60,
@@ -475,7 +475,7 @@ static void usage(void)
           "  --connections=N    (4)\n"
           "  --series=N         steady series of a request, two requests a tick (1500)\n"
           "  --life=MIN,MAX     ms under load (300,2500)\n"
-          "  --window=MS --windows=N   as the server's flags (900000, 8)\n"
+          "  --window=MS --windows=N   as the server's flags (900000, 5)\n"
           "  --promise=all | snapshot | MS   what may not be lost (all)\n"
           "  --end=kill | term  how a life ends (kill)\n"
           "  --library=FILE     unsynced.so, for the next two\n"
@@ -617,7 +617,7 @@ static int parse(struct options *o, int argc, char **argv)
         .min_ms = 300,
         .max_ms = 2500,
         .window_ms = 900000,
-        .n_windows = 8,
+        .n_windows = 5,
         .end_signal = SIGKILL,
         .program = "build/hourglass",
     };
