@@ -78,7 +78,8 @@ static bool is_known(const struct subject *q, const struct load_series *s)
 
 /* --- one series ------------------------------------------------------------------------------- */
 
-/* What is known of a sample: the best that is known of a request that carries it. */
+/* What is known of a sample: the best that is known of a request that carries it, unless it was
+ * deleted since: then it is as if it had never been sent. */
 static enum oracle_state state_of(const struct subject *q, const struct load_series *s,
                                   uint32_t tick)
 {
@@ -90,7 +91,12 @@ static enum oracle_state state_of(const struct subject *q, const struct load_ser
         if (state > best)
             best = state;
     }
-    return best;
+    if (!load_deletion(q->load, s, &r[0]))
+        return best;
+    enum oracle_state deletion = oracle_find(q->oracle, &r[0])->state;
+    if (deletion == ORACLE_ACKNOWLEDGED)
+        return ORACLE_UNSENT;
+    return deletion != ORACLE_UNSENT && best > ORACLE_DOUBTFUL ? ORACLE_DOUBTFUL : best;
 }
 
 /* A sample that came twice says nothing about one of its carriers when it is there. */
@@ -117,7 +123,7 @@ static void check_came(const struct subject *q, const struct load_series *s,
     c->n_read++;
     if (!is_tick || expected.t_ms != came.t_ms || state == ORACLE_UNSENT) {
         c->n_invented++;
-        tell_sample(c, "invented", s, tick, came, came.bits, state);
+        tell_sample(c, "invented, or deleted before", s, tick, came, came.bits, state);
     } else if (expected.bits != came.bits) {
         c->n_changed++;
         tell_sample(c, "changed", s, tick, expected, came.bits, state);

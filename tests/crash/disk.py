@@ -115,3 +115,11 @@ def has_journal():
 def needs_journal():
     if not has_journal():
         raise Skip("ENABLE ME: the server keeps no journal yet")
+
+
+def needs_deletions():
+    with Hourglass(**{"web.enable-admin-api": "true"}) as server:
+        server.start()
+        answer = server.request("POST", "/api/v1/admin/tsdb/delete_series?match%5B%5D=nothing")
+        if answer.code != 204:
+            raise Skip("ENABLE ME: the server deletes nothing yet")

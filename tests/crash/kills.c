@@ -56,7 +56,7 @@ enum {
     PATH_BYTES = 1024,
 };
 
-enum lie { LIE_NONE, LIE_LOST, LIE_INVENTED, LIE_CHANGED };
+enum lie { LIE_NONE, LIE_LOST, LIE_INVENTED, LIE_CHANGED, LIE_DELETED };
 enum promise { PROMISE_ALL, PROMISE_SNAPSHOT, PROMISE_MS };
 
 struct options {
@@ -66,7 +66,7 @@ struct options {
     enum promise promise;
     uint32_t promise_ms;
     int end_signal;
-    bool is_cut, is_faulty;
+    bool is_cut, is_faulty, is_deleting;
     enum lie lie;
     const char *directory, *program, *library;
 };
@@ -80,7 +80,7 @@ struct writer {
     _Atomic uint32_t tick;
     uint32_t part;
     bool is_in_doubt; /* the request at (tick, part) was sent and not answered */
-    uint64_t n_acknowledged, n_samples, n_refusals, n_unavailable;
+    uint64_t n_acknowledged, n_samples, n_refusals, n_unavailable, n_deletions;
     struct load_body body;
     char *packed;
     size_t packed_capacity;
@@ -158,11 +158,52 @@ static void note_answered(struct writer *w, const struct load_request *r)
     w->n_refusals += w->body.n_refused > 0;
 }
 
+/* A deletion, on a connection of its own. Returns the status. */
+static int post_deletion(const struct writer *w, uint32_t birth, char text[WIRE_TEXT_MAX])
+{
+    char path[256];
+    struct wire_buffer answer = {0};
+    snprintf(path, sizeof(path),
+             "/api/v1/admin/tsdb/delete_series?match%%5B%%5D=born%%7Bc=%%22%u%%22,p=%%22%u%%22%%7D",
+             w->number, birth);
+    int status = wire_ask(w->run->server.port, "POST", path, &answer);
+    snprintf(text, WIRE_TEXT_MAX, "%s", status != WIRE_BROKEN ? answer.bytes : "");
+    free(answer.bytes);
+    return status;
+}
+
+/* False when the connection broke or the life is over. */
+static bool delete (struct writer *w, const struct load_request *r)
+{
+    char text[WIRE_TEXT_MAX];
+    uint32_t birth;
+    if (!load_deleted(&w->run->load, r, &birth))
+        return true;
+    oracle_sent(&w->oracle, r);
+    while (!atomic_load(&w->run->is_over)) {
+        int status = w->run->options.lie == LIE_DELETED ? 204 : post_deletion(w, birth, text);
+        if (status == WIRE_BROKEN)
+            return false;
+        if (status == 204) {
+            oracle_acknowledged(&w->oracle, r, now_ms());
+            w->n_deletions++;
+            return true;
+        }
+        if (status != 503)
+            errx(2, "a deletion: %d: %s", status, text);
+        w->n_unavailable++;
+        usleep(RETRY_US);
+    }
+    return false;
+}
+
 /* Sends the request until it is answered. False when the connection broke or the life is over. */
 static bool deliver(struct writer *w, int fd, const struct load_request *r)
 {
     char text[WIRE_TEXT_MAX];
     struct load_request base = {r->connection, r->tick - 1, r->part};
+    if (load_is_deletion(&w->run->load, r))
+        return delete (w, r);
     bool is_held = r->tick > 0 && oracle_find(&w->oracle, &base)->is_held;
     load_build(&w->run->load, r, is_held, &w->body);
     pack(w);
@@ -415,12 +456,13 @@ static bool is_good(const struct check *c)
 
 static int report(const struct run *run, const struct check *sum, uint64_t load_ms)
 {
-    uint64_t requests = 0, samples = 0, refusals = 0, unavailable = 0;
+    uint64_t requests = 0, samples = 0, refusals = 0, unavailable = 0, deletions = 0;
     for (uint32_t i = 0; i < run->options.connections; i++) {
         requests += run->writers[i].n_acknowledged;
         samples += run->writers[i].n_samples;
         refusals += run->writers[i].n_refusals;
         unavailable += run->writers[i].n_unavailable;
+        deletions += run->writers[i].n_deletions;
     }
     printf("kills: %u ends under load, %" PRIu64 " while starting; %" PRIu64
            " requests and %" PRIu64 " samples acknowledged, %.0f samples/s under load, %" PRIu64
@@ -428,6 +470,8 @@ static int report(const struct run *run, const struct check *sum, uint64_t load_
            run->life, run->n_early, requests, samples,
            load_ms ? (double)samples * 1e3 / (double)load_ms : 0, refusals, unavailable,
            run->n_asked);
+    if (run->options.is_deleting)
+        printf("kills: %" PRIu64 " deletions acknowledged\n", deletions);
     if (run->control != NULL)
         printf("kills: the disk failed %" PRIu64 " times, %" PRIu64 " calls of %" PRIu64 "\n",
                run->n_faults, run->control->n_failed, run->control->n_calls);
@@ -481,7 +525,8 @@ static void usage(void)
           "  --library=FILE     unsynced.so, for the next two\n"
           "  --cut              drop what was not synced at the end of each life\n"
           "  --faults           let the disk fail for a while in some lives\n"
-          "  --lie=lost | invented | changed   the check must see it: exit code 1\n"
+          "  --deletes          delete series as well; give the server --web.enable-admin-api\n"
+          "  --lie=lost | invented | changed | deleted   the check must see it: exit code 1\n"
           "  --directory=DIR    made anew; kept after a failure (/tmp/hg-kills-PID)\n"
           "  --program=FILE     (build/hourglass)\n",
           stderr);
@@ -537,7 +582,7 @@ static void set_life(struct options *o, const char *text)
 
 static void set_option(struct options *o, int option, const char *text)
 {
-    static const char *const lies[] = {"none", "lost", "invented", "changed", NULL};
+    static const char *const lies[] = {"none", "lost", "invented", "changed", "deleted", NULL};
     static const char *const ends[] = {"kill", "term", NULL};
     switch (option) {
     case 'k':
@@ -573,6 +618,9 @@ static void set_option(struct options *o, int option, const char *text)
     case 'f':
         o->is_faulty = true;
         break;
+    case 'D':
+        o->is_deleting = true;
+        break;
     case 'b':
         o->library = text;
         break;
@@ -603,6 +651,7 @@ static int parse(struct options *o, int argc, char **argv)
         {"promise", required_argument, NULL, 'p'},
         {"end", required_argument, NULL, 'e'},
         {"cut", no_argument, NULL, 'u'},
+        {"deletes", no_argument, NULL, 'D'},
         {"faults", no_argument, NULL, 'f'},
         {"library", required_argument, NULL, 'b'},
         {"lie", required_argument, NULL, 'L'},
@@ -642,6 +691,7 @@ static void set_load(struct run *run)
         .n_series = {o->series, o->series / 8, o->series / 64 + 1, o->series / 16, o->series / 16},
         .start_ms = INT64_C(1700000000000) + (int64_t)(seed % 1000000),
         .step_ms = 15000,
+        .is_deleting = o->is_deleting,
     };
     run->checked_load = run->load;
     if (o->lie == LIE_CHANGED)

@@ -149,6 +149,23 @@ uint32_t load_carriers(const struct load *l, const struct load_series *s, uint32
     }
 }
 
+bool load_deletion(const struct load *l, const struct load_series *s, struct load_request *ret)
+{
+    if (!l->is_deleting || s->family != LOAD_BORN || s->part % LOAD_DELETED_ONE_IN > 0)
+        return false;
+    *ret = (struct load_request){s->connection, s->part + LOAD_DELETE_TICKS, l->n_parts + 2};
+    return true;
+}
+
+bool load_deleted(const struct load *l, const struct load_request *r, uint32_t *ret_birth)
+{
+    if (!load_is_deletion(l, r) || r->tick < LOAD_DELETE_TICKS ||
+        (r->tick - LOAD_DELETE_TICKS) % LOAD_DELETED_ONE_IN > 0)
+        return false;
+    *ret_birth = r->tick - LOAD_DELETE_TICKS;
+    return true;
+}
+
 /* --- the bytes -------------------------------------------------------------------------------- */
 
 static uint8_t *put_varint(uint8_t *at, uint64_t number)

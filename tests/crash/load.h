@@ -7,6 +7,7 @@
  *   0 .. n_parts - 1   steady series, one sample each
  *   n_parts            extras: late samples, series that begin and end, samples that come twice
  *   n_parts + 1        mixed: good samples among contradictions, answered with 400
+ *   n_parts + 2        a deletion of series that were born and have ended, where these are on
  *
  * Series are {__name__=family, c=connection, p=part, s=number}; p is the tick of birth where series
  * are born. All functions are pure but for the buffer that is written to.
@@ -31,6 +32,8 @@ enum {
     LOAD_LATE_TICKS = 15,
     LOAD_LIFE_TICKS = 4,
     LOAD_CARRIERS_MAX = 2,
+    LOAD_DELETE_TICKS = 12,  /* from birth to the deletion */
+    LOAD_DELETED_ONE_IN = 4, /* ticks of birth whose series are deleted */
 };
 
 #define LOAD_STALE UINT64_C(0x7ff0000000000002)
@@ -40,6 +43,7 @@ struct load {
     uint32_t n_connections, n_parts;
     uint32_t n_series[LOAD_FAMILIES]; /* a connection (steady: a part; born: a tick) */
     int64_t start_ms, step_ms;        /* time of tick 0; step_ms >= 1000 */
+    bool is_deleting;
 };
 
 struct load_series {
@@ -69,8 +73,21 @@ const char *load_family_name(enum load_family family);
 /* Parts of a tick, all kinds. */
 static inline uint32_t load_parts(const struct load *l)
 {
-    return l->n_parts + 2;
+    return l->n_parts + 2 + l->is_deleting;
 }
+
+/* The request that deletes the series, with all others of its family, connection and part. False
+ * where it is left to live. */
+bool load_deletion(const struct load *l, const struct load_series *s, struct load_request *ret);
+
+/* Whether the request is one of these, and whose birth it deletes. A request of that part which
+ * deletes nothing is not sent at all: false, and load_is_deletion is true. */
+static inline bool load_is_deletion(const struct load *l, const struct load_request *r)
+{
+    return r->part == l->n_parts + 2;
+}
+
+bool load_deleted(const struct load *l, const struct load_request *r, uint32_t *ret_birth);
 
 /* Bits without pattern that belong to (a, b, c) under the seed. */
 uint64_t load_hash(const struct load *l, uint64_t a, uint64_t b, uint64_t c);

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import hg
-from disk import BUILD, LIBRARY, needs_journal
+from disk import BUILD, LIBRARY, needs_deletions, needs_journal
 
 KILLS = os.path.join(BUILD, "tests", "crash", "kills")
 TOTAL = int(os.environ.get("KILLS", 12))
@@ -72,6 +72,17 @@ def test_what_a_snapshot_holds_survives_a_power_cut():
 def test_kill_9_loses_nothing():
     needs_journal()
     kills(f"--kills={TOTAL}", flags=["--journal.sync=1s"])
+
+
+def test_deleted_series_stay_deleted():
+    needs_journal()
+    needs_deletions()
+    said = kills(QUARTER, "--deletes", flags=["--web.enable-admin-api", "--journal.sync=1s"])
+    assert numbers(said, "deletions acknowledged") > 0, said
+    said = kills(QUARTER, "--deletes", "--cut", flags=["--web.enable-admin-api", "--journal.sync=always"])
+    assert numbers(said, "deletions acknowledged") > 0, said
+    said = kills("--kills=1", "--deletes", "--lie=deleted", flags=["--web.enable-admin-api"], expected=1)
+    assert numbers(said, "invented,") > 0, said
 
 
 def test_a_power_cut_loses_nothing_that_was_synced_before_it_was_acknowledged():
