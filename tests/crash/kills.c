@@ -48,7 +48,8 @@ enum {
     EARLY_KILL_ONE_IN = 6, /* lives that end before they are ready */
     SNAPSHOT_ONE_IN = 2,   /* lives in which a snapshot is asked for shortly before the end */
     SNAPSHOT_SPREAD_US = 300000,
-    FAULTS_ONE_IN = 2,     /* lives in which the disk fails for a while */
+    FAULTS_EVERY = 2,      /* lives, the first among them: the disk fails for a while */
+    FAULT_SHARE_MIN = 8,   /* the while is an eighth of the life at least */
     FAULTY_END_ONE_IN = 4, /* of these, those that end while it fails */
     READY_S = 60,
     STOP_S = 60,
@@ -365,8 +366,10 @@ static void sleep_with_faults(struct run *run, useconds_t us)
 {
     static const int errors[] = {ENOSPC, EIO, EROFS};
     struct unsynced_control *c = run->control;
-    useconds_t begin = (useconds_t)random_below(&run->random, us);
-    useconds_t length = (useconds_t)random_below(&run->random, us - begin) + 1;
+    useconds_t shortest = us / FAULT_SHARE_MIN;
+    useconds_t begin = (useconds_t)random_below(&run->random, us - shortest + 1);
+    useconds_t length =
+        shortest + (useconds_t)random_below(&run->random, us - shortest - begin + 1);
     usleep(begin);
     c->error = (uint64_t)errors[random_below(&run->random, 3)];
     c->is_short = random_below(&run->random, 2);
@@ -389,7 +392,7 @@ static void let_live(struct run *run)
         o->promise == PROMISE_SNAPSHOT || random_below(&run->random, SNAPSHOT_ONE_IN) == 0;
     useconds_t rest = (useconds_t)random_below(&run->random, SNAPSHOT_SPREAD_US);
     pthread_t asker;
-    if (run->control != NULL && random_below(&run->random, FAULTS_ONE_IN) == 0)
+    if (run->control != NULL && run->life % FAULTS_EVERY == 0)
         sleep_with_faults(run, life * 1000);
     else
         usleep(life * 1000);

@@ -51,7 +51,7 @@ def test_the_check_sees_what_is_lost():
 
 def test_the_check_sees_lies():
     for lie, word in (("lost", "lost,"), ("invented", "invented,"), ("changed", "changed;")):
-        said = kills("--kills=2", "--life=300,400", "--end=term", f"--lie={lie}", expected=1)
+        said = kills("--kills=2", "--life=400", "--series=300", "--end=term", f"--lie={lie}", expected=1)
         assert numbers(said, word) > 0, said
 
 
@@ -77,11 +77,11 @@ def test_kill_9_loses_nothing():
 def test_deleted_series_stay_deleted():
     needs_journal()
     needs_deletions()
-    said = kills(QUARTER, "--deletes", flags=["--web.enable-admin-api", "--journal.sync=1s"])
+    said = kills(QUARTER, "--series=600", "--deletes", flags=["--web.enable-admin-api", "--journal.sync=1s"])
     assert numbers(said, "deletions acknowledged") > 0, said
-    said = kills(QUARTER, "--deletes", "--cut", flags=["--web.enable-admin-api", "--journal.sync=always"])
+    said = kills(QUARTER, "--series=600", "--deletes", "--cut", flags=["--web.enable-admin-api", "--journal.sync=always"])
     assert numbers(said, "deletions acknowledged") > 0, said
-    said = kills("--kills=1", "--deletes", "--lie=deleted", flags=["--web.enable-admin-api"], expected=1)
+    said = kills("--kills=2", "--series=300", "--deletes", "--lie=deleted", flags=["--web.enable-admin-api"], expected=1)
     assert numbers(said, "invented,") > 0, said
 
 
