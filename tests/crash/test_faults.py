@@ -1,8 +1,8 @@
-"""A disk that fails while the server runs: the Nth call, or all from the Nth on until somebody mends it. The server goes
-on, says 503 to what it cannot keep, says so in /metrics, and needs nobody when the disk is well again; and what it
+"""A disk that fails while the server runs: the Nth call, or all from the Nth on until somebody mends it. The server
+goes on, says 503 to what it cannot keep, says so in /metrics, and needs nobody when the disk is well again; and what it
 acknowledged is there after kill -9, SIGTERM or a power cut.
 
-FAULTS=all tries every N of the script; otherwise about FAULTS of them are taken (12), another share each time (SEED)."""
+FAULTS=all tries every N of the script; otherwise FAULTS of them (12) are taken, others each time (SEED)."""
 
 import errno
 import os

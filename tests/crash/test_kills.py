@@ -79,9 +79,11 @@ def test_deleted_series_stay_deleted():
     needs_deletions()
     said = kills(QUARTER, "--series=600", "--deletes", flags=["--web.enable-admin-api", "--journal.sync=1s"])
     assert numbers(said, "deletions acknowledged") > 0, said
-    said = kills(QUARTER, "--series=600", "--deletes", "--cut", flags=["--web.enable-admin-api", "--journal.sync=always"])
+    said = kills(QUARTER, "--series=600", "--deletes", "--cut",
+                 flags=["--web.enable-admin-api", "--journal.sync=always"])
     assert numbers(said, "deletions acknowledged") > 0, said
-    said = kills("--kills=2", "--series=300", "--deletes", "--lie=deleted", flags=["--web.enable-admin-api"], expected=1)
+    said = kills("--kills=2", "--series=300", "--deletes", "--lie=deleted", flags=["--web.enable-admin-api"],
+                 expected=1)
     assert numbers(said, "invented,") > 0, said
 
 
