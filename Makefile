@@ -70,6 +70,7 @@ OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c b
 OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c \
                 tests/bench/journal.c, $(wildcard tests/bench/*.c)))
 OBJ_journal  := $(call objects,tests/bench/journal.c)
+OBJ_crash    := $(call objects,$(filter-out %/unsynced.c,$(wildcard tests/crash/*.c)))
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
@@ -79,11 +80,12 @@ PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
 BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table $(BUILD)/tests/bench/journal
 CODEC := $(BUILD)/tests/bench/codec
 WRITE_BODY := $(BUILD)/tests/bench/write_body
+CRASH := $(patsubst %,$(BUILD)/tests/crash/%,kills powercut unsynced.so)
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan compare bench-memory bench-lessons bench-durable bench-codec bench-journal bench-write record \
+        e2e e2e-tsan crash compare bench-memory bench-lessons bench-durable bench-codec bench-journal bench-write record \
         lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
@@ -133,7 +135,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(OBJ_support) $(OBJ_write_body) $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec write_body,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec write_body crash,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -177,6 +179,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(cal
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ $(EXT_http) -o $@
 
 test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(WRITE_BODY)
+test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(CRASH)
 fuzz-programs: $(FUZZ)
 
 unit: $(UNIT)
@@ -185,9 +188,11 @@ unit: $(UNIT)
 prop: $(PROP)
 	@tests/tools/run-suite.sh $(BUILD) prop $^
 
-# The long runs of property tests that take only a share of their values in `make test`.
+# The long runs of property tests that take only a share of their values in `make test`, 300 kills, and every call of
+# the disk that can fail.
 soak: $(BUILD)/tests/prop/column_prop
 	N=1000000000 PROP_SECONDS=0 $(BUILD)/tests/prop/column_prop
+	@KILLS=$${KILLS:-300} FAULTS=$${FAULTS:-all} ROUNDS=$${ROUNDS:-300} $(MAKE) crash
 
 asan:
 	@$(MAKE) BUILD=build/asan SAN=address,undefined test-programs
@@ -276,6 +281,21 @@ $(WRITE_BODY): $(OBJ_write_body) $(call archives,http)
 
 bench-write: $(WRITE_BODY)
 	@DATA="$(DATA)" PROGRAM=$(WRITE_BODY) python3 -B tests/bench/codec.py
+# Crashes, power cuts and faults of the disk (tests/crash/README.md): about a minute. T="test_faults" runs one file.
+OBJ_kills    := $(filter-out %/powercut.c.o,$(OBJ_crash))
+OBJ_powercut := $(call objects,tests/crash/powercut.c tests/crash/cut.c)
+
+$(BUILD)/tests/crash/kills $(BUILD)/tests/crash/powercut: $(BUILD)/tests/crash/%: $(OBJ_crash) $(BUILD)/libsupport.a
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $(OBJ_$*) $(BUILD)/libsupport.a -lsnappy -o $@
+
+# Loaded into other programs, so without sanitizers.
+$(BUILD)/tests/crash/unsynced.so: tests/crash/unsynced.c tests/crash/unsynced.h Makefile
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared $< -ldl -o $@
+
+crash: all $(CRASH)
+	@BUILD=$(abspath $(BUILD)) SUITE=crash TESTS=tests/crash python3 -B tests/e2e/run.py $(T)
 
 test: deps-test
 	@$(MAKE) test-all

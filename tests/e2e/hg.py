@@ -22,6 +22,10 @@ STALE = 0x7FF0000000000002
 FORM = "application/x-www-form-urlencoded"
 
 
+class Skip(Exception):
+    """Raised by a test that cannot run: what is missing. run.py names such tests at its end."""
+
+
 def now_ms():
     return int(time.time() * 1000)
 
@@ -285,6 +289,41 @@ class Hourglass(Server):
         return {
             frozenset(one["metric"].items()): [(round(t * 1000), v) for t, v in one["values"]] for one in result
         }
+
+
+class Manager:
+    """The service manager's end of sd_notify(3): a datagram socket whose path the server gets as NOTIFY_SOCKET.
+
+        with Manager() as manager, Hourglass() as server:
+            server.environment["NOTIFY_SOCKET"] = manager.path
+    """
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="hg-notify-")
+        self.path = os.path.join(self.directory, "socket")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.messages = []              # as dicts, in the order in which they came
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.socket.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def receive(self):
+        """Takes in what has come so far and returns all messages."""
+        while True:
+            try:
+                text = self.socket.recv(65536, socket.MSG_DONTWAIT).decode()
+            except BlockingIOError:
+                return self.messages
+            self.messages.append(dict(line.split("=", 1) for line in text.splitlines()))
+
+    def heard(self, name):
+        """The values of a variable, in order."""
+        return [message[name] for message in self.receive() if name in message]
 
 
 class NodeExporter(Server):

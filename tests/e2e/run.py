@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""run.py [FILE or FILE.test ..]: runs every test_* function of tests/e2e/test_*.py, or those named, one after another.
-Prints a line for each and the traceback of what failed. Leaves "passed failed" in build/results/$SUITE (e2e)."""
+"""run.py [FILE or FILE.test ..]: runs every test_* function of tests/e2e/test_*.py ($TESTS/test_*.py), or those named,
+one after another. Prints a line for each and the traceback of what failed. A test that raises hg.Skip could not run:
+it is named again at the end and counts as neither. Leaves "passed failed" in build/results/$SUITE (e2e)."""
 
 import glob
 import importlib
@@ -10,13 +11,15 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+TESTS = os.environ.get("TESTS", HERE)
+SUITE = os.environ.get("SUITE", "e2e")
+sys.path[:0] = [HERE, os.path.abspath(TESTS)]
 
 import hg  # noqa: E402  (needs the path above)
 
 
 def chosen(wanted):
-    for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
+    for path in sorted(glob.glob(os.path.join(TESTS, "test_*.py"))):
         module_name = os.path.basename(path)[:-3]
         if wanted and not any(name.split(".")[0] == module_name for name in wanted):
             continue
@@ -33,21 +36,26 @@ def main():
     tests = list(chosen(sys.argv[1:]))
     if not tests:
         sys.exit(f"no test is called {' '.join(sys.argv[1:])}")
-    failed = 0
+    failed, skipped = 0, []
     for name, function in tests:
         start = time.monotonic()
         try:
             function()
             print(f"  ok   {name:60} {time.monotonic() - start:6.1f} s", flush=True)
+        except hg.Skip as why:
+            skipped.append(f"{name}: {why}")
+            print(f"  SKIP {name:60} {why}", flush=True)
         except Exception:  # a test fails by any exception
             failed += 1
             print(f"  FAIL {name:60} {time.monotonic() - start:6.1f} s")
             print("    | " + traceback.format_exc().rstrip().replace("\n", "\n    | "), flush=True)
     results = os.path.join(hg.ROOT, "build", "results")
     os.makedirs(results, exist_ok=True)
-    with open(os.path.join(results, os.environ.get("SUITE", "e2e")), "w", encoding="utf-8") as counts:
-        counts.write(f"{len(tests) - failed} {failed}\n")
-    print(f"e2e: {len(tests) - failed} passed, {failed} failed")
+    with open(os.path.join(results, SUITE), "w", encoding="utf-8") as counts:
+        counts.write(f"{len(tests) - failed - len(skipped)} {failed}\n")
+    for line in skipped:
+        print(f"{SUITE}: NOT RUN: {line}")
+    print(f"{SUITE}: {len(tests) - failed - len(skipped)} passed, {failed} failed, {len(skipped)} skipped")
     sys.exit(1 if failed else 0)
 
 
