@@ -7,8 +7,8 @@
  *
  * A write that fails ends its segment. What of the batch was written whole is kept and counts as
  * written; behind that the file is cut off. Should that fail as well, a piece of a record stays,
- * which no reader takes for one, or whole records that were answered with an error, which may come
- * back after a restart. Numbers of records are never used twice, so they cannot be mistaken. */
+ * which no reader takes for one. Whole records that were answered with an error are left by a sync
+ * that failed, and may come back. */
 #include "snapshot/journal_state.h"
 
 #include "snapshot/file_id.h"

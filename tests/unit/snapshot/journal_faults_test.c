@@ -159,6 +159,52 @@ Test(journal_faults, a_failing_sync_fails_those_who_wait_for_it)
     cr_assert(t.times_back[0] == 1 && t.times_back[2] == 0 && t.times_back[3] == 1);
 }
 
+static void wait_for_record_bytes(uint64_t n)
+{
+    while (test_journal_stats(&t).record_bytes < n)
+        usleep(100);
+}
+
+Test(journal_faults, what_is_written_after_a_failed_sync_fails_as_well)
+{
+    enum { BODY = 100 };
+    begin(JOURNAL_ALWAYS);
+    int err;
+    hold(&t.io, SW_SYNC);
+    struct test_entry *before = test_submit(&t, 0, BODY, &err);
+    wait_for_record_bytes(BODY + JOURNAL_RECORD_BYTES);
+    hold(&t.io, SW_WRITE);
+    struct test_entry *meanwhile = test_submit(&t, 9, BODY, &err);
+    usleep(20000); /* it has its place in the segment */
+    fails_with(SW_SYNC, EIO);
+    let_go(&t.io, SW_SYNC);
+    cr_assert_eq(test_entry_free(before), ERR_IO);
+    fails_with(SW_SYNC, 0);
+    let_go(&t.io, SW_WRITE);
+    test_entry_wait(meanwhile);
+    cr_assert_eq(meanwhile->e.segment, 1);
+    cr_assert_eq(test_entry_free(meanwhile), ERR_IO);
+    test_close(&t);
+}
+
+Test(journal_faults, what_waits_when_a_write_fails_begins_no_segment_too_early)
+{
+    begin(JOURNAL_INTERVAL);
+    int err, n_created = atomic_load(&t.io.n_calls[SW_CREATE]);
+    hold(&t.io, SW_WRITE);
+    struct test_entry *first = test_submit(&t, 0, 10, &err);
+    usleep(20000);
+    struct test_entry *second = test_submit(&t, 1, 10, &err);
+    fails_with(SW_WRITE, EIO);
+    let_go(&t.io, SW_WRITE);
+    cr_assert_eq(test_entry_free(first), ERR_IO);
+    cr_assert_eq(test_entry_free(second), ERR_IO);
+    cr_assert_eq(errno, EIO);
+    cr_assert_eq(atomic_load(&t.io.n_calls[SW_CREATE]), n_created);
+    fails_with(SW_WRITE, 0);
+    test_close(&t);
+}
+
 Test(journal_faults, a_failing_sync_makes_what_was_acknowledged_unsafe)
 {
     begin(JOURNAL_INTERVAL);
