@@ -17,6 +17,7 @@
 #include "tsdb/delete.h"
 #include "tsdb/read.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,7 @@ struct world {
     int64_t newest_ms; /* accepted, of all */
     bool has_newest;
     char dir[64];
+    struct snapshot files;
     uint64_t n_stored, n_duplicate, n_refused, n_restarts, n_shared;
     uint64_t n_deletions, n_deleted;
     bool has_deletions; /* then forms are not those that restoring makes */
@@ -453,10 +455,11 @@ static void restart(struct world *w)
     tsdb_stats(w->db, &before);
     for (size_t i = 0; i < LONG_LIVED; i++)
         bytes[i] = bytes_of(w, long_lived[i]);
-    REQUIRE(snapshot_save(w->db, w->dir, &report) == 0);
+    REQUIRE(snapshot_save(&w->files, w->db, &report) == 0);
     tsdb_free(w->db);
     open_store(w);
-    REQUIRE(snapshot_load(w->db, w->dir, &report) == 0);
+    snapshot_init(&w->files, w->dir);
+    REQUIRE(snapshot_load(&w->files, w->db, NULL, &report) == 0);
     REQUIRE(report.lost_frames == 0 && report.lost_blocks == 0 && report.old_blocks == 0);
     tsdb_tick(w->db);
     tsdb_stats(w->db, &after);
@@ -496,17 +499,18 @@ static void set_up(struct world *w)
     int fd;
     REQUIRE(snapshot_lock_dir(w->dir, &fd) == 0);
     close(fd);
+    snapshot_init(&w->files, w->dir);
 }
 
 static void tear_down(struct world *w)
 {
-    char path[128];
-    const char *files[] = {SNAPSHOT_NAME, "LOCK"};
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        snprintf(path, sizeof(path), "%s/%s", w->dir, files[i]);
-        unlink(path);
-    }
-    rmdir(w->dir);
+    DIR *dir = opendir(w->dir);
+    REQUIRE(dir != NULL);
+    for (const struct dirent *file; (file = readdir(dir)) != NULL;)
+        if (file->d_name[0] != '.')
+            REQUIRE(unlinkat(dirfd(dir), file->d_name, 0) == 0);
+    closedir(dir);
+    REQUIRE(rmdir(w->dir) == 0);
     tsdb_free(w->db);
     arena_release(&w->arena);
     REQUIRE(atomic_load(&w->budget.used_bytes) == 0);

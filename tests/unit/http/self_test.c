@@ -25,7 +25,8 @@ static void start(enum tsdb_clock clock)
     app.owner_requests = budget_owner(&app.budget, "requests");
     cr_assert(arena_init(&app.arena, &app.budget, MEMORY));
     cr_assert_eq(tsdb_new(&options, &app.arena, &app.db), 0);
-    saver_init(&app.saver, app.db, "");
+    recorder_init(&app.recorder, app.db, &app.arena);
+    saver_init(&app.saver, app.db, &app.recorder, "");
     atomic_store(&app.phase, APP_READY);
 }
 

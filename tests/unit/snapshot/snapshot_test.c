@@ -93,12 +93,12 @@ Test(snapshot, the_key_of_hashes_comes_back)
     tsdb_free(store.db);
     cr_assert_eq(tsdb_new(&o, &store.arena, &store.db), 0);
     append_one(store.db, 1000);
-    cr_assert_eq(snapshot_save(store.db, dir.path, &report), 0);
+    cr_assert_eq(snapshot_save(&files, store.db, &report), 0);
     for (int has_series = 0; has_series < 2; has_series++) {
         test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
         if (has_series)
             append_one(copy.db, 1000);
-        cr_assert_eq(snapshot_load(copy.db, dir.path, &report), 0);
+        cr_assert_eq(load_from(dir.path, copy.db, &report), 0);
         const uint8_t *expected = has_series ? zeros : o.hash_key;
         cr_assert_eq(memcmp(tsdb_series_hash(copy.db)->key, expected, sizeof o.hash_key), 0);
         cr_assert(tsdb_check(copy.db));
