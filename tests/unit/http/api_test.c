@@ -302,23 +302,23 @@ Test(api, status_tsdb)
                 "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":2},"
                 "{\"name\":\"job=a\",\"value\":2},{\"name\":\"__name__=load\",\"value\":1},"
                 "{\"name\":\"job=b<\",\"value\":1}],"
-                "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":256},"
-                "{\"name\":\"load\",\"value\":64}],"
-                "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":144},"
-                "{\"name\":\"job\",\"value\":128}],"
-                "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":256},"
-                "{\"name\":\"job=a\",\"value\":256},{\"name\":\"__name__=load\",\"value\":64},"
-                "{\"name\":\"job=b<\",\"value\":64}],"
-                "\"bytesTotal\":{\"series\":320,\"labels\":272}}"));
+                "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":230},"
+                "{\"name\":\"load\",\"value\":51}],"
+                "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":122},"
+                "{\"name\":\"job\",\"value\":119}],"
+                "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":230},"
+                "{\"name\":\"job=a\",\"value\":230},{\"name\":\"__name__=load\",\"value\":51},"
+                "{\"name\":\"job=b<\",\"value\":51}],"
+                "\"bytesTotal\":{\"series\":281,\"labels\":241}}"));
     expect("/api/v1/status/tsdb?limit=1", 200,
            DATA("{" HEAD_STATS ",\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2}],"
                 "\"labelValueCountByLabelName\":[{\"name\":\"__name__\",\"value\":2}],"
                 "\"memoryInBytesByLabelName\":[{\"name\":\"__name__\",\"value\":38}],"
                 "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":2}],"
-                "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":256}],"
-                "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":144}],"
-                "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":256}],"
-                "\"bytesTotal\":{\"series\":320,\"labels\":272}}"));
+                "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":230}],"
+                "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":122}],"
+                "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":230}],"
+                "\"bytesTotal\":{\"series\":281,\"labels\":241}}"));
 }
 
 /* An empty limit is none, and one that ends int64 is one: only what is not positive is wrong. */

@@ -66,8 +66,8 @@ Test(route, every_route_is_whole)
         const struct route *r = route_at(i);
         cr_assert_not_null(r->handle, "%s", r->path);
         cr_assert_gt(strlen(route_allow(r)), 0, "%s", r->path);
-        /* what the API answers depends on the store */
-        if (strncmp(r->path, "/api/", 5) == 0)
+        /* what the API answers depends on the store, but for how far its start has come */
+        if (strncmp(r->path, "/api/", 5) == 0 && strcmp(r->path, "/api/v1/status/walreplay") != 0)
             cr_assert(r->flags & ROUTE_NEEDS_STORE, "%s", r->path);
     }
     cr_assert_eq(route_index(NULL), ROUTES_MAX);

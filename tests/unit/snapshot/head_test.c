@@ -106,17 +106,26 @@ Test(head, limits_hold_at_them_and_not_past_them)
                  ERR_CORRUPT);
 }
 
+/* What version 4 brought: kind, generation, MiB, and the key. */
 Test(head, before_version_4_it_has_no_key)
 {
+    static const uint8_t zeros[SERIES_HASH_KEY_BYTES] = {0};
     struct head back;
-    size_t n = n_bytes - sizeof head.hash_key;
+    struct encoder e;
     for (uint16_t version = FORMAT_VERSION_MIN; version < FORMAT_VERSION_HASH_KEY; version++) {
-        cr_assert_eq(head_decode(version, bytes, n_bytes, &back), ERR_CORRUPT);
-        cr_assert_eq(head_decode(version, bytes, n, &back), 0);
+        encoder_init(&e, bytes, sizeof bytes);
+        encoder_zigzag(&e, 1);
+        for (uint64_t i = 0; i < 5; i++)
+            encoder_varint(&e, i == 0 ? 60000 : 0);
+        cr_assert_eq(head_decode(version, bytes, e.n, &back), 0);
         cr_assert_not(back.has_hash_key);
-        cr_assert_eq(back.n_windows, head.n_windows);
+        cr_assert_eq(back.kind, FILE_SNAPSHOT);
+        cr_assert_eq(back.generation, 0);
+        encoder_bytes(&e, zeros, sizeof zeros);
+        cr_assert_eq(head_decode(version, bytes, e.n, &back), ERR_CORRUPT);
     }
-    cr_assert_eq(head_decode(FORMAT_VERSION_HASH_KEY, bytes, n, &back), ERR_CORRUPT);
+    cr_assert_eq(head_decode(FORMAT_VERSION_HASH_KEY, bytes, n_bytes - sizeof head.hash_key, &back),
+                 ERR_CORRUPT);
 }
 
 Test(end, survives)
