@@ -14,6 +14,7 @@ void head_encode(const struct head *h, struct encoder *e)
     encoder_varint(e, h->n_open);
     encoder_varint(e, (uint64_t)h->kind);
     encoder_varint(e, h->generation);
+    encoder_u64(e, h->naming);
     encoder_varint(e, h->index_bytes / HEAD_MIB);
     encoder_varint(e, h->n_windows);
     uint64_t before = 0;
@@ -34,6 +35,7 @@ static void decode_kind(struct decoder *d, uint16_t version, struct head *h)
         return;
     h->kind = (enum file_kind)decoder_varint_max(d, FILE_WINDOW);
     h->generation = decoder_varint(d);
+    h->naming = decoder_u64(d);
     h->index_bytes = decoder_varint_max(d, UINT64_MAX / HEAD_MIB) * HEAD_MIB;
 }
 

@@ -18,10 +18,12 @@ struct head_window {
 };
 
 struct head {
-    int64_t created_ms;   /* since the epoch, by the wall clock */
-    int64_t window_ms;    /* > 0 */
-    enum file_kind kind;  /* of a version below FORMAT_VERSION_WINDOWS a snapshot, */
-    uint64_t generation;  /* and 0: grows with each file that is written in a directory */
+    int64_t created_ms;  /* since the epoch, by the wall clock */
+    int64_t window_ms;   /* > 0 */
+    enum file_kind kind; /* of a version below FORMAT_VERSION_WINDOWS a snapshot, */
+    uint64_t generation; /* and 0: grows with each file that is written in a directory */
+    uint64_t naming; /* random bits: files with the same ones were written by the same process, and
+                        name a series by the same number; 0 = by nobody who is known */
     uint64_t index_bytes; /* what the store held beside its windows, whole MiB; 0 = not known */
     uint64_t n_series;    /* about: some may come and go while the file is written */
     int64_t newest_ms;    /* the newest sample's time; 0 when there is none */

@@ -40,7 +40,7 @@ struct window_plan {
     bool is_old;
     bool is_left;
     bool was_damaged;
-    uint64_t generation, file_bytes, memory_bytes;
+    uint64_t generation, naming, file_bytes, memory_bytes;
 };
 
 /* What is taken from the budget. */
@@ -62,7 +62,8 @@ struct load {
     struct load_memory *memory;
     struct restore restore;
     bool has_snapshot;
-    uint64_t snapshot_generation, snapshot_bytes;
+    uint64_t snapshot_bytes, snapshot_naming;
+    struct number_map *snapshot_ids;                    /* while it is open */
     uint64_t index_bytes, open_bytes, index_generation; /* as the newest head says */
     bool has_hash_key; /* of the process that wrote the files: tables of the same size */
     uint8_t hash_key[SERIES_HASH_KEY_BYTES];
@@ -182,6 +183,7 @@ static void plan_copy(struct load *l, const struct file_look *look, const struct
         return;
     p->place = place;
     p->generation = look->head.generation;
+    p->naming = look->head.naming;
     p->file_bytes = look->file_bytes / look->head.n_windows;
     p->memory_bytes =
         look->has_head ? pool_bytes_of(w) : p->file_bytes * (uint64_t)BYTES_A_FILE_BYTE;
@@ -255,7 +257,7 @@ static int look_at_snapshot(struct load *l)
         return found;
     if (!look->has_head && look->head.generation == 0 && look->version >= FORMAT_VERSION_WINDOWS)
         look->head.generation = l->directory->generation + 1;
-    l->snapshot_generation = look->head.generation;
+    l->snapshot_naming = look->head.naming;
     l->snapshot_bytes = look->file_bytes;
     plan_file(l, look, IN_SNAPSHOT);
     return 0;
@@ -426,6 +428,8 @@ static int load_window_file(struct load *l, struct window_plan *p)
     directory_window_name(p->number, name);
     begin_file(l, &f, name, 1);
     f.choose = choose_in_own_file;
+    if (p->naming != 0 && p->naming == l->snapshot_naming)
+        f.same_ids = l->snapshot_ids;
     f.ctx = &own;
     int err = file_load_open(&f);
     if (err == 0) {
@@ -481,7 +485,9 @@ static int load_files(struct load *l)
         memcpy(l->report->detail, snapshot.report.detail, sizeof snapshot.report.detail);
         return err;
     }
+    l->snapshot_ids = &snapshot.ids;
     err = load_windows(l, &snapshot);
+    l->snapshot_ids = NULL;
     if (err == 0) {
         err = file_load_until(&snapshot, INT64_MAX);
         if (err < 0)

@@ -59,6 +59,15 @@ static void lost_frame(struct file_load *l, const struct frame *f, const char *w
     describe(l, "frame %" PRIu32 " at byte %" PRIu64 ": %s", f->header.number, f->offset, why);
 }
 
+/* The series of a number. To look it up by its labels costs ten times what it costs to know it. */
+static int find_or_restore(struct file_load *l, uint32_t number, const struct labels *ls,
+                           uint32_t *ret_series)
+{
+    if (l->same_ids != NULL && number_map_find(l->same_ids, number, ret_series))
+        return 0;
+    return restore_series(l->restore, ls, ret_series);
+}
+
 /* 0, or an error that ends the load. */
 static int load_series(struct file_load *l, const struct frame *f)
 {
@@ -72,7 +81,7 @@ static int load_series(struct file_load *l, const struct frame *f)
     struct labels ls;
     while (more >= 0 && (more = series_reader_next(r, &number, &ls)) > 0) {
         l->counted.n_series++;
-        int err = restore_series(l->restore, &ls, &series);
+        int err = find_or_restore(l, number, &ls, &series);
         if (err == 0)
             err = number_map_add(&l->ids, number, series);
         if (err == ERR_NO_MEMORY)

@@ -47,6 +47,7 @@ struct file_load {
     enum load_choice (*choose)(void *ctx, int64_t window);
     void *ctx;
     struct snapshot_progress *progress; /* or NULL */
+    struct number_map *same_ids;        /* of a file that names series as this one does; or NULL */
 
     struct snapshot_report report; /* of this file */
     int handle;

@@ -109,6 +109,7 @@ static void begin_head(struct save *s, enum file_kind kind)
         .window_ms = s->window_ms,
         .kind = kind,
         .generation = s->generation,
+        .naming = s->options->naming,
         .index_bytes = (stats->index_bytes + MIB - 1) / MIB * MIB,
         .n_series = stats->series,
         .newest_ms = stats->min_ms <= stats->max_ms ? stats->max_ms : 0,

@@ -12,6 +12,7 @@ struct save_options {
     int64_t created_ms; /* since the epoch */
     int64_t boot_ms;    /* ms that never jump: how long windows have been silent */
     uint64_t file_id;   /* random bits, of this save alone */
+    uint64_t naming;    /* random bits, of this process and store; 0 = none */
     /* What files there are. NULL: snapshot.hg is all that there will be, and holds every window. */
     struct directory *directory;
     struct pace *pace; /* NULL: as fast as the disk is */

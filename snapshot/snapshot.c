@@ -52,6 +52,7 @@ void snapshot_init(struct snapshot *s, const char *dir)
     memset(s, 0, sizeof *s);
     s->dir = dir;
     pace_init(&s->pace, PACE_BYTES_PER_S);
+    s->naming = fresh_file_id(now_ns(CLOCK_REALTIME));
 }
 
 int snapshot_save(struct snapshot *s, struct tsdb *db, struct snapshot_report *ret)
@@ -65,6 +66,7 @@ int snapshot_save(struct snapshot *s, struct tsdb *db, struct snapshot_report *r
         .created_ms = wall_ns / 1000000,
         .boot_ms = now_ns(CLOCK_BOOTTIME) / 1000000,
         .file_id = fresh_file_id(wall_ns),
+        .naming = s->naming,
         .directory = &s->directory,
         .pace = &s->pace,
     };

@@ -60,6 +60,7 @@ struct snapshot {
     const char *dir; /* borrowed */
     struct directory directory;
     struct pace pace;
+    uint64_t naming; /* head.h; random */
 };
 
 void snapshot_init(struct snapshot *s, const char *dir);

@@ -450,6 +450,7 @@ static void restart(struct world *w)
 {
     static struct tsdb_stats before, after;
     struct snapshot_report report;
+    static struct snapshot files;
     uint64_t bytes[LONG_LIVED];
     tsdb_tick(w->db); /* seals what is silent */
     tsdb_stats(w->db, &before);

@@ -15,6 +15,7 @@ static struct test_store stores[2], *store; /* the one in use, and room for its 
 static struct directory files;
 static int64_t boot_ms;
 static uint64_t n_saves;
+static uint64_t naming; /* another one for each process */
 static struct snapshot_report report;
 static bool is_late; /* samples came late: a chunk that was opened again for them is closed after a
                         start, and takes other slots */
@@ -27,6 +28,7 @@ static void given_an_empty_disk(void)
     memset(&files, 0, sizeof files);
     boot_ms = 1000000;
     n_saves = 0;
+    naming = 1;
     store = &stores[0];
     test_store_new(store, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
 }
@@ -45,6 +47,7 @@ static int save_to(struct io *io)
     struct save_options o = {.created_ms = 1700000000000,
                              .boot_ms = boot_ms,
                              .file_id = 0x1234567800000000 + ++n_saves,
+                             .naming = naming,
                              .directory = &files};
     return save_store(store->db, io, &o, &report);
 }
@@ -133,6 +136,7 @@ static void start_anew(void)
         expect_equal_page_maps(store, next);
     test_store_free(store);
     store = next;
+    naming++;
 }
 
 static void expect_loads(void)
@@ -262,6 +266,26 @@ Test(directory, a_start_knows_which_files_are_good)
     expect_loads();
 }
 
+/* Numbers mean something only together with who gave them. */
+Test(directory, numbers_of_another_process_are_not_taken_for_ours)
+{
+    fill_windows(1000, 2);
+    for (unsigned s = 10; s < 20; s++)
+        append_late(1000, s); /* a window that has more series than the next: numbers up to 15 */
+    save_rested();
+    start_anew();
+    fill_windows(1000 + TEST_WINDOWS, 1);
+    tsdb_tick(store->db);
+    fill_windows(1000 + TEST_WINDOWS + 1, 1);
+    for (unsigned s = 20; s < 35; s++)
+        append_late(1000 + TEST_WINDOWS, s);
+    save_rested();
+    expect_loads();
+    start_anew();
+    save_rested();
+    expect_loads();
+}
+
 /* ---- which copy counts ---- */
 
 Test(directory, the_larger_generation_counts)
@@ -324,6 +348,7 @@ static void start_after_kill(struct test_store *saved)
         region_release(&r[i]);
     test_store_free(store);
     store = next;
+    naming++;
 }
 
 /* Samples, a whole save, some more, a rest or not, and a save that is stopped at each call in turn:

@@ -16,6 +16,7 @@ static void given_a_head(void)
                          .n_open = UINT64_MAX,
                          .has_hash_key = true,
                          .generation = UINT64_MAX,
+                         .naming = UINT64_MAX,
                          .index_bytes = UINT64_MAX - ((1 << 20) - 1),
                          .n_windows = HEAD_WINDOWS_MAX};
     memset(head.hash_key, 0xA5, sizeof head.hash_key);
@@ -63,6 +64,7 @@ static int decode_changed(void)
     encoder_varint(&e, 0);                        /* open */
     encoder_varint(&e, kind);
     encoder_varint(&e, 0); /* generation */
+    encoder_u64(&e, 0);    /* naming */
     encoder_varint(&e, 0); /* index */
     encoder_varint(&e, head.n_windows);
     for (uint32_t i = 0; i < head.n_windows; i++) {
@@ -96,8 +98,10 @@ Test(head, limits_hold_at_them_and_not_past_them)
     struct head back;
     struct encoder e;
     encoder_init(&e, bytes, HEAD_PAYLOAD_MAX);
-    for (uint64_t i = 0; i < 8; i++)
+    for (uint64_t i = 0; i < 7; i++)
         encoder_varint(&e, i == 5 ? FILE_SNAPSHOT : 2);
+    encoder_u64(&e, 2);
+    encoder_varint(&e, 2);
     encoder_varint(&e, head.n_windows);
     memset(bytes + e.n, 2, sizeof bytes - e.n);
     cr_assert_eq(head_decode(FORMAT_VERSION, bytes,
