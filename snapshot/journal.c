@@ -1,5 +1,5 @@
 /* What callers see of the journal: submit, cut, drop, sync, stats; the threads are in
- * journal_writer.c and journal_syncer.c. docs/decisions/0013-journal.md has the reasons. */
+ * journal_writer.c and journal_syncer.c. docs/decisions/0016-journal.md has the reasons. */
 #include "snapshot/journal.h"
 
 #include "snapshot/journal_state.h"

@@ -8,7 +8,7 @@
  *
  * A record is one request: {sequence, receive time, kind, meta, body}; kind, meta and body are the
  * caller's and opaque here. docs/journal-format.md has the bytes, journal_replay.h reads them back,
- * docs/decisions/0013-journal.md has the reasons.
+ * docs/decisions/0016-journal.md has the reasons.
  *
  * What done(e, 0) promises: in mode interval the record is written (it outlives the process), and
  * is synced within about sync_ms (it outlives the machine); in mode always it is synced, as is the

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import resource
-import socket
 import time
 
 from hg import STALE, Hourglass, now_ms, wait_until
@@ -243,24 +242,6 @@ def test_records_replay_in_any_order_with_other_clocks():
         killed(server, **{"storage.clock": "wall"})
         found = server.samples("mixed", now_ms() / 1000, 7200)
         assert {dict(labels)["n"]: points for labels, points in found.items()} == sent
-
-
-def test_the_manager_hears_when_we_are_ready_and_when_we_stop():
-    with Hourglass() as server:
-        path = os.path.join(server.directory, "notify")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            manager.bind(path)
-            manager.settimeout(10)
-            server.environment["NOTIFY_SOCKET"] = path
-            server.start()
-            server.stop(30)
-            heard, lines = "", set()
-            while "STOPPING=1" not in lines:
-                heard = manager.recv(4096).decode()
-                lines |= set(heard.splitlines())
-            assert "READY=1" in lines
-            assert any(line.startswith("STATUS=") for line in lines)
-            assert any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in lines)
 
 
 def test_walreplay_is_told_before_and_after():
