@@ -4,6 +4,7 @@
 #include "http/delete_record.h"
 #include "http/log.h"
 #include "http/remote_write.h"
+#include "snapshot/snapshot.h"
 #include "tsdb/tsdb.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* Senders wait as long as they are told; what is missing here comes back within seconds. */
 #define RETRY_AFTER_SECONDS "5"
@@ -26,6 +28,7 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a)
     memset(r, 0, sizeof(*r));
     r->db = db;
     r->arena = a;
+    r->lock_fd = -1;
     r->owner = budget_owner(a->budget, "requests");
 }
 
@@ -157,6 +160,7 @@ int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
 {
     struct replay p = {.r = r, .started_ms = clock_boot_ms(), .error = error, .n_error = n};
     error[0] = '\0';
+    r->dir = dir;
     if (io_file_open(&r->files, dir) != 0) {
         snprintf(error, n, "cannot open the directory \"%.200s\": %s", dir, strerror(errno));
         return ERR_IO;
@@ -182,6 +186,21 @@ static void on_want(void *ctx, enum journal_want why)
                  : "The journal could not be synced: a snapshot is taken early.",
              log_text("why", why == JOURNAL_WANT_ROOM ? "room" : "safety"));
     r->want_snapshot(r->ctx);
+}
+
+/* Somebody has removed the directory under us. */
+static int remake_dir(void *ctx)
+{
+    struct recorder *r = ctx;
+    int fd;
+    if (snapshot_lock_dir(r->dir, &fd) != 0)
+        return -1;
+    if (r->lock_fd >= 0)
+        close(r->lock_fd);
+    r->lock_fd = fd;
+    LOG_ERROR("The directory was removed while we ran; it is made anew, and a snapshot written.",
+              log_text("dir", r->dir));
+    return 0;
 }
 
 /* Half of what is free when we start, the journal's own segments counted as free. */
@@ -217,6 +236,7 @@ int recorder_start(struct recorder *r, const struct config *c, void (*want_snaps
         .number_min = r->replayed.newest + 1,
         .sequence_min = r->replayed.next_sequence,
         .want_snapshot = on_want,
+        .remake_dir = remake_dir,
         .ctx = r,
     };
     return journal_open(&o, &r->journal);
@@ -231,6 +251,9 @@ void recorder_stop(struct recorder *r)
     if (r->is_open)
         io_file_close(&r->files);
     r->is_open = false;
+    if (r->lock_fd >= 0)
+        close(r->lock_fd);
+    r->lock_fd = -1;
 }
 
 /* --- requests --------------------------------------------------------------------------------- */

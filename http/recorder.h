@@ -43,6 +43,8 @@ struct recorder {
     struct journal *journal; /* NULL: there is no directory */
     void (*want_snapshot)(void *ctx);
     void *ctx;
+    const char *dir; /* borrowed */
+    int lock_fd; /* of a directory that was made anew while we ran; -1 = it is the first still */
     _Atomic uint64_t n_replayed, n_segments; /* segments begun, of how many */
     struct journal_replay_report replayed;   /* after recorder_replay */
     uint64_t n_samples_replayed, n_records_unknown, n_records_bad;

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import time
 
 from hg import STALE, Hourglass, now_ms, wait_until
@@ -211,6 +212,25 @@ def test_a_full_disk_is_503_until_there_is_room():
         assert server.metric("hourglass_journal_failing") == 0
         killed(server)
         assert kept(server, "kept", at) == [(at - 10000, "1"), (at - 9000, "2")]
+
+
+def test_a_directory_that_vanishes_is_made_anew_with_everything_in_it():
+    with Hourglass(**{"snapshot.interval": "10h"}) as server:
+        server.start()
+        at = now_ms()
+        server.write_ok((LABELS, [(at - 10000, 1.0)]))
+        shutil.rmtree(server.data_path)
+        n_written = [0]
+
+        def is_whole_again():
+            n_written[0] += server.write((LABELS, [(at - 9000 + n_written[0], 2.0)])).code == 204
+            return os.path.exists(os.path.join(server.data_path, "snapshot.hg"))
+
+        wait_until(is_whole_again, 20, "a snapshot in a new directory")
+        assert "removed while we ran" in server.log
+        wait_until(lambda: server.write((LABELS, [(at, 3.0)])).code == 204, 10, "it goes on")
+        killed(server)
+        assert len(kept(server, "kept", at)) == n_written[0] + 2
 
 
 def test_the_journal_is_bounded():
