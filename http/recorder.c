@@ -76,6 +76,7 @@ static int take_write(struct recorder *r, struct region *region, const struct jo
     }
     remote_write_replay(&rw, r->db);
     r->n_samples_replayed += rw.counts.stored;
+    r->n_samples_left_out += rw.counts.refused;
     return rw.is_out_of_memory ? out_of_memory(at, error, n) : 0;
 }
 
@@ -132,7 +133,8 @@ static void tell(const struct replay *p)
     const struct journal_replay_report *j = &r->replayed;
     if (j->segments > 0)
         LOG_INFO("Journal read.", log_u64("segments", j->segments), log_u64("records", j->records),
-                 log_u64("samples", r->n_samples_replayed), log_u64("bytes", j->file_bytes),
+                 log_u64("samples", r->n_samples_replayed),
+                 log_u64("left_out", r->n_samples_left_out), log_u64("bytes", j->file_bytes),
                  log_seconds("seconds", (uint64_t)(clock_boot_ms() - p->started_ms)));
     if (j->torn_bytes > 0)
         LOG_INFO(

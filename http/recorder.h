@@ -47,7 +47,9 @@ struct recorder {
     int lock_fd; /* of a directory that was made anew while we ran; -1 = it is the first still */
     _Atomic uint64_t n_replayed, n_segments; /* segments begun, of how many */
     struct journal_replay_report replayed;   /* after recorder_replay */
-    uint64_t n_samples_replayed, n_records_unknown, n_records_bad;
+    uint64_t n_samples_replayed;
+    uint64_t n_samples_left_out; /* of windows that are no longer kept, or were left on disk */
+    uint64_t n_records_unknown, n_records_bad;
     bool is_open;
 };
 
