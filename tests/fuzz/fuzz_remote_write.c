@@ -169,7 +169,7 @@ static void compare(const char *message, size_t n)
         status = store(&rw, ours.db, text);
     ENSURE(status == write_oracle_write(message, n, oracle.db, &expected, expected_text));
     ENSURE(strcmp(text, expected_text) == 0);
-    ENSURE(memcmp(&rw.counts, &expected.counts, sizeof(rw.counts)) == 0);
+    ENSURE(memcmp(&rw.counts, &expected.counts, offsetof(struct append_counts, on_refused)) == 0);
     check_stats();
 done:
     region_release(&region);

@@ -62,7 +62,6 @@ struct world {
     int64_t newest_ms; /* accepted, of all */
     bool has_newest;
     char dir[64];
-    struct snapshot files;
     uint64_t n_stored, n_duplicate, n_refused, n_restarts, n_shared;
     uint64_t n_deletions, n_deleted;
     bool has_deletions; /* then forms are not those that restoring makes */
@@ -450,7 +449,6 @@ static void restart(struct world *w)
 {
     static struct tsdb_stats before, after;
     struct snapshot_report report;
-    static struct snapshot files;
     uint64_t bytes[LONG_LIVED];
     tsdb_tick(w->db); /* seals what is silent */
     tsdb_stats(w->db, &before);
