@@ -62,6 +62,7 @@ struct world {
     int64_t newest_ms; /* accepted, of all */
     bool has_newest;
     char dir[64];
+    struct snapshot files;
     uint64_t n_stored, n_duplicate, n_refused, n_restarts, n_shared;
     uint64_t n_deletions, n_deleted;
     bool has_deletions; /* then forms are not those that restoring makes */
