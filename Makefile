@@ -68,9 +68,11 @@ OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/reco
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
 OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c body.c packer.c recording.c))
 OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c \
-                tests/bench/journal.c, $(wildcard tests/bench/*.c)))
+                tests/bench/journal.c tests/bench/rated.c, $(wildcard tests/bench/*.c)))
 OBJ_journal  := $(call objects,tests/bench/journal.c)
 OBJ_crash    := $(call objects,$(filter-out %/unsynced.c,$(wildcard tests/crash/*.c)))
+OBJ_rated    := $(call objects,tests/bench/rated.c)
+OBJ_promqltest := $(call objects,$(wildcard tests/promqltest/*.c))
 OBJ_support  := $(call objects,$(call sources,tests/support))
 
 archives = $(foreach layer,$(BELOW_$(1)),$(BUILD)/lib$(layer).a)
@@ -84,9 +86,9 @@ CRASH := $(patsubst %,$(BUILD)/tests/crash/%,kills powercut unsynced.so)
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
-.PHONY: all run demo deps deps-test peers test test-all unit prop soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan crash compare bench-memory bench-lessons bench-durable bench-codec bench-journal bench-write record \
-        lint format format-check clang-check \
+.PHONY: all run demo deps deps-test peers test test-all unit prop promql soak asan tsan fuzz fuzz-replay fuzz-programs \
+        e2e e2e-tsan crash compare bench-memory bench-queries bench-lessons bench-durable bench-codec bench-journal bench-write \
+        record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -135,7 +137,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(OBJ_support) $(OBJ_write_body) $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec write_body crash,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec write_body crash rated promqltest,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -178,8 +180,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(cal
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ $(EXT_http) -o $@
 
-test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(WRITE_BODY)
-test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(CRASH)
+test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(WRITE_BODY) $(CRASH) $(BUILD)/promqltest $(BUILD)/tests/bench/rated
 fuzz-programs: $(FUZZ)
 
 unit: $(UNIT)
@@ -249,6 +250,22 @@ $(BUILD)/tests/bench/journal: $(OBJ_journal) $(BUILD)/libsupport.a $(call archiv
 
 bench-journal: $(BUILD)/tests/bench/journal
 	@$< $${DIR:-build/bench/journal}
+
+# Scripts in Prometheus' test language, run against the store and the engine: tests/promql/README.md.
+promql: $(BUILD)/promqltest
+	@tests/tools/run-promql.sh $(BUILD)
+
+$(BUILD)/promqltest: $(OBJ_promqltest) $(call archives,promql)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_promql) -o $@
+
+# What queries cost a sample: tests/bench/rated.c. ARGS="10000 24" are series and hours.
+$(BUILD)/tests/bench/rated: $(OBJ_rated) $(call archives,promql)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_promql) -o $@
+
+bench-queries: $(BUILD)/tests/bench/rated
+	@$< $(ARGS)
 
 bench-memory: all $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" LIVELY="$(LIVELY)" python3 -B tests/bench/memory.py

@@ -226,8 +226,8 @@ static void run(struct request *rq, const struct ask *ask, bool is_range)
     struct promql_result result = {0};
     const struct param *text = params_next(&rq->params, "query", NULL);
     region_init(&region, &app->arena, app->owner_queries, app->query_memory_bytes);
-    struct promql_query *q =
-        promql_parse(text ? text->value : "", text ? text->value_len : 0, &region, &err);
+    struct promql_query *q = promql_parse(text ? text->value : "", text ? text->value_len : 0,
+                                          app->promql_features, &region, &err);
     int rc = -1;
     if (q && is_range)
         rc = promql_range(q, app->db, ask->start_ms, ask->end_ms, ask->step_ms, &ask->options,

@@ -29,6 +29,7 @@ struct app {
     unsigned owner_connections; /* what libmicrohttpd holds for each, taken as they come */
     size_t query_memory_bytes;  /* of one query: an equal share of --query.max-memory */
     unsigned n_query_workers;
+    unsigned promql_features; /* enum promql_feature: of --enable-feature */
     struct metrics metrics;
     struct saver saver;
     struct recorder recorder;

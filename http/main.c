@@ -15,6 +15,7 @@
 #include "http/thread.h"
 #include "http/ticker.h"
 #include "http/version.h"
+#include "tsdb/promql/promql.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -36,6 +37,7 @@ enum {
     PERTURB_BYTE = 0xff, /* malloc hands out memory filled with its complement, zeros */
     SPARE_FDS = 256,     /* beside the connections' */
     QUERY_MEMORY_SHARE = 4,
+    FEATURE_NAME_MAX = 64, /* shown of one that is not known */
 };
 
 struct program {
@@ -275,9 +277,24 @@ static void log_missing_features(const struct config *c)
     if (c->storage_path[0] != '\0' && c->journal_sync_ms == JOURNAL_SYNC_OFF)
         log_line(LOG_LEVEL_WARN, "No journal (--journal.sync=off): what came after the last "
                                  "snapshot is lost when the process is killed.");
-    if (c->enable_feature[0] != '\0')
-        LOG_WARN("--enable-feature has no effect: no feature in this version is optional.",
-                 log_text("features", c->enable_feature));
+}
+
+/* Names that are not ours are ignored, as in Prometheus, whose flag this is. */
+static void read_features(struct app *app)
+{
+    const char *rest = app->config.enable_feature;
+    while (*rest != '\0') {
+        size_t n = strcspn(rest, ",");
+        char name[FEATURE_NAME_MAX];
+        unsigned feature = promql_feature_find(rest, n);
+        snprintf(name, sizeof(name), "%.*s", (int)size_min(n, sizeof(name) - 1), rest);
+        app->promql_features |= feature;
+        if (feature != 0)
+            LOG_INFO("Experimental feature enabled.", log_text("feature", name));
+        else if (n > 0)
+            LOG_WARN("Unknown option for --enable-feature", log_text("option", name));
+        rest += n + (rest[n] == ',');
+    }
 }
 
 static void log_start(const struct program *p)
@@ -386,6 +403,7 @@ static int run(struct program *p)
         return fail(error);
     snprintf(p->app.address, sizeof(p->app.address), "%s", p->socket.dial_address);
     log_start(p);
+    read_features(&p->app);
     int code = lock_dir(p);
     if (code != 0)
         return code;

@@ -126,13 +126,12 @@ static int have_room(struct selection *sel, size_t n)
     return 0;
 }
 
-/* Unpacks a series' samples into the scratch columns. */
+/* Unpacks a series' samples into the scratch columns, behind the *ret_n that are there already. */
 static int unpack_samples(struct selection *sel, const struct slice *slice, const struct series *s,
                           size_t *ret_n)
 {
     const struct arena *a = sel->db->arena;
     struct chunk_view v;
-    *ret_n = 0;
     for (uint32_t i = 0; i < slice->n_spans; i++) {
         const struct window_span *span = &slice->spans[i];
         if (!series_view(a, s, span->serial, &v))
@@ -198,7 +197,7 @@ static int copy_slice(struct selection *sel, const uint32_t *ids, size_t n)
     pthread_rwlock_unlock(&sel->db->lock);
     for (size_t i = 0; err == 0 && i < slice.n; i++) {
         struct read_series *out = &sel->set.series[sel->set.n];
-        size_t n_samples;
+        size_t n_samples = 0;
         err = unpack_samples(sel, &slice, slice.series[i], &n_samples);
         if (err != 0 || n_samples == 0)
             continue;
@@ -250,6 +249,76 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
                              : copy_slice(&sel, &ids[from], size_min(SLICE_SERIES, n - from));
     if (err == 0)
         *ret = sel.set;
+    return err;
+}
+
+/* ---- a series at a time ---- */
+
+/* Samples of a slice that read_each unpacks at once: they should fit the processor's cache. */
+enum { EACH_SAMPLES = 32768, EACH_SERIES_FIRST = 4 };
+
+/* Unpacks a slice one series behind the other; ends[i] is where series i ends. */
+static int unpack_slice(struct selection *sel, const uint32_t *ids, size_t n, struct slice *slice,
+                        size_t ends[SLICE_SERIES])
+{
+    size_t n_samples = 0;
+    pthread_rwlock_rdlock(&sel->db->lock);
+    unsigned place = slots_enter(&sel->db->slots);
+    int err = look_up_locked(sel, ids, n, slice);
+    pthread_rwlock_unlock(&sel->db->lock);
+    for (size_t i = 0; err == 0 && i < slice->n; i++) {
+        err = unpack_samples(sel, slice, slice->series[i], &n_samples);
+        ends[i] = n_samples;
+    }
+    slots_leave(&sel->db->slots, place);
+    return err;
+}
+
+static int visit_slice(struct selection *sel, const struct slice *slice, const size_t *ends,
+                       read_visit visit, void *ctx)
+{
+    const struct read_options *o = sel->options;
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < slice->n; i++) {
+        size_t from = i > 0 ? ends[i - 1] : 0;
+        if (ends[i] == from)
+            continue;
+        struct read_series s = {slice->labels[i], ends[i] - from, sel->scratch.t_ms + from,
+                                sel->scratch.values + from};
+        sel->n_samples += s.n;
+        if (o->max_samples != 0 && sel->n_samples > o->max_samples)
+            return ERR_TOO_MANY_SAMPLES;
+        err = visit(ctx, &s);
+    }
+    return err;
+}
+
+int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_options *o,
+              struct region *r, read_visit visit, void *ctx)
+{
+    struct selection sel = {.db = db, .options = o, .region = r};
+    uint32_t *ids = NULL;
+    size_t n = 0, n_slice = EACH_SERIES_FIRST;
+    pthread_rwlock_rdlock(&db->lock);
+    int err = store_select_locked(db, set, r, &ids, &n);
+    pthread_rwlock_unlock(&db->lock);
+    if (err != 0)
+        return err;
+    struct times_item *items = region_alloc(r, TIMES_CACHE_READER * sizeof(*items));
+    if (items == NULL)
+        return ERR_NO_MEMORY;
+    sel.times = (struct times_cache){items, TIMES_CACHE_READER};
+    for (size_t from = 0, n_now; err == 0 && from < n; from += n_now) {
+        struct slice slice;
+        size_t ends[SLICE_SERIES];
+        n_now = size_min(n_slice, n - from);
+        err = is_canceled(o) ? ERR_CANCELED : unpack_slice(&sel, &ids[from], n_now, &slice, ends);
+        if (err == 0)
+            err = visit_slice(&sel, &slice, ends, visit, ctx);
+        if (err == 0 && slice.n > 0)
+            n_slice = size_max(
+                1, size_min(SLICE_SERIES, EACH_SAMPLES * slice.n / size_max(1, ends[slice.n - 1])));
+    }
     return err;
 }
 

@@ -39,6 +39,14 @@ struct read_options {
 int read_select(struct tsdb *db, const struct matcher_set *set, const struct read_options *o,
                 struct region *r, struct read_set *ret) WARN_UNUSED;
 
+/* The same, a series at a time, for who need not keep the samples: they are handed over in memory
+ * that is used again for the next, and may be changed there. Labels stay, in the region. Nothing of
+ * the store is held meanwhile. A visit that returns other than 0 ends the reading, which returns
+ * it. */
+typedef int (*read_visit)(void *ctx, struct read_series *s);
+int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_options *o,
+              struct region *r, read_visit visit, void *ctx) WARN_UNUSED;
+
 /* The label sets of series that match one of the sets (n_sets = 0: every series) and have a sample
  * in the range; sorted by label. */
 int read_label_sets(struct tsdb *db, const struct matcher_set *sets, size_t n_sets,

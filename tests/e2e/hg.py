@@ -336,12 +336,13 @@ class NodeExporter(Server):
 
 class Prometheus(Server):
     """Scrapes `targets` (job name to address) and itself, and remote-writes to the servers given. receives: takes
-    remote write itself and scrapes nothing."""
+    remote write itself and scrapes nothing. features: of --enable-feature."""
 
     name = "prometheus"
 
-    def __init__(self, interval, targets, write_to=(), receives=False):
+    def __init__(self, interval, targets, write_to=(), receives=False, features=""):
         super().__init__()
+        self.features = features
         self.receives = receives
         self.config_path = os.path.join(self.directory, "prometheus.yml")
         jobs = {} if receives else {**targets, "prometheus": self.address}
@@ -361,7 +362,9 @@ class Prometheus(Server):
             f"--storage.tsdb.path={os.path.join(self.directory, 'tsdb')}",
             f"--web.listen-address={self.address}",
             "--web.enable-admin-api",
-        ] + (["--web.enable-remote-write-receiver"] if self.receives else [])
+        ] + (["--web.enable-remote-write-receiver"] if self.receives else []) + (
+            [f"--enable-feature={self.features}"] if self.features else []
+        )
 
 
 def promtool(*args):

@@ -159,3 +159,14 @@ def test_buildinfo():
         info = server.start().data("/api/v1/status/buildinfo")
         for key in ("version", "revision", "branch", "buildUser", "buildDate", "goVersion"):
             assert key in info, key
+
+
+def test_features_are_switched_on_by_name():
+    flags = {"storage.clock": "samples", "enable-feature": "promql-duration-expr,no-such-feature"}
+    with Hourglass(**flags) as server:
+        server.start()
+        server.write_ok(({"__name__": "m"}, [(1000, 1), (61000, 2)]))
+        assert server.query("sum_over_time(m[1m + 1m])", at=61)["result"][0]["value"][1] == "3"
+        refused = server.get("/api/v1/query", {"query": "limitk(1, m)"})
+        assert refused.code == 400 and "promql-experimental-functions" in refused.json["error"], refused
+        assert "no-such-feature" in server.log and "Unknown option" in server.log

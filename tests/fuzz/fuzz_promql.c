@@ -128,10 +128,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t ms;
     if (promql_parse_duration((const char *)data, size, &ms))
         ENSURE(ms >= 0);
-    struct promql_query *q = promql_parse((const char *)data, size, &r, &err);
+    const unsigned features = PROMQL_FEATURES_ALL;
+    struct promql_query *q = promql_parse((const char *)data, size, features, &r, &err);
     if (q) {
         const char *text = promql_text(q, &r);
-        struct promql_query *again = text ? promql_parse(text, strlen(text), &r, &err) : NULL;
+        struct promql_query *again =
+            text ? promql_parse(text, strlen(text), features, &r, &err) : NULL;
         const char *text_again = again ? promql_text(again, &r) : NULL;
         ENSURE(!text || (again && text_again && has_same_text(text, text_again)) ||
                err.kind == PROMQL_ERR_EXECUTION);

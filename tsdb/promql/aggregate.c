@@ -5,6 +5,7 @@
 #include "tsdb/promql/count_values.h"
 #include "tsdb/promql/grouping.h"
 #include "tsdb/promql/kahan.h"
+#include "tsdb/promql/limit.h"
 #include "tsdb/promql/quantile.h"
 #include "tsdb/promql/topk.h"
 
@@ -118,12 +119,6 @@ static const struct aggregator *find_aggregator(enum token_kind op)
     return aggregators[op].add ? &aggregators[op] : NULL;
 }
 
-bool aggregate_is_supported(enum token_kind op)
-{
-    return find_aggregator(op) || op == TOKEN_QUANTILE || op == TOKEN_TOPK || op == TOKEN_BOTTOMK ||
-           op == TOKEN_COUNT_VALUES;
-}
-
 static int aggregate_group(struct eval *e, const struct aggregator *op, const struct vector *v,
                            const struct group *g, struct accumulator *state, struct column *ret)
 {
@@ -141,6 +136,7 @@ static int aggregate_group(struct eval *e, const struct aggregator *op, const st
             return -1;
     }
     ret->labels = g->labels;
+    ret->drops_name = g->drops_name;
     for (size_t i = 0; i < e->steps.n; i++)
         if (state[i].n > 0)
             column_put(ret, i, op->value(&state[i]));
@@ -174,6 +170,10 @@ int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
     case TOKEN_TOPK:
     case TOKEN_BOTTOMK:
         return topk_eval(e, &g, &v, param.scalar, a->op == TOKEN_BOTTOMK, ret);
+    case TOKEN_LIMITK:
+        return limit_k_eval(e, &g, &v, param.scalar, ret);
+    case TOKEN_LIMIT_RATIO:
+        return limit_ratio_eval(e, &v, param.scalar, node_argument_pos(a->param), ret);
     case TOKEN_COUNT_VALUES:
         return count_values_eval(e, &g, &v, param.string, ret);
     default:

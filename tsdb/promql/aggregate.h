@@ -11,7 +11,4 @@
 
 int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret) WARN_UNUSED;
 
-/* True when the operator is evaluated already. */
-bool aggregate_is_supported(enum token_kind op);
-
 #endif

@@ -1,5 +1,7 @@
 #include "tsdb/promql/arith.h"
 
+#include "tsdb/promql/go_math.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -51,11 +53,27 @@ double arith_power(double a, double b)
         whole++;
     }
     if (rest != 0)
-        s.m = exp(rest * log(a));
+        s.m = go_exp(rest * go_log(a));
     s = times_power(s, a, (int64_t)whole);
     if (b < 0)
         s = (struct scaled){1 / s.m, -s.exponent};
     return ldexp(s.m, (int)s.exponent);
+}
+
+double arith_max(double a, double b)
+{
+    if ((isinf(a) && a > 0) || (isinf(b) && b > 0))
+        return INFINITY;
+    if (isnan(a) || isnan(b))
+        return NAN;
+    if (a == 0 && b == 0)
+        return signbit(a) ? b : a;
+    return a > b ? a : b;
+}
+
+double arith_min(double a, double b)
+{
+    return -arith_max(-a, -b);
 }
 
 double arith_apply(enum token_kind op, double a, double b, bool *ret_keeps)
@@ -75,7 +93,7 @@ double arith_apply(enum token_kind op, double a, double b, bool *ret_keeps)
     case TOKEN_POW:
         return arith_power(a, b);
     case TOKEN_ATAN2:
-        return atan2(a, b);
+        return go_atan2(a, b);
     case TOKEN_EQ:
         *ret_keeps = a == b;
         return a;

@@ -1,6 +1,6 @@
 /* The tree of a query: what the parser makes, the checks read, the printer writes and the
  * evaluation walks. Nodes live in the query's region and are not changed once the checks have
- * passed.
+ * passed, but for the values of durations that are expressions.
  *
  * Threads: a tree belongs to its query's thread. */
 #ifndef HG_TSDB_PROMQL_AST_H
@@ -36,18 +36,39 @@ struct word_list {
 
 enum at_kind { AT_NONE, AT_TIME, AT_START, AT_STOP };
 
+/* A span of time as it was written: a number, a duration, or an expression of them. What an
+ * expression comes to is known when the query's times are: ns is set when an evaluation begins. */
+struct duration {
+    int64_t ns;
+    const struct node *expr; /* NULL for a literal */
+};
+
+/* Whole milliseconds, cut off as Go cuts: evaluation knows nothing smaller. */
+static inline int64_t duration_ms(const struct duration *d)
+{
+    return d->ns / 1000000;
+}
+
 /* `@` and `offset` of a selector, a range or a subquery. */
 struct shift {
-    int64_t offset_ms;
+    struct duration offset;
     enum at_kind at;
     int64_t at_ms; /* of AT_TIME */
 };
+
+static inline bool shift_has_offset(const struct shift *s)
+{
+    return s->offset.expr || s->offset.ns != 0;
+}
+
+/* What a range or a selector does at its edges: see README.md, "Extended ranges". */
+enum edges { EDGES_PLAIN, EDGES_ANCHORED, EDGES_SMOOTHED };
 
 struct selector {
     struct word name;            /* written before the braces; bytes is NULL without one */
     struct matcher_set matchers; /* the name's is among them, last */
     struct shift shift;
-    uint32_t index;        /* among the selectors of the query, in the order of the text */
+    enum edges edges;      /* of the range around it, or its own */
     struct selector *next; /* of the query, so that all can be released */
 };
 
@@ -59,6 +80,8 @@ struct matching {
     bool is_on;
     struct word_list labels;
     struct word_list include; /* of group_left or group_right */
+    const double *fill_left;  /* fill(): the value of a side that is missing; NULL = none */
+    const double *fill_right;
 };
 
 struct binary {
@@ -73,6 +96,7 @@ struct call {
     const struct func *func;
     struct node **args;
     uint32_t n_args;
+    struct node *info; /* of info(): the selector of the series that it looks for */
 };
 
 struct aggregate {
@@ -85,8 +109,8 @@ struct aggregate {
 
 struct subquery {
     struct node *inner;
-    int64_t range_ms;
-    int64_t step_ms; /* 0 = the default */
+    struct duration range;
+    struct duration step; /* 0 = the default */
     struct shift shift;
 };
 
@@ -99,6 +123,7 @@ struct node {
         struct {
             double value;
             bool is_duration; /* was written "5m" */
+            int64_t ns;       /* of a duration */
         } number;
         struct word string;
         struct node *paren;
@@ -112,7 +137,7 @@ struct node {
         struct selector selector;
         struct {
             struct node *selector;
-            int64_t range_ms;
+            struct duration range;
         } range;
         struct subquery subquery;
     };

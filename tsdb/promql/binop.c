@@ -9,6 +9,18 @@ bool binop_drops_name(const struct binary *b)
     return b->returns_bool || !(token_is_comparison(b->op) || token_is_set_operator(b->op));
 }
 
+int binop_refuse_floats(struct eval *e, const struct binary *b)
+{
+    const char *op = token_spelling(b->op);
+    annot_add(e->annot, ANNOT_INFO,
+              region_printf(e->region,
+                            "incompatible sample types encountered for binary operator \"%s\": "
+                            "float %s float",
+                            op, op),
+              b->lhs->pos);
+    return 0;
+}
+
 /* The checks have seen to it that a comparison of scalars returns bool. */
 static void apply_scalars(const struct eval *e, const struct binary *b, double *lhs,
                           const double *rhs)
@@ -24,6 +36,10 @@ static void apply_scalars(const struct eval *e, const struct binary *b, double *
 static int apply_mixed(struct eval *e, const struct binary *b, struct vector *v,
                        const double *scalar, bool is_scalar_left)
 {
+    if (token_is_trim(b->op) && v->n > 0) {
+        v->n = 0;
+        return binop_refuse_floats(e, b);
+    }
     bool is_filter = token_is_comparison(b->op) && !b->returns_bool;
     for (size_t k = 0; k < v->n; k++) {
         struct column *c = &v->items[k];

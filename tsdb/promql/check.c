@@ -84,6 +84,7 @@ static bool check_binary(struct checker *c, struct node *n)
     bool has_scalar = b->lhs->type == PROMQL_SCALAR || b->rhs->type == PROMQL_SCALAR;
     bool is_scalar = n->type == PROMQL_SCALAR;
     const char *op = token_spelling(b->op);
+    bool has_fill = b->matching.fill_left || b->matching.fill_right;
     if (b->returns_bool && !token_is_comparison(b->op))
         return fail(c, b->op_pos, "bool modifier can only be used on comparison operators");
     if (token_is_comparison(b->op) && !b->returns_bool && is_scalar)
@@ -95,15 +96,31 @@ static bool check_binary(struct checker *c, struct node *n)
                     "binary expression must contain only scalar and instant vector types");
     if (has_scalar && b->matching.labels.n > 0)
         return fail(c, n->pos, "vector matching only allowed between instant vectors");
+    if (has_scalar && has_fill)
+        return fail(c, n->pos, "filling in missing series only allowed between instant vectors");
+    if (token_is_trim(b->op) && is_scalar)
+        return fail(c, n->pos, "operator \"%s\" not allowed for Scalar operations", op);
     if (is_set && has_scalar)
         return fail(c, n->pos, "set operator \"%s\" not allowed in binary scalar expression", op);
     if (is_set && b->matching.card != CARD_ONE_TO_ONE)
         return fail(c, n->pos, "no grouping allowed for \"%s\" operation", op);
+    if (is_set && has_fill)
+        return fail(c, n->pos, "filling in missing series not allowed for set operators");
     if (has_scalar)
         b->matching = (struct matching){0};
     if (is_set)
         b->matching.card = CARD_MANY_TO_MANY;
     return true;
+}
+
+/* The second argument of info(): bare matchers, which may all match the empty value. */
+static bool check_info_labels(struct checker *c, struct node *n)
+{
+    if (n->kind != NODE_SELECTOR)
+        return fail(c, n->pos, "expected type instant vector in call to function \"info\", got %s",
+                    promql_type_text(n->type));
+    return !n->selector.name.bytes ||
+           fail(c, n->pos, "expected label selectors only, got vector selector instead");
 }
 
 static bool check_call(struct checker *c, struct node *n)
@@ -124,6 +141,11 @@ static bool check_call(struct checker *c, struct node *n)
     for (int i = 0; i < n_args; i++) {
         enum promql_type want = f->arg_types[i < f->n_args ? i : f->n_args - 1];
         struct node *arg = n->call.args[i];
+        if (n->call.info && i == 1) {
+            if (!check_info_labels(c, arg))
+                return false;
+            continue;
+        }
         if (!check_node(c, arg))
             return false;
         if (arg->type != want)
@@ -133,7 +155,7 @@ static bool check_call(struct checker *c, struct node *n)
     return true;
 }
 
-static bool check_selector(struct checker *c, struct node *n)
+static bool check_matchers(struct checker *c, struct node *n)
 {
     const struct selector *s = &n->selector;
     bool selects = s->name.bytes != NULL;
@@ -155,6 +177,13 @@ static bool check_selector(struct checker *c, struct node *n)
     }
     return selects ||
            fail(c, n->pos, "vector selector must contain at least one non-empty matcher");
+}
+
+static bool check_selector(struct checker *c, struct node *n)
+{
+    if (n->selector.edges == EDGES_ANCHORED)
+        return fail(c, n->pos, "anchored modifier can only be used with range selectors");
+    return check_matchers(c, n);
 }
 
 static bool check_node(struct checker *c, struct node *n)
@@ -180,7 +209,7 @@ static bool check_node(struct checker *c, struct node *n)
     case NODE_SELECTOR:
         return check_selector(c, n);
     case NODE_RANGE:
-        return check_node(c, n->range.selector);
+        return check_matchers(c, n->range.selector);
     case NODE_SUBQUERY:
         if (!check_node(c, n->subquery.inner))
             return false;

@@ -16,7 +16,7 @@ struct counter {
 };
 
 /* The column of a value in a group. */
-static int find_column(struct counter *c, const struct labels *group, double v, struct column **ret)
+static int find_column(struct counter *c, const struct group *group, double v, struct column **ret)
 {
     char number[FLOAT_TEXT_MAX];
     size_t n = float_text_plain(v, number);
@@ -26,7 +26,7 @@ static int find_column(struct counter *c, const struct labels *group, double v, 
     struct labels labels;
     uint32_t index;
     bool is_new;
-    if (!text || !labelset_set(c->e->region, group, c->label, value, &labels) ||
+    if (!text || !labelset_set(c->e->region, &group->labels, c->label, value, &labels) ||
         !label_map_put(&c->map, &labels, &index, &is_new))
         return eval_fail_memory(c->e);
     if (!is_new)
@@ -43,6 +43,7 @@ static int find_column(struct counter *c, const struct labels *group, double v, 
     }
     *ret = &c->results[index];
     (*ret)->labels = c->map.keys[index].labels;
+    (*ret)->drops_name = group->drops_name;
     return 0;
 }
 
@@ -54,7 +55,7 @@ static int count_group(struct counter *c, const struct group *g, const struct ve
             struct column *result = NULL;
             if (!column_has(member, i))
                 continue;
-            if (find_column(c, &g->labels, member->v[i], &result) != 0)
+            if (find_column(c, g, member->v[i], &result) != 0)
                 return -1;
             column_put(result, i, column_has(result, i) ? result->v[i] + 1 : 1);
         }

@@ -122,7 +122,7 @@ static bool has_equal_name(const struct column *a, const struct column *b)
     return bytes_compare(x->value, x->value_len, y->value, y->value_len) == 0;
 }
 
-int eval_drop_names(struct eval *e, struct vector *v, bool is_strict)
+static int drop_names_now(struct eval *e, struct vector *v, bool is_strict)
 {
     bool may_collide = false;
     for (size_t i = 0; i < v->n; i++)
@@ -133,6 +133,26 @@ int eval_drop_names(struct eval *e, struct vector *v, bool is_strict)
         if (!labelset_drop_metadata(e->region, &v->items[i].labels))
             return eval_fail_memory(e);
     return may_collide ? eval_merge_equal(e, v, is_strict) : 0;
+}
+
+int eval_drop_names(struct eval *e, struct vector *v, bool is_strict)
+{
+    if (!eval_delays_names(e))
+        return drop_names_now(e, v, is_strict);
+    for (size_t i = 0; i < v->n; i++)
+        v->items[i].drops_name = true;
+    return 0;
+}
+
+int eval_finish_names(struct eval *e, struct vector *v)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < v->n; i++) {
+        has_any = has_any || v->items[i].drops_name;
+        if (v->items[i].drops_name && !labelset_drop_metadata(e->region, &v->items[i].labels))
+            return eval_fail_memory(e);
+    }
+    return has_any ? eval_merge_equal(e, v, false) : 0;
 }
 
 /* --- dispatch ----------------------------------------------------------------------------------
@@ -166,6 +186,27 @@ static int eval_unary(struct eval *e, const struct node *n, struct value *ret)
     return eval_drop_names(e, &ret->vector, true);
 }
 
+/* anchored and smoothed are for functions that know what to do with them. */
+static int eval_call(struct eval *e, const struct node *n, struct value *ret)
+{
+    static const char *const texts[] = {
+        [EDGES_ANCHORED] = "anchored modifier can only be used with: changes, delta, increase, "
+                           "rate, resets - not with %s",
+        [EDGES_SMOOTHED] =
+            "smoothed modifier can only be used with: delta, increase, rate - not with %s"};
+    static const unsigned char flags[] = {
+        [EDGES_ANCHORED] = FUNC_TAKES_ANCHORED, [EDGES_SMOOTHED] = FUNC_TAKES_SMOOTHED};
+    const struct func *f = n->call.func;
+    for (uint32_t i = 0; i < n->call.n_args; i++) {
+        const struct node *arg = node_unwrap(n->call.args[i]);
+        enum edges edges = arg->kind == NODE_RANGE ? arg->range.selector->selector.edges : 0;
+        if (edges != EDGES_PLAIN && !(f->flags & flags[edges]))
+            return eval_fail(e, PROMQL_ERR_EXECUTION,
+                             region_printf(e->region, texts[edges], f->name));
+    }
+    return f->eval(e, n, ret);
+}
+
 static int eval_kind(struct eval *e, const struct node *n, struct value *ret)
 {
     ret->type = n->type;
@@ -182,7 +223,7 @@ static int eval_kind(struct eval *e, const struct node *n, struct value *ret)
     case NODE_BINARY:
         return binop_eval(e, n, ret);
     case NODE_CALL:
-        return n->call.func->eval(e, n, ret);
+        return eval_call(e, n, ret);
     case NODE_AGGREGATE:
         return aggregate_eval(e, n, &ret->vector);
     case NODE_SELECTOR:
@@ -246,9 +287,20 @@ struct reference eval_reference(const struct eval *e, const struct shift *shift)
     int64_t at = shift->at == AT_START  ? e->query_start_ms
                  : shift->at == AT_STOP ? e->query_end_ms
                                         : shift->at_ms;
+    int64_t offset_ms = duration_ms(&shift->offset);
     return (struct reference){.is_fixed = shift->at != AT_NONE,
-                              .fixed_ms = time_sub(at, shift->offset_ms),
-                              .offset_ms = shift->offset_ms};
+                              .fixed_ms = time_sub(at, offset_ms),
+                              .offset_ms = offset_ms};
+}
+
+int64_t eval_reach_left(const struct eval *e, enum edges edges)
+{
+    return edges == EDGES_PLAIN ? 0 : e->options->lookback_ms;
+}
+
+int64_t eval_reach_right(const struct eval *e, enum edges edges)
+{
+    return edges == EDGES_SMOOTHED ? e->options->lookback_ms : 0;
 }
 
 bool eval_subquery_steps(const struct eval *e, const struct subquery *s, struct steps *ret)
@@ -256,8 +308,8 @@ bool eval_subquery_steps(const struct eval *e, const struct subquery *s, struct 
     struct reference r = eval_reference(e, &s->shift);
     int64_t first = reference_time(&r, &e->steps, 0);
     int64_t last = reference_time(&r, &e->steps, e->steps.n - 1);
-    int64_t step_ms = s->step_ms ? s->step_ms : DEFAULT_SUBQUERY_MS;
-    int64_t before = time_sub(first, s->range_ms);
+    int64_t step_ms = duration_ms(&s->step) ? duration_ms(&s->step) : DEFAULT_SUBQUERY_MS;
+    int64_t before = time_sub(first, duration_ms(&s->range));
     /* multiples of the step since the epoch; C divides like Go, toward zero */
     int64_t start = before / step_ms * step_ms;
     if (start <= before)

@@ -11,19 +11,20 @@
 #include "tsdb/promql/query.h"
 #include "tsdb/promql/value.h"
 
-struct selection;
-
 struct eval {
     struct region *region;
     const struct promql_options *options;
     struct promql_error *err;
     struct annot *annot;
-    struct selection *selections; /* by index of the selector */
-    struct steps steps;           /* of this evaluation; a subquery has its own */
-    int64_t query_start_ms;       /* what @ start() and @ end() mean, everywhere */
+    struct tsdb *db;
+    uint64_t *samples_read; /* counts them */
+    struct steps steps;     /* of this evaluation; a subquery has its own */
+    int64_t query_start_ms; /* what @ start() and @ end() mean, everywhere */
     int64_t query_end_ms;
-    uint64_t n_samples; /* in values that are alive now: held against options->max_samples */
-    size_t n_polled;    /* points of work since the last look at the clock */
+    int64_t query_step_ms; /* 0 of an instant query */
+    unsigned features;     /* enum promql_feature */
+    uint64_t n_samples;    /* in values that are alive now: held against options->max_samples */
+    size_t n_polled;       /* points of work since the last look at the clock */
     bool is_range_query;
 };
 
@@ -50,14 +51,27 @@ int eval_new_vector(struct eval *e, size_t n, struct vector *ret) WARN_UNUSED;
 void *eval_alloc(struct eval *e, size_t n, size_t size) WARN_UNUSED;
 
 /* Drops __name__ and its companions from every column. Columns whose labels are equal then become
- * one; two that are present at one step (is_strict: two at all) are an error. */
+ * one; two that are present at one step (is_strict: two at all) are an error. With delayed name
+ * removal they are only marked, and lose the name when the query is done: eval_finish_names. */
 int eval_drop_names(struct eval *e, struct vector *v, bool is_strict) WARN_UNUSED;
+
+/* Takes the names from the columns that are marked, at the end of a query. */
+int eval_finish_names(struct eval *e, struct vector *v) WARN_UNUSED;
+
+static inline bool eval_delays_names(const struct eval *e)
+{
+    return e->features & PROMQL_DELAYED_NAME_REMOVAL;
+}
 
 /* Merges columns with equal labels in the same way. */
 int eval_merge_equal(struct eval *e, struct vector *v, bool is_strict) WARN_UNUSED;
 
 /* What a selector's @ and offset mean at these steps. */
 struct reference eval_reference(const struct eval *e, const struct shift *shift);
+
+/* How far a range or selector with such edges looks beyond its own left and right. */
+int64_t eval_reach_left(const struct eval *e, enum edges edges);
+int64_t eval_reach_right(const struct eval *e, enum edges edges);
 
 /* The steps of a subquery's inner expression; false when there are none. */
 bool eval_subquery_steps(const struct eval *e, const struct subquery *s, struct steps *ret);

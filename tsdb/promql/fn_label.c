@@ -32,6 +32,12 @@ static bool is_label_name(struct word name)
     return name.len > 0 && utf8_is_valid(name.bytes, name.len);
 }
 
+/* A name that is set anew stays: delayed removal is about the one that was there. */
+static bool is_metric_name(struct word name)
+{
+    return bytes_compare(name.bytes, name.len, "__name__", 8) == 0;
+}
+
 /* --- label_replace -------------------------------------------------------------------------------
  */
 
@@ -93,9 +99,9 @@ static void expand(struct textbuf *b, struct word text, const struct replacement
 }
 
 static int replace_one(struct eval *e, const struct node *call, struct replacement *r,
-                       struct labels *ls)
+                       struct column *c)
 {
-    struct word value = label_value(ls, string_argument(call, 3));
+    struct word value = label_value(&c->labels, string_argument(call, 3));
     r->subject = value.bytes;
     if (!pattern_groups(r->pattern, value.bytes, value.len, r->groups, r->n_groups))
         return 0;
@@ -106,9 +112,11 @@ static int replace_one(struct eval *e, const struct node *call, struct replaceme
     if (!text)
         return eval_fail_memory(e);
     struct word expanded = {text, (uint32_t)b.n};
-    return labelset_set(e->region, ls, string_argument(call, 1), expanded, ls)
-               ? 0
-               : eval_fail_memory(e);
+    struct word name = string_argument(call, 1);
+    if (!labelset_set(e->region, &c->labels, name, expanded, &c->labels))
+        return eval_fail_memory(e);
+    c->drops_name = c->drops_name && !is_metric_name(name);
+    return 0;
 }
 
 int fn_label_replace(struct eval *e, const struct node *call, struct value *ret)
@@ -128,32 +136,34 @@ int fn_label_replace(struct eval *e, const struct node *call, struct value *ret)
     if (r.n_groups > PATTERN_GROUPS_MAX)
         r.n_groups = PATTERN_GROUPS_MAX;
     for (size_t k = 0; k < ret->vector.n && err == 0; k++) {
-        err = replace_one(e, call, &r, &ret->vector.items[k].labels);
+        err = replace_one(e, call, &r, &ret->vector.items[k]);
         if (err == 0)
             err = eval_poll(e, 1);
     }
     pattern_free(pattern);
-    return err == 0 ? eval_merge_equal(e, &ret->vector, true) : -1;
+    return err == 0 ? eval_merge_equal(e, &ret->vector, false) : -1;
 }
 
 /* --- label_join ----------------------------------------------------------------------------------
  */
 
-static int join_one(struct eval *e, const struct node *call, struct labels *ls)
+static int join_one(struct eval *e, const struct node *call, struct column *c)
 {
+    struct word name = string_argument(call, 1);
     struct word separator = string_argument(call, 2);
     struct textbuf b;
     textbuf_init(&b, e->region);
     for (uint32_t i = 3; i < call->call.n_args; i++) {
-        struct word value = label_value(ls, string_argument(call, i));
+        struct word value = label_value(&c->labels, string_argument(call, i));
         if (i > 3)
             textbuf_add(&b, separator.bytes, separator.len);
         textbuf_add(&b, value.bytes, value.len);
     }
     const char *text = textbuf_finish(&b);
     struct word joined = {text, (uint32_t)b.n};
-    if (!text || !labelset_set(e->region, ls, string_argument(call, 1), joined, ls))
+    if (!text || !labelset_set(e->region, &c->labels, name, joined, &c->labels))
         return eval_fail_memory(e);
+    c->drops_name = c->drops_name && !is_metric_name(name);
     return eval_poll(e, 1);
 }
 
@@ -170,7 +180,7 @@ int fn_label_join(struct eval *e, const struct node *call, struct value *ret)
         return fail_name(
             e, "invalid destination label name in label_join(): ", string_argument(call, 1));
     for (size_t k = 0; k < ret->vector.n; k++)
-        if (join_one(e, call, &ret->vector.items[k].labels) != 0)
+        if (join_one(e, call, &ret->vector.items[k]) != 0)
             return -1;
-    return eval_merge_equal(e, &ret->vector, true);
+    return eval_merge_equal(e, &ret->vector, false);
 }

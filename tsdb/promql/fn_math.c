@@ -1,13 +1,15 @@
 /* Functions of one value at a time. */
+#include "tsdb/promql/arith.h"
 #include "tsdb/promql/eval.h"
 #include "tsdb/promql/fn.h"
+#include "tsdb/promql/go_math.h"
 
 #include <math.h>
 #include <string.h>
 
 static const double PI = 3.14159265358979323846;
 static const double ONE_BY_LN2 = 1.44269504088896340735992468100189214;
-static const double LN2_BY_LN10 = 0.301029995663981195213738894724493027;
+static const double ONE_BY_LN10 = 0.434294481903251827651128918916605082;
 
 /* params: the call's scalar arguments at the step. */
 typedef double (*math_fn)(double v, const double *params);
@@ -37,38 +39,21 @@ static int map_values(struct eval *e, const struct node *call, math_fn fn, struc
     return eval_drop_names(e, &ret->vector, false);
 }
 
-/* Infinity wins over NaN, NaN over numbers, as in Go. */
-static double larger(double a, double b)
-{
-    if ((isinf(a) && a > 0) || (isinf(b) && b > 0))
-        return INFINITY;
-    if (isnan(a) || isnan(b))
-        return NAN;
-    if (a == 0 && b == 0)
-        return signbit(a) ? b : a;
-    return a > b ? a : b;
-}
-
-static double smaller(double a, double b)
-{
-    return -larger(-a, -b);
-}
-
 /* Exact on powers of two; the rest, and the decimal logarithm, are rounded as Go rounds them. */
 static double binary_logarithm(double v)
 {
     int exponent;
     if (!(v > 0) || isinf(v))
-        return log(v);
+        return go_log(v);
     double mantissa = frexp(v, &exponent);
     if (mantissa == 0.5)
         return exponent - 1;
-    return log(mantissa) * ONE_BY_LN2 + exponent;
+    return go_log(mantissa) * ONE_BY_LN2 + exponent;
 }
 
 static double decimal_logarithm(double v)
 {
-    return binary_logarithm(v) * LN2_BY_LN10;
+    return go_log(v) * ONE_BY_LN10;
 }
 
 static double degrees(double v)
@@ -91,28 +76,28 @@ static const struct {
     double (*fn)(double v);
 } plain_fns[] = {
     {"abs", fabs},
-    {"acos", acos},
-    {"acosh", acosh},
-    {"asin", asin},
-    {"asinh", asinh},
-    {"atan", atan},
-    {"atanh", atanh},
+    {"acos", go_acos},
+    {"acosh", go_acosh},
+    {"asin", go_asin},
+    {"asinh", go_asinh},
+    {"atan", go_atan},
+    {"atanh", go_atanh},
     {"ceil", ceil},
-    {"cos", cos},
-    {"cosh", cosh},
+    {"cos", go_cos},
+    {"cosh", go_cosh},
     {"deg", degrees},
-    {"exp", exp},
+    {"exp", go_exp},
     {"floor", floor},
-    {"ln", log},
+    {"ln", go_log},
     {"log10", decimal_logarithm},
     {"log2", binary_logarithm},
     {"rad", radians},
     {"sgn", sign},
-    {"sin", sin},
-    {"sinh", sinh},
+    {"sin", go_sin},
+    {"sinh", go_sinh},
     {"sqrt", sqrt},
-    {"tan", tan},
-    {"tanh", tanh},
+    {"tan", go_tan},
+    {"tanh", go_tanh},
 };
 
 int fn_math(struct eval *e, const struct node *call, struct value *ret)
@@ -138,12 +123,12 @@ int fn_math(struct eval *e, const struct node *call, struct value *ret)
 
 static double value_clamp_min(double v, const double *params)
 {
-    return larger(params[0], v);
+    return arith_max(params[0], v);
 }
 
 static double value_clamp_max(double v, const double *params)
 {
-    return smaller(params[0], v);
+    return arith_min(params[0], v);
 }
 
 int fn_clamp_min(struct eval *e, const struct node *call, struct value *ret)
@@ -175,7 +160,7 @@ int fn_round(struct eval *e, const struct node *call, struct value *ret)
 
 static double value_clamp(double v, const double *params)
 {
-    return larger(params[0], smaller(params[1], v));
+    return arith_max(params[0], arith_min(params[1], v));
 }
 
 /* Steps at which the bounds are crossed have no result. */
@@ -202,4 +187,27 @@ int fn_pi(struct eval *e, const struct node *call, struct value *ret)
     for (size_t i = 0; ret->scalar && i < e->steps.n; i++)
         ret->scalar[i] = PI;
     return ret->scalar ? 0 : -1;
+}
+
+static int eval_two(struct eval *e, const struct node *call, double (*of)(double, double),
+                    struct value *ret)
+{
+    double *a, *b;
+    ret->type = PROMQL_SCALAR;
+    if (eval_scalar(e, call->call.args[0], &a) != 0 || eval_scalar(e, call->call.args[1], &b) != 0)
+        return -1;
+    for (size_t i = 0; i < e->steps.n; i++)
+        a[i] = of(a[i], b[i]);
+    ret->scalar = a;
+    return 0;
+}
+
+int fn_min_of(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_two(e, call, arith_min, ret);
+}
+
+int fn_max_of(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_two(e, call, arith_max, ret);
 }

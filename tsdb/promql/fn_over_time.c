@@ -67,6 +67,50 @@ static bool window_last(const struct range_window *w, const double *params, doub
     return true;
 }
 
+static bool window_first(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    *ret = w->v[0];
+    return true;
+}
+
+static bool window_time_of_first(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    *ret = (double)w->t_ms[0] / 1000;
+    return true;
+}
+
+static bool window_time_of_last(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    *ret = (double)w->t_ms[w->n - 1] / 1000;
+    return true;
+}
+
+/* Of equal extremes the last counts. */
+static bool window_time_of_min(const struct range_window *w, const double *params, double *ret)
+{
+    size_t at = 0;
+    (void)params;
+    for (size_t i = 1; i < w->n; i++)
+        if (w->v[i] <= w->v[at] || isnan(w->v[at]))
+            at = i;
+    *ret = (double)w->t_ms[at] / 1000;
+    return true;
+}
+
+static bool window_time_of_max(const struct range_window *w, const double *params, double *ret)
+{
+    size_t at = 0;
+    (void)params;
+    for (size_t i = 1; i < w->n; i++)
+        if (w->v[i] >= w->v[at] || isnan(w->v[at]))
+            at = i;
+    *ret = (double)w->t_ms[at] / 1000;
+    return true;
+}
+
 static bool window_present(const struct range_window *w, const double *params, double *ret)
 {
     (void)w, (void)params;
@@ -99,6 +143,47 @@ static bool window_quantile(const struct range_window *w, const double *params, 
 {
     memcpy(w->scratch, w->v, w->n * sizeof(*w->v));
     *ret = quantile_of(params[0], w->scratch, w->n);
+    return true;
+}
+
+/* The median distance from the median. */
+static bool window_mad(const struct range_window *w, const double *params, double *ret)
+{
+    (void)params;
+    memcpy(w->scratch, w->v, w->n * sizeof(*w->v));
+    for (size_t i = 0; i < w->n; i++) {
+        *ret = w->v[i];
+        if (isnan(*ret))
+            return true;
+    }
+    double median = quantile_of(0.5, w->scratch, w->n);
+    for (size_t i = 0; i < w->n; i++)
+        w->scratch[i] = fabs(w->v[i] - median);
+    *ret = quantile_of(0.5, w->scratch, w->n);
+    return true;
+}
+
+/* Holt and Winters: s smooths the values with factor params[0], b their slope with params[1]. */
+static bool window_smoothing(const struct range_window *w, const double *params, double *ret)
+{
+    static const char *const texts[] = {"invalid smoothing factor. Expected: 0 < sf < 1, got: %f",
+                                        "invalid trend factor. Expected: 0 < tf < 1, got: %f"};
+    for (size_t i = 0; i < 2; i++)
+        if (params[i] <= 0 || params[i] >= 1)
+            return eval_fail(w->e, PROMQL_ERR_EXECUTION,
+                             region_printf(w->e->region, texts[i], params[i])) == 0;
+    if (w->n < 2)
+        return false;
+    double before = 0, s = w->v[0], b = w->v[1] - w->v[0];
+    for (size_t i = 1; i < w->n; i++) {
+        double x = params[0] * w->v[i];
+        if (i > 1)
+            b = params[1] * (s - before) + (1 - params[1]) * b;
+        double y = (1 - params[0]) * (s + b);
+        before = s;
+        s = x + y;
+    }
+    *ret = s;
     return true;
 }
 
@@ -159,4 +244,39 @@ int fn_stddev_over_time(struct eval *e, const struct node *call, struct value *r
 int fn_stdvar_over_time(struct eval *e, const struct node *call, struct value *ret)
 {
     return eval_with(e, call, window_variance, ret);
+}
+
+int fn_first_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_first, ret);
+}
+
+int fn_ts_of_first_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_time_of_first, ret);
+}
+
+int fn_ts_of_last_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_time_of_last, ret);
+}
+
+int fn_ts_of_min_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_time_of_min, ret);
+}
+
+int fn_ts_of_max_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_time_of_max, ret);
+}
+
+int fn_mad_over_time(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_mad, ret);
+}
+
+int fn_double_exponential_smoothing(struct eval *e, const struct node *call, struct value *ret)
+{
+    return eval_with(e, call, window_smoothing, ret);
 }

@@ -9,6 +9,7 @@
  *     a gap of 1.1 avg or more: the series began or ended in the window, take avg / 2 instead
  *     a counter is never extrapolated below zero: to_start is at most S * first / difference
  *     result = difference * ((S + to_start + to_end) / S [/ range in seconds]) */
+#include "tsdb/promql/extended_range.h"
 #include "tsdb/promql/fn.h"
 #include "tsdb/promql/kahan.h"
 #include "tsdb/promql/labelset.h"
@@ -20,17 +21,31 @@
 
 enum slope_flags { SLOPE_COUNTER = 1, SLOPE_PER_SECOND = 2 };
 
+/* Four at a time: a counter hardly ever falls. */
 static double counter_difference(const struct range_window *w)
 {
     double difference = w->v[w->n - 1] - w->v[0];
-    for (size_t i = 1; i < w->n; i++)
-        if (w->v[i] < w->v[i - 1])
-            difference += w->v[i - 1];
+    const double *v = w->v;
+    size_t i = 1;
+    while (i < w->n) {
+        bool is_rising = i + 4 <= w->n && !((v[i] < v[i - 1]) | (v[i + 1] < v[i]) |
+                                            (v[i + 2] < v[i + 1]) | (v[i + 3] < v[i + 2]));
+        for (size_t end = size_min(is_rising ? i : i + 4, w->n); i < end; i++)
+            if (v[i] < v[i - 1])
+                difference += v[i - 1];
+        i += is_rising ? 4 : 0;
+    }
     return difference;
 }
 
 static bool extrapolate(const struct range_window *w, unsigned flags, double *ret)
 {
+    if (w->edges != EDGES_PLAIN) {
+        bool has_result = extended_range_difference(w, flags & SLOPE_COUNTER, ret);
+        if (has_result && (flags & SLOPE_PER_SECOND))
+            *ret /= w->range_s;
+        return has_result;
+    }
     if (w->n < 2)
         return false;
     int64_t first_ms = w->t_ms[0], last_ms = w->t_ms[w->n - 1];
@@ -55,7 +70,7 @@ static bool extrapolate(const struct range_window *w, unsigned flags, double *re
         to_end = average / 2;
     double factor = (sampled + to_start + to_end) / sampled;
     if (flags & SLOPE_PER_SECOND)
-        factor /= (double)(w->end_ms - w->start_ms) / 1000;
+        factor /= w->range_s;
     *ret = difference * factor;
     return true;
 }
@@ -100,12 +115,25 @@ static bool window_idelta(const struct range_window *w, const double *params, do
     return true;
 }
 
+/* The values that changes and resets count in; *ret_n of them. */
+static const double *counted_values(const struct range_window *w, size_t *ret_n)
+{
+    *ret_n = w->n;
+    if (w->edges == EDGES_PLAIN)
+        return w->v;
+    *ret_n = extended_range_samples(w, w->scratch_ms, w->scratch);
+    return w->scratch;
+}
+
 static bool window_changes(const struct range_window *w, const double *params, double *ret)
 {
     (void)params;
-    size_t n = 0;
-    for (size_t i = 1; i < w->n; i++)
-        n += w->v[i] != w->v[i - 1] && !(isnan(w->v[i]) && isnan(w->v[i - 1]));
+    size_t n = 0, n_values;
+    const double *v = counted_values(w, &n_values);
+    if (n_values == 0)
+        return false;
+    for (size_t i = 1; i < n_values; i++)
+        n += v[i] != v[i - 1] && !(isnan(v[i]) && isnan(v[i - 1]));
     *ret = (double)n;
     return true;
 }
@@ -113,9 +141,12 @@ static bool window_changes(const struct range_window *w, const double *params, d
 static bool window_resets(const struct range_window *w, const double *params, double *ret)
 {
     (void)params;
-    size_t n = 0;
-    for (size_t i = 1; i < w->n; i++)
-        n += w->v[i] < w->v[i - 1];
+    size_t n = 0, n_values;
+    const double *v = counted_values(w, &n_values);
+    if (n_values == 0)
+        return false;
+    for (size_t i = 1; i < n_values; i++)
+        n += v[i] < v[i - 1];
     *ret = (double)n;
     return true;
 }
@@ -188,6 +219,29 @@ static bool has_counter_name(const struct label *name)
     return false;
 }
 
+/* With type and unit labels the type decides, not the name. */
+static bool is_counter(const struct eval *e, const struct labels *ls)
+{
+    if (!(e->features & PROMQL_TYPE_AND_UNIT_LABELS))
+        return has_counter_name(labelset_name(ls));
+    const struct label *type = labels_get(ls, "__type__", 8);
+    return type && (bytes_compare(type->value, type->value_len, "counter", 7) == 0 ||
+                    bytes_compare(type->value, type->value_len, "histogram", 9) == 0);
+}
+
+static void note_type(struct eval *e, const struct labels *ls, uint32_t pos)
+{
+    const struct label *name = labelset_name(ls), *type = labels_get(ls, "__type__", 8);
+    struct textbuf b;
+    textbuf_init(&b, e->region);
+    textbuf_puts(&b, "metric might not be a counter, __type__ label is not set to \"counter\" or "
+                     "\"histogram\", got ");
+    quote_add(&b, type ? type->value : "", type ? type->value_len : 0);
+    textbuf_puts(&b, ": ");
+    quote_add(&b, name->value, name->value_len);
+    annot_add(e->annot, ANNOT_INFO, textbuf_finish(&b), pos);
+}
+
 static void note_name(struct eval *e, const struct label *name, uint32_t pos)
 {
     struct textbuf b;
@@ -205,13 +259,20 @@ static int eval_counter(struct eval *e, const struct node *call, range_fn fn, st
     if (range_fn_eval_named(e, call, fn, &ret->vector) != 0)
         return -1;
     const struct label *last = NULL;
+    bool has_types = e->features & PROMQL_TYPE_AND_UNIT_LABELS;
+    uint32_t pos = node_argument_pos(range_fn_argument(call));
     for (size_t i = 0; i < ret->vector.n; i++) {
-        const struct label *name = labelset_name(&ret->vector.items[i].labels);
+        const struct labels *ls = &ret->vector.items[i].labels;
+        const struct label *name = labelset_name(ls);
         bool is_known =
-            last && name &&
+            last && name && !has_types &&
             bytes_compare(last->value, last->value_len, name->value, name->value_len) == 0;
-        if (name && !is_known && name->value_len > 0 && !has_counter_name(name))
-            note_name(e, name, node_argument_pos(range_fn_argument(call)));
+        if (name && !is_known && name->value_len > 0 && !is_counter(e, ls)) {
+            if (has_types)
+                note_type(e, ls, pos);
+            else
+                note_name(e, name, pos);
+        }
         last = name;
     }
     return eval_drop_names(e, &ret->vector, true);

@@ -104,6 +104,40 @@ static int time_vector(struct eval *e, struct vector *ret)
     return 0;
 }
 
+/* A scalar that is the same at all steps. */
+static int constant(struct eval *e, double v, struct value *ret)
+{
+    ret->type = PROMQL_SCALAR;
+    ret->scalar = eval_alloc(e, e->steps.n, sizeof(*ret->scalar));
+    for (size_t i = 0; ret->scalar && i < e->steps.n; i++)
+        ret->scalar[i] = v;
+    return ret->scalar ? 0 : -1;
+}
+
+int fn_start(struct eval *e, const struct node *call, struct value *ret)
+{
+    (void)call;
+    return constant(e, (double)e->query_start_ms / 1000, ret);
+}
+
+int fn_end(struct eval *e, const struct node *call, struct value *ret)
+{
+    (void)call;
+    return constant(e, (double)e->query_end_ms / 1000, ret);
+}
+
+int fn_step(struct eval *e, const struct node *call, struct value *ret)
+{
+    (void)call;
+    return constant(e, (double)e->query_step_ms / 1000, ret);
+}
+
+int fn_range(struct eval *e, const struct node *call, struct value *ret)
+{
+    (void)call;
+    return constant(e, (double)time_sub(e->query_end_ms, e->query_start_ms) / 1000, ret);
+}
+
 static int eval_part(struct eval *e, const struct node *call, double (*part)(const struct date *),
                      struct value *ret)
 {
@@ -195,4 +229,14 @@ int fn_timestamp(struct eval *e, const struct node *call, struct value *ret)
                 ret->vector.items[k].v[i] = (double)steps_time(&e->steps, i) / 1000;
     }
     return eval_drop_names(e, &ret->vector, false);
+}
+
+/* When counting of the sample began is not kept, so there is never an answer. */
+int fn_start_timestamp(struct eval *e, const struct node *call, struct value *ret)
+{
+    ret->type = PROMQL_VECTOR;
+    if (eval_vector(e, call->call.args[0], &ret->vector) != 0)
+        return -1;
+    ret->vector.n = 0;
+    return 0;
 }

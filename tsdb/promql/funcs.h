@@ -14,8 +14,12 @@ enum {
 };
 
 enum func_flags {
-    FUNC_EXPERIMENTAL = 1, /* known by name, not enabled */
+    FUNC_EXPERIMENTAL = 1, /* behind promql-experimental-functions */
     FUNC_KEEPS_NAME = 2,   /* __name__ stays on the series */
+    FUNC_NEWER = 4,        /* Prometheus 3.5 does not know it; behind the same feature */
+    FUNC_TAKES_ANCHORED = 16,
+    FUNC_TAKES_SMOOTHED = 32,
+    FUNC_TIME_DEPENDENT = 8, /* differs with the time of evaluation, whatever @ its argument has */
 };
 
 /* Evaluates the call over all steps. 0, or -1 with the error in e. */
@@ -28,7 +32,7 @@ struct func {
     signed char variadic; /* optional ones among them, or FUNC_VARIADIC_ANY */
     unsigned char flags;  /* enum func_flags */
     enum promql_type arg_types[FUNC_ARGS_MAX];
-    func_eval eval; /* NULL: parsed and checked, but not evaluated yet */
+    func_eval eval;
 };
 
 /* Names are case-sensitive. NULL when there is none. */

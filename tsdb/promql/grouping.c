@@ -53,6 +53,7 @@ static int init(struct eval *e, struct grouping *g, const struct word_list *labe
     for (size_t i = 0; i < v->n; i++) {
         struct group *group = &g->groups[numbers[i]];
         group->members[group->n++] = (uint32_t)i;
+        group->drops_name = group->drops_name || v->items[i].drops_name;
     }
     return 0;
 }

@@ -10,6 +10,7 @@ struct group {
     struct labels labels;
     uint32_t *members; /* columns, ascending */
     uint32_t n;
+    bool drops_name; /* one of the members does: see struct column */
 };
 
 struct grouping {

@@ -14,7 +14,7 @@
 struct partner {
     size_t step; /* + 1, of the last step at which it was present */
     uint32_t column;
-    size_t matched_step; /* + 1, one-to-one: of the last step at which it was found */
+    size_t found_step; /* + 1, of the last step at which the other side had its signature */
 };
 
 /* The result column of a pair; the pairs of a series seldom change. */
@@ -35,7 +35,8 @@ struct join {
     struct column *results; /* by number in result_map */
     uint32_t *result_from;  /* by result: signature of its last point, see check_single */
     size_t cap;
-    bool is_swapped; /* many is the right side */
+    bool is_swapped;                    /* many is the right side */
+    const double *fill_many, *fill_one; /* what stands for a side that is missing, or NULL */
 };
 
 static int fail_duplicate(struct join *j, uint32_t signature, size_t one, size_t other)
@@ -56,9 +57,10 @@ static int fail_duplicate(struct join *j, uint32_t signature, size_t one, size_t
     textbuf_puts(&b, " hand-side of the operation: [");
     if (!texts[0] || !texts[1])
         return eval_fail_memory(j->e);
-    textbuf_puts(&b, texts[0]);
+    bool is_sorted = strcmp(texts[0], texts[1]) <= 0;
+    textbuf_puts(&b, texts[!is_sorted]);
     textbuf_puts(&b, ", ");
-    textbuf_puts(&b, texts[1]);
+    textbuf_puts(&b, texts[is_sorted]);
     textbuf_puts(&b, "];many-to-many matching not allowed: matching labels must be unique on one "
                      "side");
     return eval_fail(j->e, PROMQL_ERR_EXECUTION, textbuf_finish(&b));
@@ -85,7 +87,8 @@ static bool make_labels(struct join *j, const struct labels *many, const struct 
     struct region *r = j->e->region;
     const struct matching *m = &j->b->matching;
     *ret = *many;
-    if (binop_drops_name(j->b) && !labelset_drop_metadata(r, ret))
+    bool is_marked = j->b->returns_bool && eval_delays_names(j->e);
+    if (binop_drops_name(j->b) && !is_marked && !labelset_drop_metadata(r, ret))
         return false;
     if (m->card == CARD_ONE_TO_ONE)
         return m->is_on ? labelset_keep(r, ret, &m->labels, ret)
@@ -120,6 +123,24 @@ static int grow_results(struct join *j, uint32_t n)
     return 0;
 }
 
+/* The result column of two label sets. */
+static int put_result(struct join *j, const struct labels *many, const struct labels *one,
+                      uint32_t *ret)
+{
+    struct labels labels;
+    bool is_new;
+    if (!make_labels(j, many, one, &labels) ||
+        !label_map_put(&j->result_map, &labels, ret, &is_new))
+        return eval_fail_memory(j->e);
+    if (is_new) {
+        if (grow_results(j, *ret) != 0)
+            return -1;
+        j->results[*ret].labels = labels;
+        j->results[*ret].drops_name = j->b->returns_bool;
+    }
+    return 0;
+}
+
 static int find_result(struct join *j, size_t many, uint32_t one, uint32_t *ret)
 {
     struct memo *memo = &j->memos[many];
@@ -128,30 +149,28 @@ static int find_result(struct join *j, size_t many, uint32_t one, uint32_t *ret)
         *ret = memo->result;
         return 0;
     }
-    struct labels labels;
-    bool is_new;
-    if (!make_labels(j, &j->many->items[many].labels, &j->one->items[one].labels, &labels) ||
-        !label_map_put(&j->result_map, &labels, ret, &is_new))
-        return eval_fail_memory(j->e);
-    if (is_new) {
-        if (grow_results(j, *ret) != 0)
-            return -1;
-        j->results[*ret].labels = labels;
-    }
+    if (put_result(j, &j->many->items[many].labels, &j->one->items[one].labels, ret) != 0)
+        return -1;
     *memo = (struct memo){.one = one + 1, .result = *ret};
     return 0;
 }
 
+/* A second one that finds a partner where only one may, also if a comparison filters it out. */
+static int check_explicit(struct join *j, struct partner *p, size_t step)
+{
+    bool is_second = p->found_step == step + 1;
+    p->found_step = step + 1;
+    if (!is_second || j->b->matching.card != CARD_ONE_TO_ONE)
+        return 0;
+    return eval_fail(j->e, PROMQL_ERR_EXECUTION,
+                     "multiple matches for labels: many-to-one matching must be explicit "
+                     "(group_left/group_right)");
+}
+
 /* Two pairs gave one result at one step: what to say depends on how they were matched. */
-static int check_single(struct join *j, struct partner *p, uint32_t signature, uint32_t result,
-                        size_t step)
+static int check_single(struct join *j, uint32_t signature, uint32_t result, size_t step)
 {
     bool is_one_to_one = j->b->matching.card == CARD_ONE_TO_ONE;
-    if (is_one_to_one && p->matched_step == step + 1)
-        return eval_fail(j->e, PROMQL_ERR_EXECUTION,
-                         "multiple matches for labels: many-to-one matching must be explicit "
-                         "(group_left/group_right)");
-    p->matched_step = step + 1;
     if (!column_has(&j->results[result], step))
         return 0;
     if (!is_one_to_one && j->result_from[result] == signature)
@@ -162,28 +181,66 @@ static int check_single(struct join *j, struct partner *p, uint32_t signature, u
                      "vector cannot contain metrics with the same labelset");
 }
 
+/* The value of a pair; false when a comparison filters it out. */
+static bool apply(const struct join *j, double many, double one, double *ret)
+{
+    bool keeps;
+    *ret = j->is_swapped ? arith_apply(j->b->op, one, many, &keeps)
+                         : arith_apply(j->b->op, many, one, &keeps);
+    if (j->b->returns_bool)
+        *ret = keeps;
+    return keeps || j->b->returns_bool;
+}
+
+static int put_point(struct join *j, uint32_t signature, uint32_t result, size_t step, double v)
+{
+    if (check_single(j, signature, result, step) != 0)
+        return -1;
+    column_put(&j->results[result], step, v);
+    j->result_from[result] = signature;
+    return 0;
+}
+
 static int join_step(struct join *j, size_t step)
 {
     for (size_t k = 0; k < j->many->n; k++) {
         const struct column *many = &j->many->items[k];
-        uint32_t signature = j->many_numbers[k];
+        uint32_t signature = j->many_numbers[k], result;
         struct partner *p = &j->partners[signature];
-        if (!column_has(many, step) || p->step != step + 1)
+        bool has_partner = p->step == step + 1;
+        double v;
+        if (!column_has(many, step) || (!has_partner && !j->fill_one))
             continue;
-        double a = many->v[step], b = j->one->items[p->column].v[step];
-        bool keeps;
-        double v = j->is_swapped ? arith_apply(j->b->op, b, a, &keeps)
-                                 : arith_apply(j->b->op, a, b, &keeps);
-        if (j->b->returns_bool)
-            v = keeps;
-        else if (!keeps)
-            continue;
-        uint32_t result;
-        if (find_result(j, k, p->column, &result) != 0 ||
-            check_single(j, p, signature, result, step) != 0)
+        double one = has_partner ? j->one->items[p->column].v[step] : *j->fill_one;
+        bool keeps = apply(j, many->v[step], one, &v);
+        if (check_explicit(j, p, step) != 0)
             return -1;
-        column_put(&j->results[result], step, v);
-        j->result_from[result] = signature;
+        if (!keeps)
+            continue;
+        if (has_partner
+                ? find_result(j, k, p->column, &result)
+                : put_result(j, &many->labels, &j->signatures->keys[signature].labels, &result))
+            return -1;
+        if (put_point(j, signature, result, step, v) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* fill: what of the one side nobody has found meets the value that stands for the many side. */
+static int join_unfound(struct join *j, size_t step)
+{
+    for (size_t k = 0; k < j->one->n && j->fill_many; k++) {
+        const struct column *one = &j->one->items[k];
+        uint32_t signature = j->one_numbers[k], result;
+        struct partner *p = &j->partners[signature];
+        double v;
+        if (!column_has(one, step) || p->found_step == step + 1 ||
+            !apply(j, *j->fill_many, one->v[step], &v))
+            continue;
+        if (put_result(j, &j->signatures->keys[signature].labels, &one->labels, &result) != 0 ||
+            put_point(j, signature, result, step, v) != 0)
+            return -1;
     }
     return 0;
 }
@@ -199,13 +256,17 @@ static bool has_point(const struct vector *v, size_t step)
 int join_eval(struct eval *e, const struct binary *b, const struct vector *lhs,
               const struct vector *rhs, struct vector *ret)
 {
+    const struct matching *m = &b->matching;
+    bool has_fill = m->fill_left || m->fill_right;
     *ret = (struct vector){0};
-    if (lhs->n == 0 || rhs->n == 0)
+    if ((lhs->n == 0 || rhs->n == 0) && !has_fill)
         return 0;
+    if (token_is_trim(b->op))
+        return binop_refuse_floats(e, b);
     struct signatures s;
-    if (signatures_init(e, &s, &b->matching, lhs, rhs) != 0)
+    if (signatures_init(e, &s, m, lhs, rhs) != 0)
         return -1;
-    bool is_swapped = b->matching.card == CARD_ONE_TO_MANY;
+    bool is_swapped = m->card == CARD_ONE_TO_MANY;
     struct join j = {.e = e,
                      .b = b,
                      .many = is_swapped ? rhs : lhs,
@@ -213,17 +274,19 @@ int join_eval(struct eval *e, const struct binary *b, const struct vector *lhs,
                      .many_numbers = is_swapped ? s.rhs : s.lhs,
                      .one_numbers = is_swapped ? s.lhs : s.rhs,
                      .signatures = &s.map,
-                     .is_swapped = is_swapped};
+                     .is_swapped = is_swapped,
+                     .fill_many = is_swapped ? m->fill_right : m->fill_left,
+                     .fill_one = is_swapped ? m->fill_left : m->fill_right};
     label_map_init(&j.result_map, e->region);
     j.partners = eval_alloc(e, s.map.n, sizeof(*j.partners));
     j.memos = eval_alloc(e, j.many->n, sizeof(*j.memos));
     if (!j.partners || !j.memos)
         return -1;
     for (size_t step = 0; step < e->steps.n; step++) {
-        if (!has_point(lhs, step) || !has_point(rhs, step))
+        if (!has_fill && (!has_point(lhs, step) || !has_point(rhs, step)))
             continue;
         if (enter_partners(&j, step) != 0 || join_step(&j, step) != 0 ||
-            eval_poll(e, lhs->n + rhs->n) != 0)
+            join_unfound(&j, step) != 0 || eval_poll(e, lhs->n + rhs->n) != 0)
             return -1;
     }
     *ret = (struct vector){j.results, j.result_map.n};

@@ -39,19 +39,33 @@ static bool grow(struct label_map *m)
     return true;
 }
 
-bool label_map_put(struct label_map *m, const struct labels *ls, uint32_t *ret_number,
-                   bool *ret_is_new)
+static bool find(const struct label_map *m, const struct labels *ls, uint64_t hash,
+                 uint32_t *ret_number)
 {
-    uint64_t hash = labels_hash(ls);
     size_t i = m->n_slots ? hash & (m->n_slots - 1) : 0;
     for (; m->n_slots && m->slots[i] != 0; i = (i + 1) & (m->n_slots - 1)) {
         const struct label_map_key *key = &m->keys[m->slots[i] - 1];
         if (key->hash == hash && labels_compare(&key->labels, ls) == 0) {
             *ret_number = m->slots[i] - 1;
-            *ret_is_new = false;
             return true;
         }
     }
+    return false;
+}
+
+bool label_map_has(const struct label_map *m, const struct labels *ls)
+{
+    uint32_t number;
+    return find(m, ls, labels_hash(ls), &number);
+}
+
+bool label_map_put(struct label_map *m, const struct labels *ls, uint32_t *ret_number,
+                   bool *ret_is_new)
+{
+    uint64_t hash = labels_hash(ls);
+    *ret_is_new = false;
+    if (find(m, ls, hash, ret_number))
+        return true;
     if (!grow(m))
         return false;
     m->keys[m->n] = (struct label_map_key){hash, *ls};

@@ -24,6 +24,9 @@ struct label_map {
 
 void label_map_init(struct label_map *m, struct region *r);
 
+/* True when a set has a number. */
+bool label_map_has(const struct label_map *m, const struct labels *ls);
+
 /* The number of a set; *ret_is_new tells whether it got it now. False when memory ran out. */
 bool label_map_put(struct label_map *m, const struct labels *ls, uint32_t *ret_number,
                    bool *ret_is_new) WARN_UNUSED;

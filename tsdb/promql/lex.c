@@ -55,10 +55,12 @@ static const struct {
     const char *text;
     enum token_kind kind;
 } symbols[] = {
-    {"+", TOKEN_ADD}, {"-", TOKEN_SUB},   {"*", TOKEN_MUL},       {"/", TOKEN_DIV},
-    {"%", TOKEN_MOD}, {"^", TOKEN_POW},   {"==", TOKEN_EQ},       {"!=", TOKEN_NE},
-    {"<=", TOKEN_LE}, {"<", TOKEN_LT},    {">=", TOKEN_GE},       {">", TOKEN_GT},
-    {"@", TOKEN_AT},  {",", TOKEN_COMMA}, {"=~", TOKEN_EQ_REGEX}, {"!~", TOKEN_NE_REGEX},
+    {"+", TOKEN_ADD},       {"-", TOKEN_SUB},         {"*", TOKEN_MUL},
+    {"/", TOKEN_DIV},       {"%", TOKEN_MOD},         {"^", TOKEN_POW},
+    {"==", TOKEN_EQ},       {"!=", TOKEN_NE},         {"<=", TOKEN_LE},
+    {"<", TOKEN_LT},        {">=", TOKEN_GE},         {">", TOKEN_GT},
+    {"@", TOKEN_AT},        {",", TOKEN_COMMA},       {"=~", TOKEN_EQ_REGEX},
+    {"!~", TOKEN_NE_REGEX}, {"</", TOKEN_TRIM_UPPER}, {">/", TOKEN_TRIM_LOWER},
 };
 
 const char *token_spelling(enum token_kind kind)
@@ -345,6 +347,9 @@ static void lex_comparison(struct lexer *l, struct token *ret)
         fail_rune(l, "unexpected character after '=': ", next, ret);
     } else if (c == '!' && next != '=') {
         fail_rune(l, "unexpected character after '!': ", next, ret);
+    } else if ((c == '<' || c == '>') && next == '/') {
+        l->pos++;
+        emit(l, c == '<' ? TOKEN_TRIM_UPPER : TOKEN_TRIM_LOWER, ret);
     } else {
         bool has_equal = accept(l, "=");
         enum token_kind kind = c == '='   ? (has_equal ? TOKEN_EQ : TOKEN_EQUAL)
@@ -423,6 +428,26 @@ static void lex_bracket(struct lexer *l, struct token *ret)
     }
 }
 
+/* A word that a duration may be made of, inside brackets. False leaves the position. */
+static bool lex_duration_word(struct lexer *l, struct token *ret)
+{
+    static const char *const duration_words[] = {"step", "range", "min_of", "max_of"};
+    uint32_t n = 0;
+    while (l->has_duration_words && l->pos + n < l->n &&
+           is_alphanumeric((unsigned char)l->text[l->pos + n]))
+        n++;
+    for (size_t i = 0; i < ARRAY_LEN(duration_words); i++) {
+        if (n != strlen(duration_words[i]) ||
+            strncasecmp(l->text + l->pos, duration_words[i], n) != 0)
+            continue;
+        l->pos += n;
+        l->bracket_has_number = true;
+        emit(l, TOKEN_IDENTIFIER, ret);
+        return true;
+    }
+    return false;
+}
+
 /* A letter or a colon. */
 static void lex_letter(struct lexer *l, struct token *ret)
 {
@@ -430,6 +455,8 @@ static void lex_letter(struct lexer *l, struct token *ret)
         lex_word(l, ret);
         return;
     }
+    if (lex_duration_word(l, ret))
+        return;
     if (l->bracket_has_colon) {
         fail_rune(l, "unexpected colon ", peek(l), ret);
         return;
@@ -480,7 +507,7 @@ static void lex_bracket_start(struct lexer *l, struct token *ret)
     } else if (is_digit(c) || is_one_of(c, "]()+-*/%^") ||
                (c == '.' && l->pos + 1 < l->n && is_digit(l->text[l->pos + 1]))) {
         lex_plain(l, ret);
-    } else {
+    } else if (!lex_duration_word(l, ret)) {
         fail_rune(l, "unexpected character in duration expression: ", c, ret);
     }
 }
@@ -497,6 +524,14 @@ static void skip_blank(struct lexer *l, bool has_comments)
             break;
     }
     l->start = l->pos;
+}
+
+bool lexer_is_next(const struct lexer *l, char c)
+{
+    uint32_t pos = l->pos;
+    while (pos < l->n && is_space(l->text[pos]))
+        pos++;
+    return pos < l->n && l->text[pos] == c;
 }
 
 void lexer_next(struct lexer *l, struct token *ret)

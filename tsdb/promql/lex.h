@@ -43,6 +43,8 @@ enum token_kind {
     TOKEN_LT,
     TOKEN_GE,
     TOKEN_GT,
+    TOKEN_TRIM_UPPER, /* </ : of native histograms */
+    TOKEN_TRIM_LOWER, /* >/ */
     TOKEN_AND,
     TOKEN_OR,
     TOKEN_UNLESS,
@@ -101,9 +103,13 @@ struct lexer {
     bool bracket_open;
     bool bracket_has_number; /* else only a number, a sign or a parenthesis may come */
     bool bracket_has_colon;
+    bool has_duration_words; /* step, range, min_of and max_of are words inside brackets */
 };
 
 void lexer_init(struct lexer *l, const char *text, uint32_t n, struct region *r);
+
+/* True when c is the next character that is no white space. */
+bool lexer_is_next(const struct lexer *l, char c);
 
 /* The next token; comments and white space are skipped. */
 void lexer_next(struct lexer *l, struct token *ret);
@@ -130,6 +136,11 @@ static inline bool token_is_keyword(enum token_kind k)
 static inline bool token_is_comparison(enum token_kind k)
 {
     return k >= TOKEN_EQ && k <= TOKEN_GT;
+}
+
+static inline bool token_is_trim(enum token_kind k)
+{
+    return k == TOKEN_TRIM_UPPER || k == TOKEN_TRIM_LOWER;
 }
 
 static inline bool token_is_set_operator(enum token_kind k)

@@ -24,11 +24,23 @@ enum precedence {
 };
 
 static const unsigned char precedences[TOKEN_STOP + 1] = {
-    [TOKEN_OR] = PREC_OR,      [TOKEN_AND] = PREC_AND,    [TOKEN_UNLESS] = PREC_AND,
-    [TOKEN_EQ] = PREC_COMPARE, [TOKEN_NE] = PREC_COMPARE, [TOKEN_LE] = PREC_COMPARE,
-    [TOKEN_LT] = PREC_COMPARE, [TOKEN_GE] = PREC_COMPARE, [TOKEN_GT] = PREC_COMPARE,
-    [TOKEN_ADD] = PREC_ADD,    [TOKEN_SUB] = PREC_ADD,    [TOKEN_MUL] = PREC_MUL,
-    [TOKEN_DIV] = PREC_MUL,    [TOKEN_MOD] = PREC_MUL,    [TOKEN_ATAN2] = PREC_MUL,
+    [TOKEN_OR] = PREC_OR,
+    [TOKEN_AND] = PREC_AND,
+    [TOKEN_UNLESS] = PREC_AND,
+    [TOKEN_EQ] = PREC_COMPARE,
+    [TOKEN_NE] = PREC_COMPARE,
+    [TOKEN_LE] = PREC_COMPARE,
+    [TOKEN_LT] = PREC_COMPARE,
+    [TOKEN_GE] = PREC_COMPARE,
+    [TOKEN_GT] = PREC_COMPARE,
+    [TOKEN_TRIM_UPPER] = PREC_COMPARE,
+    [TOKEN_TRIM_LOWER] = PREC_COMPARE,
+    [TOKEN_ADD] = PREC_ADD,
+    [TOKEN_SUB] = PREC_ADD,
+    [TOKEN_MUL] = PREC_MUL,
+    [TOKEN_DIV] = PREC_MUL,
+    [TOKEN_MOD] = PREC_MUL,
+    [TOKEN_ATAN2] = PREC_MUL,
     [TOKEN_POW] = PREC_POW,
 };
 
@@ -176,6 +188,7 @@ static struct node *parse_number(struct parser *p)
         return NULL;
     n->number.value = is_duration ? literal_seconds(ns) : value;
     n->number.is_duration = is_duration;
+    n->number.ns = ns;
     return n;
 }
 
@@ -286,11 +299,12 @@ static struct node *parse_call(struct parser *p, struct token name)
     if (!parse_args(p, &call.args, &call.n_args))
         return NULL;
     call.func = func_find(name.text, name.len);
-    if (!call.func) {
+    bool is_enabled = p->query->features & PROMQL_EXPERIMENTAL_FUNCTIONS;
+    if (!call.func || ((call.func->flags & FUNC_NEWER) && !is_enabled)) {
         parser_failf(p, name.pos, "unknown function with name \"%.*s\"", (int)name.len, name.text);
         return NULL;
     }
-    if (call.func->flags & FUNC_EXPERIMENTAL) {
+    if ((call.func->flags & FUNC_EXPERIMENTAL) && !is_enabled) {
         parser_failf(p, name.pos, "function \"%s\" is not enabled", call.func->name);
         return NULL;
     }
@@ -298,6 +312,8 @@ static struct node *parse_call(struct parser *p, struct token name)
     if (!n)
         return NULL;
     n->call = call;
+    if (strcmp(call.func->name, "info") == 0 && !(n->call.info = parse_info_selector(p, &n->call)))
+        return NULL;
     return with_depth(p, n, max_depth(call.args, call.n_args));
 }
 
@@ -325,7 +341,8 @@ static struct node *finish_aggregate(struct parser *p, struct node *n, struct no
     uint32_t n_expected = aggregate_has_param(op) ? 2 : 1;
     if (n_args == 0) {
         parser_fail(p, n->pos, "no arguments for aggregate expression provided");
-    } else if (op == TOKEN_LIMITK || op == TOKEN_LIMIT_RATIO) {
+    } else if ((op == TOKEN_LIMITK || op == TOKEN_LIMIT_RATIO) &&
+               !(p->query->features & PROMQL_EXPERIMENTAL_FUNCTIONS)) {
         parser_failf(p, n->pos,
                      "%s() is experimental and must be enabled with "
                      "--enable-feature=promql-experimental-functions",
@@ -390,7 +407,10 @@ static struct node *parse_primary(struct parser *p)
     enum token_kind next = parser_peek(p)->kind;
     if (p->has_failed)
         return NULL;
-    if (name.kind == TOKEN_IDENTIFIER && next == TOKEN_LEFT_PAREN)
+    bool is_edge = name.kind == TOKEN_START || name.kind == TOKEN_STOP;
+    bool is_function = name.kind == TOKEN_IDENTIFIER ||
+                       (is_edge && (p->query->features & PROMQL_EXPERIMENTAL_FUNCTIONS));
+    if (is_function && next == TOKEN_LEFT_PAREN)
         return parse_call(p, name);
     if (token_is_aggregator(name.kind) && opens_aggregate(next))
         return parse_aggregate(p, name);
@@ -410,6 +430,8 @@ static struct node *parse_postfix(struct parser *p)
             n = parse_offset(p, n);
         else if (kind == TOKEN_AT)
             n = parse_at(p, n);
+        else if (parser_at_edges(p))
+            n = parse_edges(p, n);
         else
             break;
         if (n)
@@ -418,10 +440,9 @@ static struct node *parse_postfix(struct parser *p)
     return n;
 }
 
-/* bool, on or ignoring, group_left or group_right. */
-static bool parse_matching(struct parser *p, struct binary *b)
+/* on or ignoring, group_left or group_right. */
+static bool parse_matching_labels(struct parser *p, struct binary *b)
 {
-    b->returns_bool = parser_accept(p, TOKEN_BOOL);
     enum token_kind kind = parser_peek(p)->kind;
     if (kind != TOKEN_ON && kind != TOKEN_IGNORING)
         return !p->has_failed;
@@ -438,6 +459,13 @@ static bool parse_matching(struct parser *p, struct binary *b)
     if (kind == TOKEN_LEFT_PAREN || !starts_expr(kind))
         return parse_labels(p, &b->matching.include);
     return true;
+}
+
+/* bool, the labels, fill. */
+static bool parse_matching(struct parser *p, struct binary *b)
+{
+    b->returns_bool = parser_accept(p, TOKEN_BOOL);
+    return parse_matching_labels(p, b) && parse_fills(p, &b->matching);
 }
 
 static struct node *parse_binary(struct parser *p, struct node *lhs)
@@ -488,6 +516,7 @@ static void parser_init(struct parser *p, struct promql_query *q, struct region 
     p->outer = (struct parse_context){"", ""};
     p->last_selector = &q->selectors;
     lexer_init(&p->lexer, q->text, q->n, r);
+    p->lexer.has_duration_words = q->features & PROMQL_DURATION_EXPR;
 }
 
 static bool parse_end(struct parser *p)

@@ -7,14 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static const double NS_PER_S = 1e9;
-static const int64_t NS_PER_MS = 1000000;
-
-static const struct parse_context OFFSET_CONTEXT = {"offset", "number or duration"};
-static const struct parse_context BRACKET_CONTEXT = {"subquery selector", "number or duration"};
-static const struct parse_context STEP_CONTEXT = {"subquery selector",
-                                                  "number or duration or \"]\""};
-
 bool token_is_metric_name(enum token_kind k)
 {
     return k == TOKEN_IDENTIFIER || k == TOKEN_METRIC_IDENTIFIER || token_is_aggregator(k) ||
@@ -183,7 +175,6 @@ struct node *parse_vector_selector(struct parser *p, const struct token *name)
         return NULL;
     }
     struct selector *s = &n->selector;
-    s->index = p->query->n_selectors++;
     *p->last_selector = s;
     p->last_selector = &s->next;
     uint32_t cap = 0;
@@ -195,116 +186,25 @@ struct node *parse_vector_selector(struct parser *p, const struct token *name)
     return new_matcher(p, s, &cap, MATCH_EQUAL, metric_name, s->name, pos) ? n : NULL;
 }
 
-/* --- durations: a literal, or an expression of literals, which is experimental and refused --- */
-
-struct duration {
-    int64_t ms; /* what is below a millisecond is cut off */
-    uint32_t pos;
-};
-
-static bool take_duration_literal(struct parser *p, bool is_negative, uint32_t pos,
-                                  struct duration *ret)
-{
-    struct token t = parser_take(p);
-    const char *error = NULL;
-    int64_t ns = 0;
-    if (t.kind == TOKEN_DURATION) {
-        if (!literal_duration(t.text, t.len, p->region, &ns, &error))
-            return parser_fail(p, t.pos, error);
-    } else {
-        double seconds;
-        if (!literal_number(t.text, t.len, p->region, &seconds, &error))
-            return parser_fail(p, t.pos, error);
-        if (!(seconds <= (double)INT64_MAX / NS_PER_S))
-            return parser_fail(p, pos, "duration out of range");
-        double rounded = round(seconds * NS_PER_S);
-        ns = rounded >= (double)INT64_MAX ? INT64_MAX : (int64_t)rounded;
-    }
-    *ret = (struct duration){.ms = (is_negative ? -ns : ns) / NS_PER_MS, .pos = pos};
-    return true;
-}
-
-static bool is_duration_operator(enum token_kind k)
-{
-    return k == TOKEN_ADD || k == TOKEN_SUB || k == TOKEN_MUL || k == TOKEN_DIV || k == TOKEN_MOD ||
-           k == TOKEN_POW;
-}
-
-static bool fail_experimental(struct parser *p, uint32_t pos)
-{
-    return parser_fail(p, pos, "experimental duration expression is not enabled");
-}
-
-/* One duration with signs; with is_expr, operators may follow. Reads an expression far enough to
- * refuse it where Prometheus does. */
-static bool parse_duration(struct parser *p, bool is_expr, struct duration *ret)
-{
-    if (p->depth >= QUERY_DEPTH_MAX)
-        return parser_failf(p, parser_peek(p)->pos,
-                            "expression is nested too deeply, the limit is %d", QUERY_DEPTH_MAX);
-    bool is_negative = false;
-    uint32_t pos = parser_peek(p)->pos;
-    while (parser_peek(p)->kind == TOKEN_ADD || parser_peek(p)->kind == TOKEN_SUB)
-        is_negative ^= parser_take(p).kind == TOKEN_SUB;
-    enum token_kind kind = parser_peek(p)->kind;
-    if (kind == TOKEN_LEFT_PAREN) {
-        parser_take(p);
-        p->depth++;
-        bool is_good = parse_duration(p, true, ret);
-        p->depth--;
-        if (!is_good)
-            return false;
-        if (!parser_accept(p, TOKEN_RIGHT_PAREN))
-            return parser_unexpected(p, p->outer.context, p->outer.expected);
-        return fail_experimental(p, ret->pos);
-    }
-    if (kind != TOKEN_NUMBER && kind != TOKEN_DURATION)
-        return parser_unexpected(p, p->outer.context, p->outer.expected);
-    if (!take_duration_literal(p, is_negative, pos, ret))
-        return false;
-    if (!is_expr || !is_duration_operator(parser_peek(p)->kind))
-        return !p->has_failed;
-    parser_take(p);
-    struct duration rhs;
-    return parse_duration(p, true, &rhs) && fail_experimental(p, pos);
-}
-
-static bool parse_duration_in(struct parser *p, struct parse_context context, bool is_expr,
-                              struct duration *ret)
-{
-    struct parse_context outer = p->outer;
-    p->outer = context;
-    bool is_good = parse_duration(p, is_expr, ret);
-    p->outer = outer;
-    return is_good;
-}
-
-static bool parse_positive_duration(struct parser *p, struct parse_context context, int64_t *ret_ms)
-{
-    struct duration d;
-    if (!parse_duration_in(p, context, true, &d))
-        return false;
-    *ret_ms = d.ms;
-    return d.ms > 0 || parser_fail(p, d.pos, "duration must be greater than 0");
-}
-
-static struct node *new_range(struct parser *p, struct node *inner, int64_t range_ms,
+static struct node *new_range(struct parser *p, struct node *inner, struct duration range,
                               uint32_t bracket_pos)
 {
     const char *error = NULL;
     if (inner->kind != NODE_SELECTOR)
         error = "ranges only allowed for vector selectors";
-    else if (inner->selector.shift.offset_ms != 0)
+    else if (shift_has_offset(&inner->selector.shift))
         error = "no offset modifiers allowed before range";
     else if (inner->selector.shift.at != AT_NONE)
         error = "no @ modifiers allowed before range";
+    else if (inner->selector.edges != EDGES_PLAIN)
+        error = "no anchored or smoothed modifiers allowed before range";
     struct node *n = error ? NULL : node_new(p->region, NODE_RANGE, PROMQL_MATRIX, inner->pos);
     if (!n) {
         parser_fail(p, bracket_pos, error);
         return NULL;
     }
     n->range.selector = inner;
-    n->range.range_ms = range_ms;
+    n->range.range = range;
     n->depth = inner->depth + 1;
     return n;
 }
@@ -312,17 +212,16 @@ static struct node *new_range(struct parser *p, struct node *inner, int64_t rang
 struct node *parse_brackets(struct parser *p, struct node *inner)
 {
     uint32_t bracket_pos = parser_take(p).pos;
-    int64_t range_ms, step_ms = 0;
-    if (!parse_positive_duration(p, BRACKET_CONTEXT, &range_ms))
+    struct duration range, step = {0};
+    if (!parse_range_duration(p, &range))
         return NULL;
     if (parser_accept(p, TOKEN_RIGHT_BRACKET))
-        return new_range(p, inner, range_ms, bracket_pos);
+        return new_range(p, inner, range, bracket_pos);
     if (!parser_accept(p, TOKEN_COLON)) {
         parser_unexpected(p, "subquery or range", "\":\" or \"]\"");
         return NULL;
     }
-    if (parser_peek(p)->kind != TOKEN_RIGHT_BRACKET &&
-        !parse_positive_duration(p, STEP_CONTEXT, &step_ms))
+    if (parser_peek(p)->kind != TOKEN_RIGHT_BRACKET && !parse_step_duration(p, &step))
         return NULL;
     if (!parser_accept(p, TOKEN_RIGHT_BRACKET)) {
         parser_unexpected(p, "subquery selector", "\"]\"");
@@ -333,7 +232,7 @@ struct node *parse_brackets(struct parser *p, struct node *inner)
         parser_fail_memory(p);
         return NULL;
     }
-    n->subquery = (struct subquery){.inner = inner, .range_ms = range_ms, .step_ms = step_ms};
+    n->subquery = (struct subquery){.inner = inner, .range = range, .step = step};
     n->depth = inner->depth + 1;
     return n;
 }
@@ -342,7 +241,7 @@ struct node *parse_offset(struct parser *p, struct node *inner)
 {
     parser_take(p);
     struct duration d;
-    if (!parse_duration_in(p, OFFSET_CONTEXT, false, &d))
+    if (!parse_offset_duration(p, &d))
         return NULL;
     struct shift *shift = node_shift(inner);
     if (!shift) {
@@ -351,11 +250,11 @@ struct node *parse_offset(struct parser *p, struct node *inner)
                     "vector selector or a subquery");
         return NULL;
     }
-    if (shift->offset_ms != 0) {
+    if (shift_has_offset(shift)) {
         parser_fail(p, inner->pos, "offset may not be set multiple times");
         return NULL;
     }
-    shift->offset_ms = d.ms;
+    shift->offset = d;
     return inner;
 }
 

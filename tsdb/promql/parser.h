@@ -1,5 +1,5 @@
-/* The state that the two halves of the parser (parse.c: expressions; parse_selector.c: selectors,
- * label lists, durations) share. Private to them. */
+/* The state that the parts of the parser (parse.c: expressions; parse_selector.c: selectors and
+ * label lists; parse_duration.c) share. Private to them. */
 #ifndef HG_TSDB_PROMQL_PARSER_H
 #define HG_TSDB_PROMQL_PARSER_H
 
@@ -41,12 +41,21 @@ bool parser_unexpected(struct parser *p, const char *context, const char *expect
 /* parse.c */
 struct node *parse_expr(struct parser *p, unsigned min_precedence);
 
+/* parse_duration.c. All but an offset must be more than 0. */
+bool parse_range_duration(struct parser *p, struct duration *ret);
+bool parse_step_duration(struct parser *p, struct duration *ret);
+bool parse_offset_duration(struct parser *p, struct duration *ret);
+
 /* parse_selector.c */
 bool token_is_metric_name(enum token_kind kind);
 struct node *parse_vector_selector(struct parser *p, const struct token *name); /* or NULL: at { */
 struct node *parse_brackets(struct parser *p, struct node *inner);              /* at [ */
 struct node *parse_offset(struct parser *p, struct node *inner);                /* at offset */
 struct node *parse_at(struct parser *p, struct node *inner);                    /* at @ */
-bool parse_labels(struct parser *p, struct word_list *ret);                     /* ( a, b ) */
+bool parser_at_edges(struct parser *p); /* at anchored or smoothed, where they are enabled */
+struct node *parse_edges(struct parser *p, struct node *inner);
+struct node *parse_info_selector(struct parser *p, const struct call *call); /* what info() reads */
+bool parse_fills(struct parser *p, struct matching *m);                      /* at fill (, or not */
+bool parse_labels(struct parser *p, struct word_list *ret);                  /* ( a, b ) */
 
 #endif

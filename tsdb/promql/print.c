@@ -42,15 +42,28 @@ static void print_number(struct textbuf *b, double value, bool is_duration)
     textbuf_add(b, text, float_text_plain(value, text));
 }
 
+/* What is less than a millisecond can only be written as a number. */
+static void print_duration(struct textbuf *b, const struct duration *d)
+{
+    const int64_t NS_PER_MS = 1000000;
+    char text[FLOAT_TEXT_MAX];
+    if (d->expr)
+        print_node(b, d->expr);
+    else if (d->ns % NS_PER_MS == 0)
+        literal_add_duration(b, d->ns / NS_PER_MS);
+    else
+        textbuf_add(b, text, float_text_plain((double)d->ns / 1e9, text));
+}
+
 static void print_shift(struct textbuf *b, const struct shift *s)
 {
     if (s->at == AT_TIME)
         textbuf_printf(b, " @ %.3f", (double)s->at_ms / 1000);
     else if (s->at != AT_NONE)
         textbuf_puts(b, s->at == AT_START ? " @ start()" : " @ end()");
-    if (s->offset_ms != 0) {
+    if (shift_has_offset(s)) {
         textbuf_puts(b, " offset ");
-        literal_add_duration(b, s->offset_ms);
+        print_duration(b, &s->offset);
     }
 }
 
@@ -103,6 +116,31 @@ static void print_selector(struct textbuf *b, const struct selector *s)
     print_matchers(b, s);
 }
 
+static void print_fill(struct textbuf *b, const char *word, const double *value)
+{
+    if (!value)
+        return;
+    textbuf_printf(b, " %s (", word);
+    print_number(b, *value, false);
+    textbuf_char(b, ')');
+}
+
+static bool is_same_fill(const struct matching *m)
+{
+    return m->fill_left && m->fill_right &&
+           memcmp(m->fill_left, m->fill_right, sizeof(*m->fill_left)) == 0;
+}
+
+static void print_fills(struct textbuf *b, const struct matching *m)
+{
+    if (is_same_fill(m)) {
+        print_fill(b, "fill", m->fill_left);
+        return;
+    }
+    print_fill(b, "fill_left", m->fill_left);
+    print_fill(b, "fill_right", m->fill_right);
+}
+
 static void print_binary(struct textbuf *b, const struct binary *n)
 {
     const struct matching *m = &n->matching;
@@ -119,6 +157,7 @@ static void print_binary(struct textbuf *b, const struct binary *n)
         textbuf_puts(b, m->card == CARD_MANY_TO_ONE ? " group_left " : " group_right ");
         print_labels(b, &m->include);
     }
+    print_fills(b, m);
     textbuf_char(b, ' ');
     print_node(b, n->rhs);
 }
@@ -140,6 +179,12 @@ static void print_aggregate(struct textbuf *b, const struct aggregate *a)
     textbuf_char(b, ')');
 }
 
+static void print_edges(struct textbuf *b, enum edges edges)
+{
+    if (edges != EDGES_PLAIN)
+        textbuf_puts(b, edges == EDGES_ANCHORED ? " anchored" : " smoothed");
+}
+
 static void print_call(struct textbuf *b, const struct call *call)
 {
     textbuf_puts(b, call->func->name);
@@ -157,8 +202,9 @@ static void print_range(struct textbuf *b, const struct node *n)
     const struct selector *s = &n->range.selector->selector;
     print_selector(b, s);
     textbuf_char(b, '[');
-    literal_add_duration(b, n->range.range_ms);
+    print_duration(b, &n->range.range);
     textbuf_char(b, ']');
+    print_edges(b, s->edges);
     print_shift(b, &s->shift);
 }
 
@@ -166,10 +212,10 @@ static void print_subquery(struct textbuf *b, const struct subquery *s)
 {
     print_node(b, s->inner);
     textbuf_char(b, '[');
-    literal_add_duration(b, s->range_ms);
+    print_duration(b, &s->range);
     textbuf_char(b, ':');
-    if (s->step_ms != 0)
-        literal_add_duration(b, s->step_ms);
+    if (s->step.expr || s->step.ns != 0)
+        print_duration(b, &s->step);
     textbuf_char(b, ']');
     print_shift(b, &s->shift);
 }
@@ -203,6 +249,7 @@ void print_node(struct textbuf *b, const struct node *n)
         break;
     case NODE_SELECTOR:
         print_selector(b, &n->selector);
+        print_edges(b, n->selector.edges);
         print_shift(b, &n->selector.shift);
         break;
     case NODE_RANGE:

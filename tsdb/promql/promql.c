@@ -2,13 +2,16 @@
 #include "tsdb/promql/promql.h"
 
 #include "tsdb/promql/check.h"
+#include "tsdb/promql/duration.h"
 #include "tsdb/promql/eval.h"
+#include "tsdb/promql/extended_range.h"
+#include "tsdb/promql/label_map.h"
+#include "tsdb/promql/labelset.h"
 #include "tsdb/promql/literal.h"
 #include "tsdb/promql/parse.h"
 #include "tsdb/promql/print.h"
 #include "tsdb/promql/query_limits.h"
 #include "tsdb/promql/selector.h"
-#include "tsdb/promql/support.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,13 +42,33 @@ static struct promql_query *query_new(const char *text, size_t n, struct region 
     return q->text ? q : fail_memory(err);
 }
 
-struct promql_query *promql_parse(const char *text, size_t n, struct region *r,
+unsigned promql_feature_find(const char *name, size_t n)
+{
+    static const struct {
+        const char *name;
+        enum promql_feature feature;
+    } features[] = {
+        {"promql-experimental-functions", PROMQL_EXPERIMENTAL_FUNCTIONS},
+        {"promql-duration-expr", PROMQL_DURATION_EXPR},
+        {"promql-extended-range-selectors", PROMQL_EXTENDED_RANGE_SELECTORS},
+        {"promql-binop-fill-modifiers", PROMQL_BINOP_FILL_MODIFIERS},
+        {"promql-delayed-name-removal", PROMQL_DELAYED_NAME_REMOVAL},
+        {"type-and-unit-labels", PROMQL_TYPE_AND_UNIT_LABELS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        if (strlen(features[i].name) == n && memcmp(features[i].name, name, n) == 0)
+            return features[i].feature;
+    return 0;
+}
+
+struct promql_query *promql_parse(const char *text, size_t n, unsigned features, struct region *r,
                                   struct promql_error *err)
 {
     struct promql_query *q = query_new(text, n, r, err);
     if (!q)
         return NULL;
-    if (parse_query(q, r, err) && check_query(q, r, err) && support_check(q, r, err))
+    q->features = features;
+    if (parse_query(q, r, err) && check_query(q, r, err))
         return q;
     promql_release(q);
     return NULL;
@@ -138,6 +161,27 @@ static int put_scalar(struct eval *e, const double *scalar, struct promql_result
     return 0;
 }
 
+/* A range with edges has samples of its own making there. */
+static int put_extended(struct eval *e, const struct range *range, const struct samples *s,
+                        struct promql_series *ret)
+{
+    struct range_window w = {.t_ms = s->t_ms,
+                             .v = s->v,
+                             .n = s->n,
+                             .end_ms = reference_time(&range->reference, &e->steps, 0),
+                             .edges = range->edges};
+    w.start_ms = time_sub(w.end_ms, range->range_ms);
+    double *v = eval_alloc(e, s->n + 2, sizeof(*v));
+    int64_t *t_ms = eval_alloc(e, s->n + 2, sizeof(*t_ms));
+    ret->points = eval_alloc(e, s->n + 2, sizeof(*ret->points));
+    if (!v || !t_ms || !ret->points)
+        return -1;
+    ret->n_points = extended_range_samples(&w, t_ms, v);
+    for (size_t i = 0; i < ret->n_points; i++)
+        ret->points[i] = (struct promql_point){t_ms[i], v[i]};
+    return 0;
+}
+
 /* The raw samples of a range, at the one step of an instant query. */
 static int put_range(struct eval *e, const struct range *range, struct promql_result *ret)
 {
@@ -157,6 +201,8 @@ static int put_range(struct eval *e, const struct range *range, struct promql_re
         for (size_t k = 0; k < s->n; k++)
             if (s->t_ms[k] > start_ms && s->t_ms[k] <= end_ms)
                 points[series->n_points++] = (struct promql_point){s->t_ms[k], s->v[k]};
+        if (range->edges != EDGES_PLAIN && s->n > 0 && put_extended(e, range, s, series) != 0)
+            return -1;
         ret->n_series += series->n_points > 0;
         n_samples += series->n_points;
         if (eval_poll(e, s->n) != 0 || eval_check_samples(e, n_samples) != 0)
@@ -201,6 +247,35 @@ static int put_value(struct eval *e, const struct value *v, struct promql_result
 /* --- evaluation --------------------------------------------------------------------------------
  */
 
+/* Samples of a range keep their times, so equal labels are an error whatever these are. */
+static int finish_range_names(struct eval *e, struct range *range)
+{
+    struct label_map map;
+    uint32_t number;
+    bool is_new;
+    label_map_init(&map, e->region);
+    for (size_t i = 0; i < range->n; i++) {
+        struct samples *s = &range->items[i];
+        if (s->drops_name && !labelset_drop_metadata(e->region, &s->labels))
+            return eval_fail_memory(e);
+        if (!label_map_put(&map, &s->labels, &number, &is_new))
+            return eval_fail_memory(e);
+        if (!is_new)
+            return eval_fail(e, PROMQL_ERR_EXECUTION,
+                             "vector cannot contain metrics with the same labelset");
+    }
+    return 0;
+}
+
+static int finish_names(struct eval *e, struct value *v)
+{
+    if (eval_delays_names(e) && v->type == PROMQL_VECTOR)
+        return eval_finish_names(e, &v->vector);
+    if (eval_delays_names(e) && v->type == PROMQL_MATRIX)
+        return finish_range_names(e, &v->range);
+    return 0;
+}
+
 static int evaluate(struct promql_query *q, struct tsdb *db, struct eval *e,
                     struct promql_result *ret)
 {
@@ -208,11 +283,18 @@ static int evaluate(struct promql_query *q, struct tsdb *db, struct eval *e,
     annot_init(&annot, e->region, q->text);
     e->annot = &annot;
     e->n_polled = POLL_POINTS; /* a deadline that has passed already is seen at once */
-    e->selections = eval_alloc(e, q->n_selectors, sizeof(*e->selections));
     struct promql_result result = {0};
     struct value v;
-    if (!e->selections || selection_read(e, db, q->root, &result.samples_read) != 0 ||
-        eval_node(e, q->root, &v) != 0 || put_value(e, &v, &result) != 0)
+    const struct duration_times times = {e->query_step_ms,
+                                         time_sub(e->query_end_ms, e->query_start_ms)};
+    const char *bad_duration;
+    e->features = q->features;
+    e->db = db;
+    e->samples_read = &result.samples_read;
+    if (!duration_resolve(q->root, &times, &bad_duration))
+        return eval_fail(e, PROMQL_ERR_BAD_DATA, bad_duration);
+    if (eval_node(e, q->root, &v) != 0 || finish_names(e, &v) != 0 ||
+        put_value(e, &v, &result) != 0)
         return -1;
     result.warnings = annot_texts(&annot, ANNOT_WARNING, &result.n_warnings);
     result.infos = annot_texts(&annot, ANNOT_INFO, &result.n_infos);
@@ -255,6 +337,7 @@ int promql_range(struct promql_query *q, struct tsdb *db, int64_t start_ms, int6
                      .steps = {.start_ms = start_ms, .step_ms = step_ms},
                      .query_start_ms = start_ms,
                      .query_end_ms = end_ms,
+                     .query_step_ms = step_ms,
                      .is_range_query = true};
     e.steps.n = (size_t)(((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms) + 1;
     return evaluate(q, db, &e, ret);

@@ -1,8 +1,8 @@
 /* PromQL: text in, values out. The public door of the language; semantics are those of
  * Prometheus 3.5.
  *
- *     struct promql_query *q = promql_parse(text, n, &region, &err);       // syntax, types, arity:
- * err has the position promql_instant(q, db, t_ms, &options, &result, &err);                // or
+ *     struct promql_query *q = promql_parse(text, n, features, &region, &err); // err has the
+ * position promql_instant(q, db, t_ms, &options, &region, &result, &err);           // or
  * promql_range
  *
  * Everything that these functions make lives in the caller's region and is valid until it is
@@ -34,6 +34,21 @@ struct promql_error {
     const char *text; /* Prometheus' words, e.g. "1:5: parse error: unexpected ..."; in the region,
                          or a literal */
 };
+
+/* What --enable-feature switches on, by Prometheus' names. Without any of them the language is that
+ * of Prometheus 3.5 with nothing enabled. */
+enum promql_feature {
+    PROMQL_EXPERIMENTAL_FUNCTIONS = 1,   /* promql-experimental-functions */
+    PROMQL_DURATION_EXPR = 2,            /* promql-duration-expr */
+    PROMQL_EXTENDED_RANGE_SELECTORS = 4, /* promql-extended-range-selectors: anchored, smoothed */
+    PROMQL_BINOP_FILL_MODIFIERS = 8,     /* promql-binop-fill-modifiers */
+    PROMQL_DELAYED_NAME_REMOVAL = 16,    /* promql-delayed-name-removal */
+    PROMQL_TYPE_AND_UNIT_LABELS = 32,    /* type-and-unit-labels: what rate says about gauges */
+    PROMQL_FEATURES_ALL = 63,
+};
+
+/* The feature of that name, or 0. */
+unsigned promql_feature_find(const char *name, size_t n);
 
 struct promql_options {
     int64_t lookback_ms;       /* > 0 */
@@ -70,8 +85,8 @@ struct promql_result {
 
 struct promql_query;
 
-/* NULL on error. The text is copied. */
-struct promql_query *promql_parse(const char *text, size_t n, struct region *r,
+/* NULL on error. The text is copied. features: enum promql_feature, for parsing and evaluation. */
+struct promql_query *promql_parse(const char *text, size_t n, unsigned features, struct region *r,
                                   struct promql_error *err);
 void promql_release(struct promql_query *q); /* accepts NULL */
 

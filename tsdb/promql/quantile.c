@@ -62,6 +62,7 @@ static int eval_group(struct eval *e, const struct group *g, const struct vector
                       const double *q, double *values, struct column *ret)
 {
     ret->labels = g->labels;
+    ret->drops_name = g->drops_name;
     for (size_t i = 0; i < e->steps.n; i++) {
         size_t n = 0;
         for (uint32_t k = 0; k < g->n; k++)

@@ -13,8 +13,9 @@ struct promql_query {
     const char *text; /* a copy, in the region */
     uint32_t n;
     struct node *root;
-    struct selector *selectors; /* in the order of the text; own their matchers' patterns */
-    uint32_t n_selectors;
+    struct selector *selectors; /* own their matchers' patterns; those of the text, and one for what
+                                   info() adds to them */
+    unsigned features;          /* enum promql_feature */
 };
 
 /* "LINE:COLUMN" of a byte of the text, both from 1; columns are bytes. out has room for

@@ -1,6 +1,8 @@
 #include "tsdb/promql/range_fn.h"
 
+#include "tsdb/promql/columns.h"
 #include "tsdb/promql/funcs.h"
+#include "tsdb/promql/selector.h"
 
 const struct node *range_fn_argument(const struct node *call)
 {
@@ -12,33 +14,56 @@ const struct node *range_fn_argument(const struct node *call)
 }
 
 struct slide {
+    struct eval *e;
     range_fn fn;
-    const struct range *range;
+    struct range range;            /* what all series have in common */
     double *params[FUNC_ARGS_MAX]; /* columns */
     size_t n_params;
     double *scratch;
+    int64_t *scratch_ms;
+    size_t n_scratch;
+    struct columns results;
+    uint64_t n_points;
 };
 
-/* One series. The window's ends only move forward, so each sample enters and leaves once. */
-static int slide_series(struct eval *e, const struct slide *s, const struct samples *samples,
-                        struct column *ret, uint64_t *n_points)
+/* The first sample behind the bound, from `at` on. Samples come at regular times and so do steps:
+ * the stride of the step before is nearly always right, and then it is one look instead of one a
+ * sample. */
+static size_t advance(const struct samples *s, size_t at, int64_t bound_ms, size_t *stride)
 {
-    size_t first = 0, end = 0;
+    size_t next = at;
+    if (*stride > 0 && at + *stride <= s->n && s->t_ms[at + *stride - 1] <= bound_ms)
+        next += *stride;
+    while (next < s->n && s->t_ms[next] <= bound_ms)
+        next++;
+    *stride = next - at;
+    return next;
+}
+
+/* One series. The window's ends only move forward, so each sample enters and leaves once. */
+static int slide_series(struct eval *e, struct slide *s, const struct samples *samples,
+                        struct column *ret)
+{
+    size_t first = 0, end = 0, first_stride = 0, end_stride = 0;
     for (size_t i = 0; i < e->steps.n; i++) {
-        struct range_window w = {.end_ms = reference_time(&s->range->reference, &e->steps, i),
+        struct range_window w = {.end_ms = reference_time(&s->range.reference, &e->steps, i),
                                  .step_ms = steps_time(&e->steps, i),
-                                 .scratch = s->scratch};
-        w.start_ms = time_sub(w.end_ms, s->range->range_ms);
-        while (end < samples->n && samples->t_ms[end] <= w.end_ms)
-            end++;
-        while (first < end && samples->t_ms[first] <= w.start_ms)
-            first++;
+                                 .range_s = s->range.range_s,
+                                 .edges = s->range.edges,
+                                 .scratch = s->scratch,
+                                 .scratch_ms = s->scratch_ms,
+                                 .e = e};
+        w.start_ms = time_sub(w.end_ms, s->range.range_ms);
+        int64_t from_ms = time_sub(w.start_ms, eval_reach_left(e, w.edges));
+        int64_t to_ms = time_add(w.end_ms, eval_reach_right(e, w.edges));
+        end = advance(samples, end, to_ms, &end_stride);
+        first = advance(samples, first, from_ms, &first_stride);
         if (first == end)
             continue;
         w.t_ms = samples->t_ms + first;
         w.v = samples->v + first;
         w.n = end - first;
-        if (eval_poll(e, w.n) != 0 || eval_check_samples(e, *n_points + w.n) != 0)
+        if (eval_poll(e, w.n) != 0 || eval_check_samples(e, s->n_points + w.n) != 0)
             return -1;
         double params[FUNC_ARGS_MAX] = {0};
         for (size_t k = 0; k < s->n_params; k++)
@@ -46,35 +71,67 @@ static int slide_series(struct eval *e, const struct slide *s, const struct samp
         double v;
         if (s->fn(&w, params, &v)) {
             column_put(ret, i, v);
-            ++*n_points;
+            s->n_points++;
+        } else if (e->err->kind != PROMQL_ERR_NONE) {
+            return -1;
         }
     }
     return eval_poll(e, e->steps.n);
 }
 
+static bool make_scratch(struct slide *s, size_t n)
+{
+    if (n + 2 <= s->n_scratch)
+        return true;
+    s->n_scratch = n + n / 2 + 2;
+    s->scratch = eval_alloc(s->e, s->n_scratch, sizeof(*s->scratch));
+    s->scratch_ms = eval_alloc(s->e, s->n_scratch, sizeof(*s->scratch_ms));
+    return s->scratch && s->scratch_ms;
+}
+
+static int put_series(void *ctx, const struct samples *samples)
+{
+    struct slide *s = ctx;
+    uint64_t n_before = s->n_points;
+    struct column *c = columns_next(s->e, &s->results);
+    if (!c || !make_scratch(s, samples->n) || slide_series(s->e, s, samples, c) != 0)
+        return -1;
+    if (s->n_points == n_before)
+        return 0;
+    c->labels = samples->labels;
+    c->drops_name = samples->drops_name;
+    columns_keep(&s->results);
+    return 0;
+}
+
+/* A range of a selector is read while it is slid over, so that its samples never are in memory all
+ * at once: a day of 10,000 series is 900 MiB of them. */
+static int slide_all(struct slide *s, const struct node *range)
+{
+    range = node_unwrap(range);
+    if (range->kind == NODE_RANGE)
+        return selector_each_range(s->e, range, &s->range, put_series, s);
+    for (size_t i = 0; i < s->range.n; i++)
+        if (put_series(s, &s->range.items[i]) != 0)
+            return -1;
+    return 0;
+}
+
 int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn, struct vector *ret)
 {
-    struct range range = {0};
-    struct slide s = {.fn = fn, .range = &range};
+    struct slide s = {.e = e, .fn = fn};
     for (uint32_t i = 0; i < call->call.n_args; i++) {
         const struct node *arg = call->call.args[i];
-        if (arg->type == PROMQL_MATRIX ? eval_range(e, arg, &range)
-                                       : eval_scalar(e, arg, &s.params[s.n_params++]))
+        if (arg->type != PROMQL_MATRIX) {
+            if (eval_scalar(e, arg, &s.params[s.n_params++]) != 0)
+                return -1;
+        } else if (node_unwrap(arg)->kind != NODE_RANGE && eval_range(e, arg, &s.range) != 0) {
             return -1;
+        }
     }
-    size_t n_max = 0;
-    for (size_t i = 0; i < range.n; i++)
-        n_max = size_max(n_max, range.items[i].n);
-    s.scratch = eval_alloc(e, n_max, sizeof(*s.scratch));
-    if (!s.scratch || eval_new_vector(e, range.n, ret) != 0)
+    if (slide_all(&s, range_fn_argument(call)) != 0)
         return -1;
-    uint64_t n_points = 0;
-    for (size_t i = 0; i < range.n; i++) {
-        ret->items[i].labels = range.items[i].labels;
-        if (slide_series(e, &s, &range.items[i], &ret->items[i], &n_points) != 0)
-            return -1;
-    }
-    vector_squeeze(ret, e->steps.n);
+    *ret = s.results.kept;
     return 0;
 }
 

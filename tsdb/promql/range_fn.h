@@ -11,9 +11,13 @@ struct range_window {
     const int64_t *t_ms; /* start_ms < t <= end_ms, ascending */
     const double *v;
     size_t n;        /* >= 1 */
-    double *scratch; /* room for n values */
+    double *scratch; /* room for n + 2 values */
+    int64_t *scratch_ms;
     int64_t start_ms, end_ms;
     int64_t step_ms; /* the time of the step, which @ and offset have no influence on */
+    double range_s;
+    enum edges edges; /* not plain: samples reach beyond the range, see extended_range.h */
+    struct eval *e;   /* for errors: a function that fails returns false */
 };
 
 /* False: no point at this step. params: the call's scalar arguments at this step, in order. */

@@ -1,5 +1,10 @@
 #include "tsdb/promql/selector.h"
 
+#include "tsdb/promql/columns.h"
+#include "tsdb/promql/extended_range.h"
+#include "tsdb/promql/literal.h"
+#include "tsdb/read.h"
+
 #include <string.h>
 
 /* --- reading -----------------------------------------------------------------------------------
@@ -21,74 +26,32 @@ static int fail_read(struct eval *e, int err)
     }
 }
 
-/* span_ms: of the lookback or the range, which are open on the left. */
-static int read_one(struct eval *e, struct tsdb *db, const struct selector *s, int64_t span_ms,
-                    uint64_t *n_samples)
+/* The result of a reading whose visits report their own errors. */
+static int end_read(struct eval *e, int err)
+{
+    if (err != 0 && e->err->kind == PROMQL_ERR_NONE)
+        return fail_read(e, err);
+    return err != 0 ? -1 : 0;
+}
+
+/* The times that a selector's steps can see. span_ms: of the lookback or the range, which are open
+ * on the left. */
+static struct read_options options_of(const struct eval *e, const struct selector *s,
+                                      int64_t span_ms)
 {
     struct reference ref = eval_reference(e, &s->shift);
-    int64_t first = reference_time(&ref, &e->steps, 0);
-    struct read_options options = {
-        .min_ms = time_add(time_sub(first, span_ms), 1),
-        .max_ms = reference_time(&ref, &e->steps, e->steps.n - 1),
+    int64_t right_ms = eval_reach_right(e, s->edges);
+    return (struct read_options){
+        .min_ms = time_add(time_sub(reference_time(&ref, &e->steps, 0), span_ms), 1),
+        .max_ms = time_add(reference_time(&ref, &e->steps, e->steps.n - 1), right_ms),
         .cancel = e->options->cancel,
     };
-    struct read_set *set = &e->selections[s->index].set;
-    int err = read_select(db, &s->matchers, &options, e->region, set);
-    if (err != 0)
-        return fail_read(e, err);
-    for (size_t i = 0; i < set->n; i++)
-        *n_samples += set->series[i].n;
-    return eval_poll(e, set->n);
 }
 
-static int read_below(struct eval *e, struct tsdb *db, const struct node *n, uint64_t *n_samples);
-
-static int read_subquery(struct eval *e, struct tsdb *db, const struct subquery *s,
-                         uint64_t *n_samples)
+static int64_t range_span(const struct eval *e, const struct node *n)
 {
-    struct eval inner = *e;
-    if (!eval_subquery_steps(e, s, &inner.steps))
-        return 0;
-    return read_below(&inner, db, s->inner, n_samples);
-}
-
-static int read_below(struct eval *e, struct tsdb *db, const struct node *n, uint64_t *n_samples)
-{
-    switch (n->kind) {
-    case NODE_NUMBER:
-    case NODE_STRING:
-        return 0;
-    case NODE_PAREN:
-        return read_below(e, db, n->paren, n_samples);
-    case NODE_UNARY:
-        return read_below(e, db, n->unary.operand, n_samples);
-    case NODE_BINARY:
-        if (read_below(e, db, n->binary.lhs, n_samples) != 0)
-            return -1;
-        return read_below(e, db, n->binary.rhs, n_samples);
-    case NODE_CALL:
-        for (uint32_t i = 0; i < n->call.n_args; i++)
-            if (read_below(e, db, n->call.args[i], n_samples) != 0)
-                return -1;
-        return 0;
-    case NODE_AGGREGATE:
-        if (n->aggregate.param && read_below(e, db, n->aggregate.param, n_samples) != 0)
-            return -1;
-        return read_below(e, db, n->aggregate.inner, n_samples);
-    case NODE_SELECTOR:
-        return read_one(e, db, &n->selector, e->options->lookback_ms, n_samples);
-    case NODE_RANGE:
-        return read_one(e, db, &n->range.selector->selector, n->range.range_ms, n_samples);
-    case NODE_SUBQUERY:
-        return read_subquery(e, db, &n->subquery, n_samples);
-    }
-    return 0;
-}
-
-int selection_read(struct eval *e, struct tsdb *db, const struct node *root, uint64_t *ret_samples)
-{
-    *ret_samples = 0;
-    return read_below(e, db, root, ret_samples);
+    const struct selector *s = &n->range.selector->selector;
+    return time_add(duration_ms(&n->range.range), eval_reach_left(e, s->edges));
 }
 
 /* --- instant selectors ---------------------------------------------------------------------------
@@ -96,41 +59,95 @@ int selection_read(struct eval *e, struct tsdb *db, const struct node *root, uin
 
 enum sample_part { PART_VALUE, PART_TIME };
 
-/* Fills one column, walking the samples once. */
-static void look_back(const struct eval *e, const struct read_series *s, struct reference ref,
-                      enum sample_part part, struct column *ret)
+struct instant {
+    struct eval *e;
+    struct reference reference;
+    enum edges edges;
+    enum sample_part part;
+    struct columns columns;
+};
+
+/* Fills one column, walking the samples once. True when it has a point. */
+static bool look_back(const struct instant *in, const struct read_series *s, struct column *ret)
 {
+    const struct eval *e = in->e;
     size_t n_seen = 0; /* samples at or before ref */
+    bool has_any = false;
     for (size_t i = 0; i < e->steps.n; i++) {
-        int64_t ref_ms = reference_time(&ref, &e->steps, i);
+        int64_t ref_ms = reference_time(&in->reference, &e->steps, i);
         while (n_seen < s->n && s->t_ms[n_seen] <= ref_ms)
             n_seen++;
         if (n_seen == 0 || s->t_ms[n_seen - 1] <= time_sub(ref_ms, e->options->lookback_ms) ||
             s->values[n_seen - 1] == STALE_BITS)
             continue;
         double v = (double)s->t_ms[n_seen - 1] / 1000;
-        if (part == PART_VALUE)
+        if (in->part == PART_VALUE)
             memcpy(&v, &s->values[n_seen - 1], sizeof(v));
         column_put(ret, i, v);
+        has_any = true;
     }
+    return has_any;
+}
+
+/* The same of a smoothed selector: between samples their line, behind the last one its value. */
+static bool smooth(const struct instant *in, const struct samples *s, struct column *ret)
+{
+    const struct eval *e = in->e;
+    const int64_t reach_ms = e->options->lookback_ms;
+    size_t next = 0; /* the first sample at or behind the step */
+    bool has_any = false;
+    for (size_t i = 0; i < e->steps.n; i++) {
+        int64_t t_ms = reference_time(&in->reference, &e->steps, i);
+        while (next < s->n && s->t_ms[next] < t_ms)
+            next++;
+        bool is_exact = next < s->n && s->t_ms[next] == t_ms;
+        bool has_before = next > 0 && s->t_ms[next - 1] > time_sub(t_ms, reach_ms);
+        if (is_exact)
+            column_put(ret, i, s->v[next]);
+        else if (has_before && next < s->n && s->t_ms[next] <= time_add(t_ms, reach_ms))
+            column_put(ret, i, extended_range_between(s->t_ms, s->v, next - 1, t_ms, false));
+        else if (has_before)
+            column_put(ret, i, s->v[next - 1]);
+        has_any = has_any || is_exact || has_before;
+    }
+    return has_any;
+}
+
+static struct samples without_stale(struct read_series *s);
+
+static int visit_instant(void *ctx, struct read_series *s)
+{
+    struct instant *in = ctx;
+    struct column *c = columns_next(in->e, &in->columns);
+    bool has_points;
+    if (!c)
+        return -1;
+    *in->e->samples_read += s->n;
+    if (in->edges == EDGES_SMOOTHED) {
+        struct samples samples = without_stale(s);
+        has_points = smooth(in, &samples, c);
+    } else {
+        has_points = look_back(in, s, c);
+    }
+    if (has_points) {
+        c->labels = s->labels;
+        columns_keep(&in->columns);
+    }
+    return eval_poll(in->e, s->n + in->e->steps.n);
 }
 
 static int eval_part(struct eval *e, const struct node *n, enum sample_part part,
                      struct vector *ret)
 {
     const struct selector *s = &n->selector;
-    const struct read_set *set = &e->selections[s->index].set;
-    struct reference ref = eval_reference(e, &s->shift);
-    if (eval_new_vector(e, set->n, ret) != 0)
-        return -1;
-    for (size_t i = 0; i < set->n; i++) {
-        ret->items[i].labels = set->series[i].labels;
-        look_back(e, &set->series[i], ref, part, &ret->items[i]);
-        if (eval_poll(e, set->series[i].n + e->steps.n) != 0)
-            return -1;
-    }
-    vector_squeeze(ret, e->steps.n);
-    return 0;
+    struct read_options options = options_of(e, s, e->options->lookback_ms);
+    struct instant in = {
+        .e = e, .reference = eval_reference(e, &s->shift), .edges = s->edges, .part = part};
+    if (part == PART_TIME)
+        in.edges = EDGES_PLAIN;
+    int err = read_each(e->db, &s->matchers, &options, e->region, visit_instant, &in);
+    *ret = in.columns.kept;
+    return end_read(e, err);
 }
 
 int selector_eval(struct eval *e, const struct node *n, struct vector *ret)
@@ -143,37 +160,89 @@ int selector_eval_times(struct eval *e, const struct node *n, struct vector *ret
     return eval_part(e, n, PART_TIME, ret);
 }
 
-/* --- ranges
- * ---------------------------------------------------------------------------------------- */
+/* --- ranges --------------------------------------------------------------------------------------
+ */
 
-/* Moves the samples together over the stale markers, turning bits into doubles where they are. */
+/* Where the first stale marker is, or n. Four at a time: there are hardly ever any. */
+static size_t find_stale(const uint64_t *values, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        if ((values[i] == STALE_BITS) | (values[i + 1] == STALE_BITS) |
+            (values[i + 2] == STALE_BITS) | (values[i + 3] == STALE_BITS))
+            break;
+    while (i < n && values[i] != STALE_BITS)
+        i++;
+    return i;
+}
+
+/* Moves the samples together over the stale markers. The bits are read as doubles where they are.
+ */
 static struct samples without_stale(struct read_series *s)
 {
-    double *v = (double *)(void *)s->values;
-    size_t n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        uint64_t bits = s->values[i];
-        if (bits == STALE_BITS)
+    size_t n = find_stale(s->values, s->n);
+    for (size_t i = n; i < s->n; i++) {
+        if (s->values[i] == STALE_BITS)
             continue;
-        memcpy(&v[n], &bits, sizeof(bits));
+        s->values[n] = s->values[i];
         s->t_ms[n++] = s->t_ms[i];
     }
-    s->n = n; /* so that doing it again changes nothing */
-    return (struct samples){.labels = s->labels, .n = n, .t_ms = s->t_ms, .v = v};
+    return (struct samples){
+        .labels = s->labels, .n = n, .t_ms = s->t_ms, .v = (const double *)(void *)s->values};
+}
+
+static struct range range_of(const struct eval *e, const struct node *n)
+{
+    const struct selector *s = &n->range.selector->selector;
+    return (struct range){.range_ms = duration_ms(&n->range.range),
+                          .range_s = literal_seconds(n->range.range.ns),
+                          .edges = s->edges,
+                          .reference = eval_reference(e, &s->shift)};
+}
+
+struct visiting {
+    struct eval *e;
+    selector_visit visit;
+    void *ctx;
+};
+
+static int visit_range(void *ctx, struct read_series *s)
+{
+    const struct visiting *v = ctx;
+    *v->e->samples_read += s->n;
+    struct samples samples = without_stale(s);
+    if (eval_poll(v->e, s->n) != 0)
+        return -1;
+    return samples.n > 0 ? v->visit(v->ctx, &samples) : 0;
+}
+
+int selector_each_range(struct eval *e, const struct node *n, struct range *ret,
+                        selector_visit visit, void *ctx)
+{
+    const struct selector *s = &n->range.selector->selector;
+    struct read_options options = options_of(e, s, range_span(e, n));
+    struct visiting v = {e, visit, ctx};
+    *ret = range_of(e, n);
+    return end_read(e, read_each(e->db, &s->matchers, &options, e->region, visit_range, &v));
 }
 
 int selector_eval_range(struct eval *e, const struct node *n, struct range *ret)
 {
     const struct selector *s = &n->range.selector->selector;
-    struct read_set *set = &e->selections[s->index].set;
-    *ret = (struct range){
-        .n = set->n, .range_ms = n->range.range_ms, .reference = eval_reference(e, &s->shift)};
-    ret->items = eval_alloc(e, set->n, sizeof(*ret->items));
+    struct read_options options = options_of(e, s, range_span(e, n));
+    struct read_set set;
+    int err = read_select(e->db, &s->matchers, &options, e->region, &set);
+    if (err != 0)
+        return fail_read(e, err);
+    *ret = range_of(e, n);
+    ret->n = set.n;
+    ret->items = eval_alloc(e, set.n, sizeof(*ret->items));
     if (!ret->items)
         return -1;
-    for (size_t i = 0; i < set->n; i++) {
-        ret->items[i] = without_stale(&set->series[i]);
-        if (eval_poll(e, set->series[i].n) != 0)
+    for (size_t i = 0; i < set.n; i++) {
+        *e->samples_read += set.series[i].n;
+        ret->items[i] = without_stale(&set.series[i]);
+        if (eval_poll(e, set.series[i].n) != 0)
             return -1;
     }
     return 0;
@@ -188,7 +257,7 @@ static int column_samples(struct eval *e, const struct steps *steps, const struc
     double *v = eval_alloc(e, n, sizeof(*v));
     if (!t_ms || !v)
         return -1;
-    *ret = (struct samples){.labels = c->labels, .t_ms = t_ms, .v = v};
+    *ret = (struct samples){.labels = c->labels, .t_ms = t_ms, .v = v, .drops_name = c->drops_name};
     for (size_t i = 0; i < steps->n; i++) {
         if (!column_has(c, i))
             continue;
@@ -201,7 +270,9 @@ static int column_samples(struct eval *e, const struct steps *steps, const struc
 int selector_eval_subquery(struct eval *e, const struct node *n, struct range *ret)
 {
     const struct subquery *s = &n->subquery;
-    *ret = (struct range){.range_ms = s->range_ms, .reference = eval_reference(e, &s->shift)};
+    *ret = (struct range){.range_ms = duration_ms(&s->range),
+                          .range_s = literal_seconds(s->range.ns),
+                          .reference = eval_reference(e, &s->shift)};
     struct eval inner = *e;
     if (!eval_subquery_steps(e, s, &inner.steps))
         return 0;

@@ -1,31 +1,31 @@
-/* Selectors: what is read from the store, once for each before anything is computed, and what an
- * expression sees of it at each step.
+/* Selectors: what an expression sees of the store at each step.
  *
  * An instant selector sees the newest sample with ref - lookback < t <= ref, unless that is a stale
  * marker. A range selector sees all with ref - range < t <= ref but the stale markers. ref is the
  * step's time moved by offset, or the time of @.
  *
- * Threads: belongs to the query's thread; the store is read by selection_read alone. */
+ * The store is read when a selector is evaluated, a series at a time, into memory that the next
+ * series uses again: a query needs room for its results, not for its samples.
+ *
+ * Threads: belongs to the query's thread. */
 #ifndef HG_TSDB_PROMQL_SELECTOR_H
 #define HG_TSDB_PROMQL_SELECTOR_H
 
 #include "tsdb/promql/eval.h"
-#include "tsdb/read.h"
-
-struct selection {
-    struct read_set set;
-};
-
-/* Reads for every selector of the tree what the steps of e can see, into e->selections (one for
- * each selector of the query). *ret_samples: how many were read. */
-int selection_read(struct eval *e, struct tsdb *db, const struct node *root,
-                   uint64_t *ret_samples) WARN_UNUSED;
 
 int selector_eval(struct eval *e, const struct node *n, struct vector *ret) WARN_UNUSED;
 
 /* The same with the samples' own times, in seconds, in place of their values. */
 int selector_eval_times(struct eval *e, const struct node *n, struct vector *ret) WARN_UNUSED;
 
+/* The range of a selector, a series at a time: visit gets the samples of each, without stale
+ * markers, and they are gone when it returns. Its result is 0, or -1 with the error in e. *ret is
+ * filled before, but for the items. */
+typedef int (*selector_visit)(void *ctx, const struct samples *s);
+int selector_each_range(struct eval *e, const struct node *n, struct range *ret,
+                        selector_visit visit, void *ctx) WARN_UNUSED;
+
+/* All of it at once. */
 int selector_eval_range(struct eval *e, const struct node *n, struct range *ret) WARN_UNUSED;
 int selector_eval_subquery(struct eval *e, const struct node *n, struct range *ret) WARN_UNUSED;
 

@@ -76,19 +76,28 @@ static void sort_best_first(struct ranking *r)
             swap(&r->entries[j], &r->entries[j - 1]);
 }
 
-/* The largest k of all steps; NaN only if there is nothing else. */
-static int check_k(struct eval *e, const double *k, double *ret_max)
+int topk_check_k(struct eval *e, const double *k, bool allows_nan, double *ret_max)
 {
-    *ret_max = NAN;
-    for (size_t i = 0; i < e->steps.n; i++)
-        if (isnan(*ret_max) || k[i] > *ret_max)
-            *ret_max = k[i];
-    if (*ret_max < 0x1p63)
-        return 0;
+    double max = NAN, min = NAN;
+    bool has_nan = false;
     char number[FLOAT_TEXT_MAX];
-    float_text_general(*ret_max, number);
+    for (size_t i = 0; i < e->steps.n; i++) {
+        has_nan = has_nan || isnan(k[i]);
+        max = isnan(max) || k[i] > max ? k[i] : max;
+        min = isnan(min) || k[i] < min ? k[i] : min;
+    }
+    *ret_max = max;
+    if (isnan(max) || (has_nan && !allows_nan))
+        return eval_fail(e, PROMQL_ERR_EXECUTION, "Parameter value is NaN");
+    if (max < 1)
+        return 0;
+    bool is_under = min <= -0x1p63;
+    if (!is_under && max < 0x1p63)
+        return 0;
+    float_text_general(is_under ? min : max, number);
     return eval_fail(e, PROMQL_ERR_EXECUTION,
-                     region_printf(e->region, "Scalar value %s overflows int64", number));
+                     region_printf(e->region, "Scalar value %s %s int64", number,
+                                   is_under ? "underflows" : "overflows"));
 }
 
 /* Ranks one group at one step; entries are left in heap order. */
@@ -103,7 +112,7 @@ static void rank(struct ranking *r, const struct group *g, const struct vector *
     }
 }
 
-static size_t limit_k(double k, size_t n)
+size_t topk_limit(double k, size_t n)
 {
     return !(k >= 1) ? 0 : k >= (double)n ? n : (size_t)k;
 }
@@ -116,7 +125,7 @@ static int eval_ordered(struct eval *e, const struct grouping *g, struct vector 
     if (!ret->items)
         return -1;
     for (uint32_t i = 0; i < g->n; i++) {
-        rank(r, &g->groups[i], v, 0, limit_k(k, v->n));
+        rank(r, &g->groups[i], v, 0, topk_limit(k, v->n));
         sort_best_first(r);
         for (size_t j = 0; j < r->n; j++)
             ret->items[ret->n++] = v->items[r->entries[j].column];
@@ -132,10 +141,10 @@ int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const 
     struct ranking r = {.is_bottom = is_bottom};
     double max;
     *ret = (struct vector){0};
-    if (v->n == 0)
+    if (v->n == 0) /* then k may be anything */
         return 0;
     r.entries = eval_alloc(e, v->n, sizeof(*r.entries));
-    if (!r.entries || check_k(e, k, &max) != 0)
+    if (!r.entries || topk_check_k(e, k, true, &max) != 0)
         return -1;
     if (max < 1)
         return 0;
@@ -144,11 +153,13 @@ int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const 
     struct vector kept;
     if (eval_new_vector(e, v->n, &kept) != 0)
         return -1;
-    for (size_t i = 0; i < v->n; i++)
+    for (size_t i = 0; i < v->n; i++) {
         kept.items[i].labels = v->items[i].labels;
+        kept.items[i].drops_name = v->items[i].drops_name;
+    }
     for (size_t step = 0; step < e->steps.n; step++) {
-        for (uint32_t i = 0; i < g->n && limit_k(k[step], v->n) > 0; i++) {
-            rank(&r, &g->groups[i], v, step, limit_k(k[step], v->n));
+        for (uint32_t i = 0; i < g->n && topk_limit(k[step], v->n) > 0; i++) {
+            rank(&r, &g->groups[i], v, step, topk_limit(k[step], v->n));
             for (size_t j = 0; j < r.n; j++)
                 column_put(&kept.items[r.entries[j].column], step, r.entries[j].v);
         }

@@ -13,4 +13,11 @@
 int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
               bool is_bottom, struct vector *ret) WARN_UNUSED;
 
+/* The largest k of all steps; when it is 1 or more, all must fit an int64. NaN
+ * at all steps is an error; at some it is one as well, or takes nothing there, as in 3.5. */
+int topk_check_k(struct eval *e, const double *k, bool allows_nan, double *ret_max) WARN_UNUSED;
+
+/* How many of n a k takes. */
+size_t topk_limit(double k, size_t n);
+
 #endif

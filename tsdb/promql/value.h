@@ -33,6 +33,7 @@ struct column {
     struct labels labels;
     double *v;         /* one a step; unspecified where nothing is present */
     uint64_t *present; /* one bit a step */
+    bool drops_name;   /* delayed name removal: the labels lose the name when the query is done */
 };
 
 struct vector {
@@ -45,12 +46,15 @@ struct samples {
     size_t n;
     const int64_t *t_ms; /* ascending */
     const double *v;     /* no stale markers among them */
+    bool drops_name;     /* as of a column */
 };
 
 struct range {
     struct samples *items;
     size_t n;
     int64_t range_ms;
+    double range_s; /* the same, to the nanosecond */
+    enum edges edges;
     struct reference reference;
 };
 

@@ -33,6 +33,7 @@ struct test_query {
     struct region region; /* of the last query */
     unsigned owner;
     struct promql_options options;
+    unsigned features; /* enum promql_feature; none at first */
     struct promql_result result;
     struct promql_error error;
 };
@@ -153,7 +154,7 @@ static inline const char *test_result_text(struct test_query *t, int err)
 static inline struct promql_query *test_parse(struct test_query *t, const char *text)
 {
     region_release(&t->region);
-    return promql_parse(text, strlen(text), &t->region, &t->error);
+    return promql_parse(text, strlen(text), t->features, &t->region, &t->error);
 }
 
 /* The answer is valid until the next question. */
@@ -196,11 +197,12 @@ struct test_case {
     const char *answer;
 };
 
-static inline void test_answers(const struct test_series *loads, size_t n_loads,
-                                const struct test_case *cases, size_t n_cases)
+static inline void test_answers_with(unsigned features, const struct test_series *loads,
+                                     size_t n_loads, const struct test_case *cases, size_t n_cases)
 {
     struct test_query t;
     test_query_init(&t);
+    t.features = features;
     for (size_t i = 0; i < n_loads; i++)
         test_load(&t, loads[i].series, loads[i].interval_ms, loads[i].values);
     for (size_t i = 0; i < n_cases; i++) {
@@ -210,6 +212,40 @@ static inline void test_answers(const struct test_series *loads, size_t n_loads,
                                  : test_instant(&t, c->query, c->start_s);
         cr_assert_str_eq(answer, c->answer, "%s: %s", c->query, answer);
     }
+    test_query_release(&t);
+}
+
+static inline void test_answers(const struct test_series *loads, size_t n_loads,
+                                const struct test_case *cases, size_t n_cases)
+{
+    test_answers_with(0, loads, n_loads, cases, n_cases);
+}
+
+/* What is parsed with all features on and printed is the text, and so again. */
+static inline void test_prints(const char *text, const char *printed)
+{
+    struct test_query t;
+    test_query_init(&t);
+    for (int i = 0; i < 2; i++) {
+        const char *from = i == 0 ? text : printed;
+        struct promql_query *q =
+            promql_parse(from, strlen(from), PROMQL_FEATURES_ALL, &t.region, &t.error);
+        cr_assert_not_null(q, "%s: %s", from, t.error.text);
+        cr_assert_str_eq(promql_text(q, &t.region), printed);
+        promql_release(q);
+    }
+    test_query_release(&t);
+}
+
+/* The error of a text that does not parse with all features on. */
+static inline void test_refuses(const char *text, const char *error)
+{
+    struct test_query t;
+    test_query_init(&t);
+    struct promql_query *q =
+        promql_parse(text, strlen(text), PROMQL_FEATURES_ALL, &t.region, &t.error);
+    cr_assert_null(q, "%s", text);
+    cr_assert_str_eq(t.error.text, error);
     test_query_release(&t);
 }
 

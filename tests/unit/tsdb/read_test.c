@@ -326,6 +326,95 @@ Test(read, ends_when_it_is_canceled)
     cr_assert_eq(read_select(s.db, &all, &o, &s.region, &set), 0);
 }
 
+/* ---- a series at a time ---- */
+
+struct visitor {
+    const struct read_set *expected;
+    size_t n;         /* series so far */
+    size_t n_allowed; /* the visit after these ends the reading */
+};
+
+/* The next of the expected series, which is changed so that the one after it shows whether that
+ * matters. */
+static int visit(void *ctx, struct read_series *got)
+{
+    struct visitor *v = ctx;
+    if (v->n == v->n_allowed)
+        return 7;
+    cr_assert_lt(v->n, v->expected->n);
+    const struct read_series *want = &v->expected->series[v->n++];
+    cr_assert_eq(labels_compare(&got->labels, &want->labels), 0);
+    cr_assert_eq(got->n, want->n);
+    cr_assert_arr_eq(got->t_ms, want->t_ms, want->n * sizeof(*want->t_ms));
+    cr_assert_arr_eq(got->values, want->values, want->n * sizeof(*want->values));
+    memset(got->t_ms, 0xff, got->n * sizeof(*got->t_ms));
+    memset(got->values, 0xff, got->n * sizeof(*got->values));
+    return 0;
+}
+
+/* Series of very different lengths, more than a slice of them, and some with nothing in the range.
+ */
+Test(read, a_series_at_a_time_is_the_same)
+{
+    const struct matcher_set all = {NULL, 0};
+    struct read_set set;
+    struct read_options o = everything;
+    char series[40];
+    for (int i = 0; i < 200; i++) {
+        snprintf(series, sizeof(series), "some{a=v%05d}", i);
+        for (int k = 0; k < (i % 50 == 7 ? 2000 : i % 5); k++)
+            cr_assert_eq(test_append(&s, series, T0 + k * 1000, i * k), 0);
+    }
+    for (int from = 0; from <= 2; from++) {
+        o.min_ms = from == 0 ? INT64_MIN : T0 + from * 1000;
+        cr_assert_eq(read_select(s.db, &all, &o, &s.region, &set), 0);
+        struct visitor v = {.expected = &set, .n_allowed = SIZE_MAX};
+        cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 0);
+        cr_assert_eq(v.n, set.n);
+        v = (struct visitor){.expected = &set, .n_allowed = 3};
+        cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 7);
+        cr_assert_eq(v.n, 3);
+    }
+    o.min_ms = INT64_MAX;
+    struct visitor v = {.expected = &set};
+    cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 0);
+}
+
+static int visit_nothing(void *ctx, struct read_series *got)
+{
+    (void)got;
+    ++*(size_t *)ctx;
+    return 0;
+}
+
+Test(read, a_series_at_a_time_ends_early)
+{
+    const struct matcher_set all = {NULL, 0};
+    atomic_bool cancel = true;
+    struct read_options o = everything;
+    size_t n = 0;
+    o.max_samples = 5 * ARRAY_LEN(fixture);
+    cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit_nothing, &n), 0);
+    o.max_samples--;
+    cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit_nothing, &n), ERR_TOO_MANY_SAMPLES);
+    o = everything;
+    o.cancel = &cancel;
+    n = 0;
+    cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit_nothing, &n), ERR_CANCELED);
+    cr_assert_eq(n, 0);
+    for (long nth = 1; nth < 10; nth++) {
+        struct region r;
+        region_init(&r, &s.arena, budget_owner(&s.budget, "queries"), 0);
+        s.arena.retain_span_bytes = 0;
+        arena_trim(&s.arena);
+        budget_fail_nth(&s.budget, nth);
+        int err = read_each(s.db, &all, &everything, &r, visit_nothing, &n);
+        cr_assert(err == ERR_NO_MEMORY || (err == 0 && nth > 1), "%ld: %d", nth, err);
+        budget_fail_nth(&s.budget, 0);
+        region_release(&r);
+    }
+}
+
 /* Every read under every limit of its region: an error or the whole answer, never a part. */
 Test(read, ends_when_its_region_is_full)
 {

@@ -1,0 +1,18 @@
+/* What durations that are expressions come to, once the query's times are known.
+ *
+ * Threads: changes the tree, so belongs to the query's thread. */
+#ifndef HG_TSDB_PROMQL_DURATION_H
+#define HG_TSDB_PROMQL_DURATION_H
+
+#include "tsdb/promql/ast.h"
+
+/* What step() and range() mean: 0 in an instant query. */
+struct duration_times {
+    int64_t step_ms, range_ms;
+};
+
+/* Sets the values of all durations below. False with *ret_error, one of Prometheus' texts. */
+bool duration_resolve(struct node *root, const struct duration_times *t,
+                      const char **ret_error) WARN_UNUSED;
+
+#endif
