@@ -2,12 +2,15 @@
 
 #include <string.h>
 
-enum { FIRST_COLUMNS = 16, COLUMNS_MAX = 256 }; /* taken at once */
+/* Taken at once: few columns of many steps, so that a query near its limit does not fail for what
+ * it would not use. */
+enum { FIRST_COLUMNS = 16, COLUMNS_MAX = 256, POINTS_MAX = 1 << 16 };
 
 struct column *columns_next(struct eval *e, struct columns *c)
 {
     if (c->n_used == c->spare.n) {
         size_t n = size_min(size_max(c->spare.n * 2, FIRST_COLUMNS), COLUMNS_MAX);
+        n = size_max(size_min(n, POINTS_MAX / e->steps.n), 1);
         if (eval_new_vector(e, n, &c->spare) != 0)
             return NULL;
         c->n_used = 0;
