@@ -75,8 +75,11 @@ void lines_release(struct arena *a, struct lines *l);
 uint32_t lines_find(const struct arena *a, const struct lines *l, struct lines_key key,
                     lines_verify verify, const void *ctx);
 
-/* For finding many at once: asks the processor for what lines_find will look at first. */
-void lines_fetch(const struct arena *a, const struct lines *l, struct lines_key key);
+/* lines_find without verify for n keys, at most LINES_MANY_MAX, whose waits for memory overlap.
+ * LINES_TRUSTED only. */
+enum { LINES_MANY_MAX = 64 };
+void lines_find_many(const struct arena *a, const struct lines *l, const struct lines_key *keys,
+                     uint32_t n, uint32_t *ret_ids);
 
 /* Enters an id, not 0; an entry with that key and id must not be there. False (nothing changed)
  * when memory is exhausted, or when more entries than a segment holds agree in as many bits as

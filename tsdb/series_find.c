@@ -22,8 +22,8 @@
 #include "tsdb/series.h"
 
 enum {
-    GROUP = 64,      /* lookups under way at once */
-    STALE_SHARE = 8, /* of the entries at most, before they are swept */
+    GROUP = LINES_MANY_MAX, /* lookups under way at once */
+    STALE_SHARE = 8,        /* of the entries at most, before they are swept */
 };
 
 /* The bits of a key that are kept: 96 of them. */
@@ -42,11 +42,13 @@ static void find_group(const struct arena *a, const struct series_index *x, stru
                        uint32_t n)
 {
     const slot *entries[GROUP];
+    struct lines_key keys[GROUP];
+    uint32_t ids[GROUP];
     for (uint32_t i = 0; i < n; i++)
-        lines_fetch(a, &x->by_key, kept_of(w[i].key));
+        keys[i] = kept_of(w[i].key);
+    lines_find_many(a, &x->by_key, keys, n, ids);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t id = lines_find(a, &x->by_key, kept_of(w[i].key), NULL, NULL);
-        entries[i] = id != 0 ? table_at(a, &x->by_id, id) : NULL;
+        entries[i] = ids[i] != 0 ? table_at(a, &x->by_id, ids[i]) : NULL;
         __builtin_prefetch(entries[i]);
     }
     for (uint32_t i = 0; i < n; i++) {

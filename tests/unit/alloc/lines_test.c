@@ -49,9 +49,18 @@ static bool is_same(const void *ctx, uint32_t id)
     return *(const uint32_t *)ctx == id;
 }
 
+/* By itself and among others. */
 static uint32_t find(uint32_t id)
 {
-    lines_fetch(&t.arena, &l, key_of(id));
+    if (l.kind == LINES_TRUSTED) {
+        struct lines_key keys[LINES_MANY_MAX];
+        uint32_t found[LINES_MANY_MAX];
+        for (uint32_t i = 0; i < LINES_MANY_MAX; i++)
+            keys[i] = key_of(id + i);
+        lines_find_many(&t.arena, &l, keys, LINES_MANY_MAX, found);
+        for (uint32_t i = 0; i < LINES_MANY_MAX; i++)
+            cr_assert_eq(found[i], lines_find(&t.arena, &l, keys[i], NULL, NULL));
+    }
     return lines_find(&t.arena, &l, key_of(id), l.kind == LINES_TAGGED ? is_same : NULL, &id);
 }
 
