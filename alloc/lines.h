@@ -1,15 +1,15 @@
 /* A table from the hash of a thing to its id, 7 or 16 bytes an entry and nothing in the thing.
  *
- * Entries lie in lines of 64 bytes, the unit in which memory comes to the processor, so a lookup
- * waits for one line, sometimes for the next. An entry is a part of the hash, the stored key, and
- * the id. Two kinds:
+ * Entries lie in lines of 128 bytes, two of those in which memory comes to the processor and
+ * which it fetches together, so a lookup mostly waits once. An entry is a part of the hash, the
+ * stored key, and the id. Two kinds:
  *
- *     LINES_TRUSTED   12 bytes of key, 4 entries a line   equal keys mean equal things
- *     LINES_TAGGED     3 bytes of key, 9 entries a line   many things share a key: the caller's
+ *     LINES_TRUSTED   12 bytes of key, 8 entries a line   equal keys mean equal things
+ *     LINES_TAGGED     3 bytes of key, 18 entries a line  many things share a key: the caller's
  *                                                         callback says which one is meant
  *
  *                  top `depth` bits of the key
- *     directory -------------------------------> segment: 1 to 32 pages of 256 lines
+ *     directory -------------------------------> segment: 1 to 32 pages of 128 lines
  *                                                   next bits of the key -> line
  *
  * A segment grows and shrinks by being made anew in another number of pages, splits in two when it
@@ -26,11 +26,13 @@
 #include "alloc/table.h"
 
 enum {
-    LINES_BYTES = 64,
+    LINES_BYTES = 128,
     LINES_PER_PAGE = ARENA_PAGE_BYTES / LINES_BYTES,
     LINES_SEGMENT_PAGES = 32,
-    LINES_DEPTH_MAX = 12,    /* 4,096 segments: 120 million entries of 16 bytes */
-    LINES_FILL_PERCENT = 90, /* of a segment's entries at most; more take longer to find */
+    LINES_DEPTH_MAX = 12, /* 4,096 segments: 120 million entries of 16 bytes */
+    /* Of a segment's entries at most: more take longer to find. */
+    LINES_TRUSTED_FILL_PERCENT = 90,
+    LINES_TAGGED_FILL_PERCENT = 90,
 };
 
 enum lines_kind { LINES_TRUSTED, LINES_TAGGED };
@@ -75,11 +77,15 @@ void lines_release(struct arena *a, struct lines *l);
 uint32_t lines_find(const struct arena *a, const struct lines *l, struct lines_key key,
                     lines_verify verify, const void *ctx);
 
-/* lines_find without verify for n keys, at most LINES_MANY_MAX, whose waits for memory overlap.
- * LINES_TRUSTED only. */
-enum { LINES_MANY_MAX = 64 };
-void lines_find_many(const struct arena *a, const struct lines *l, const struct lines_key *keys,
-                     uint32_t n, uint32_t *ret_ids);
+/* lines_find without verify in two steps, for looking for many at once: lines_ask asks the
+ * processor for the lines that it will have to look at, lines_answer looks. In between the table
+ * must not change. LINES_TRUSTED only. */
+struct lines_asked {
+    const void *home; /* NULL in an empty table */
+};
+struct lines_asked lines_ask(const struct arena *a, const struct lines *l, struct lines_key key);
+uint32_t lines_answer(const struct arena *a, const struct lines *l, struct lines_key key,
+                      struct lines_asked asked);
 
 /* Enters an id, not 0; an entry with that key and id must not be there. False (nothing changed)
  * when memory is exhausted, or when more entries than a segment holds agree in as many bits as

@@ -68,9 +68,9 @@ void api_write(struct request *rq)
     struct app *app = rq->app;
     struct remote_write rw;
     char text[REMOTE_WRITE_TEXT_MAX];
-    int status = remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
-                                     (size_t)app->config.web_max_body_bytes,
-                                     tsdb_series_hash(app->db), &rq->region, &rw, text);
+    int status =
+        remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
+                            (size_t)app->config.web_max_body_bytes, &rq->region, &rw, text);
     if (status == 0) {
         remote_write_append(&rw, app->db);
         status = remote_write_verdict(&rw, text);

@@ -64,9 +64,8 @@ static int take_write(struct recorder *r, struct region *region, const struct jo
 {
     struct remote_write rw;
     char text[REMOTE_WRITE_TEXT_MAX];
-    int status =
-        remote_write_decode((const char *)at->body, at->body_bytes, REPLAY_MESSAGE_BYTES_MAX,
-                            tsdb_series_hash(r->db), region, &rw, text);
+    int status = remote_write_decode((const char *)at->body, at->body_bytes,
+                                     REPLAY_MESSAGE_BYTES_MAX, region, &rw, text);
     if (status == 503)
         return out_of_memory(at, error, n);
     if (status != 0 || !refusals_apply(at->meta, at->meta_bytes, &rw.body)) {

@@ -167,15 +167,14 @@ void remote_write_labels_text(const struct labels *ls, char *out, size_t size)
     memcpy(out + at, "...", 4);
 }
 
-int remote_write_decode_message(const char *message, size_t n, const struct series_hash *h,
-                                struct region *r, struct remote_write *ret,
-                                char text[REMOTE_WRITE_TEXT_MAX])
+int remote_write_decode_message(const char *message, size_t n, struct region *r,
+                                struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
 {
     size_t max_bytes = n * REMOTE_WRITE_AMPLIFICATION + REMOTE_WRITE_SLACK_BYTES;
     memset(ret, 0, sizeof(*ret));
     text[0] = '\0';
     ret->region = r;
-    enum write_body_outcome outcome = write_body_walk(message, n, max_bytes, h, r, &ret->body);
+    enum write_body_outcome outcome = write_body_walk(message, n, max_bytes, r, &ret->body);
     if (outcome != WRITE_BODY_TAKEN)
         memset(&ret->body, 0, sizeof(ret->body));
     switch (outcome) {
@@ -192,9 +191,8 @@ int remote_write_decode_message(const char *message, size_t n, const struct seri
     }
 }
 
-int remote_write_decode(const char *body, size_t n, size_t max_bytes, const struct series_hash *h,
-                        struct region *r, struct remote_write *ret,
-                        char text[REMOTE_WRITE_TEXT_MAX])
+int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
+                        struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
 {
     size_t declared;
     size_t magic_len = sizeof(framing_magic) - 1;
@@ -215,7 +213,7 @@ int remote_write_decode(const char *body, size_t n, size_t max_bytes, const stru
         return fail_memory(text);
     if (snappy_uncompress(body, n, message, &declared) != SNAPPY_OK)
         return fail(400, text, "the body is not snappy's block format, or it is damaged\n");
-    return remote_write_decode_message(message, declared, h, r, ret, text);
+    return remote_write_decode_message(message, declared, r, ret, text);
 }
 
 /* --- storing ---------------------------------------------------------------------------------- */

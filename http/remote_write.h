@@ -2,7 +2,7 @@
  *
  * In two steps, the first of which runs without the store's lock:
  *
- *     remote_write_decode(body, n, max_bytes, hash, &region, &rw, text)      snappy, the walk
+ *     remote_write_decode(body, n, max_bytes, &region, &rw, text)      snappy, the walk
  *     remote_write_append(&rw, db)                                           one batch; labels of
  * new series status = remote_write_verdict(&rw, text)                               204, 400 or 503
  *
@@ -44,18 +44,15 @@ struct remote_write {
 int remote_write_negotiate(const char *content_type, const char *content_encoding,
                            char text[REMOTE_WRITE_TEXT_MAX]);
 
-/* Decodes a compressed body. max_bytes: of the decompressed message. h: the store's
- * (tsdb_series_hash). Everything is made in the region, which is borrowed until the verdict.
- * Returns 0, or 400 (the body is wrong, or wants too much memory for its size) or 503 (no memory),
- * with a sentence in text. */
-int remote_write_decode(const char *body, size_t n, size_t max_bytes, const struct series_hash *h,
-                        struct region *r, struct remote_write *ret,
-                        char text[REMOTE_WRITE_TEXT_MAX]);
+/* Decodes a compressed body. max_bytes: of the decompressed message. Everything is made in the
+ * region, which is borrowed until the verdict. Returns 0, or 400 (the body is wrong, or wants too
+ * much memory for its size) or 503 (no memory), with a sentence in text. */
+int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
+                        struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX]);
 
 /* The same for a message that is not compressed; it must stay until the verdict. */
-int remote_write_decode_message(const char *message, size_t n, const struct series_hash *h,
-                                struct region *r, struct remote_write *ret,
-                                char text[REMOTE_WRITE_TEXT_MAX]);
+int remote_write_decode_message(const char *message, size_t n, struct region *r,
+                                struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX]);
 
 /* Stores what was decoded, as one batch. What is wrong with labels is found here. */
 void remote_write_append(struct remote_write *rw, struct tsdb *db);

@@ -34,7 +34,6 @@ static const struct wire_shape histogram_shape = {1, {{15, WIRE_VARINT}}};
 static const struct wire_shape metadata_shape = {1, {{2, WIRE_BYTES}}};
 
 struct walk {
-    const struct series_hash *hash;
     struct region *region;
     struct write_body *body;
     struct write_block *block; /* the last one, or NULL */
@@ -137,7 +136,6 @@ static bool add_entry(struct walk *w, struct series_part *s)
     if ((!w->block || w->block->n == WRITE_BLOCK_ENTRIES) && !more_entries(w))
         return false;
     w->block->entries[w->block->n++] = (struct append_entry){
-        .key = series_key_of_form(w->hash, s->form, s->n_form),
         .form = s->form,
         .n_form = (uint32_t)s->n_form,
         .n_samples = s->n_samples,
@@ -351,13 +349,11 @@ static bool walk_message(struct walk *w, struct wire *rest)
 }
 
 enum write_body_outcome write_body_walk(const void *message, size_t n, size_t max_bytes,
-                                        const struct series_hash *h, struct region *r,
-                                        struct write_body *ret)
+                                        struct region *r, struct write_body *ret)
 {
     const uint8_t *bytes = message;
     struct wire rest = {bytes, bytes + n};
     struct walk w = {
-        .hash = h,
         .region = r,
         .body = ret,
         .left_bytes = max_bytes,

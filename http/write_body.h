@@ -1,6 +1,6 @@
 /* A decompressed body of remote write 1.0, taken apart by one walk over its bytes.
  *
- *     outcome = write_body_walk(message, n, max_bytes, hash, &region, &body)
+ *     outcome = write_body_walk(message, n, max_bytes, &region, &body)
  *     for (struct write_block *b = body.first; b != NULL; b = b->next)
  *         append_entries(&batch, b->entries, b->n, parse, ctx, &counts);  // parse:
  * write_form_labels
@@ -50,12 +50,11 @@ enum write_body_outcome {
     WRITE_BODY_NO_MEMORY, /* the region is exhausted */
 };
 
-/* Takes n bytes apart, which must stay as long as the body is used. h is what forms are hashed
- * with. Everything is made in the region: 48 bytes an entry and 16 a sample, in blocks. Unless
- * WRITE_BODY_TAKEN is returned, ret holds nothing to be used. */
+/* Takes n bytes apart, which must stay as long as the body is used. Everything is made in the
+ * region: 64 bytes an entry and 16 a sample, in blocks. Unless WRITE_BODY_TAKEN is returned, ret
+ * holds nothing to be used. */
 enum write_body_outcome write_body_walk(const void *message, size_t n, size_t max_bytes,
-                                        const struct series_hash *h, struct region *r,
-                                        struct write_body *ret) WARN_UNUSED;
+                                        struct region *r, struct write_body *ret) WARN_UNUSED;
 
 /* The labels of an entry's form as the sender wrote them, neither sorted nor checked. Their text
  * stays in the form, their array is made in the region. Errors: ERR_NO_MEMORY. */

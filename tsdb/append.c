@@ -588,8 +588,10 @@ static void append_group(struct append *b, struct append_series *series, unsigne
     struct tsdb *db = b->db;
     struct series_wanted wanted[SEARCH_SERIES];
     for (unsigned i = 0; i < n; i++)
-        wanted[i].key = series_key_of_labels(&db->series.hash, &series[i].labels);
+        wanted[i] = (struct series_wanted){
+            .key = series_key_of_labels(&db->series.hash, &series[i].labels)};
     series_find_many(db->arena, &db->series, wanted, n);
+    series_fetch_many(db->arena, wanted, n);
     uint64_t hold = b->n_holds;
     for (unsigned i = 0; i < n; i++) {
         struct intake in = {.batch = b,
@@ -652,8 +654,11 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
     struct tsdb *db = b->db;
     struct series_wanted wanted[SEARCH_SERIES];
     for (unsigned i = 0; i < n; i++)
-        wanted[i].key = e[i].key;
+        wanted[i] = (struct series_wanted){.form = e[i].form, .n_form = e[i].n_form};
     series_find_many(db->arena, &db->series, wanted, n);
+    series_fetch_many(db->arena, wanted, n);
+    for (unsigned i = 0; i < n; i++)
+        e[i].key = wanted[i].key;
     uint64_t hold = b->n_holds;
     for (unsigned i = 0; i < n; i++) {
         struct intake in = {.batch = b,

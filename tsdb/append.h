@@ -98,10 +98,9 @@ struct append_series {
 void append_many(struct append *b, struct append_series *series, size_t n,
                  struct append_counts *counts);
 
-/* A series as it stands in a body: its form (series_key.h), hashed with the store's
- * tsdb_series_hash. */
+/* A series as it stands in a body: its form (series_key.h). */
 struct append_entry {
-    struct series_key key;
+    struct series_key key; /* out: of the form */
     const void *form;
     uint32_t n_form; /* bytes */
     uint32_t n_samples;

@@ -72,11 +72,16 @@ slot series_find(const struct arena *a, const struct series_index *x, struct ser
 
 /* The same for many, whose waits for memory overlap: fills in series (or 0). */
 struct series_wanted {
+    const void *form; /* NULL: the key is given; else n_form bytes, and it is filled in */
+    size_t n_form;
     struct series_key key;
     slot series;
 };
 void series_find_many(const struct arena *a, const struct series_index *x,
                       struct series_wanted *wanted, size_t n);
+
+/* Asks the processor for the records of those that were found. */
+void series_fetch_many(const struct arena *a, const struct series_wanted *wanted, size_t n);
 
 /* Lets the key of another form of a series' labels lead to it as well, unless it has
  * SERIES_ALIASES_MAX of them. False (nothing changed) when memory is exhausted. */

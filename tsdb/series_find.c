@@ -22,8 +22,8 @@
 #include "tsdb/series.h"
 
 enum {
-    GROUP = LINES_MANY_MAX, /* lookups under way at once */
-    STALE_SHARE = 8,        /* of the entries at most, before they are swept */
+    GROUP = 64,      /* lookups under way at once */
+    STALE_SHARE = 8, /* of the entries at most, before they are swept */
 };
 
 /* The bits of a key that are kept: 96 of them. */
@@ -42,17 +42,24 @@ static void find_group(const struct arena *a, const struct series_index *x, stru
                        uint32_t n)
 {
     const slot *entries[GROUP];
-    struct lines_key keys[GROUP];
-    uint32_t ids[GROUP];
-    for (uint32_t i = 0; i < n; i++)
-        keys[i] = kept_of(w[i].key);
-    lines_find_many(a, &x->by_key, keys, n, ids);
+    struct lines_asked asked[GROUP];
     for (uint32_t i = 0; i < n; i++) {
-        entries[i] = ids[i] != 0 ? table_at(a, &x->by_id, ids[i]) : NULL;
-        __builtin_prefetch(entries[i]);
+        if (w[i].form != NULL) /* lines come while the next form is hashed */
+            w[i].key = series_key_of_form(&x->hash, w[i].form, w[i].n_form);
+        asked[i] = lines_ask(a, &x->by_key, kept_of(w[i].key));
     }
     for (uint32_t i = 0; i < n; i++) {
+        uint32_t id = lines_answer(a, &x->by_key, kept_of(w[i].key), asked[i]);
+        entries[i] = id != 0 ? table_at(a, &x->by_id, id) : NULL;
+        __builtin_prefetch(entries[i]);
+    }
+    for (uint32_t i = 0; i < n; i++)
         w[i].series = entries[i] != NULL ? *entries[i] : 0;
+}
+
+void series_fetch_many(const struct arena *a, const struct series_wanted *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
         if (w[i].series == 0)
             continue;
         const char *record = slot_ptr(a, w[i].series);

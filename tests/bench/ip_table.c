@@ -208,7 +208,7 @@ static void ask_single(struct tsdb *db, const struct form *f, struct series_want
 static void ask_many(struct tsdb *db, const struct form *f, struct series_wanted *w, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        w[i].key = series_key_of_form(tsdb_series_hash(db), f[i].bytes, f[i].n);
+        w[i] = (struct series_wanted){.form = f[i].bytes, .n_form = f[i].n};
     series_find_many(db->arena, &db->series, w, n);
 }
 

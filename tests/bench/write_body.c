@@ -88,7 +88,7 @@ static void run_body(struct bench *b, const struct body *packed)
         snappy_uncompress((const char *)packed->packed, packed->n_packed, plain, &n) != SNAPPY_OK)
         errx(1, "a body cannot be unpacked");
     took(b, SNAPPY, &began);
-    if (remote_write_decode_message(plain, n, tsdb_series_hash(b->db), &b->region, &rw, text) != 0)
+    if (remote_write_decode_message(plain, n, &b->region, &rw, text) != 0)
         errx(1, "%s", text);
     took(b, WALK, &began);
     sum_keys(b, &rw.body);

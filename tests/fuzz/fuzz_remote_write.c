@@ -100,13 +100,12 @@ static int store(struct remote_write *rw, struct tsdb *db, char *text)
 
 static void write_one(const char *bytes, size_t n, bool is_compressed)
 {
-    const struct series_hash *h = tsdb_series_hash(alone.db);
     struct region region;
     struct remote_write rw;
     char text[REMOTE_WRITE_TEXT_MAX];
     region_init(&region, &alone.arena, owner, 0);
-    int status = is_compressed ? remote_write_decode(bytes, n, MAX_BYTES, h, &region, &rw, text)
-                               : remote_write_decode_message(bytes, n, h, &region, &rw, text);
+    int status = is_compressed ? remote_write_decode(bytes, n, MAX_BYTES, &region, &rw, text)
+                               : remote_write_decode_message(bytes, n, &region, &rw, text);
     if (status == 0)
         status = store(&rw, alone.db, text);
     ENSURE(text[0] != '\0' || status == 204);
@@ -125,8 +124,7 @@ static void check_stats(void)
 static void check_walk(const char *message, size_t n, enum write_body_outcome outcome,
                        const struct write_body *body, struct region *region)
 {
-    const char *what =
-        write_oracle_differs(message, n, outcome, body, tsdb_series_hash(ours.db), region);
+    const char *what = write_oracle_differs(message, n, outcome, body, region);
     if (what != NULL)
         fprintf(stderr, "%s differs\n", what);
     ENSURE(what == NULL);
@@ -145,8 +143,7 @@ static void compare_with_tail(const char *message, size_t n)
     memcpy(longer + n, tail, sizeof(tail));
     n += sizeof(tail) + 300;
     region_init(&region, &ours.arena, owner, 0);
-    enum write_body_outcome outcome =
-        write_body_walk(longer, n, SIZE_MAX, tsdb_series_hash(ours.db), &region, &body);
+    enum write_body_outcome outcome = write_body_walk(longer, n, SIZE_MAX, &region, &body);
     check_walk(longer, n, outcome, &body, &region);
     region_release(&region);
     free(longer);
@@ -155,12 +152,11 @@ static void compare_with_tail(const char *message, size_t n)
 /* One message on both ways. */
 static void compare(const char *message, size_t n)
 {
-    const struct series_hash *h = tsdb_series_hash(ours.db);
     struct region region;
     struct remote_write rw, expected;
     char text[REMOTE_WRITE_TEXT_MAX], expected_text[REMOTE_WRITE_TEXT_MAX];
     region_init(&region, &ours.arena, owner, 0);
-    int status = remote_write_decode_message(message, n, h, &region, &rw, text);
+    int status = remote_write_decode_message(message, n, &region, &rw, text);
     if (status == 400 && strstr(text, "the limit") != NULL)
         goto done; /* protobuf-c would take it */
     enum write_body_outcome outcome = status == 0 ? WRITE_BODY_TAKEN : WRITE_BODY_MALFORMED;

@@ -114,17 +114,14 @@ static bool are_labels(const struct labels *a, const struct labels *b)
 }
 
 static const char *differs_from(const Prometheus__TimeSeries *from, const struct append_entry *e,
-                                const struct series_hash *h, struct region *r)
+                                struct region *r)
 {
     struct region_mark mark = region_mark(r);
     struct labels ls, expected = labels_of(from);
     struct sample *samples = samples_of(from);
     const char *what = NULL;
-    struct series_key key = series_key_of_form(h, e->form, e->n_form);
-    if (!series_keys_are_equal(key, e->key))
-        what = "the key of a form";
-    else if (e->n_samples != from->n_samples ||
-             memcmp(e->samples, samples, from->n_samples * sizeof(*samples)) != 0)
+    if (e->n_samples != from->n_samples ||
+        memcmp(e->samples, samples, from->n_samples * sizeof(*samples)) != 0)
         what = "the samples of a series";
     else if (write_form_labels(e->form, e->n_form, r, &ls) != 0 || !are_labels(&ls, &expected))
         what = "the labels of a series";
@@ -135,8 +132,7 @@ static const char *differs_from(const Prometheus__TimeSeries *from, const struct
 }
 
 static const char *entries_differ(const Prometheus__WriteRequest *tree,
-                                  const struct write_body *body, const struct series_hash *h,
-                                  struct region *r)
+                                  const struct write_body *body, struct region *r)
 {
     const struct write_block *b = body->first;
     size_t at = 0;
@@ -145,7 +141,7 @@ static const char *entries_differ(const Prometheus__WriteRequest *tree,
             continue;
         if (!b)
             return "the number of entries";
-        const char *what = differs_from(tree->timeseries[i], &b->entries[at], h, r);
+        const char *what = differs_from(tree->timeseries[i], &b->entries[at], r);
         if (what)
             return what;
         if (++at == b->n) {
@@ -157,8 +153,7 @@ static const char *entries_differ(const Prometheus__WriteRequest *tree,
 }
 
 const char *write_oracle_differs(const void *message, size_t n, enum write_body_outcome outcome,
-                                 const struct write_body *body, const struct series_hash *h,
-                                 struct region *r)
+                                 const struct write_body *body, struct region *r)
 {
     Prometheus__WriteRequest *tree = prometheus__write_request__unpack(NULL, n, message);
     const char *what = NULL;
@@ -171,7 +166,7 @@ const char *write_oracle_differs(const void *message, size_t n, enum write_body_
             counts.n_metadata != body->n_metadata)
             what = "a count";
         else
-            what = entries_differ(tree, body, h, r);
+            what = entries_differ(tree, body, r);
     }
     if (tree)
         prometheus__write_request__free_unpacked(tree, NULL);

@@ -17,7 +17,6 @@ int write_oracle_write(const void *message, size_t n, struct tsdb *db, struct re
  * labels as they came, samples, keys, and the counts. NULL when they are what protobuf-c finds,
  * else what is not, a literal. Labels are made in the region. */
 const char *write_oracle_differs(const void *message, size_t n, enum write_body_outcome outcome,
-                                 const struct write_body *body, const struct series_hash *h,
-                                 struct region *r);
+                                 const struct write_body *body, struct region *r);
 
 #endif

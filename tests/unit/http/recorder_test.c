@@ -172,8 +172,7 @@ static void send_request(struct store *s, struct random *random, const struct me
     const uint8_t *meta;
     size_t n = sizeof(body), n_meta;
     cr_assert_eq(snappy_compress(m->bytes, m->n, body, &n), SNAPPY_OK);
-    cr_assert_eq(
-        remote_write_decode(body, n, INT32_MAX, tsdb_series_hash(s->db), &s->region, &rw, text), 0);
+    cr_assert_eq(remote_write_decode(body, n, INT32_MAX, &s->region, &rw, text), 0);
     remote_write_append(&rw, s->db);
     cr_assert_neq(remote_write_verdict(&rw, text), 503);
     cr_assert(refusals_encode(&rw.refusals, &rw.body, &meta, &n_meta));

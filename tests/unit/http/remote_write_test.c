@@ -53,7 +53,7 @@ TestSuite(remote_write, .init = setup, .fini = teardown);
 static int decode(const struct message *m)
 {
     region_release(&region);
-    return remote_write_decode_message(m->bytes, m->n, tsdb_series_hash(db), &region, &rw, text);
+    return remote_write_decode_message(m->bytes, m->n, &region, &rw, text);
 }
 
 /* Decodes, stores and judges. */
@@ -217,8 +217,7 @@ static int decode_repeated(const char *bytes, size_t n)
     char *message = calloc(1, N);
     for (size_t i = 0; i + n <= N; i += n)
         memcpy(message + i, bytes, n);
-    int status =
-        remote_write_decode_message(message, N / n * n, tsdb_series_hash(db), &region, &rw, text);
+    int status = remote_write_decode_message(message, N / n * n, &region, &rw, text);
     free(message);
     return status;
 }
@@ -391,7 +390,7 @@ Test(remote_write, answers_are_those_of_protobuf_c, .timeout = 60)
 static int decode_body(const char *body, size_t n)
 {
     region_release(&region);
-    return remote_write_decode(body, n, MAX_BYTES, tsdb_series_hash(db), &region, &rw, text);
+    return remote_write_decode(body, n, MAX_BYTES, &region, &rw, text);
 }
 
 Test(remote_write, snappy_bodies)

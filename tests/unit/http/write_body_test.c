@@ -12,7 +12,6 @@ enum { MEMORY = 64 << 20, NO_LIMIT = 32 << 20 };
 static struct budget budget;
 static struct arena arena;
 static struct region region;
-static struct series_hash hash;
 static struct write_body body;
 
 static void setup(void)
@@ -20,7 +19,6 @@ static void setup(void)
     budget_init(&budget, MEMORY);
     cr_assert(arena_init(&arena, &budget, MEMORY));
     region_init(&region, &arena, budget_owner(&budget, "requests"), 0);
-    series_hash_init(&hash, (const uint8_t *)"a key of a store");
 }
 
 static void teardown(void)
@@ -45,8 +43,8 @@ static enum write_body_outcome walk_exactly(const void *bytes, size_t n)
     if (n > 0)
         memcpy(copy, bytes, n);
     region_release(&region);
-    enum write_body_outcome outcome = write_body_walk(copy, n, NO_LIMIT, &hash, &region, &body);
-    const char *what = write_oracle_differs(copy, n, outcome, &body, &hash, &region);
+    enum write_body_outcome outcome = write_body_walk(copy, n, NO_LIMIT, &region, &body);
+    const char *what = write_oracle_differs(copy, n, outcome, &body, &region);
     cr_assert_null(what, "%s differs", what);
     return outcome;
 }
@@ -104,8 +102,6 @@ Test(write_body, a_form_is_the_label_section_as_it_stands)
     cr_assert_eq(body.n_entries, 1);
     cr_assert_eq(entry(0)->n_form, labels.n);
     cr_assert_eq(memcmp(entry(0)->form, labels.bytes, labels.n), 0);
-    cr_assert(
-        series_keys_are_equal(entry(0)->key, series_key_of_form(&hash, labels.bytes, labels.n)));
     cr_assert_eq(entry(0)->n_samples, 1);
     cr_assert_eq(entry(0)->samples[0].t_ms, 12345);
 }
@@ -201,7 +197,7 @@ Test(write_body, labels_behind_the_samples_stay_where_they_are)
     message_field(&m, 1, series.bytes, series.n);
     cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
     cr_assert_eq(labels_of(0).n, 2);
-    cr_assert_eq(write_body_walk(m.bytes, m.n, NO_LIMIT, &hash, &region, &body), WRITE_BODY_TAKEN);
+    cr_assert_eq(write_body_walk(m.bytes, m.n, NO_LIMIT, &region, &body), WRITE_BODY_TAKEN);
     const char *form = entry(0)->form;
     cr_assert(form > m.bytes && form + entry(0)->n_form == m.bytes + m.n);
 }
@@ -494,11 +490,10 @@ Test(write_body, it_takes_as_much_as_it_is_told_and_no_more)
     };
     static struct message m;
     put_many(&m, WRITE_BLOCK_ENTRIES, 2);
-    cr_assert_eq(write_body_walk(m.bytes, m.n, BLOCKS, &hash, &region, &body), WRITE_BODY_TAKEN);
-    cr_assert_eq(write_body_walk(m.bytes, m.n, BLOCKS - 1, &hash, &region, &body),
-                 WRITE_BODY_SWELLS);
+    cr_assert_eq(write_body_walk(m.bytes, m.n, BLOCKS, &region, &body), WRITE_BODY_TAKEN);
+    cr_assert_eq(write_body_walk(m.bytes, m.n, BLOCKS - 1, &region, &body), WRITE_BODY_SWELLS);
     put_many(&m, 1, 1);
-    cr_assert_eq(write_body_walk(m.bytes, m.n, BLOCKS, &hash, &region, &body), WRITE_BODY_SWELLS);
+    cr_assert_eq(write_body_walk(m.bytes, m.n, BLOCKS, &region, &body), WRITE_BODY_SWELLS);
 }
 
 Test(write_body, no_memory_at_any_point)
@@ -514,8 +509,7 @@ Test(write_body, no_memory_at_any_point)
     for (long nth = 1;; nth++) {
         region_release(&region);
         budget_fail_nth(&budget, nth);
-        enum write_body_outcome outcome =
-            write_body_walk(m.bytes, m.n, NO_LIMIT, &hash, &region, &body);
+        enum write_body_outcome outcome = write_body_walk(m.bytes, m.n, NO_LIMIT, &region, &body);
         budget_fail_nth(&budget, 0);
         if (outcome == WRITE_BODY_TAKEN) {
             cr_assert_gt(nth, 2);

@@ -35,12 +35,8 @@ static struct append_entry entry_of(struct form *f, const struct labels *ls, uin
     size_t n = series_form_bytes(&turned);
     cr_assert_leq(n, sizeof(f->bytes));
     series_form_put(&turned, f->bytes);
-    return (struct append_entry){.key = series_key_of_form(tsdb_series_hash(s.db), f->bytes, n),
-                                 .form = f->bytes,
-                                 .n_form = (uint32_t)n,
-                                 .n_samples = 1,
-                                 .samples = &f->sample,
-                                 .err = 77};
+    return (struct append_entry){
+        .form = f->bytes, .n_form = (uint32_t)n, .n_samples = 1, .samples = &f->sample, .err = 77};
 }
 
 struct parsed { /* ctx of parse */
@@ -159,7 +155,6 @@ Test(append_entries, labels_that_are_refused_refuse_their_samples_alone)
         e[i] = entry_of(&f[i], test_labels(&l[i], i == 0 ? "a" : i == 1 ? "b" : "c"), 0);
     }
     f[1].bytes[4] = 'X'; /* no name of a metric */
-    e[1].key = series_key_of_form(tsdb_series_hash(s.db), e[1].form, e[1].n_form);
     struct append_counts counts = append_all(e, 3);
     cr_assert_eq(e[0].err, 0);
     cr_assert_eq(e[1].err, ERR_LABELS_NO_NAME);

@@ -73,6 +73,7 @@ static size_t compare(uint32_t first, uint32_t step, size_t n)
     struct series_wanted *wanted = calloc(n, sizeof(*wanted));
     size_t n_there = 0;
     for (size_t i = 0; i < n; i++) {
+        wanted[i].form = NULL;
         wanted[i].key =
             series_key_of_labels(&x.hash, make_labels(&made[i], first + (uint32_t)i * step));
         wanted[i].series = 77; /* whatever it was */
@@ -147,6 +148,7 @@ Test(series_find, tells_sets_of_all_lengths_apart)
     }
     for (uint32_t n = 0; n <= N; n++) {
         sets[n] = (struct labels){items, n};
+        wanted[n].form = NULL;
         wanted[n].key = series_key_of_labels(&x.hash, &sets[n]);
         made[n] = series_new(&slots, &x, &li, &sets[n], series_key_of_labels(&x.hash, &sets[n]));
         cr_assert_neq(made[n], 0);
@@ -212,7 +214,7 @@ Test(series_find, the_aliases_of_a_series_that_has_gone_lead_nowhere)
     series_remove(&slots, &x, &li, one);
     cr_assert_eq(x.n_stale, 1);
     cr_assert_eq(series_find(&t.arena, &x, other_form(7)), 0);
-    struct series_wanted wanted = {other_form(7), 77};
+    struct series_wanted wanted = {.key = other_form(7), .series = 77};
     series_find_many(&t.arena, &x, &wanted, 1);
     cr_assert_eq(wanted.series, 0);
     slot again = make(1);
