@@ -1,4 +1,4 @@
-"""Kills under full load and power cuts, with an oracle of what was acknowledged (kills.c): KILLS times kill -9 (12), a
+"""Kills under full load and power cuts, with an oracle of what was acknowledged (kills.c): KILLS times kill -9 (8), a
 quarter of that for each of the other ways to die. Where the server keeps no journal yet, what it does promise is
 checked: the snapshots."""
 
@@ -13,7 +13,7 @@ import hg
 from disk import BUILD, LIBRARY, needs_deletions, needs_journal
 
 KILLS = os.path.join(BUILD, "tests", "crash", "kills")
-TOTAL = int(os.environ.get("KILLS", 12))
+TOTAL = int(os.environ.get("KILLS", 8))
 
 
 def seed():
