@@ -284,7 +284,8 @@ static void *deleter(void *ctx)
         struct test_matchers m = {0};
         struct delete_report report = {0};
         struct delete_options o = {.cancel = &w.is_over};
-        o.min_ms = test_stats(&w.store).max_ms - 100 * (int64_t)random_below(&random, 200);
+        int64_t newest_ms = i64_max(test_stats(&w.store).max_ms, 0); /* below: nothing is there */
+        o.min_ms = newest_ms - 100 * (int64_t)random_below(&random, 200);
         o.min_ms -= o.min_ms % 5 + 1;
         o.max_ms = o.min_ms + 100 * (int64_t)random_below(&random, 50);
         if (random_below(&random, 30) == 0)
