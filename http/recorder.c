@@ -240,7 +240,11 @@ int recorder_start(struct recorder *r, const struct config *c, void (*want_snaps
         .remake_dir = remake_dir,
         .ctx = r,
     };
-    return journal_open(&o, &r->journal);
+    struct journal *made;
+    int err = journal_open(&o, &made);
+    if (err == 0)
+        r->journal = made;
+    return err;
 }
 
 void recorder_stop(struct recorder *r)

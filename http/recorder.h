@@ -40,7 +40,8 @@ struct recorder {
     struct arena *arena;
     unsigned owner; /* of regions */
     struct io_file files;
-    struct journal *journal; /* NULL: there is no directory */
+    struct journal *_Atomic journal; /* NULL: there is no directory, or it is not open yet, when
+                                        /metrics is asked already */
     void (*want_snapshot)(void *ctx);
     void *ctx;
     const char *dir; /* borrowed */
