@@ -1,31 +1,19 @@
 #include "snapshot/snapshot.h"
 
-#include "snapshot/checksum.h"
+#include "snapshot/file_id.h"
 #include "snapshot/load.h"
 #include "snapshot/save.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 static int64_t now_ns(clockid_t clock)
 {
     struct timespec now;
     clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* Bits that no stranger can guess; where the kernel has none, at least no two files share them. */
-static uint64_t fresh_file_id(int64_t ns)
-{
-    uint64_t id;
-    if (getrandom(&id, sizeof id, GRND_NONBLOCK) == (ssize_t)sizeof id)
-        return id;
-    pid_t pid = getpid();
-    return checksum64(&ns, sizeof ns, (uint64_t)pid);
 }
 
 static int open_dir(struct io_file *f, const char *dir, struct snapshot_report *ret)
@@ -52,7 +40,7 @@ void snapshot_init(struct snapshot *s, const char *dir)
     memset(s, 0, sizeof *s);
     s->dir = dir;
     pace_init(&s->pace, PACE_BYTES_PER_S);
-    s->naming = fresh_file_id(now_ns(CLOCK_REALTIME));
+    s->naming = file_id_new();
 }
 
 int snapshot_save(struct snapshot *s, struct tsdb *db, struct snapshot_report *ret)
@@ -65,7 +53,7 @@ int snapshot_save(struct snapshot *s, struct tsdb *db, struct snapshot_report *r
     struct save_options o = {
         .created_ms = wall_ns / 1000000,
         .boot_ms = now_ns(CLOCK_BOOTTIME) / 1000000,
-        .file_id = fresh_file_id(wall_ns),
+        .file_id = file_id_new(),
         .naming = s->naming,
         .directory = &s->directory,
         .pace = &s->pace,
@@ -103,7 +91,7 @@ int snapshot_backup(struct snapshot *s, struct tsdb *db, char ret_name[BACKUP_NA
         return ERR_NO_MEMORY;
     }
     int64_t wall_ns = now_ns(CLOCK_REALTIME);
-    backup_name((time_t)(wall_ns / 1000000000), fresh_file_id(wall_ns), ret_name);
+    backup_name((time_t)(wall_ns / 1000000000), file_id_new(), ret_name);
     err = backup_make(&s->directory, s->dir, ret_name, buffer, ret->detail, sizeof ret->detail);
     int saved = errno;
     arena_span_put(arena, owner, buffer, BACKUP_BUFFER_BYTES);
