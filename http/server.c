@@ -507,7 +507,8 @@ void server_stop(struct server *s)
     watch_cancel_all(&s->watch);
     workers_stop(&s->workers);
     while (atomic_load(&s->n_parked) > 0)
-        usleep(1000);           /* every suspended connection is resumed now */
+        usleep(1000); /* every suspended connection is resumed now */
+    drain(s);         /* resumed is not answered: the library's threads still have to send it */
     MHD_stop_daemon(s->daemon); /* closes the listening socket as well */
     watch_stop(&s->watch);
     release(s);

@@ -137,7 +137,7 @@ static void start_with(int64_t read_deadline_ms)
         .n_workers = 2,
         .max_body_bytes = MAX_BODY,
         .read_deadline_ms = read_deadline_ms,
-        .drain_ms = 200,
+        .drain_ms = 500,
         .find_route = find_route,
     };
     cr_assert(server_start(&server, &options));
@@ -568,7 +568,7 @@ Test(server, a_client_that_leaves_a_parked_request_does_no_harm)
 static void *answer_late(void *arg)
 {
     (void)arg;
-    usleep(700000); /* after the server has stopped waiting for requests: drain_ms, twice */
+    usleep(1300000); /* after the server has stopped waiting for requests: drain_ms, twice */
     answer_parked(0, 3);
     return NULL;
 }
