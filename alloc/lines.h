@@ -77,15 +77,25 @@ void lines_release(struct arena *a, struct lines *l);
 uint32_t lines_find(const struct arena *a, const struct lines *l, struct lines_key key,
                     lines_verify verify, const void *ctx);
 
-/* lines_find without verify in two steps, for looking for many at once: lines_ask asks the
- * processor for the lines that it will have to look at, lines_answer looks. In between the table
- * must not change. LINES_TRUSTED only. */
-struct lines_asked {
-    const void *home; /* NULL in an empty table */
+/* lines_find without verify for many at once, LINES_TRUSTED only: lines_ask asks the processor for
+ * the lines where keys[0 .. n) should be, lines_answer looks, and fills ids. In between the table
+ * must not change, and the caller does something else, while the lines come. */
+enum { LINES_SEARCH_MAX = 32 };
+
+struct lines_search {
+    uint32_t n; /* up to LINES_SEARCH_MAX */
+    uint32_t ids[LINES_SEARCH_MAX];
+    struct lines_key keys[LINES_SEARCH_MAX];
+    struct { /* lines.c */
+        const void *line;
+        const struct lines_segment *segment;
+        uint32_t number;
+    } at[LINES_SEARCH_MAX];
+    uint8_t pending[LINES_SEARCH_MAX];
 };
-struct lines_asked lines_ask(const struct arena *a, const struct lines *l, struct lines_key key);
-uint32_t lines_answer(const struct arena *a, const struct lines *l, struct lines_key key,
-                      struct lines_asked asked);
+
+void lines_ask(const struct arena *a, const struct lines *l, struct lines_search *search);
+void lines_answer(const struct arena *a, const struct lines *l, struct lines_search *search);
 
 /* Enters an id, not 0; an entry with that key and id must not be there. False (nothing changed)
  * when memory is exhausted, or when more entries than a segment holds agree in as many bits as

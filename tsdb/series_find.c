@@ -22,7 +22,7 @@
 #include "tsdb/series.h"
 
 enum {
-    GROUP = 64,      /* lookups under way at once */
+    GROUP = LINES_SEARCH_MAX,
     STALE_SHARE = 8, /* of the entries at most, before they are swept */
 };
 
@@ -38,23 +38,56 @@ slot series_find(const struct arena *a, const struct series_index *x, struct ser
     return id != 0 ? series_of_id(a, x, id) : 0;
 }
 
-static void find_group(const struct arena *a, const struct series_index *x, struct series_wanted *w,
-                       uint32_t n)
+/* Lookups that take a step together. */
+struct group {
+    struct lines_search search;
+    const slot *entries[GROUP]; /* of the table of ids */
+};
+
+/* Hashes, and asks for the lines where the keys should be. */
+static void ask_group(const struct arena *a, const struct series_index *x, struct series_wanted *w,
+                      uint32_t n, struct group *g)
 {
-    const slot *entries[GROUP];
-    struct lines_asked asked[GROUP];
+    g->search.n = n;
     for (uint32_t i = 0; i < n; i++) {
-        if (w[i].form != NULL) /* lines come while the next form is hashed */
+        if (w[i].form != NULL)
             w[i].key = series_key_of_form(&x->hash, w[i].form, w[i].n_form);
-        asked[i] = lines_ask(a, &x->by_key, kept_of(w[i].key));
+        g->search.keys[i] = kept_of(w[i].key);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t id = lines_answer(a, &x->by_key, kept_of(w[i].key), asked[i]);
-        entries[i] = id != 0 ? table_at(a, &x->by_id, id) : NULL;
-        __builtin_prefetch(entries[i]);
+    lines_ask(a, &x->by_key, &g->search);
+}
+
+/* Looks there, and asks for the entries of the ids; nothing has the id 0. */
+static void look_group(const struct arena *a, const struct series_index *x, struct group *g)
+{
+    lines_answer(a, &x->by_key, &g->search);
+    for (uint32_t i = 0; i < g->search.n; i++) {
+        g->entries[i] = table_at(a, &x->by_id, g->search.ids[i]);
+        __builtin_prefetch(g->entries[i]);
     }
-    for (uint32_t i = 0; i < n; i++)
-        w[i].series = entries[i] != NULL ? *entries[i] : 0;
+}
+
+static void answer_group(const struct group *g, struct series_wanted *w)
+{
+    for (uint32_t i = 0; i < g->search.n; i++)
+        w[i].series = g->search.ids[i] != 0 ? *g->entries[i] : 0;
+}
+
+/* Three groups are under way, each a step behind the one that follows it. */
+void series_find_many(const struct arena *a, const struct series_index *x, struct series_wanted *w,
+                      size_t n)
+{
+    struct group groups[3];
+    size_t n_groups = (n + GROUP - 1) / GROUP;
+    for (size_t g = 0; g < n_groups + 2 && n > 0; g++) {
+        if (g < n_groups)
+            ask_group(a, x, w + g * GROUP, (uint32_t)size_min(n - g * GROUP, GROUP),
+                      &groups[g % 3]);
+        if (g >= 1 && g <= n_groups)
+            look_group(a, x, &groups[(g - 1) % 3]);
+        if (g >= 2)
+            answer_group(&groups[(g - 2) % 3], w + (g - 2) * GROUP);
+    }
 }
 
 void series_fetch_many(const struct arena *a, const struct series_wanted *w, size_t n)
@@ -66,13 +99,6 @@ void series_fetch_many(const struct arena *a, const struct series_wanted *w, siz
         __builtin_prefetch(record);
         __builtin_prefetch(record + sizeof(struct series) - 1);
     }
-}
-
-void series_find_many(const struct arena *a, const struct series_index *x, struct series_wanted *w,
-                      size_t n)
-{
-    for (size_t from = 0; from < n; from += GROUP)
-        find_group(a, x, w + from, (uint32_t)size_min(n - from, GROUP));
 }
 
 /* ---- keys come and go ---- */
