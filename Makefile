@@ -87,7 +87,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop promql soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan crash compare bench-memory bench-queries bench-lessons bench-durable bench-codec bench-journal bench-write \
+        e2e e2e-tsan crash compare bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-codec bench-journal bench-write \
         record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
@@ -268,6 +268,11 @@ $(BUILD)/tests/bench/rated: $(OBJ_rated) $(call archives,promql)
 
 bench-queries: $(BUILD)/tests/bench/rated
 	@$< $(ARGS)
+
+# The same next to both peers, 16 kinds of query over up to 28 hours: CPU, memory.
+bench-peer-queries: all peers $(BENCH)
+	@tests/tools/get-peers.sh $(abspath build/peers) victoria-metrics
+	@SCALE="$(SCALE)" DATA="$(DATA)" PEERS="$(PEERS)" python3 -B tests/bench/queries.py
 
 bench-memory: all $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" LIVELY="$(LIVELY)" python3 -B tests/bench/memory.py
