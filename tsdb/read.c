@@ -126,6 +126,25 @@ static int have_room(struct selection *sel, size_t n)
     return 0;
 }
 
+/* Room for the segments of times that a series has in all its windows: the next one mostly has the
+ * same, and there should be none among them that drive each other out. */
+static int make_times(struct selection *sel, size_t n_series)
+{
+    uint32_t n = TIMES_CACHE_READER;
+    pthread_rwlock_rdlock(&sel->db->lock);
+    struct window_span spans[WINDOW_SLOTS];
+    uint32_t n_spans =
+        store_spans_locked(sel->db, sel->options->min_ms, sel->options->max_ms, spans);
+    pthread_rwlock_unlock(&sel->db->lock);
+    while (n_series > 1 && n < TIMES_CACHE_READER_MAX && n < TIMES_CACHE_READER * n_spans)
+        n *= 2;
+    struct times_item *items = region_alloc(sel->region, n * sizeof(*items));
+    if (items == NULL)
+        return ERR_NO_MEMORY;
+    times_cache_init(&sel->times, items, n);
+    return 0;
+}
+
 /* Unpacks a series' samples into the scratch columns, behind the *ret_n that are there already. */
 static int unpack_samples(struct selection *sel, const struct slice *slice, const struct series *s,
                           size_t *ret_n)
@@ -240,10 +259,8 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
     if (err != 0)
         return err;
     sel.set.series = region_alloc(r, n * sizeof(*sel.set.series));
-    struct times_item *items = region_alloc(r, TIMES_CACHE_READER * sizeof(*items));
-    if (sel.set.series == NULL || items == NULL)
+    if (sel.set.series == NULL || make_times(&sel, n) != 0)
         return ERR_NO_MEMORY;
-    sel.times = (struct times_cache){items, TIMES_CACHE_READER};
     for (size_t from = 0; err == 0 && from < n; from += SLICE_SERIES)
         err = is_canceled(o) ? ERR_CANCELED
                              : copy_slice(&sel, &ids[from], size_min(SLICE_SERIES, n - from));
@@ -304,10 +321,8 @@ int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_
     pthread_rwlock_unlock(&db->lock);
     if (err != 0)
         return err;
-    struct times_item *items = region_alloc(r, TIMES_CACHE_READER * sizeof(*items));
-    if (items == NULL)
+    if (make_times(&sel, n) != 0)
         return ERR_NO_MEMORY;
-    sel.times = (struct times_cache){items, TIMES_CACHE_READER};
     for (size_t from = 0, n_now; err == 0 && from < n; from += n_now) {
         struct slice slice;
         size_t ends[SLICE_SERIES];

@@ -277,6 +277,15 @@ uint32_t timeline_time(const struct arena *a, struct times_cache *t, slot timeli
     return cached(a, t, timeline, at / SEGMENT_TIMES, at % SEGMENT_TIMES + 1)[at % SEGMENT_TIMES];
 }
 
+const uint32_t *timeline_borrow(const struct arena *a, struct times_cache *t, slot timeline,
+                                uint32_t from, uint32_t n)
+{
+    uint32_t at = from % SEGMENT_TIMES;
+    if (at + n > SEGMENT_TIMES)
+        return NULL;
+    return &cached(a, t, timeline, from / SEGMENT_TIMES, at + n)[at];
+}
+
 uint32_t timeline_times(const struct arena *a, slot timeline)
 {
     struct timeline_state s;

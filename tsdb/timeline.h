@@ -77,7 +77,7 @@ bool timeline_find_recent(const struct arena *a, slot timeline, uint32_t time, u
 /* Unpacked segments, so that the series of a scrape unpack them once. Whoever leaves the epoch, or
  * the lock that keeps windows alive, must see to it that no segment of a window stays in here that
  * goes meanwhile: its timelines' slots are used again. */
-enum { TIMES_CACHE_WRITER = 4, TIMES_CACHE_READER = 64 };
+enum { TIMES_CACHE_WRITER = 4, TIMES_CACHE_READER = 64, TIMES_CACHE_READER_MAX = 512 };
 struct times_item {
     slot timeline; /* 0 = empty */
     uint32_t segment;
@@ -96,6 +96,11 @@ void times_cache_init(struct times_cache *t, struct times_item *items, uint32_t 
 void timeline_read(const struct arena *a, struct times_cache *t, slot timeline, uint32_t from,
                    uint32_t n, uint32_t *ret);
 uint32_t timeline_time(const struct arena *a, struct times_cache *t, slot timeline, uint32_t at);
+
+/* The same without a copy: where they are in the cache, until it is used again; NULL when they lie
+ * in more than one segment. */
+const uint32_t *timeline_borrow(const struct arena *a, struct times_cache *t, slot timeline,
+                                uint32_t from, uint32_t n);
 
 uint32_t timeline_times(const struct arena *a, slot timeline);
 

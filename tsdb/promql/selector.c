@@ -3,6 +3,7 @@
 #include "tsdb/promql/columns.h"
 #include "tsdb/promql/extended_range.h"
 #include "tsdb/promql/literal.h"
+#include "tsdb/promql/stride.h"
 #include "tsdb/read.h"
 
 #include <string.h>
@@ -71,12 +72,11 @@ struct instant {
 static bool look_back(const struct instant *in, const struct read_series *s, struct column *ret)
 {
     const struct eval *e = in->e;
-    size_t n_seen = 0; /* samples at or before ref */
+    size_t n_seen = 0, stride = 0; /* samples at or before ref */
     bool has_any = false;
     for (size_t i = 0; i < e->steps.n; i++) {
         int64_t ref_ms = reference_time(&in->reference, &e->steps, i);
-        while (n_seen < s->n && s->t_ms[n_seen] <= ref_ms)
-            n_seen++;
+        n_seen = stride_past(s->t_ms, s->n, n_seen, ref_ms, &stride);
         if (n_seen == 0 || s->t_ms[n_seen - 1] <= time_sub(ref_ms, e->options->lookback_ms) ||
             s->values[n_seen - 1] == STALE_BITS)
             continue;

@@ -39,6 +39,10 @@ static void expect_range(const struct model *m, uint32_t from, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         cr_assert_eq(times[i], m->times[from + i], "place %u of %u", from + i, m->n);
     cr_assert_eq(times[n], 12345, "no more than asked for");
+    const uint32_t *lent = n > 0 ? timeline_borrow(&x.t.arena, &x.times, m->at, from, n) : NULL;
+    cr_assert_eq(lent != NULL, n > 0 && from / SEGMENT_TIMES == (from + n - 1) / SEGMENT_TIMES);
+    if (lent != NULL)
+        cr_assert_arr_eq(lent, &m->times[from], n * sizeof(*lent));
 }
 
 static void expect_times(const struct model *m)
