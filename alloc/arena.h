@@ -105,8 +105,8 @@ static inline size_t arena_span_bytes(size_t bytes)
 /* Gives every retained free page and span back to the kernel. */
 void arena_trim(struct arena *a);
 
-/* Gives back the part of the retained spans that nobody has wanted since the last call. Called once
- * a second it returns all within two seconds of a burst, and nothing while requests come. */
+/* Gives back the part of the retained spans that nobody has wanted since the last call. Called at
+ * intervals it returns all within two of them after a burst, and nothing while requests come. */
 void arena_trim_idle(struct arena *a);
 
 void arena_stats(struct arena *a, struct arena_stats *ret);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    TICK_MS = 1000,
+    TICK_MS = 400, /* what a query took is given back within a second: two ticks */
     TRIM_INTERVAL_MS = 30000,
     SAVE_RETRY_MS = 10000, /* after one that failed */
 };

@@ -1,4 +1,4 @@
-/* The program's own clockwork: turns the store's windows once a second, stores our own metrics,
+/* The program's own clockwork: turns the store's windows at each tick, stores our own metrics,
  * gives libc's free memory back, and writes a snapshot every interval, or sooner when the journal
  * wants one.
  *
