@@ -3,8 +3,8 @@
 
 D1 of memory.py (11,856 series over eight windows) goes into all three by remote write; then 16 kinds of query are asked,
 each ROUNDS times in turn, and what counts is the least CPU time of the server's process, with what its threads do beside
-the query in it. VictoriaMetrics is told to keep nothing from one answer for the next (nocache). The heaviest query is
-asked once more, with the server's highest resident memory forgotten before it. Environment: SCALE and DATA as in
+the query in it. VictoriaMetrics is told to keep nothing from one answer for the next (nocache). Before the rest the
+heaviest one is asked for its memory: how far resident memory rises, and what is left of that a second later. Environment: SCALE and DATA as in
 memory.py; PEERS="ours" leaves some out, then there are figures and no ratios. The table goes to stdout and
 build/bench/queries.md. Exit code: 1 if a bar is passed or a query failed; for a part, if a query failed."""
 
@@ -50,6 +50,7 @@ QUERIES = [
     Query('sum(rate(prometheus_http_request_duration_seconds_bucket[5m]))', 24, 300),
     Query('count by (job) ({__name__!=""})', 28, 600),
 ]
+HEAVIEST = QUERIES[-1]
 
 
 def path_of(query, end_ms, extra):
@@ -107,19 +108,16 @@ class Costs:
     growth: tuple
 
 
-def costs_of(server, extra, bench, heaviest):
-    """heaviest: the number of the query whose memory is looked at, None: that which cost most."""
+def costs_of(server, extra, bench):
     with server:
         server.start(60)
         end_ms = fill(server, bench, 8 * bench.scale.window)["at"]
         time.sleep(SETTLE_S)
+        rise = growth(server, path_of(HEAVIEST, end_ms, extra))
         paths = [path_of(query, end_ms, extra) for query in QUERIES]
         seen = [[ask(server, path) for path in paths] for _ in range(ROUNDS)]
         ms = [min(round_[i][0] for round_ in seen) for i in range(len(paths))]
-        if heaviest is None:
-            heaviest = max(range(len(paths)), key=ms.__getitem__)
-        time.sleep(SETTLE_S)
-        return Costs(ms, [each[1:] for each in seen[0]], growth(server, paths[heaviest]))
+        return Costs(ms, [each[1:] for each in seen[0]], rise)
 
 
 SERVERS = {"prometheus": (Prometheus, {}), "victoria": (Victoria, {"nocache": "1"})}
@@ -127,12 +125,11 @@ SERVERS = {"prometheus": (Prometheus, {}), "victoria": (Victoria, {"nocache": "1
 
 def measure(bench):
     wanted = (os.environ.get("PEERS") or "ours prometheus victoria").split()
-    seen = {"ours": costs_of(hg.Hourglass(**{"storage.clock": "samples", **bench.scale.flags()}), {}, bench, None)}
-    heaviest = max(range(len(QUERIES)), key=seen["ours"].ms.__getitem__)
+    seen = {"ours": costs_of(hg.Hourglass(**{"storage.clock": "samples", **bench.scale.flags()}), {}, bench)}
     for name, (make, extra) in SERVERS.items():
         if name in wanted:
-            seen[name] = costs_of(make(), extra, bench, heaviest)
-    return seen, heaviest
+            seen[name] = costs_of(make(), extra, bench)
+    return seen
 
 
 def details(seen):
@@ -147,7 +144,7 @@ def details(seen):
     return memory.table("CPU ms of a query, the least of " + str(ROUNDS), ("query", "range", "answer", *seen), lines)
 
 
-def rows_of(seen, heaviest):
+def rows_of(seen):
     ours = seen["ours"]
     for name, bar in (("prometheus", 8), ("victoria", 3)):
         if name in seen:
@@ -163,15 +160,15 @@ def rows_of(seen, heaviest):
     if "prometheus" in seen:
         theirs = seen["prometheus"].growth
         text += f", Prometheus {mib(theirs[1] - theirs[0])}"
-        yield Row(f"growth of RSS by `{QUERIES[heaviest].text}`", "<= 1/4 of Prometheus'", text,
+        yield Row(f"growth of RSS by `{HEAVIEST.text}`", "<= 1/4 of Prometheus'", text,
                   (peak - before) / max(theirs[1] - theirs[0], MIB) * 4)
     yield Row("RSS a second after it", "<= 2 % more", text, (after - before) / (before * 0.02))
 
 
 def main():
     bench, source = memory.prepare(set())
-    seen, heaviest = measure(bench)
-    rows = list(rows_of(seen, heaviest))
+    seen = measure(bench)
+    rows = list(rows_of(seen))
     cells = [(r.what, r.bar, r.seen, f"{r.ratio:.2f}", "ok" if r.is_ok else "OVER") for r in rows]
     text = details(seen) + "\n" + memory.table(f"Queries, {source}", ("what", "bar", "seen", "of the bar", ""), cells)
     memory.finish(bench, rows, 0, text, "queries.md")
