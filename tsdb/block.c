@@ -274,6 +274,35 @@ bool block_times(const struct arena *a, struct times_cache *t, const struct bloc
     return true;
 }
 
+const uint32_t *block_lend_times(const struct arena *a, struct times_cache *t,
+                                 const struct block *b, uint32_t from, uint32_t n, uint32_t *room)
+{
+    if (b->times == BLOCK_AT) {
+        const uint32_t *lent = timeline_borrow(a, t, b->timeline, b->first + from, n);
+        if (lent != NULL)
+            return lent;
+    }
+    bool is_good = block_times(a, t, b, from, n, room);
+    ENSURE(is_good);
+    return room;
+}
+
+/* Only a run is that long, and it has a timeline's times. */
+uint32_t block_first_part(const struct arena *a, struct times_cache *t, const struct block *b,
+                          uint32_t min_time)
+{
+    uint32_t from = 0, to = (b->n_samples - 1) / BLOCK_SAMPLES_MAX;
+    while (from < to) {
+        uint32_t mid = from + (to - from) / 2;
+        uint32_t last = b->first + (mid + 1) * BLOCK_SAMPLES_MAX - 1;
+        if (timeline_time(a, t, b->timeline, last) < min_time)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from * BLOCK_SAMPLES_MAX;
+}
+
 void block_span(const struct arena *a, struct times_cache *t, const struct block *b,
                 uint32_t *ret_first, uint32_t *ret_last)
 {

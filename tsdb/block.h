@@ -92,6 +92,16 @@ bool block_times(const struct arena *a, struct times_cache *t, const struct bloc
  * may be no column: its samples are then stale markers, which every reader takes for none. */
 void block_values_kept(const struct block *b, uint32_t from, uint32_t n, uint64_t *ret);
 
+/* The times of samples [from, from + n) of a block that the store keeps, n as for block_times: lent
+ * by the cache until it is used again if they can be, else put into room. */
+const uint32_t *block_lend_times(const struct arena *a, struct times_cache *t,
+                                 const struct block *b, uint32_t from, uint32_t n, uint32_t *room);
+
+/* A block may be longer than BLOCK_SAMPLES_MAX, and is then read in parts of that many: where the
+ * first part begins that does not end before min_time, or the last one. */
+uint32_t block_first_part(const struct arena *a, struct times_cache *t, const struct block *b,
+                          uint32_t min_time);
+
 /* Whether that can be asked of it: its encoding and the length of its values are possible ones. */
 bool block_may_be_kept(const struct block *b);
 

@@ -160,28 +160,13 @@ static int take(struct column_reader *r, const uint32_t *times, const uint64_t *
     return to < n ? PAST_THE_END : 0;
 }
 
-/* The times of samples [from, from + n) of a block: lent by the cache if they can be, else put into
- * `room`. */
-static const uint32_t *part_times(struct column_reader *r, const struct block *b, uint32_t from,
-                                  uint32_t n, uint32_t *room)
-{
-    if (b->times == BLOCK_AT) {
-        const uint32_t *lent = timeline_borrow(r->a, r->times, b->timeline, b->first + from, n);
-        if (lent != NULL)
-            return lent;
-    }
-    bool is_good = block_times(r->a, r->times, b, from, n, room);
-    ENSURE(is_good);
-    return room;
-}
-
 /* Of a block samples [from, from + n). A whole column that is in the range needs no copy: decoding
  * fills all that it may fill. */
 static int take_part(struct column_reader *r, const struct block *b, uint32_t from, uint32_t n)
 {
     uint32_t room[BLOCK_SAMPLES_MAX];
     uint64_t values[BLOCK_SAMPLES_MAX];
-    const uint32_t *times = part_times(r, b, from, n, room);
+    const uint32_t *times = block_lend_times(r->a, r->times, b, from, n, room);
     if (times[n - 1] < r->min)
         return 0;
     if (times[0] > r->max)
@@ -195,27 +180,12 @@ static int take_part(struct column_reader *r, const struct block *b, uint32_t fr
     return 0;
 }
 
-/* The first part that reaches into the range, of a block that may be longer than one: a run, which
- * has a timeline's times. */
-static uint32_t first_part(struct column_reader *r, const struct block *b)
-{
-    uint32_t from = 0, to = (b->n_samples - 1) / BLOCK_SAMPLES_MAX; /* the last is none too many */
-    while (from < to) {
-        uint32_t mid = from + (to - from) / 2;
-        uint32_t end = b->first + (mid + 1) * BLOCK_SAMPLES_MAX - 1;
-        if (timeline_time(r->a, r->times, b->timeline, end) < r->min)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return from * BLOCK_SAMPLES_MAX;
-}
-
 static int take_block(void *ctx, enum chunk_part part, const struct block *b)
 {
     struct column_reader *r = ctx;
     (void)part;
-    for (uint32_t from = first_part(r, b); from < b->n_samples; from += BLOCK_SAMPLES_MAX) {
+    for (uint32_t from = block_first_part(r->a, r->times, b, r->min); from < b->n_samples;
+         from += BLOCK_SAMPLES_MAX) {
         int rc = take_part(r, b, from, (uint32_t)size_min(BLOCK_SAMPLES_MAX, b->n_samples - from));
         if (rc != 0)
             return rc;

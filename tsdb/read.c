@@ -9,10 +9,13 @@
  */
 #include "tsdb/read.h"
 #include "tsdb/id_set.h"
+#include "tsdb/pick.h"
 #include "tsdb/store.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(READ_NONE == PICK_NONE, "one word for it");
 
 enum {
     SLICE_SERIES = 64,   /* of samples: a millisecond or so */
@@ -164,6 +167,29 @@ static int unpack_samples(struct selection *sel, const struct slice *slice, cons
     return 0;
 }
 
+/* The same of what is seen at given times; nothing if that is nothing. */
+static int unpack_seen(struct selection *sel, const struct slice *slice, const struct series *s,
+                       size_t *ret_n)
+{
+    const struct read_options *o = sel->options;
+    int err = have_room(sel, *ret_n + o->n_at);
+    if (err != 0)
+        return err;
+    struct chunk_view v;
+    struct picker p = {.at_ms = o->at_ms,
+                       .n = o->n_at,
+                       .lookback_ms = o->lookback_ms,
+                       .t_ms = &sel->scratch.t_ms[*ret_n],
+                       .values = &sel->scratch.values[*ret_n]};
+    pick_begin(&p);
+    for (uint32_t i = 0; i < slice->n_spans; i++)
+        if (series_view(sel->db->arena, s, slice->spans[i].serial, &v))
+            pick_chunk(&p, sel->db->arena, &sel->times, &v, slice->spans[i].start_ms);
+    pick_end(&p);
+    *ret_n += p.n_found > 0 ? o->n_at : 0;
+    return 0;
+}
+
 static int copy_samples(struct selection *sel, size_t n, struct read_series *ret)
 {
     ret->n = n;
@@ -284,7 +310,9 @@ static int unpack_slice(struct selection *sel, const uint32_t *ids, size_t n, st
     int err = look_up_locked(sel, ids, n, slice);
     pthread_rwlock_unlock(&sel->db->lock);
     for (size_t i = 0; err == 0 && i < slice->n; i++) {
-        err = unpack_samples(sel, slice, slice->series[i], &n_samples);
+        err = sel->options->at_ms != NULL
+                  ? unpack_seen(sel, slice, slice->series[i], &n_samples)
+                  : unpack_samples(sel, slice, slice->series[i], &n_samples);
         ends[i] = n_samples;
     }
     slots_leave(&sel->db->slots, place);

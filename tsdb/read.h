@@ -17,10 +17,13 @@
 
 #include <stdatomic.h>
 
+/* The time of a sample that is not there, when those at given times are asked for. */
+#define READ_NONE INT64_MIN
+
 struct read_series {
     struct labels labels;
     size_t n;
-    int64_t *t_ms;    /* ascending, no time twice */
+    int64_t *t_ms;    /* ascending, no time twice, unless times are given */
     uint64_t *values; /* bits of doubles; stale markers are among them */
 };
 
@@ -31,6 +34,12 @@ struct read_set {
 
 struct read_options {
     int64_t min_ms, max_ms;
+    /* read_each: of a series not its samples, but the newest one at each of these n_at ascending
+     * times, unless it is lookback_ms old by then (pick.h). min_ms and max_ms say where they lie.
+     */
+    const int64_t *at_ms; /* NULL = all samples */
+    size_t n_at;
+    int64_t lookback_ms;
     uint64_t max_samples;      /* 0 = no limit */
     const atomic_bool *cancel; /* NULL = never; checked between slices */
 };

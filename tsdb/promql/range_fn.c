@@ -3,7 +3,6 @@
 #include "tsdb/promql/columns.h"
 #include "tsdb/promql/funcs.h"
 #include "tsdb/promql/selector.h"
-#include "tsdb/promql/stride.h"
 
 const struct node *range_fn_argument(const struct node *call)
 {
@@ -27,6 +26,20 @@ struct slide {
     uint64_t n_points;
 };
 
+/* The first sample behind the bound, from `at` on. Samples come at regular times and so do steps:
+ * the stride of the step before is nearly always right, and then it is one look instead of one a
+ * sample. */
+static size_t advance(const struct samples *s, size_t at, int64_t bound_ms, size_t *stride)
+{
+    size_t next = at;
+    if (*stride > 0 && at + *stride <= s->n && s->t_ms[at + *stride - 1] <= bound_ms)
+        next += *stride;
+    while (next < s->n && s->t_ms[next] <= bound_ms)
+        next++;
+    *stride = next - at;
+    return next;
+}
+
 /* One series. The window's ends only move forward, so each sample enters and leaves once. */
 static int slide_series(struct eval *e, struct slide *s, const struct samples *samples,
                         struct column *ret)
@@ -43,8 +56,8 @@ static int slide_series(struct eval *e, struct slide *s, const struct samples *s
         w.start_ms = time_sub(w.end_ms, s->range.range_ms);
         int64_t from_ms = time_sub(w.start_ms, eval_reach_left(e, w.edges));
         int64_t to_ms = time_add(w.end_ms, eval_reach_right(e, w.edges));
-        end = stride_past(samples->t_ms, samples->n, end, to_ms, &end_stride);
-        first = stride_past(samples->t_ms, samples->n, first, from_ms, &first_stride);
+        end = advance(samples, end, to_ms, &end_stride);
+        first = advance(samples, first, from_ms, &first_stride);
         if (first == end)
             continue;
         w.t_ms = samples->t_ms + first;

@@ -3,7 +3,6 @@
 #include "tsdb/promql/columns.h"
 #include "tsdb/promql/extended_range.h"
 #include "tsdb/promql/literal.h"
-#include "tsdb/promql/stride.h"
 #include "tsdb/read.h"
 
 #include <string.h>
@@ -68,28 +67,24 @@ struct instant {
     struct columns columns;
 };
 
-/* Fills one column, walking the samples once. True when it has a point. */
-static bool look_back(const struct instant *in, const struct read_series *s, struct column *ret)
+/* Fills one column of what was seen at each step. True when it has a point. */
+static bool take_seen(const struct instant *in, const struct read_series *s, struct column *ret)
 {
-    const struct eval *e = in->e;
-    size_t n_seen = 0, stride = 0; /* samples at or before ref */
     bool has_any = false;
-    for (size_t i = 0; i < e->steps.n; i++) {
-        int64_t ref_ms = reference_time(&in->reference, &e->steps, i);
-        n_seen = stride_past(s->t_ms, s->n, n_seen, ref_ms, &stride);
-        if (n_seen == 0 || s->t_ms[n_seen - 1] <= time_sub(ref_ms, e->options->lookback_ms) ||
-            s->values[n_seen - 1] == STALE_BITS)
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->t_ms[i] == READ_NONE || s->values[i] == STALE_BITS)
             continue;
-        double v = (double)s->t_ms[n_seen - 1] / 1000;
+        double v = (double)s->t_ms[i] / 1000;
         if (in->part == PART_VALUE)
-            memcpy(&v, &s->values[n_seen - 1], sizeof(v));
+            memcpy(&v, &s->values[i], sizeof(v));
         column_put(ret, i, v);
         has_any = true;
     }
     return has_any;
 }
 
-/* The same of a smoothed selector: between samples their line, behind the last one its value. */
+/* The same of a smoothed selector, from all samples: between them
+ * their line, behind the last one its value. */
 static bool smooth(const struct instant *in, const struct samples *s, struct column *ret)
 {
     const struct eval *e = in->e;
@@ -127,13 +122,22 @@ static int visit_instant(void *ctx, struct read_series *s)
         struct samples samples = without_stale(s);
         has_points = smooth(in, &samples, c);
     } else {
-        has_points = look_back(in, s, c);
+        has_points = take_seen(in, s, c);
     }
     if (has_points) {
         c->labels = s->labels;
         columns_keep(&in->columns);
     }
     return eval_poll(in->e, s->n + in->e->steps.n);
+}
+
+/* The time that each step looks at. */
+static int64_t *step_times(struct eval *e, const struct reference *reference)
+{
+    int64_t *at_ms = eval_alloc(e, e->steps.n, sizeof(*at_ms));
+    for (size_t i = 0; at_ms && i < e->steps.n; i++)
+        at_ms[i] = reference_time(reference, &e->steps, i);
+    return at_ms;
 }
 
 static int eval_part(struct eval *e, const struct node *n, enum sample_part part,
@@ -145,6 +149,13 @@ static int eval_part(struct eval *e, const struct node *n, enum sample_part part
         .e = e, .reference = eval_reference(e, &s->shift), .edges = s->edges, .part = part};
     if (part == PART_TIME)
         in.edges = EDGES_PLAIN;
+    if (in.edges != EDGES_SMOOTHED) {
+        options.at_ms = step_times(e, &in.reference);
+        options.n_at = e->steps.n;
+        options.lookback_ms = e->options->lookback_ms;
+        if (!options.at_ms)
+            return -1;
+    }
     int err = read_each(e->db, &s->matchers, &options, e->region, visit_instant, &in);
     *ret = in.columns.kept;
     return end_read(e, err);

@@ -387,6 +387,80 @@ static int visit_nothing(void *ctx, struct read_series *got)
     return 0;
 }
 
+/* Against all samples, over windows and the gaps between them. */
+enum { SEEN_TIMES = 40 };
+
+struct seen {
+    const struct read_options *options;
+    struct read_set all;
+    size_t next;
+    size_t n_none;
+};
+
+static void expect_seen(struct seen *seen, const struct read_series *all,
+                        const struct read_series *got)
+{
+    const struct read_options *o = seen->options;
+    for (size_t i = 0; i < o->n_at; i++) {
+        size_t k = 0;
+        while (k < all->n && all->t_ms[k] <= o->at_ms[i])
+            k++;
+        bool is_there = k > 0 && all->t_ms[k - 1] > o->at_ms[i] - o->lookback_ms;
+        seen->n_none += !is_there;
+        cr_assert_eq(got != NULL && got->t_ms[i] != READ_NONE, is_there);
+        if (is_there)
+            cr_assert(got->t_ms[i] == all->t_ms[k - 1] && got->values[i] == all->values[k - 1]);
+    }
+}
+
+/* Series in which nothing is seen do not come. */
+static int visit_seen(void *ctx, struct read_series *got)
+{
+    struct seen *seen = ctx;
+    cr_assert_eq(got->n, seen->options->n_at);
+    for (;; seen->next++) {
+        cr_assert_lt(seen->next, seen->all.n);
+        const struct read_series *all = &seen->all.series[seen->next];
+        bool is_it = labels_compare(&all->labels, &got->labels) == 0;
+        expect_seen(seen, all, is_it ? got : NULL);
+        if (is_it)
+            break;
+    }
+    seen->next++;
+    return 0;
+}
+
+Test(read, what_is_seen_at_given_times_is_the_newest_sample_within_the_lookback)
+{
+    static const int64_t lookbacks[] = {1, 1500, 300000, 7200000};
+    struct matcher_set all = {NULL, 0};
+    struct random r;
+    int64_t at_ms[SEEN_TIMES], max_ms = T0 + 20 * INT64_C(3600000);
+    size_t n_none = 0;
+    random_init(&r, random_seed());
+    for (int64_t t = T0 + 5000; t < max_ms; t += 1 + (int64_t)random_below(&r, 600000))
+        cr_assert_eq(test_append(&s, fixture[random_below(&r, 4)], t, (double)t), 0);
+    for (int round = 0; round < 300; round++) {
+        struct region_mark mark = region_mark(&s.region);
+        struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX, .at_ms = at_ms};
+        struct seen seen = {.options = &o};
+        cr_assert_eq(read_select(s.db, &all, &everything, &s.region, &seen.all), 0);
+        o.n_at = 1 + random_below(&r, SEEN_TIMES);
+        o.lookback_ms = lookbacks[random_below(&r, ARRAY_LEN(lookbacks))];
+        at_ms[0] = T0 - 1000 + (int64_t)random_below(&r, 20 * 3600000);
+        for (size_t i = 1; i < o.n_at; i++)
+            at_ms[i] = at_ms[i - 1] + (int64_t)random_below(&r, 3600000);
+        o.max_ms = at_ms[o.n_at - 1];
+        o.min_ms = at_ms[0] - o.lookback_ms + 1;
+        cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit_seen, &seen), 0);
+        for (; seen.next < seen.all.n; seen.next++)
+            expect_seen(&seen, &seen.all.series[seen.next], NULL);
+        n_none += seen.n_none;
+        region_rewind(&s.region, mark);
+    }
+    cr_assert_gt(n_none, 100);
+}
+
 Test(read, a_series_at_a_time_ends_early)
 {
     const struct matcher_set all = {NULL, 0};

@@ -3,6 +3,7 @@
 #define TESTS_UNIT_TSDB_TEST_MODEL_H
 
 #include "tests/unit/tsdb/test_chunk.h"
+#include "tsdb/pick.h"
 
 enum { TEST_MODEL_MAX = 20000 };
 
@@ -145,7 +146,43 @@ static inline void test_model_range(struct test_window *x, const struct test_mod
     cr_assert_eq(k, n, "%u .. %u: too many", min_time, max_time);
 }
 
-/* One sample that is there, one time that is not, one range. */
+/* What is seen at random times, some of them equal. */
+static inline void test_model_seen(struct test_window *x, const struct test_model *m,
+                                   struct random *r)
+{
+    enum { TIMES = 70, START_MS = 1000 };
+    static const int64_t lookbacks[] = {1, 16000, 300000, INT64_MAX};
+    int64_t at_ms[TIMES], t_ms[TIMES];
+    uint64_t values[TIMES];
+    struct chunk_view v = test_view(x, &m->c);
+    struct picker p = {.at_ms = at_ms, .t_ms = t_ms, .values = values};
+    p.n = (size_t)random_below(r, TIMES) + 1;
+    p.lookback_ms = lookbacks[random_below(r, ARRAY_LEN(lookbacks))];
+    uint64_t step = random_below(r, 2) ? m->times[m->n - 1] / p.n : random_below(r, 40000);
+    at_ms[0] = START_MS - 10 + (int64_t)random_below(r, m->times[m->n - 1] / 2 + 20);
+    for (size_t i = 1; i < p.n; i++)
+        at_ms[i] = at_ms[i - 1] + (int64_t)(step + random_below(r, 2) * random_below(r, 20));
+    pick_begin(&p);
+    pick_chunk(&p, &x->t.arena, &x->times, &v, START_MS);
+    pick_end(&p);
+    size_t n_found = 0;
+    for (size_t i = 0; i < p.n; i++) {
+        int64_t time = at_ms[i] - START_MS;
+        uint32_t k = time < 0             ? 0
+                     : time >= UINT32_MAX ? m->n
+                                          : test_model_place(m, (uint32_t)time + 1);
+        bool is_seen = k > 0 && m->times[k - 1] > time - p.lookback_ms;
+        cr_assert_eq(t_ms[i] != PICK_NONE, is_seen, "at %lld", (long long)time);
+        if (is_seen)
+            cr_assert(t_ms[i] == START_MS + (int64_t)m->times[k - 1] &&
+                          values[i] == m->values[k - 1],
+                      "at %lld", (long long)time);
+        n_found += is_seen;
+    }
+    cr_assert_eq(p.n_found, n_found);
+}
+
+/* One sample that is there, one time that is not, one range, what is seen at some times. */
 static inline void test_model_spot(struct test_window *x, const struct test_model *m,
                                    struct random *r)
 {
@@ -163,6 +200,7 @@ static inline void test_model_spot(struct test_window *x, const struct test_mode
                      m->times[at < other ? other : at] - (uint32_t)random_below(r, 2));
     test_model_range(x, m, 0, m->times[at]);
     test_model_range(x, m, m->times[at], UINT32_MAX);
+    test_model_seen(x, m, r);
 }
 
 static inline void test_model_whole(struct test_window *x, const struct test_model *m)
