@@ -3,6 +3,7 @@
 #include "tsdb/promql/kahan.h"
 #include "tsdb/promql/quantile.h"
 #include "tsdb/promql/range_fn.h"
+#include "tsdb/promql/sliding.h"
 
 #include <string.h>
 
@@ -15,6 +16,8 @@ static int eval_with(struct eval *e, const struct node *call, range_fn fn, struc
 static bool window_sum(const struct range_window *w, const double *params, double *ret)
 {
     (void)params;
+    if (sliding_sum(w, ret))
+        return true;
     struct kahan k = {0, 0};
     for (size_t i = 0; i < w->n; i++)
         k = kahan_add(k, w->v[i]);
@@ -25,6 +28,10 @@ static bool window_sum(const struct range_window *w, const double *params, doubl
 static bool window_avg(const struct range_window *w, const double *params, double *ret)
 {
     (void)params;
+    if (sliding_sum(w, ret)) {
+        *ret /= (double)w->n;
+        return true;
+    }
     struct kahan_mean m;
     kahan_mean_first(&m, w->v[0]);
     for (size_t i = 1; i < w->n; i++)
@@ -36,20 +43,14 @@ static bool window_avg(const struct range_window *w, const double *params, doubl
 static bool window_min(const struct range_window *w, const double *params, double *ret)
 {
     (void)params;
-    *ret = w->v[0];
-    for (size_t i = 1; i < w->n; i++)
-        if (w->v[i] < *ret || isnan(*ret))
-            *ret = w->v[i];
+    *ret = w->v[sliding_extreme(w, EXTREME_MIN, AMONG_EQUALS_FIRST)];
     return true;
 }
 
 static bool window_max(const struct range_window *w, const double *params, double *ret)
 {
     (void)params;
-    *ret = w->v[0];
-    for (size_t i = 1; i < w->n; i++)
-        if (w->v[i] > *ret || isnan(*ret))
-            *ret = w->v[i];
+    *ret = w->v[sliding_extreme(w, EXTREME_MAX, AMONG_EQUALS_FIRST)];
     return true;
 }
 
@@ -91,23 +92,15 @@ static bool window_time_of_last(const struct range_window *w, const double *para
 /* Of equal extremes the last counts. */
 static bool window_time_of_min(const struct range_window *w, const double *params, double *ret)
 {
-    size_t at = 0;
     (void)params;
-    for (size_t i = 1; i < w->n; i++)
-        if (w->v[i] <= w->v[at] || isnan(w->v[at]))
-            at = i;
-    *ret = (double)w->t_ms[at] / 1000;
+    *ret = (double)w->t_ms[sliding_extreme(w, EXTREME_MIN, AMONG_EQUALS_LAST)] / 1000;
     return true;
 }
 
 static bool window_time_of_max(const struct range_window *w, const double *params, double *ret)
 {
-    size_t at = 0;
     (void)params;
-    for (size_t i = 1; i < w->n; i++)
-        if (w->v[i] >= w->v[at] || isnan(w->v[at]))
-            at = i;
-    *ret = (double)w->t_ms[at] / 1000;
+    *ret = (double)w->t_ms[sliding_extreme(w, EXTREME_MAX, AMONG_EQUALS_LAST)] / 1000;
     return true;
 }
 

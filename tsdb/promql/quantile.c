@@ -13,6 +13,68 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* NaNs come before all numbers. */
+static bool is_less(double a, double b)
+{
+    return a < b || (isnan(a) && !isnan(b));
+}
+
+static void swap(double *a, double *b)
+{
+    double v = *a;
+    *a = *b;
+    *b = v;
+}
+
+/* Orders [from, to) around one of them, the median of three: what is less lies before the place
+ * that is returned, what is greater behind it. */
+static size_t partition(double *v, size_t from, size_t to)
+{
+    size_t mid = from + (to - from) / 2, last = to - 1;
+    if (is_less(v[mid], v[from]))
+        swap(&v[mid], &v[from]);
+    if (is_less(v[last], v[from]))
+        swap(&v[last], &v[from]);
+    if (is_less(v[last], v[mid]))
+        swap(&v[last], &v[mid]);
+    double pivot = v[mid];
+    size_t i = from, j = last;
+    while (true) {
+        while (is_less(v[i], pivot))
+            i++;
+        while (is_less(pivot, v[j]))
+            j--;
+        if (i >= j)
+            return j;
+        swap(&v[i++], &v[j--]);
+    }
+}
+
+/* Puts the value that has place `at` when all are in order there, and none that is less behind it.
+ * Quickselect; what it has not found after a few rounds is sorted, so no values make it slow. */
+static void select_place(double *v, size_t n, size_t at)
+{
+    enum { ROUNDS_MAX = 24, FEW = 16 };
+    size_t from = 0, to = n;
+    for (int round = 0; to - from > FEW && round < ROUNDS_MAX; round++) {
+        size_t split = partition(v, from, to) + 1;
+        if (at < split)
+            to = split;
+        else
+            from = split;
+    }
+    qsort(v + from, to - from, sizeof(*v), compare);
+}
+
+/* The least of what lies behind a place. */
+static double least(const double *v, size_t from, size_t n)
+{
+    double found = v[from];
+    for (size_t i = from + 1; i < n; i++)
+        found = is_less(v[i], found) ? v[i] : found;
+    return found;
+}
+
 double quantile_of(double q, double *v, size_t n)
 {
     if (n == 0 || isnan(q))
@@ -21,12 +83,12 @@ double quantile_of(double q, double *v, size_t n)
         return -INFINITY;
     if (q > 1)
         return INFINITY;
-    qsort(v, n, sizeof(*v), compare);
     double rank = q * (double)(n - 1);
     size_t low = (size_t)floor(rank);
-    size_t next = size_min(low + 1, n - 1);
+    select_place(v, n, low);
+    double next = low + 1 < n ? least(v, low + 1, n) : v[low];
     double weight = rank - floor(rank);
-    return v[low] * (1 - weight) + v[next] * weight;
+    return v[low] * (1 - weight) + next * weight;
 }
 
 void quantile_check(struct eval *e, double q, uint32_t pos)

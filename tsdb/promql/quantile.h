@@ -8,7 +8,7 @@
 #include "tsdb/promql/grouping.h"
 
 /* q below 0 is -Inf, above 1 +Inf; no values or q NaN: NaN. Between two values it is interpolated.
- * NaN sorts first. v is sorted afterwards. */
+ * NaN sorts first. v is in another order afterwards. */
 double quantile_of(double q, double *v, size_t n);
 
 /* Warns about a q outside of 0 and 1, at pos. */

@@ -45,6 +45,7 @@ static int slide_series(struct eval *e, struct slide *s, const struct samples *s
                         struct column *ret)
 {
     size_t first = 0, end = 0, first_stride = 0, end_stride = 0;
+    struct sliding sliding = {0};
     for (size_t i = 0; i < e->steps.n; i++) {
         struct range_window w = {.end_ms = reference_time(&s->range.reference, &e->steps, i),
                                  .step_ms = steps_time(&e->steps, i),
@@ -52,6 +53,7 @@ static int slide_series(struct eval *e, struct slide *s, const struct samples *s
                                  .edges = s->range.edges,
                                  .scratch = s->scratch,
                                  .scratch_ms = s->scratch_ms,
+                                 .sliding = &sliding,
                                  .e = e};
         w.start_ms = time_sub(w.end_ms, s->range.range_ms);
         int64_t from_ms = time_sub(w.start_ms, eval_reach_left(e, w.edges));
@@ -62,6 +64,7 @@ static int slide_series(struct eval *e, struct slide *s, const struct samples *s
             continue;
         w.t_ms = samples->t_ms + first;
         w.v = samples->v + first;
+        w.at = first;
         w.n = end - first;
         if (eval_poll(e, w.n) != 0 || eval_check_samples(e, s->n_points + w.n) != 0)
             return -1;

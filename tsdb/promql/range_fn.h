@@ -7,12 +7,22 @@
 
 #include "tsdb/promql/eval.h"
 
+/* sliding.h; zeroed before the first window of a series. */
+struct sliding {
+    size_t from, to; /* of the series' samples, those that have entered and not left */
+    uint64_t sum;    /* wraps where it is not used */
+    size_t n_inexact;
+    size_t queue_from, queue_to;
+};
+
 struct range_window {
     const int64_t *t_ms; /* start_ms < t <= end_ms, ascending */
     const double *v;
     size_t n;        /* >= 1 */
-    double *scratch; /* room for n + 2 values */
+    size_t at;       /* v[0] is sample `at` of the series, and those before it are there as well */
+    double *scratch; /* room for 2 values more than the series has */
     int64_t *scratch_ms;
+    struct sliding *sliding;
     int64_t start_ms, end_ms;
     int64_t step_ms; /* the time of the step, which @ and offset have no influence on */
     double range_s;

@@ -1,6 +1,8 @@
 /* Quantiles of groups and of windows.
  * Expected answers were compared with those of Prometheus 3.5.3 on the same samples. */
+#include "tests/support/random.h"
 #include "tests/unit/promql/test_query.h"
+#include "tsdb/promql/quantile.h"
 
 static const struct test_series loads[] = {
     {"qa{i=\"1\",k=\"x\"}", 15000, "1 5 NaN 3"},
@@ -56,4 +58,62 @@ static const struct test_case cases[] = {
 Test(quantile, answers)
 {
     test_answers(loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
+}
+
+/* ---- against sorting ---- */
+
+static int in_order(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y))
+        return isnan(y) - isnan(x);
+    return (x > y) - (x < y);
+}
+
+static double naive_quantile(double q, double *v, size_t n)
+{
+    qsort(v, n, sizeof(*v), in_order);
+    double rank = q * (double)(n - 1), low = floor(rank);
+    double next = v[low + 1 < (double)n ? (size_t)low + 1 : n - 1];
+    return v[(size_t)low] * (1 - (rank - low)) + next * (rank - low);
+}
+
+static double value_of_kind(struct random *r, int kind, size_t i, size_t n)
+{
+    switch (kind) {
+    case 0: /* up, down, up and down: what makes a bad choice of pivots slow */
+        return (double)i;
+    case 1:
+        return (double)(n - i);
+    case 2:
+        return (double)(i < n / 2 ? i : n - i);
+    case 3: /* all alike */
+        return 7;
+    case 4: /* few different ones, NaN and infinities among them */
+        return random_below(r, 9) == 0 ? (double)NAN : 6 / ((double)random_below(r, 7) - 3);
+    default:
+        return (double)random_below(r, UINT64_C(1) << 50) / 1024;
+    }
+}
+
+Test(quantile, is_that_of_the_sorted_values)
+{
+    enum { MOST = 3000 };
+    static const double qs[] = {0, 0.01, 0.25, 0.5, 0.95, 0.999, 1};
+    static double v[MOST], sorted[MOST];
+    struct random r;
+    random_init(&r, random_seed());
+    for (int round = 0; round < 3000; round++) {
+        size_t n = 1 + random_below(&r, random_below(&r, 20) == 0 ? MOST : 60);
+        int kind = (int)random_below(&r, 6);
+        for (size_t i = 0; i < n; i++)
+            sorted[i] = v[i] = value_of_kind(&r, kind, i, n);
+        double q = qs[random_below(&r, ARRAY_LEN(qs))];
+        double found = quantile_of(q, v, n), expected = naive_quantile(q, sorted, n);
+        cr_assert(found == expected || (isnan(found) && isnan(expected)), "%g of %zu: %g, not %g",
+                  q, n, found, expected);
+        qsort(v, n, sizeof(*v), in_order);
+        for (size_t i = 0; i < n; i++)
+            cr_assert(v[i] == sorted[i] || (isnan(v[i]) && isnan(sorted[i])), "none is lost");
+    }
 }
