@@ -191,7 +191,7 @@ prop: $(PROP)
 
 # At full length what `make test` holds a minute of: kills, power cuts, every fault, every damaged byte, replays, property
 # tests. Hours; a line a row. ROWS="kills faults" runs some, KILLS=30 FAULTS=20 ROUNDS=50 for a quick look.
-soak: all $(CRASH) $(UNIT) $(PROP)
+soak: all $(CRASH) $(PROP) $(patsubst %,$(BUILD)/tests/unit/%_test,http/recorder $(addprefix snapshot/,journal_replay load check directory))
 	@MAKE="$(MAKE)" BUILD=$(BUILD) ROWS="$(ROWS)" tests/tools/soak.sh
 
 asan:
