@@ -70,7 +70,7 @@ OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c b
 OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c \
                 tests/bench/journal.c tests/bench/rated.c, $(wildcard tests/bench/*.c)))
 OBJ_journal  := $(call objects,tests/bench/journal.c)
-OBJ_crash    := $(call objects,$(filter-out %/unsynced.c,$(wildcard tests/crash/*.c)))
+OBJ_crash    := $(call objects,$(filter-out %/unsynced.c %/scarce.c,$(wildcard tests/crash/*.c)))
 OBJ_rated    := $(call objects,tests/bench/rated.c)
 OBJ_promqltest := $(call objects,$(wildcard tests/promqltest/*.c))
 OBJ_support  := $(call objects,$(call sources,tests/support))
@@ -82,7 +82,7 @@ PROP := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prop/*_prop.c))
 BENCH := $(BUILD)/tests/bench/fleet $(BUILD)/tests/bench/ip_table $(BUILD)/tests/bench/journal
 CODEC := $(BUILD)/tests/bench/codec
 WRITE_BODY := $(BUILD)/tests/bench/write_body
-CRASH := $(patsubst %,$(BUILD)/tests/crash/%,kills powercut unsynced.so)
+CRASH := $(patsubst %,$(BUILD)/tests/crash/%,kills powercut unsynced.so scarce)
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
@@ -137,7 +137,7 @@ $(BUILD)/obj/http/web/%.html.o: http/web/%.html Makefile
 
 $(OBJ_http) $(BUILD)/obj/http/main.c.o $(OBJ_support) $(OBJ_write_body) $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o): | $(GEN_H)
 
--include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec write_body crash rated promqltest,$(filter-out %.html.o,$(OBJ_$(layer)))) \
+-include $(patsubst %.o,%.d,$(foreach layer,$(LAYERS) support fleet ip_table journal codec write_body crash scarce rated promqltest,$(filter-out %.html.o,$(OBJ_$(layer)))) \
            $(BUILD)/obj/http/main.c.o $(TEST_OBJ) $(FUZZ:$(BUILD)/%=$(BUILD)/obj/%.c.o))
 
 # --- what is needed, and running ------------------------------------------------------------------------------
@@ -189,12 +189,10 @@ unit: $(UNIT)
 prop: $(PROP)
 	@tests/tools/run-suite.sh $(BUILD) prop $^
 
-# The long runs of property tests that take only a share of their values in `make test`, 300 kills, and every call of
-# the disk that can fail.
-soak: $(BUILD)/tests/prop/column_prop
-	N=1000000000 PROP_SECONDS=0 $(BUILD)/tests/prop/column_prop
-	@KILLS=$${KILLS:-300} FAULTS=$${FAULTS:-all} ROUNDS=$${ROUNDS:-300} $(MAKE) crash
-	@COMPLIANCE=all $(MAKE) e2e E2E=test_compliance
+# At full length what `make test` holds a minute of: kills, power cuts, every fault, every damaged byte, replays, property
+# tests. Hours; a line a row. ROWS="kills faults" runs some, KILLS=30 FAULTS=20 ROUNDS=50 for a quick look.
+soak: all $(CRASH) $(PROP) $(patsubst %,$(BUILD)/tests/unit/%_test,http/recorder $(addprefix snapshot/,journal_replay load check directory))
+	@MAKE="$(MAKE)" BUILD=$(BUILD) ROWS="$(ROWS)" tests/tools/soak.sh
 
 asan:
 	@$(MAKE) BUILD=build/asan SAN=address,undefined test-programs
@@ -317,6 +315,14 @@ $(BUILD)/tests/crash/kills $(BUILD)/tests/crash/powercut: $(BUILD)/tests/crash/%
 $(BUILD)/tests/crash/unsynced.so: tests/crash/unsynced.c tests/crash/unsynced.h Makefile
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared $< -ldl -o $@
+
+# The server, with memory that is refused on demand.
+SCARCE_WRAPS := arena_page_get arena_span_get budget_take budget_take_or
+OBJ_scarce   := $(call objects,tests/crash/scarce.c)
+
+$(BUILD)/tests/crash/scarce: $(BUILD)/obj/http/main.c.o $(OBJ_scarce) $(call archives,http)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $(SCARCE_WRAPS:%=-Wl,--wrap=%) $^ $(EXT_http) -ldl -o $@
 
 crash: all $(CRASH)
 	@BUILD=$(abspath $(BUILD)) SUITE=crash TESTS=tests/crash python3 -B tests/e2e/run.py $(T)

@@ -66,8 +66,8 @@ static bool one_set(struct request *rq, const struct param *p, struct matcher_se
 {
     struct promql_error err = {0};
     if (promql_parse_selector(p->value, p->value_len, &rq->region, ret, &err) != 0) {
-        reply_error(rq, API_BAD_DATA, "invalid parameter \"match[]\": %s",
-                    err.text ? err.text : "out of memory");
+        reply_error(rq, err.kind == PROMQL_ERR_BAD_DATA ? API_BAD_DATA : API_EXECUTION,
+                    "invalid parameter \"match[]\": %s", err.text ? err.text : "out of memory");
         return false;
     }
     if (has_condition(ret))

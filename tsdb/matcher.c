@@ -11,7 +11,7 @@ int matcher_init(struct matcher *m, enum matcher_kind kind, const char *name, si
     if (kind == MATCH_REGEX || kind == MATCH_NOT_REGEX) {
         pattern = pattern_new(value, value_len, text, text_bytes);
         if (pattern == NULL)
-            return ERR_CORRUPT;
+            return text_bytes > 0 && text[0] == '\0' ? ERR_NO_MEMORY : ERR_CORRUPT;
     }
     *m = (struct matcher){
         .kind = kind,
@@ -51,6 +51,14 @@ bool matcher_matches(const struct matcher *m, const char *value, size_t value_le
     case MATCH_NOT_REGEX:
         return !pattern_matches(m->pattern, value, value_len);
     }
+    return false;
+}
+
+bool matcher_set_has_failed(const struct matcher_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].pattern != NULL && pattern_has_failed(set->items[i].pattern))
+            return true;
     return false;
 }
 

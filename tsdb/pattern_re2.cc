@@ -1,16 +1,42 @@
 /* RE2 behind pattern.h. Chosen because its syntax is that of Go's regexp, which PromQL prescribes,
  * and its time is linear in the subject; see docs/decisions/. Its error texts are its own, so the
- * codes are put into Go's words here. */
+ * codes are put into Go's words here.
+ *
+ * RE2 takes from C++'s heap, when it compiles and, now and then, when it matches (states of its
+ * automaton), and knows no refusal: an exception ends the process, or, caught here, leaves it with
+ * half-made expressions that it frees twice (tried). So the heap is the cushion's, which refuses
+ * nothing, and what has used the cushion counts as refused. */
 #include "tsdb/pattern.h"
+
+#include "alloc/cushion.h"
 
 #include <re2/re2.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <new>
 
+/* All of C++ in this process. */
+void *operator new(size_t n)
+{
+    return cushion_alloc(n);
+}
+
+void operator delete(void *at) noexcept
+{
+    cushion_free(at);
+}
+
+void operator delete(void *at, size_t) noexcept
+{
+    cushion_free(at);
+}
+
 struct pattern {
     re2::RE2 re;
+    bool matches_empty = false;
+    mutable std::atomic<bool> has_failed{false};
 
     pattern(const re2::StringPiece &text, const re2::RE2::Options &options) : re(text, options)
     {
@@ -75,6 +101,21 @@ void write_error(const re2::RE2 &re, const char *expr, size_t n, char *text, siz
         snprintf(text, text_bytes, "%s: `%s`", go_words(code), arg.c_str());
 }
 
+/* Once it has failed nothing that it says counts, and nothing more is taken. */
+bool can_match(const struct pattern *p)
+{
+    if (!cushion_has_room())
+        p->has_failed = true;
+    return !p->has_failed;
+}
+
+bool note_uses(const struct pattern *p, unsigned long n_uses_before)
+{
+    if (cushion_uses() != n_uses_before)
+        p->has_failed = true;
+    return !p->has_failed;
+}
+
 } // namespace
 
 extern "C" struct pattern *pattern_new(const char *expr, size_t n, char *text, size_t text_bytes)
@@ -83,13 +124,20 @@ extern "C" struct pattern *pattern_new(const char *expr, size_t n, char *text, s
     options.set_log_errors(false);
     options.set_dot_nl(true);
     options.set_max_mem(PROGRAM_BYTES_MAX);
-    struct pattern *p = new (std::nothrow) pattern(re2::StringPiece(expr, n), options);
-    if (p == nullptr) {
-        snprintf(text, text_bytes, "out of memory");
-        return nullptr;
-    }
-    if (!p->re.ok()) {
+    unsigned long n_uses = cushion_uses();
+    struct pattern *p =
+        cushion_has_room() ? new pattern(re2::StringPiece(expr, n), options) : nullptr;
+    bool is_good = p != nullptr && p->re.ok();
+    if (is_good)
+        p->matches_empty = re2::RE2::FullMatchN("", p->re, nullptr, 0);
+    if (p == nullptr || cushion_uses() != n_uses) {
+        if (text_bytes > 0)
+            text[0] = '\0';
+        is_good = false;
+    } else if (!is_good) {
         write_error(p->re, expr, n, text, text_bytes);
+    }
+    if (!is_good) {
         delete p;
         return nullptr;
     }
@@ -103,15 +151,29 @@ extern "C" void pattern_free(struct pattern *p)
 
 extern "C" bool pattern_matches(const struct pattern *p, const char *subject, size_t n)
 {
-    return re2::RE2::FullMatchN(re2::StringPiece(subject, n), p->re, nullptr, 0);
+    if (n == 0)
+        return p->matches_empty;
+    if (!can_match(p))
+        return false;
+    unsigned long n_uses = cushion_uses();
+    bool is_match = re2::RE2::FullMatchN(re2::StringPiece(subject, n), p->re, nullptr, 0);
+    return note_uses(p, n_uses) && is_match;
+}
+
+extern "C" bool pattern_has_failed(const struct pattern *p)
+{
+    return p->has_failed;
 }
 
 extern "C" bool pattern_groups(const struct pattern *p, const char *subject, size_t n,
                                struct pattern_span *groups, int n_groups)
 {
     re2::StringPiece whole(subject, n), found[PATTERN_GROUPS_MAX];
-    if (n_groups > PATTERN_GROUPS_MAX ||
-        !p->re.Match(whole, 0, n, re2::RE2::ANCHOR_BOTH, found, n_groups))
+    if (n_groups > PATTERN_GROUPS_MAX || !can_match(p))
+        return false;
+    unsigned long n_uses = cushion_uses();
+    bool is_match = p->re.Match(whole, 0, n, re2::RE2::ANCHOR_BOTH, found, n_groups);
+    if (!note_uses(p, n_uses) || !is_match)
         return false;
     for (int i = 0; i < n_groups; i++) {
         int64_t start = found[i].data() == nullptr ? -1 : found[i].data() - subject;

@@ -187,5 +187,5 @@ int store_select_locked(struct tsdb *db, const struct matcher_set *set, struct r
         return ERR_NO_MEMORY;
     if (n_filters > 0)
         *ret_n = keep_passing(db, filters, n_filters, *ret, *ret_n);
-    return 0;
+    return matcher_set_has_failed(set) ? ERR_NO_MEMORY : 0;
 }

@@ -23,6 +23,7 @@
 #include "tests/crash/unsynced.h"
 #include "tests/support/random.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,8 @@ struct run {
     uint32_t life;
     uint32_t asked_ms; /* when the last snapshot that was answered was asked for */
     uint64_t n_early, n_asked, n_dropped, n_faults;
+    int64_t newest_file; /* see count_files */
+    uint64_t n_files, n_files_left;
     struct unsynced_control *control; /* NULL: no faults */
     char data[PATH_BYTES], side[PATH_BYTES], log[PATH_BYTES], control_path[PATH_BYTES];
 };
@@ -305,6 +308,28 @@ static void cut_power(struct run *run)
     run->n_dropped += report.n_dropped;
 }
 
+/* Of the windows' files: a window is numbered by its time, and written later than those before it,
+ * so those above the newest that was met are new. */
+static void count_files(struct run *run)
+{
+    int64_t newest = run->newest_file, number;
+    uint64_t n = 0;
+    char end[8];
+    DIR *dir = opendir(run->data);
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        if (sscanf(e->d_name, "window-%" SCNd64 ".%7s", &number, end) != 2 ||
+            strcmp(end, "hg") != 0)
+            continue;
+        n++;
+        run->n_files += number > run->newest_file;
+        newest = number > newest ? number : newest;
+    }
+    if (dir != NULL)
+        closedir(dir);
+    run->newest_file = newest;
+    run->n_files_left = n;
+}
+
 /* Kills a server that is starting, at a random moment, and starts another. */
 static void start_after_all(struct run *run)
 {
@@ -404,6 +429,7 @@ static void let_live(struct run *run)
         promised = run->asked_ms;
     else if (o->promise == PROMISE_MS)
         promised = end > o->promise_ms ? end - o->promise_ms : 0;
+    count_files(run);
     turn(run); /* the writers have stopped */
     for (uint32_t i = 0; i < o->connections; i++)
         oracle_ended(&run->writers[i].oracle, promised);
@@ -459,6 +485,9 @@ static int report(const struct run *run, const struct check *sum, uint64_t load_
            run->n_asked);
     if (run->options.is_deleting)
         printf("kills: %" PRIu64 " deletions acknowledged\n", deletions);
+    printf("kills: %" PRIu64 " files of windows found behind the ends, %" PRIu64
+           " of them gone since\n",
+           run->n_files, run->n_files > run->n_files_left ? run->n_files - run->n_files_left : 0);
     if (run->control != NULL)
         printf("kills: the disk failed %" PRIu64 " times, %" PRIu64 " calls of %" PRIu64 "\n",
                run->n_faults, run->control->n_failed, run->control->n_calls);
@@ -509,7 +538,8 @@ static void set_load(struct run *run)
         .n_parts = 2,
         .n_series = {o->series, o->series / 8, o->series / 64 + 1, o->series / 16, o->series / 16},
         .start_ms = INT64_C(1700000000000) + (int64_t)(seed % 1000000),
-        .step_ms = 15000,
+        .step_ms = o->step_ms,
+        .late_ticks = o->late_ticks,
         .is_deleting = o->is_deleting,
     };
     run->checked_load = run->load;
@@ -546,12 +576,14 @@ static void remove_directory(const struct run *run)
 /* Defaults first: of a flag that is given twice the last counts. */
 static void set_server(struct run *run, char **flags, int n_flags)
 {
-    static char path[PATH_BYTES + 32], window[64], windows[64];
+    static char path[PATH_BYTES + 32], window[64], windows[64], late[64];
     struct server *s = &run->server;
     int n = 0;
     snprintf(path, sizeof(path), "--storage.path=%s", run->data);
     snprintf(window, sizeof(window), "--storage.window=%" PRId64 "ms", run->options.window_ms);
     snprintf(windows, sizeof(windows), "--storage.windows=%" PRId64, run->options.n_windows);
+    snprintf(late, sizeof(late), "--storage.out-of-order-window=%" PRId64 "ms",
+             run->options.out_of_order_ms);
     s->program = run->options.program;
     s->log_path = run->log;
     s->preload = run->options.library;
@@ -559,7 +591,7 @@ static void set_server(struct run *run, char **flags, int n_flags)
     s->flags[n++] = window;
     s->flags[n++] = windows;
     s->flags[n++] = "--storage.clock=samples";
-    s->flags[n++] = "--storage.out-of-order-window=5m";
+    s->flags[n++] = late;
     s->flags[n++] = "--storage.memory-limit=2GiB";
     s->flags[n++] = "--self.interval=0";
     for (int i = 0; i < n_flags; i++)

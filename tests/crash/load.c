@@ -122,7 +122,7 @@ bool load_is_alive(const struct load_series *s, uint32_t tick)
 static uint32_t sent_with(const struct load *l, const struct load_series *s, uint32_t tick)
 {
     uint64_t h = load_hash(l, series_key(s), tick, 1);
-    return h % LATE_ONE_IN ? tick : tick + (uint32_t)((h >> 32) % (LOAD_LATE_TICKS + 1));
+    return h % LATE_ONE_IN ? tick : tick + (uint32_t)((h >> 32) % (l->late_ticks + 1));
 }
 
 uint32_t load_carriers(const struct load *l, const struct load_series *s, uint32_t tick,
@@ -237,7 +237,7 @@ static void make_room(struct load_body *b, size_t n)
 static void put_series(struct load_body *b, const struct load_series *s,
                        const struct load_sample *samples, uint32_t n)
 {
-    uint8_t inner[LABELS_MAX + SAMPLE_MAX * (LOAD_LATE_TICKS + 2)];
+    uint8_t inner[LABELS_MAX + SAMPLE_MAX * (LOAD_LATE_TICKS_MAX + 2)];
     size_t n_inner;
     uint8_t *at;
     if (n == 0)
@@ -264,9 +264,9 @@ static void put_one(const struct load *l, struct load_body *b, const struct load
 static void put_late(const struct load *l, struct load_body *b, const struct load_series *s,
                      uint32_t tick)
 {
-    struct load_sample samples[LOAD_LATE_TICKS + 1];
+    struct load_sample samples[LOAD_LATE_TICKS_MAX + 1];
     uint32_t n = 0;
-    for (uint32_t i = tick > LOAD_LATE_TICKS ? tick - LOAD_LATE_TICKS : 0; i <= tick; i++)
+    for (uint32_t i = tick > l->late_ticks ? tick - l->late_ticks : 0; i <= tick; i++)
         if (sent_with(l, s, i) == tick)
             samples[n++] = load_sample(l, s, i);
     put_series(b, s, samples, n);

@@ -21,7 +21,7 @@
 
 enum load_family {
     LOAD_STEADY, /* one sample a tick, sent at once */
-    LOAD_LATE,   /* a quarter of the samples is sent up to LOAD_LATE_TICKS ticks later */
+    LOAD_LATE,   /* a quarter of the samples is sent up to late_ticks ticks later */
     LOAD_BORN,   /* begins at tick p, ends LOAD_LIFE_TICKS later with a stale marker */
     LOAD_TWICE,  /* each sample is sent again, unchanged, with the next tick */
     LOAD_MIXED,  /* contradicted by other values at the same times, which are to be refused */
@@ -29,12 +29,15 @@ enum load_family {
 };
 
 enum {
-    LOAD_LATE_TICKS = 15,
+    LOAD_LATE_TICKS_MAX = 15,
     LOAD_LIFE_TICKS = 4,
     LOAD_CARRIERS_MAX = 2,
     LOAD_DELETE_TICKS = 12,  /* from birth to the deletion */
     LOAD_DELETED_ONE_IN = 4, /* ticks of birth whose series are deleted */
 };
+
+/* The samples of a tick, of so many connections, lie within so many ms. */
+#define LOAD_SPREAD_MS(connections) (INT64_C(235) + INT64_C(37) * (connections))
 
 #define LOAD_STALE UINT64_C(0x7ff0000000000002)
 
@@ -42,7 +45,8 @@ struct load {
     uint64_t seed;
     uint32_t n_connections, n_parts;
     uint32_t n_series[LOAD_FAMILIES]; /* a connection (steady: a part; born: a tick) */
-    int64_t start_ms, step_ms;        /* time of tick 0; step_ms >= 1000 */
+    int64_t start_ms, step_ms;        /* time of tick 0; a step is above LOAD_SPREAD_MS */
+    uint32_t late_ticks;              /* at most LOAD_LATE_TICKS_MAX */
     bool is_deleting;
 };
 

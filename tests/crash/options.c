@@ -10,23 +10,28 @@
 
 static void usage(void)
 {
-    fputs("usage: kills [options] -- flags of the server\n"
-          "  --kills=N          lives (12)\n"
-          "  --seed=N           of everything; printed (SEED, or the clock)\n"
-          "  --connections=N    (4)\n"
-          "  --series=N         steady series of a request, two requests a tick (1500)\n"
-          "  --life=MIN,MAX     ms under load (300,2500)\n"
-          "  --window=MS --windows=N   as the server's flags (900000, 5)\n"
-          "  --promise=all | snapshot | MS   what may not be lost (all)\n"
-          "  --end=kill | term  how a life ends (kill)\n"
-          "  --library=FILE     unsynced.so, for the next two\n"
-          "  --cut              drop what was not synced at the end of each life\n"
-          "  --faults           let the disk fail for a while in some lives\n"
-          "  --deletes          delete series as well; give the server --web.enable-admin-api\n"
-          "  --lie=lost | invented | changed | deleted   the check must see it: exit code 1\n"
-          "  --directory=DIR    made anew; kept after a failure (/tmp/hg-kills-PID)\n"
-          "  --program=FILE     (build/hourglass)\n",
-          stderr);
+    fputs(
+        "usage: kills [options] -- flags of the server\n"
+        "  --kills=N          lives (12)\n"
+        "  --seed=N           of everything; printed (SEED, or the clock)\n"
+        "  --connections=N    (4)\n"
+        "  --series=N         steady series of a request, two requests a tick (1500)\n"
+        "  --life=MIN,MAX     ms under load (300,2500)\n"
+        "  --window=MS --windows=N   as the server's flags (900000, 5)\n"
+        "  --out-of-order=MS  the server's out-of-order window, above what late samples want "
+        "(300000);\n"
+        "                     a window that has rested so long goes into a file of its own\n"
+        "  --step=MS --late=TICKS    from tick to tick, and how late a late sample is (15000, 15)\n"
+        "  --promise=all | snapshot | MS   what may not be lost (all)\n"
+        "  --end=kill | term  how a life ends (kill)\n"
+        "  --library=FILE     unsynced.so, for the next two\n"
+        "  --cut              drop what was not synced at the end of each life\n"
+        "  --faults           let the disk fail for a while in some lives\n"
+        "  --deletes          delete series as well; give the server --web.enable-admin-api\n"
+        "  --lie=lost | invented | changed | deleted   the check must see it: exit code 1\n"
+        "  --directory=DIR    made anew; kept after a failure (/tmp/hg-kills-PID)\n"
+        "  --program=FILE     (build/hourglass)\n",
+        stderr);
     exit(2);
 }
 
@@ -103,6 +108,15 @@ static void set_option(struct options *o, int option, const char *text)
     case 'W':
         o->n_windows = whole(text);
         break;
+    case 'o':
+        o->out_of_order_ms = whole(text);
+        break;
+    case 't':
+        o->step_ms = whole(text);
+        break;
+    case 'T':
+        o->late_ticks = whole(text);
+        break;
     case 'p':
         set_promise(o, text);
         break;
@@ -145,6 +159,9 @@ int options_parse(struct options *o, int argc, char **argv)
         {"life", required_argument, NULL, 'l'},
         {"window", required_argument, NULL, 'w'},
         {"windows", required_argument, NULL, 'W'},
+        {"out-of-order", required_argument, NULL, 'o'},
+        {"step", required_argument, NULL, 't'},
+        {"late", required_argument, NULL, 'T'},
         {"promise", required_argument, NULL, 'p'},
         {"end", required_argument, NULL, 'e'},
         {"cut", no_argument, NULL, 'u'},
@@ -164,6 +181,9 @@ int options_parse(struct options *o, int argc, char **argv)
         .max_ms = 2500,
         .window_ms = 900000,
         .n_windows = 5,
+        .out_of_order_ms = 300000,
+        .step_ms = 15000,
+        .late_ticks = 15,
         .end_signal = SIGKILL,
         .program = "build/hourglass",
     };
@@ -171,6 +191,8 @@ int options_parse(struct options *o, int argc, char **argv)
         set_option(o, option, optarg);
     if (o->connections < 1 || o->connections > OPTIONS_CONNECTIONS_MAX || o->n_windows < 1 ||
         o->n_windows > CHECK_WINDOWS_MAX || o->window_ms < 1000 ||
+        o->late_ticks > LOAD_LATE_TICKS_MAX || o->step_ms <= LOAD_SPREAD_MS(o->connections) ||
+        o->out_of_order_ms < (o->late_ticks + 2) * o->step_ms ||
         argc - optind > OPTIONS_FLAGS_MAX || ((o->is_cut || o->is_faulty) && o->library == NULL))
         usage();
     return optind;

@@ -18,7 +18,9 @@ enum promise { PROMISE_ALL, PROMISE_SNAPSHOT, PROMISE_MS };
 struct options {
     uint32_t n_kills, connections, series;
     uint32_t min_ms, max_ms; /* of a life under load */
-    int64_t window_ms, n_windows;
+    int64_t window_ms, n_windows, out_of_order_ms;
+    int64_t step_ms; /* of the load, and its late samples */
+    uint32_t late_ticks;
     enum promise promise;
     uint32_t promise_ms;
     int end_signal; /* SIGKILL or SIGTERM */

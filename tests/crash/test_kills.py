@@ -1,5 +1,5 @@
 """Kills under full load and power cuts, with an oracle of what was acknowledged (kills.c): KILLS times kill -9 (8), a
-quarter of that for each of the other ways to die. Where the server keeps no journal yet, what it does promise is
+quarter of that for each of the other ways to die (CUTS: power cuts with --journal.sync=always). Where the server keeps no journal yet, what it does promise is
 checked: the snapshots."""
 
 import os
@@ -37,6 +37,11 @@ def kills(*options, flags=(), expected=0):
 
 
 QUARTER = f"--kills={max(2, TOTAL // 4)}"
+CUTS = f"--kills={os.environ.get('CUTS', max(2, TOTAL // 4))}"
+# Windows of which some are written to files of their own, and some expire, while the load goes on: those of the second
+# row are for a server that syncs before it answers.
+FILES = ("--life=1000,4000", "--series=200", "--windows=8", "--step=500", "--late=1", "--out-of-order=1500")
+FAST, SLOW = "--window=150000", "--window=10000"
 
 
 def numbers(said, word):
@@ -89,7 +94,17 @@ def test_deleted_series_stay_deleted():
 
 def test_a_power_cut_loses_nothing_that_was_synced_before_it_was_acknowledged():
     needs_journal()
-    kills(QUARTER, "--cut", flags=["--journal.sync=always"])
+    kills(CUTS, "--cut", flags=["--journal.sync=always"])
+
+
+def test_windows_go_to_files_and_expire_between_kills():
+    needs_journal()
+    ends = f"--kills={max(4, TOTAL // 2)}"
+    said = kills(ends, *FILES, FAST, flags=["--journal.sync=1s", "--snapshot.interval=300ms"])
+    said += kills(ends, *FILES, SLOW, "--cut", flags=["--journal.sync=always", "--snapshot.interval=300ms"])
+    assert numbers(said, "files of windows found") > 0, said
+    if TOTAL >= 60:
+        assert numbers(said, "of them gone since") > 0, said
 
 
 def test_a_power_cut_loses_no_more_than_the_last_second():

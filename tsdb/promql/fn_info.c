@@ -394,7 +394,7 @@ static int prepare(struct info *f)
     if (number_base(f, &values, has_values) != 0 || number_info(f, &values, has_values) != 0)
         return -1;
     size_t n_slots;
-    if (mul_overflows(f->names.n, f->identities.n, &n_slots))
+    if (matcher_set_has_failed(f->matchers) || mul_overflows(f->names.n, f->identities.n, &n_slots))
         return eval_fail_memory(f->e);
     f->newest = eval_alloc(f->e, n_slots, sizeof(*f->newest));
     f->newest_step = eval_alloc(f->e, n_slots, sizeof(*f->newest_step));

@@ -127,6 +127,8 @@ int fn_label_replace(struct eval *e, const struct node *call, struct value *ret)
     if (eval_vector(e, call->call.args[0], &ret->vector) != 0)
         return -1;
     struct pattern *pattern = pattern_new(expression.bytes, expression.len, text, sizeof(text));
+    if (!pattern && text[0] == '\0')
+        return eval_fail_memory(e);
     if (!pattern)
         return fail_name(e, "invalid regular expression in label_replace(): ", expression);
     int err = 0;
@@ -140,6 +142,8 @@ int fn_label_replace(struct eval *e, const struct node *call, struct value *ret)
         if (err == 0)
             err = eval_poll(e, 1);
     }
+    if (err == 0 && pattern_has_failed(pattern))
+        err = eval_fail_memory(e);
     pattern_free(pattern);
     return err == 0 ? eval_merge_equal(e, &ret->vector, false) : -1;
 }

@@ -104,8 +104,11 @@ static bool new_matcher(struct parser *p, struct selector *s, uint32_t *cap, enu
 {
     struct matcher m;
     char text[ERROR_TEXT_BYTES] = "";
-    if (matcher_init(&m, kind, name.bytes, name.len, value.bytes, value.len, text, sizeof(text)) !=
-        0)
+    int err =
+        matcher_init(&m, kind, name.bytes, name.len, value.bytes, value.len, text, sizeof(text));
+    if (err == ERR_NO_MEMORY)
+        return parser_fail_memory(p);
+    if (err != 0)
         return parser_failf(p, pos, "error parsing regexp: %s", text);
     return add_matcher(p, s, cap, m);
 }

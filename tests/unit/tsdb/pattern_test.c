@@ -1,6 +1,7 @@
 #include "tsdb/pattern.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -136,3 +137,50 @@ Test(pattern, tells_where_its_groups_matched)
     cr_assert_not(pattern_groups(p, "aa", 2, g, PATTERN_GROUPS_MAX + 1));
     pattern_free(p);
 }
+
+/* Sanitizers have a heap of their own; tests/crash/test_scarce.py refuses memory to the server. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+static _Thread_local long until_refused; /* requests of this thread; 0 = none is refused */
+
+void *__libc_malloc(size_t n);
+void *malloc(size_t n);
+
+void *malloc(size_t n)
+{
+    if (until_refused > 0 && --until_refused == 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __libc_malloc(n);
+}
+
+Test(pattern, says_so_when_it_is_refused_memory)
+{
+    static const char expr[] = ".*(a|b).{5}([0-9]*)";
+    int n_made = 0, n_refused = 0, n_failed = 0;
+    for (long nth = 1; n_made < n_failed + 5; nth++) {
+        char text[200] = "unset";
+        struct pattern_span groups[3];
+        until_refused = nth;
+        struct pattern *p = pattern_new(expr, strlen(expr), text, sizeof(text));
+        if (p == NULL) {
+            until_refused = 0;
+            n_refused++;
+            cr_assert_str_empty(text);
+            continue;
+        }
+        n_made++;
+        bool is_right = pattern_matches(p, "xbabaxxxxx17", 12);
+        is_right = !pattern_matches(p, "xxxaxxx", 7) && is_right;
+        is_right = pattern_groups(p, "aabbabbaab99", 12, groups, 3) && is_right;
+        until_refused = 0;
+        n_failed += pattern_has_failed(p);
+        cr_assert(pattern_has_failed(p) || is_right, "%ld", nth);
+        cr_assert_not(pattern_matches(p, "", 0), "known since it was made");
+        pattern_free(p);
+    }
+    cr_assert(n_refused > 10 && n_failed > 0, "%d %d", n_refused, n_failed);
+}
+
+#endif
