@@ -31,9 +31,10 @@ struct remote_write {
     /* set by append */
     struct append_counts counts;
     struct refusals refusals;
-    uint64_t n_bad_labels; /* samples whose label set is wrong; not in counts */
-    uint64_t n_unread;     /* samples for whose labels there was no memory; not in counts */
-    int bad_labels_err;    /* of the first label set that is wrong */
+    struct write_labels labels; /* of the series that was asked for last */
+    uint64_t n_bad_labels;      /* samples whose label set is wrong; not in counts */
+    uint64_t n_unread;          /* samples for whose labels there was no memory; not in counts */
+    int bad_labels_err;         /* of the first label set that is wrong */
     bool is_out_of_memory;
     char bad_labels[REMOTE_WRITE_LABELS_MAX]; /* that label set, as it came */
     char refused[REMOTE_WRITE_LABELS_MAX];    /* labels of the first series refused otherwise */
