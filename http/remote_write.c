@@ -288,6 +288,12 @@ void remote_write_append(struct remote_write *rw, struct tsdb *db)
     judge(rw);
 }
 
+void remote_write_hash_ahead(struct remote_write *rw, const struct tsdb *db)
+{
+    for (struct write_block *b = rw->body.first; b; b = b->next)
+        append_hash_ahead(db, b->entries, b->n);
+}
+
 void remote_write_replay(struct remote_write *rw, struct tsdb *db)
 {
     struct append batch;

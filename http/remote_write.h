@@ -58,6 +58,10 @@ int remote_write_decode_message(const char *message, size_t n, struct region *r,
 /* Stores what was decoded, as one batch. What is wrong with labels is found here. */
 void remote_write_append(struct remote_write *rw, struct tsdb *db);
 
+/* Takes from remote_write_replay what can be done without the store's lock, beside another that
+ * runs: append_hash_ahead. */
+void remote_write_hash_ahead(struct remote_write *rw, const struct tsdb *db);
+
 /* Stores what a journal has kept of one (append_begin_replay), after refusals_apply. */
 void remote_write_replay(struct remote_write *rw, struct tsdb *db);
 
