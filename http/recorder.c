@@ -1,9 +1,9 @@
 #include "http/recorder.h"
 
+#include "http/ahead.h"
 #include "http/clock.h"
-#include "http/delete_record.h"
 #include "http/log.h"
-#include "http/remote_write.h"
+#include "http/record.h"
 #include "snapshot/snapshot.h"
 #include "tsdb/tsdb.h"
 
@@ -19,8 +19,6 @@
 
 enum {
     FAULT_LOG_INTERVAL_MS = 10000,
-    /* A message of a record may be that long: whoever accepted it had a limit, not we. */
-    REPLAY_MESSAGE_BYTES_MAX = INT32_MAX,
 };
 
 void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a)
@@ -34,107 +32,23 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a)
 
 /* --- the way back ----------------------------------------------------------------------------- */
 
-struct replay {
-    struct recorder *r;
-    int64_t started_ms;
-    char *error;
-    size_t n_error;
-};
-
-static int out_of_memory(const struct journal_record *at, char *error, size_t n)
+int recorder_take(struct recorder *r, const struct journal_record *at, char *error, size_t n)
 {
-    snprintf(error, n,
-             "the journal does not fit into memory: record %" PRIu64 " of segment %" PRIu64
-             "; give more with --storage.memory-limit",
-             at->sequence, at->segment);
-    return ERR_NO_MEMORY;
-}
-
-/* What another program, or another version, has written: told once, never the end of the start. */
-static void bad_record(struct recorder *r, const struct journal_record *at, const char *why)
-{
-    if (r->n_records_bad++ == 0)
-        LOG_WARN("A record of the journal makes no sense and is left out.",
-                 log_u64("sequence", at->sequence), log_u64("segment", at->segment),
-                 log_u64("byte", at->offset), log_text("reason", why));
-}
-
-static int take_write(struct recorder *r, struct region *region, const struct journal_record *at,
-                      char *error, size_t n)
-{
-    struct remote_write rw;
-    char text[REMOTE_WRITE_TEXT_MAX];
-    int status = remote_write_decode((const char *)at->body, at->body_bytes,
-                                     REPLAY_MESSAGE_BYTES_MAX, region, &rw, text);
-    if (status == 503)
-        return out_of_memory(at, error, n);
-    if (status != 0 || !refusals_apply(at->meta, at->meta_bytes, &rw.body)) {
-        text[strcspn(text, "\n")] = '\0';
-        bad_record(r, at, status != 0 ? text : "samples that it does not have were refused");
-        return 0;
-    }
-    remote_write_replay(&rw, r->db);
-    r->n_samples_replayed += rw.counts.stored;
-    r->n_samples_left_out += rw.counts.refused;
-    return rw.is_out_of_memory ? out_of_memory(at, error, n) : 0;
-}
-
-static int take_delete(struct recorder *r, struct region *region, const struct journal_record *at,
-                       char *error, size_t n)
-{
-    struct delete_record d;
-    struct delete_report report = {0};
-    int err = delete_record_get(at->body, at->body_bytes, region, &d);
-    if (err == 0) {
-        err = delete_record_apply(&d, r->db, NULL, region, &report);
-        delete_record_release(&d);
-    }
-    if (err == ERR_NO_MEMORY)
-        return out_of_memory(at, error, n);
-    if (err != 0)
-        bad_record(r, at, tsdb_err_text(err));
-    return 0;
-}
-
-int recorder_take(struct recorder *r, const struct journal_record *record, char *error, size_t n)
-{
-    struct region region;
-    int err = 0;
-    region_init(&region, r->arena, r->owner, 0);
-    if (record->kind == RECORD_WRITE_V1)
-        err = take_write(r, &region, record, error, n);
-    else if (record->kind == RECORD_DELETE)
-        err = take_delete(r, &region, record, error, n);
-    else if (r->n_records_unknown++ == 0)
-        LOG_WARN("The journal has records of a kind that this version does not know; they are left "
-                 "out.",
-                 log_u64("kind", record->kind), log_u64("sequence", record->sequence));
-    region_release(&region);
+    struct record record;
+    record_unpack(&record, r, at);
+    int err = record_store(&record, r, error, n);
+    record_release(&record);
     return err;
 }
 
-static int visit(void *ctx, const struct journal_record *record)
+static void tell(const struct recorder *r, int64_t started_ms)
 {
-    struct replay *p = ctx;
-    return recorder_take(p->r, record, p->error, p->n_error);
-}
-
-static void progress(void *ctx, const struct journal_progress *at)
-{
-    struct replay *p = ctx;
-    atomic_store(&p->r->n_segments, at->n_segments);
-    atomic_store(&p->r->n_replayed, at->segment - 1);
-}
-
-static void tell(const struct replay *p)
-{
-    const struct recorder *r = p->r;
     const struct journal_replay_report *j = &r->replayed;
     if (j->segments > 0)
         LOG_INFO("Journal read.", log_u64("segments", j->segments), log_u64("records", j->records),
                  log_u64("samples", r->n_samples_replayed),
                  log_u64("left_out", r->n_samples_left_out), log_u64("bytes", j->file_bytes),
-                 log_seconds("seconds", (uint64_t)(clock_boot_ms() - p->started_ms)));
+                 log_seconds("seconds", (uint64_t)(clock_boot_ms() - started_ms)));
     if (j->torn_bytes > 0)
         LOG_INFO(
             "The journal ends with a torn record, which was never acknowledged; it is cut off.",
@@ -159,7 +73,7 @@ static int explain(struct recorder *r, int err, char *error, size_t n)
 
 int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
 {
-    struct replay p = {.r = r, .started_ms = clock_boot_ms(), .error = error, .n_error = n};
+    int64_t started_ms = clock_boot_ms();
     error[0] = '\0';
     r->dir = dir;
     if (io_file_open(&r->files, dir) != 0) {
@@ -167,13 +81,12 @@ int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
         return ERR_IO;
     }
     r->is_open = true;
-    const struct journal_replay_options o = {
-        .io = &r->files.io, .arena = r->arena, .visit = visit, .progress = progress, .ctx = &p};
-    int err = journal_replay(&o, &r->replayed);
+    struct journal_replay_options o = {.io = &r->files.io, .arena = r->arena};
+    int err = ahead_replay(r, &o, error, n);
     if (err != 0)
         return explain(r, err, error, n);
     atomic_store(&r->n_replayed, atomic_load(&r->n_segments));
-    tell(&p);
+    tell(r, started_ms);
     return 0;
 }
 

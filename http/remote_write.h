@@ -31,9 +31,10 @@ struct remote_write {
     /* set by append */
     struct append_counts counts;
     struct refusals refusals;
-    uint64_t n_bad_labels; /* samples whose label set is wrong; not in counts */
-    uint64_t n_unread;     /* samples for whose labels there was no memory; not in counts */
-    int bad_labels_err;    /* of the first label set that is wrong */
+    struct write_labels labels; /* of the series that was asked for last */
+    uint64_t n_bad_labels;      /* samples whose label set is wrong; not in counts */
+    uint64_t n_unread;          /* samples for whose labels there was no memory; not in counts */
+    int bad_labels_err;         /* of the first label set that is wrong */
     bool is_out_of_memory;
     char bad_labels[REMOTE_WRITE_LABELS_MAX]; /* that label set, as it came */
     char refused[REMOTE_WRITE_LABELS_MAX];    /* labels of the first series refused otherwise */
@@ -56,6 +57,10 @@ int remote_write_decode_message(const char *message, size_t n, struct region *r,
 
 /* Stores what was decoded, as one batch. What is wrong with labels is found here. */
 void remote_write_append(struct remote_write *rw, struct tsdb *db);
+
+/* Takes from remote_write_replay what can be done without the store's lock, beside another that
+ * runs: append_hash_ahead. */
+void remote_write_hash_ahead(struct remote_write *rw, const struct tsdb *db);
 
 /* Stores what a journal has kept of one (append_begin_replay), after refusals_apply. */
 void remote_write_replay(struct remote_write *rw, struct tsdb *db);

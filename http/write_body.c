@@ -366,6 +366,8 @@ enum write_body_outcome write_body_walk(const void *message, size_t n, size_t ma
 
 /* --- labels ----------------------------------------------------------------------------------- */
 
+enum { LABELS_ROOM = 32 }; /* the shortest array */
+
 static struct label read_label(const struct wire_field *field)
 {
     struct label l = {.name = "", .value = ""};
@@ -384,16 +386,29 @@ static struct label read_label(const struct wire_field *field)
     return l;
 }
 
-int write_form_labels(const void *form, size_t n, struct region *r, struct labels *ret)
+static bool make_room(struct write_labels *room, size_t n_labels, struct region *r)
+{
+    if (n_labels <= room->n_items)
+        return true;
+    size_t n = size_max(n_labels, size_max(2 * (size_t)room->n_items, LABELS_ROOM));
+    struct label *items = region_alloc(r, n * sizeof(*items));
+    if (!items)
+        return false;
+    *room = (struct write_labels){items, (uint32_t)n};
+    return true;
+}
+
+int write_form_labels(const void *form, size_t n, struct region *r, struct write_labels *room,
+                      struct labels *ret)
 {
     const uint8_t *bytes = form;
     struct wire_field f;
     uint32_t n_labels = 0;
     for (struct wire w = {bytes, bytes + n}; w.at < w.end; n_labels++)
         ENSURE(wire_next(&w, &f));
-    struct label *items = region_alloc(r, n_labels * sizeof(*items));
-    if (!items)
+    if (!make_room(room, n_labels, r))
         return ERR_NO_MEMORY;
+    struct label *items = room->items;
     *ret = (struct labels){items, n_labels};
     for (struct wire w = {bytes, bytes + n}; w.at < w.end; items++) {
         ENSURE(wire_next(&w, &f));

@@ -56,8 +56,16 @@ enum write_body_outcome {
 enum write_body_outcome write_body_walk(const void *message, size_t n, size_t max_bytes,
                                         struct region *r, struct write_body *ret) WARN_UNUSED;
 
+/* An array for the labels of one form after the other. Zeroed: none has been made yet. */
+struct write_labels {
+    struct label *items; /* in the region */
+    uint32_t n_items;
+};
+
 /* The labels of an entry's form as the sender wrote them, neither sorted nor checked. Their text
- * stays in the form, their array is made in the region. Errors: ERR_NO_MEMORY. */
-int write_form_labels(const void *form, size_t n, struct region *r, struct labels *ret) WARN_UNUSED;
+ * stays in the form, their array is that of `room` until it is used again; it is made in the region
+ * when it is too short, at least twice as long. Errors: ERR_NO_MEMORY. */
+int write_form_labels(const void *form, size_t n, struct region *r, struct write_labels *room,
+                      struct labels *ret) WARN_UNUSED;
 
 #endif

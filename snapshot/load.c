@@ -43,12 +43,13 @@ struct window_plan {
     uint64_t generation, naming, file_bytes, memory_bytes;
 };
 
-/* What is taken from the budget. */
+/* What is taken from the budget. A second buffer and what splitting needs are taken only by a load
+ * that has window files, or windows to split off: with them here, the start of a store without any
+ * needed half a MiB more than running it did. */
 struct load_memory {
-    uint8_t buffers[2][FRAME_BUFFER_BYTES]; /* of the snapshot, and of a window's file */
+    uint8_t buffer[FRAME_BUFFER_BYTES]; /* of the snapshot; of looks, before it is opened */
     struct load_decoders decoders;
     struct file_look look;
-    struct split_memory split;
     uint32_t n;
     struct window_plan plan[LOOKS_MAX + HEAD_WINDOWS_MAX]; /* by number, ascending */
 };
@@ -60,6 +61,7 @@ struct load {
     const struct snapshot_watch *watch;
     struct snapshot_report *report;
     struct load_memory *memory;
+    uint8_t *window_buffer; /* FRAME_BUFFER_BYTES, of a window's file; NULL = none was needed yet */
     struct restore restore;
     bool has_snapshot;
     uint64_t snapshot_bytes, snapshot_naming;
@@ -76,6 +78,35 @@ static int fail(struct load *l, int err, const char *call, const char *name)
              strerror(saved));
     errno = saved;
     return err;
+}
+
+/* ---- memory ---- */
+
+static void *take_span(struct load *l, size_t bytes)
+{
+    struct arena *arena = tsdb_arena(l->db);
+    void *at = arena_span_get(arena, budget_owner(arena->budget, "snapshot"), bytes);
+    if (at == NULL)
+        snprintf(l->report->detail, sizeof l->report->detail,
+                 "no memory for the buffer of %zu bytes", bytes);
+    return at;
+}
+
+/* at may be NULL. errno stays as it is. */
+static void give_span(struct load *l, void *at, size_t bytes)
+{
+    struct arena *arena = tsdb_arena(l->db);
+    int saved = errno;
+    if (at != NULL)
+        arena_span_put(arena, budget_owner(arena->budget, "snapshot"), at, bytes);
+    errno = saved;
+}
+
+static bool need_window_buffer(struct load *l)
+{
+    if (l->window_buffer == NULL)
+        l->window_buffer = take_span(l, FRAME_BUFFER_BYTES);
+    return l->window_buffer != NULL;
 }
 
 /* ---- what is lost ---- */
@@ -234,7 +265,7 @@ static void note_hash_key(struct load *l, const uint8_t key[SERIES_HASH_KEY_BYTE
 static int look_at(struct load *l, const char *name)
 {
     struct file_look *look = &l->memory->look;
-    int err = file_look(l->io, name, l->memory->buffers[1], look);
+    int err = file_look(l->io, name, l->memory->buffer, look);
     if (err == ERR_NOT_FOUND)
         return 0;
     if (err == ERR_CORRUPT)
@@ -316,7 +347,8 @@ static void plan_left(struct load *l)
     struct load_memory *m = l->memory;
     const struct budget *b = tsdb_arena(l->db)->budget;
     uint64_t used = atomic_load(&b->used_bytes);
-    uint64_t needed = used + l->index_bytes + l->open_bytes + b->limit_bytes / SPARE_SHARE;
+    uint64_t needed = used + l->index_bytes + l->open_bytes + b->limit_bytes / SPARE_SHARE +
+                      FRAME_BUFFER_BYTES + sizeof(struct split_memory); /* a full store splits */
     bool is_full = false;
     for (uint32_t i = m->n; i-- > 0 && !m->plan[i].is_old;) {
         needed += m->plan[i].memory_bytes;
@@ -336,26 +368,35 @@ static void tell_left(struct load *l, const struct window_plan *p)
                        name);
 }
 
+/* Copies a window that only the snapshot has into a file of its own. */
+static int split_off(struct load *l, const struct window_plan *p)
+{
+    struct split_memory *memory = need_window_buffer(l) ? take_span(l, sizeof *memory) : NULL;
+    if (memory == NULL)
+        return ERR_NO_MEMORY;
+    const struct split_request request = {
+        .io = l->io,
+        .window = p->number,
+        .window_ms = tsdb_options(l->db)->window_ms,
+        .generation = p->generation,
+        .index_bytes = l->index_bytes,
+        .buffers = {l->memory->buffer, l->window_buffer},
+        .memory = memory,
+    };
+    int err = split_window(&request, l->report->detail, sizeof l->report->detail);
+    give_span(l, memory, sizeof *memory);
+    return err;
+}
+
 /* Sees to it that a window that stays on disk is in a file of its own. */
 static int leave_window(struct load *l, struct window_plan *p)
 {
     struct directory_window *dw = directory_make(l->directory, p->number);
     if (dw == NULL)
         return 0; /* older than all that there is room for */
-    if (p->place == IN_SNAPSHOT) {
-        const struct split_request request = {
-            .io = l->io,
-            .window = p->number,
-            .window_ms = tsdb_options(l->db)->window_ms,
-            .generation = p->generation,
-            .index_bytes = l->index_bytes,
-            .buffers = {l->memory->buffers[0], l->memory->buffers[1]},
-            .memory = &l->memory->split,
-        };
-        int err = split_window(&request, l->report->detail, sizeof l->report->detail);
-        if (err < 0)
-            return err;
-    }
+    int err = p->place == IN_SNAPSHOT ? split_off(l, p) : 0;
+    if (err < 0)
+        return err;
     dw->has_file = dw->is_left = true;
     dw->generation = p->generation;
     tell_left(l, p);
@@ -406,7 +447,7 @@ static enum load_choice choose_in_own_file(void *ctx, int64_t window)
     return window == own->window ? LOAD_TAKE : LOAD_PASS;
 }
 
-static void begin_file(struct load *l, struct file_load *f, const char *name, int buffer)
+static void begin_file(struct load *l, struct file_load *f, const char *name, uint8_t *buffer)
 {
     struct snapshot_progress *progress = l->watch != NULL ? l->watch->progress : NULL;
     *f = (struct file_load){
@@ -415,7 +456,7 @@ static void begin_file(struct load *l, struct file_load *f, const char *name, in
         .io = l->io,
         .name = name,
         .decoders = &l->memory->decoders,
-        .buffer = l->memory->buffers[buffer],
+        .buffer = buffer,
         .progress = progress,
     };
 }
@@ -425,8 +466,10 @@ static int load_window_file(struct load *l, struct window_plan *p)
     struct own_file own = {l, p->number};
     struct file_load f;
     char name[FILE_NAME_BYTES];
+    if (!need_window_buffer(l))
+        return ERR_NO_MEMORY;
     directory_window_name(p->number, name);
-    begin_file(l, &f, name, 1);
+    begin_file(l, &f, name, l->window_buffer);
     f.choose = choose_in_own_file;
     if (p->naming != 0 && p->naming == l->snapshot_naming)
         f.same_ids = l->snapshot_ids;
@@ -477,7 +520,7 @@ static int load_files(struct load *l)
     struct file_load snapshot;
     if (!l->has_snapshot)
         return load_windows(l, NULL);
-    begin_file(l, &snapshot, SNAPSHOT_NAME, 0);
+    begin_file(l, &snapshot, SNAPSHOT_NAME, l->memory->buffer);
     snapshot.choose = choose_in_snapshot;
     snapshot.ctx = l;
     int err = file_load_open(&snapshot);
@@ -560,25 +603,19 @@ static int load_all(struct load *l)
 int load_directory(struct tsdb *db, struct io *io, struct directory *d,
                    const struct snapshot_watch *watch, struct snapshot_report *ret)
 {
-    struct arena *arena = tsdb_arena(db);
-    unsigned owner = budget_owner(arena->budget, "snapshot");
     struct load l = {.db = db, .io = io, .directory = d, .watch = watch, .report = ret};
     memset(ret, 0, sizeof *ret);
     if (directory_list(d, io, &l.has_snapshot) < 0)
         return fail(&l, ERR_IO, "list", "");
     if (!l.has_snapshot && d->n == 0)
         return ERR_NOT_FOUND;
-    l.memory = arena_span_get(arena, owner, sizeof *l.memory);
-    if (!l.memory) {
-        snprintf(ret->detail, sizeof ret->detail, "no memory for the buffer of %zu bytes",
-                 sizeof *l.memory);
+    l.memory = take_span(&l, sizeof *l.memory);
+    if (!l.memory)
         return ERR_NO_MEMORY;
-    }
     l.memory->n = 0;
     int err = load_all(&l);
-    int saved = errno;
-    arena_span_put(arena, owner, l.memory, sizeof *l.memory);
-    errno = saved;
+    give_span(&l, l.window_buffer, FRAME_BUFFER_BYTES);
+    give_span(&l, l.memory, sizeof *l.memory);
     return err;
 }
 

@@ -654,7 +654,8 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
     struct tsdb *db = b->db;
     struct series_wanted wanted[SEARCH_SERIES];
     for (unsigned i = 0; i < n; i++)
-        wanted[i] = (struct series_wanted){.form = e[i].form, .n_form = e[i].n_form};
+        wanted[i] = (struct series_wanted){
+            .form = e[i].has_key ? NULL : e[i].form, .n_form = e[i].n_form, .key = e[i].key};
     series_find_many(db->arena, &db->series, wanted, n);
     series_fetch_many(db->arena, wanted, n);
     for (unsigned i = 0; i < n; i++)
@@ -669,6 +670,14 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
                             .counts = counts};
         set_found(&in, wanted[i].series, hold);
         e[i].err = append_entry(&in);
+    }
+}
+
+void append_hash_ahead(const struct tsdb *db, struct append_entry *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        e[i].key = series_key_of_form(&db->series.hash, e[i].form, e[i].n_form);
+        e[i].has_key = true;
     }
 }
 

@@ -100,20 +100,27 @@ void append_many(struct append *b, struct append_series *series, size_t n,
 
 /* A series as it stands in a body: its form (series_key.h). */
 struct append_entry {
-    struct series_key key; /* out: of the form */
+    struct series_key key; /* of the form; out, but for append_hash_ahead */
     const void *form;
     uint32_t n_form; /* bytes */
     uint32_t n_samples;
     const struct sample *samples;
-    int err; /* out: 0 when no sample was refused, else the first reason. Of an entry without
-                samples 0, whatever its labels */
+    bool has_key; /* of append_hash_ahead; else false */
+    int err;      /* out: 0 when no sample was refused, else the first reason. Of an entry without
+                     samples 0, whatever its labels */
 };
 
 /* Asked for an entry whose form is not known, or whose series has gone meanwhile: the labels,
- * normalised, in memory of the caller's that stays until append_entries returns. An error becomes
- * the entry's err and refuses its samples, which counts does not count. Asked once for
- * an entry at most. Called with the store's lock: no I/O, no call back into the store. */
+ * normalised, in memory of the caller's that stays until it is asked again, or append_entries
+ * returns. An error becomes the entry's err and refuses its samples, which counts does not count.
+ * Asked once for an entry at most. Called with the store's lock: no I/O, no call back into the
+ * store. */
 typedef int (*append_parse)(void *ctx, const struct append_entry *e, struct labels *ret);
+
+/* Hashes the forms, which append_entries otherwise does while it looks for them: for a thread that
+ * has time for it while another one appends. Takes no lock: the hash of a store does not change
+ * once its files are loaded, before which nothing may be hashed. */
+void append_hash_ahead(const struct tsdb *db, struct append_entry *e, size_t n);
 
 /* append_many for entries: labels of a form that is known are not looked at. */
 void append_entries(struct append *b, struct append_entry *e, size_t n, append_parse parse,

@@ -117,13 +117,15 @@ static const char *differs_from(const Prometheus__TimeSeries *from, const struct
                                 struct region *r)
 {
     struct region_mark mark = region_mark(r);
+    struct write_labels room = {0};
     struct labels ls, expected = labels_of(from);
     struct sample *samples = samples_of(from);
     const char *what = NULL;
     if (e->n_samples != from->n_samples ||
         memcmp(e->samples, samples, from->n_samples * sizeof(*samples)) != 0)
         what = "the samples of a series";
-    else if (write_form_labels(e->form, e->n_form, r, &ls) != 0 || !are_labels(&ls, &expected))
+    else if (write_form_labels(e->form, e->n_form, r, &room, &ls) != 0 ||
+             !are_labels(&ls, &expected))
         what = "the labels of a series";
     region_rewind(r, mark);
     free(samples);

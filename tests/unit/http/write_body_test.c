@@ -86,8 +86,9 @@ static const struct append_entry *entry(size_t i)
 
 static struct labels labels_of(size_t i)
 {
+    struct write_labels room = {0};
     struct labels ls;
-    cr_assert_eq(write_form_labels(entry(i)->form, entry(i)->n_form, &region, &ls), 0);
+    cr_assert_eq(write_form_labels(entry(i)->form, entry(i)->n_form, &region, &room, &ls), 0);
     return ls;
 }
 
@@ -525,9 +526,36 @@ Test(write_body, labels_without_memory)
     put_many(&m, 1, 1);
     cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
     struct region none;
+    struct write_labels room = {0};
     struct labels ls;
     region_init(&none, &arena, region.owner, 1);
-    cr_assert_eq(write_form_labels(entry(0)->form, entry(0)->n_form, &none, &ls), ERR_NO_MEMORY);
+    cr_assert_eq(write_form_labels(entry(0)->form, entry(0)->n_form, &none, &room, &ls),
+                 ERR_NO_MEMORY);
+    cr_assert_eq(room.n_items, 0);
+}
+
+/* An array that is long enough is used again; one that is not stays good for what it was. */
+Test(write_body, labels_use_their_array_again)
+{
+    enum { LONG = 100 };
+    static const uint8_t one[] = {0x0a, 6, 0x0a, 1, 'a', 0x12, 1, 'b'};
+    uint8_t many[LONG * sizeof(one)];
+    for (size_t i = 0; i < LONG; i++)
+        memcpy(many + i * sizeof(one), one, sizeof(one));
+    struct write_labels room = {0};
+    struct labels first, second, third;
+    cr_assert_eq(write_form_labels(one, sizeof(one), &region, &room, &first), 0);
+    cr_assert_geq(room.n_items, 1);
+    cr_assert_eq(write_form_labels(many, sizeof(many), &region, &room, &second), 0);
+    cr_assert_eq(second.n, LONG);
+    cr_assert_geq(room.n_items, LONG);
+    cr_assert_neq(first.items, second.items);
+    cr_assert_eq(first.items[0].value[0], 'b');
+    struct region_mark before = region_mark(&region);
+    cr_assert_eq(write_form_labels(one, sizeof(one), &region, &room, &third), 0);
+    cr_assert_eq(third.n, 1);
+    cr_assert_eq(third.items, second.items);
+    cr_assert_eq(region_mark(&region).used_bytes, before.used_bytes);
 }
 
 /* --- by chance -------------------------------------------------------------------------------- */

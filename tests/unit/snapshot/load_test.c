@@ -661,6 +661,21 @@ Test(load, out_of_memory_anywhere_is_an_answer, .timeout = 120)
     test_store_free(&store);
 }
 
+/* What is gone again when the store is loaded: a restart must not need much more than running. */
+Test(load, a_snapshot_alone_takes_one_buffer)
+{
+    given_a_snapshot(12, 2);
+    struct test_store copy;
+    struct snapshot_report report;
+    test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    copy.arena.retain_span_bytes = 0;
+    cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
+    cr_assert_lt(atomic_load(&copy.budget.peak_bytes) - atomic_load(&copy.budget.used_bytes),
+                 2 * FRAME_BUFFER_BYTES);
+    test_store_free(&copy);
+    test_store_free(&store);
+}
+
 /* A frame with right checksums and wrong content: made by a faulty writer. */
 static void put_frame(struct frame_writer *w, enum frame_type type, const void *bytes, size_t n)
 {
