@@ -88,6 +88,8 @@ def test_sigterm_and_start_give_the_same_bytes_twice():
 
 
 def test_page_map_is_the_same_after_a_restart():
+    """The same slots in the same pages, but for this: what was replaced while somebody read it had a slot until he was
+    done, so a pool may have begun a page that it would not need any more."""
     with Hourglass() as server:
         server.start()
         fill(server, now_ms())
@@ -95,8 +97,15 @@ def test_page_map_is_the_same_after_a_restart():
         assert server.stop(30) == 0
         server.start()
         after = server.data("/api/v1/status/memory")
-        for key in ("series", "samples", "pools", "windows"):
-            assert before[key] == after[key], f"{key}:\n{before[key]}\n{after[key]}"
+        for key in ("series", "samples"):
+            assert before[key] == after[key], f"{key}: {before[key]} {after[key]}"
+        for key, page_keys in (("pools", ("pages", "freeSlotBytes")), ("windows", ("bytes", "freeSlotBytes"))):
+            assert len(before[key]) == len(after[key])
+            for old, new in zip(before[key], after[key]):
+                changed = {name for name in old if old[name] != new[name]}
+                assert changed <= set(page_keys), f"{key}:\n{old}\n{new}"
+                assert all(new[name] <= old[name] for name in page_keys), f"{key}:\n{old}\n{new}"
+                assert key == "windows" or old["pages"] - new["pages"] <= 1, f"{key}:\n{old}\n{new}"
 
 
 def test_writing_goes_on_after_a_restart():
