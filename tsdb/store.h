@@ -32,6 +32,7 @@ enum store_counter {
     N_REFUSED_DUPLICATE,
     N_REFUSED_LIMIT,
     N_REFUSED_MEMORY,
+    N_REFUSED_ROOM,
     STORE_COUNTERS
 };
 

@@ -45,7 +45,9 @@ static bool have_counter(struct usage_walk *w, uint32_t pair, uint64_t **ret)
 {
     size_t bytes = (size_t)w->bytes.n_pages * ARENA_PAGE_BYTES;
     *ret = table_at(w->db->arena, &w->bytes, pair);
-    if (*ret == NULL && bytes + ARENA_PAGE_BYTES <= w->region->limit_bytes - w->region->taken_bytes)
+    if (*ret == NULL &&
+        bytes + ARENA_PAGE_BYTES <=
+            w->region->limit_bytes - size_min(w->region->limit_bytes, w->region->taken_bytes))
         *ret = table_make(w->db->arena, &w->bytes, pair);
     return *ret != NULL;
 }
