@@ -31,7 +31,7 @@ static void answer_error(struct request *rq, int err)
     reply_error(rq, API_UNAVAILABLE,
                 "no memory to count in: it takes 8 bytes for each label pair, of the memory of one "
                 "query, %zu bytes (--query.max-memory); try again later, or with a smaller limit",
-                rq->app->query_memory_bytes);
+                rq->memory_bytes);
     rq->reply.status = 503;
 }
 

@@ -9,6 +9,7 @@
 enum route_flag {
     ROUTE_NEEDS_STORE = 1, /* 503 until the snapshot is loaded, and while stopping */
     ROUTE_COMPUTES = 2,    /* runs on a query worker, its connection suspended meanwhile */
+    ROUTE_RELIEVES = 4,    /* needs little and helps when memory is short: begins without a lease */
 };
 
 struct route {
