@@ -206,11 +206,11 @@ bool ceiling_relieve(struct ceiling *c, struct tsdb *db)
     return true;
 }
 
-size_t ceiling_lease_query(struct ceiling *c)
+size_t ceiling_lease_query(struct ceiling *c, unsigned n_shares)
 {
     ceiling_update(c);
     size_t all = atomic_load_explicit(&c->queries.limit_bytes, memory_order_relaxed);
-    size_t share = size_max(all / c->n_workers, 1);
+    size_t share = size_max(all / n_shares, 1);
     return lease_take(&c->queries, share, size_min(share, CEILING_LEASE_BYTES_MIN));
 }
 

@@ -132,9 +132,10 @@ bool ceiling_has_room(void *ctx);
  * off. */
 bool ceiling_relieve(struct ceiling *c, struct tsdb *db);
 
-/* The lease of one query: an equal share of what queries may have, or what is left of it. 0 when
- * that is less than CEILING_LEASE_BYTES_MIN (or than the share). */
-size_t ceiling_lease_query(struct ceiling *c) WARN_UNUSED;
+/* The lease of one query: the n_shares-th part of what queries may have (n_workers: an equal
+ * share), or what is left of it. 0 when that is less than CEILING_LEASE_BYTES_MIN (or than the
+ * share). */
+size_t ceiling_lease_query(struct ceiling *c, unsigned n_shares) WARN_UNUSED;
 
 /* Charges a connection of so many bytes; false when memory, or the share of connections, is used
  * up. */

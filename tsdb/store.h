@@ -10,6 +10,7 @@
 
 #include "tsdb/append.h"
 #include "tsdb/clock.h"
+#include "tsdb/growth.h"
 #include "tsdb/read.h"
 #include "tsdb/series.h"
 #include "tsdb/tsdb.h"
@@ -48,6 +49,7 @@ struct tsdb {
     struct windows windows;
     struct series_index series;
     struct label_index labels;
+    struct growth growth;
 
     struct slots slots;
     struct recent_timelines recent;

@@ -255,6 +255,7 @@ void tsdb_tick(struct tsdb *db)
     bool has_more = true;
     while (has_more) {
         pthread_rwlock_wrlock(&db->lock);
+        growth_note(&db->growth, clock_running_ms(&db->clock), db->series.next_id);
         store_turn_locked(db);
         has_more = store_sweep_locked(db, EXPIRE_SLICE_SERIES);
         if (label_index_compact(db->arena, &db->labels, COMPACT_SLICE_RECORDS) > 0)

@@ -215,6 +215,8 @@ def test_endless_new_series_queries_snapshot_restart():
         begun = time.monotonic()
         n_sent, n_refused = storm(server, n_series, 2)
         short = memory(server)
+        grows = server.data("/api/v1/status/tsdb", limit=1)
+        assert grows["newSeriesByMetricName"][0]["name"] == "endless", grows
         codes = heavy_queries(server, 50)
         now = wait_until(lambda: now_ms() - steady.times[-1] < 2000 and now_ms(), 10, "series that go on")
         kept_ms = int(flags["storage.window"][:-1]) * 1000 * (int(flags["storage.windows"]) - 2)

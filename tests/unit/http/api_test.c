@@ -312,6 +312,7 @@ Test(api, status_tsdb)
                 "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":230},"
                 "{\"name\":\"job=a\",\"value\":230},{\"name\":\"__name__=load\",\"value\":51},"
                 "{\"name\":\"job=b<\",\"value\":51}],"
+                "\"newSeriesByMetricName\":[],\"newSeriesByLabelValuePair\":[],\"newSeries\":0,"
                 "\"bytesTotal\":{\"series\":281,\"labels\":241}}"));
     expect("/api/v1/status/tsdb?limit=1", 200,
            DATA("{" HEAD_STATS ",\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2}],"
@@ -321,6 +322,7 @@ Test(api, status_tsdb)
                 "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":230}],"
                 "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":122}],"
                 "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":230}],"
+                "\"newSeriesByMetricName\":[],\"newSeriesByLabelValuePair\":[],\"newSeries\":0,"
                 "\"bytesTotal\":{\"series\":281,\"labels\":241}}"));
 }
 

@@ -164,16 +164,18 @@ Test(ceiling_ledger, goes_through_all_stages_and_back_by_itself)
 
 Test(ceiling_ledger, a_query_leases_its_share_or_what_is_left)
 {
-    cr_assert_eq(ceiling_lease_query(&ceiling), 25 * MIB);
-    cr_assert_eq(ceiling_lease_query(&ceiling), 25 * MIB);
-    cr_assert_eq(ceiling_lease_query(&ceiling), 0);
+    cr_assert_eq(ceiling_lease_query(&ceiling, 2), 25 * MIB);
+    cr_assert_eq(ceiling_lease_query(&ceiling, 2), 25 * MIB);
+    cr_assert_eq(ceiling_lease_query(&ceiling, 2), 0);
     lease_give(&ceiling.queries, CEILING_LEASE_BYTES_MIN - 1);
-    cr_assert_eq(ceiling_lease_query(&ceiling), 0);
+    cr_assert_eq(ceiling_lease_query(&ceiling, 2), 0);
     lease_give(&ceiling.queries, 1);
-    cr_assert_eq(ceiling_lease_query(&ceiling), CEILING_LEASE_BYTES_MIN);
+    cr_assert_eq(ceiling_lease_query(&ceiling, 2), CEILING_LEASE_BYTES_MIN);
+    lease_give(&ceiling.queries, 50 * MIB);
+    cr_assert_eq(ceiling_lease_query(&ceiling, 1), 50 * MIB);
     lease_give(&ceiling.queries, 50 * MIB);
     take(chunks, 180 * MIB); /* 20 are free, queries may have 10 */
-    cr_assert_eq(ceiling_lease_query(&ceiling), 5 * MIB);
+    cr_assert_eq(ceiling_lease_query(&ceiling, 2), 5 * MIB);
     cr_assert_eq(atomic_load(&ceiling.queries.n_refused), 2);
 }
 
