@@ -20,8 +20,14 @@ void region_init(struct region *r, struct arena *a, unsigned owner, size_t limit
         .arena = a,
         .owner = owner,
         .limit_bytes = limit_bytes != 0 ? limit_bytes : SIZE_MAX,
+        .first_block_bytes = REGION_FIRST_BYTES,
         .next_block_bytes = REGION_FIRST_BYTES,
     };
+}
+
+void region_start_small(struct region *r)
+{
+    r->first_block_bytes = r->next_block_bytes = ARENA_PAGE_BYTES;
 }
 
 static void drop_last(struct region *r)
@@ -36,14 +42,14 @@ void region_release(struct region *r)
 {
     while (r->last != NULL)
         drop_last(r);
-    r->next_block_bytes = REGION_FIRST_BYTES;
+    r->next_block_bytes = r->first_block_bytes;
 }
 
 static bool add_block(struct region *r, size_t bytes)
 {
     size_t want = size_max(bytes + HEAD_BYTES, r->next_block_bytes);
     want = arena_span_bytes(want);
-    size_t room = r->limit_bytes - r->taken_bytes;
+    size_t room = r->limit_bytes - size_min(r->limit_bytes, r->taken_bytes);
     if (want > room)
         want = arena_span_bytes(bytes + HEAD_BYTES); /* the least that does */
     if (want > room)

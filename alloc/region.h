@@ -22,10 +22,10 @@ struct region_block; /* the head of each span */
 struct region {
     struct arena *arena;
     unsigned owner;
-    size_t limit_bytes; /* of the spans together */
+    size_t limit_bytes; /* of the spans together; may be changed, also below what is taken */
     size_t taken_bytes; /* spans taken so far */
     struct region_block *last;
-    size_t next_block_bytes;
+    size_t first_block_bytes, next_block_bytes;
 };
 
 /* A place to return to: what was allocated since is dropped by region_rewind. */
@@ -37,6 +37,10 @@ struct region_mark {
 /* Takes no memory yet. a is borrowed for the region's life. limit_bytes: 0 = only the budget limits
  * it. */
 void region_init(struct region *r, struct arena *a, unsigned owner, size_t limit_bytes);
+
+/* Its first span is one page instead, of which there may be thousands. Before the first
+ * allocation. */
+void region_start_small(struct region *r);
 
 /* Drops everything; the region can be used again. Accepts a zeroed region. */
 void region_release(struct region *r);

@@ -146,6 +146,8 @@ static int store_all(struct ahead *a, char *error, size_t n)
     int err = 0;
     while ((record = wait_for_record(a)) != NULL) {
         size_t bytes = record->region.taken_bytes; /* storing may add to it */
+        if (a->r->relieve != NULL)
+            a->r->relieve(a->r->relieve_ctx);
         if (err == 0 && (err = record_store(record, a->r, error, n)) != 0)
             stop(a);
         drop_first(a, record, bytes);

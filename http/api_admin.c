@@ -118,7 +118,7 @@ void api_delete_series(struct request *rq)
     struct region ids;
     if (!is_enabled(rq) || !read_deletion(rq, &d))
         return;
-    region_init(&ids, &app->arena, app->owner_queries, app->query_memory_bytes);
+    region_init(&ids, &app->arena, app->owner_queries, rq->memory_bytes);
     int err = delete_record_apply(&d, app->db, &rq->cancel, &ids, &report);
     int record_err = err == 0 ? record_deletion(app, &d, &ids) : 0;
     int sys_errno = errno;

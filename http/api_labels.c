@@ -37,7 +37,7 @@ static void answer_error(struct request *rq, int err)
         reply_error(rq, API_EXECUTION,
                     "the series that match do not fit the memory of one query, %zu bytes "
                     "(--query.max-memory)",
-                    rq->app->query_memory_bytes);
+                    rq->memory_bytes);
         return;
     default:
         reply_error(rq, API_INTERNAL, "%s", tsdb_err_text(err));

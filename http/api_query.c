@@ -216,6 +216,14 @@ static void answer_error(struct request *rq, const struct promql_error *e)
     }
 }
 
+/* The answer is written while what it is made of is still there: it has what that left of the
+ * lease. */
+static void leave_rest(struct request *rq, const struct region *computed)
+{
+    size_t rest = rq->memory_bytes - size_min(rq->memory_bytes, computed->taken_bytes);
+    rq->region.limit_bytes = rq->region.taken_bytes + size_max(rest, ARENA_PAGE_BYTES);
+}
+
 /* --- running ---------------------------------------------------------------------------------- */
 
 static void run(struct request *rq, const struct ask *ask, bool is_range)
@@ -225,7 +233,7 @@ static void run(struct request *rq, const struct ask *ask, bool is_range)
     struct promql_error err = {0};
     struct promql_result result = {0};
     const struct param *text = params_next(&rq->params, "query", NULL);
-    region_init(&region, &app->arena, app->owner_queries, app->query_memory_bytes);
+    region_init(&region, &app->arena, app->owner_queries, rq->memory_bytes);
     struct promql_query *q = promql_parse(text ? text->value : "", text ? text->value_len : 0,
                                           app->promql_features, &region, &err);
     int rc = -1;
@@ -235,9 +243,11 @@ static void run(struct request *rq, const struct ask *ask, bool is_range)
     else if (q)
         rc = promql_instant(q, app->db, ask->start_ms, &ask->options, &region, &result, &err);
     metrics_add(&app->metrics, METRIC_QUERY_SAMPLES, result.samples_read);
-    if (rc == 0)
+    if (rc == 0) {
+        leave_rest(rq, &region);
         answer(rq, ask, &result);
-    else
+    }
+    if (rc != 0)
         answer_error(rq, &err);
     promql_release(q);
     region_release(&region);

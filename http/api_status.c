@@ -219,6 +219,43 @@ static void put_waste(struct json *j, const struct tsdb_stats *s, const struct m
     json_object_end(j);
 }
 
+static void put_leases(struct json *j, const char *key, const struct lease_pool *p)
+{
+    json_key(j, key);
+    json_object(j);
+    put_number(j, "leasedBytes", atomic_load(&p->leased_bytes));
+    put_number(j, "limitBytes", atomic_load(&p->limit_bytes));
+    put_number(j, "refused", atomic_load(&p->n_refused));
+    json_object_end(j);
+}
+
+/* How short memory is, and what comes next. */
+static void put_ceiling(struct json *j, struct ceiling *c, enum ceiling_stage now)
+{
+    struct ceiling_figures f;
+    ceiling_read(c, &f);
+    put_pair(j, "stage", ceiling_row(now)->name);
+    put_pair(j, "stageEffect", ceiling_row(now)->effect);
+    put_number(j, "budgetBytes", f.limit_bytes);
+    put_number(j, "keptBytes", f.kept_bytes);
+    put_number(j, "freeBytes", ceiling_free_bytes(&f));
+    json_key(j, "stages");
+    json_array(j);
+    for (enum ceiling_stage s = CEILING_NORMAL + 1; s < CEILING_STAGES; s++) {
+        json_object(j);
+        put_pair(j, "stage", ceiling_row(s)->name);
+        put_pair(j, "effect", ceiling_row(s)->effect);
+        put_number(j, "beginsBelowBytes", ceiling_begin_bytes(s, f.limit_bytes));
+        put_number(j, "endsAtBytes", ceiling_end_bytes(s, f.limit_bytes));
+        put_number(j, "begun", atomic_load(&c->n_begun[s]));
+        json_object_end(j);
+    }
+    json_array_end(j);
+    put_leases(j, "queryLeases", &c->queries);
+    put_leases(j, "requestLeases", &c->requests);
+    put_number(j, "windowsDroppedEarly", atomic_load(&c->n_windows_dropped));
+}
+
 void api_memory(struct request *rq)
 {
     struct json j;
@@ -228,7 +265,7 @@ void api_memory(struct request *rq)
     memory_report_make(rq->app, &m);
     reply_begin(rq, &j);
     json_object(&j);
-    put_pair(&j, "stage", "normal");
+    put_ceiling(&j, &rq->app->ceiling, ceiling_tell(&rq->app->ceiling));
     put_number(&j, "rssBytes", m.rss_bytes);
     put_number(&j, "limitBytes", m.limit_bytes);
     put_number(&j, "accountedBytes", m.accounted_bytes);

@@ -29,9 +29,9 @@ static void answer_error(struct request *rq, int err)
     region_release(&rq->region);
     reply_header(rq, "Retry-After", "5");
     reply_error(rq, API_UNAVAILABLE,
-                "no memory to count in: it takes 8 bytes for each label pair, of the memory of one "
-                "query, %zu bytes (--query.max-memory); try again later, or with a smaller limit",
-                rq->app->query_memory_bytes);
+                "no memory to count in: it takes 8 bytes for each label pair, of what queries have "
+                "left, %zu bytes (--query.max-memory); try again later, or with a smaller limit",
+                rq->memory_bytes);
     rq->reply.status = 503;
 }
 
@@ -93,6 +93,9 @@ void api_tsdb(struct request *rq)
     put_table(&j, "bytesByMetricName", &u.bytes_by_metric);
     put_table(&j, "bytesByLabelName", &u.bytes_by_name);
     put_table(&j, "bytesByLabelValuePair", &u.bytes_by_pair);
+    put_table(&j, "newSeriesByMetricName", &u.new_by_metric);
+    put_table(&j, "newSeriesByLabelValuePair", &u.new_by_pair);
+    put_number(&j, "newSeries", u.n_new);
     json_key(&j, "bytesTotal");
     json_object(&j);
     put_number(&j, "series", u.series_bytes);

@@ -5,6 +5,8 @@
 #include "http/log.h"
 #include "http/remote_write.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { REFUSAL_LOG_INTERVAL_MS = 10000 };
@@ -24,10 +26,25 @@ static void log_refusal(struct request *rq, int status, const char *text)
              log_u64("requests_not_logged", held), log_u64("body_bytes", rq->body.n));
 }
 
+/* By samples' time the glass turns, and memory comes back, only when somebody writes: there each
+ * write is tried, and the budget refuses what does not fit. */
+static bool is_closed(struct app *app)
+{
+    return ceiling_tell(&app->ceiling) == CEILING_WRITES &&
+           app->config.storage_clock == CONFIG_CLOCK_WALL;
+}
+
 bool api_write_accept(struct request *rq)
 {
     char text[REMOTE_WRITE_TEXT_MAX];
     int status = remote_write_negotiate(rq->content_type, rq->content_encoding, text);
+    if (status == 0 && is_closed(rq->app)) {
+        atomic_fetch_add(&rq->app->ceiling.n_writes_refused, 1);
+        status = 503;
+        snprintf(text, sizeof(text),
+                 "memory is used up (--storage.memory-limit): %s; try again later\n",
+                 ceiling_row(CEILING_WRITES)->effect);
+    }
     if (status == 0)
         return true;
     log_refusal(rq, status, text);
@@ -63,18 +80,56 @@ static void acknowledge(struct request *rq, struct remote_write *rw, int status,
     recorder_write(&rq->app->recorder, rq, status, text, meta, n_meta);
 }
 
+/* For the message and what is made of it, before either takes memory. A length that cannot be read
+ * or is over the limit is the decoder's to refuse. */
+static int lease_message(struct request *rq, size_t *ret, char text[REMOTE_WRITE_TEXT_MAX])
+{
+    struct lease_pool *p = &rq->app->ceiling.requests;
+    size_t bytes = remote_write_lease_bytes(rq->body.bytes, rq->body.n,
+                                            (size_t)rq->app->config.web_max_body_bytes);
+    *ret = 0;
+    if (!lease_grow(p, body_capacity(rq->body.n) + ARENA_PAGE_BYTES, bytes)) {
+        snprintf(text, REMOTE_WRITE_TEXT_MAX,
+                 "the memory for requests on their way is used up, %zu of %zu bytes "
+                 "(--storage.memory-limit); try again later\n",
+                 atomic_load(&p->leased_bytes), atomic_load(&p->limit_bytes));
+        return 503;
+    }
+    *ret = bytes;
+    return 0;
+}
+
+static int check_samples(struct app *app, const struct remote_write *rw,
+                         char text[REMOTE_WRITE_TEXT_MAX])
+{
+    if (rw->body.n_samples <= app->config.web_max_samples)
+        return 0;
+    metrics_add(&app->metrics, METRIC_WRITE_TOO_MANY, 1);
+    snprintf(text, REMOTE_WRITE_TEXT_MAX,
+             "the message has %" PRIu64 " samples, the limit is %" PRIu64 " (--web.max-samples)\n",
+             rw->body.n_samples, app->config.web_max_samples);
+    return 400;
+}
+
 void api_write(struct request *rq)
 {
     struct app *app = rq->app;
-    struct remote_write rw;
+    struct remote_write rw = {0};
     char text[REMOTE_WRITE_TEXT_MAX];
-    int status =
-        remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
-                            (size_t)app->config.web_max_body_bytes, &rq->region, &rw, text);
+    size_t leased = 0;
+    int status = lease_message(rq, &leased, text);
+    if (status == 0)
+        status =
+            remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
+                                (size_t)app->config.web_max_body_bytes, &rq->region, &rw, text);
+    if (status == 0)
+        status = check_samples(app, &rw, text);
     if (status == 0) {
         remote_write_append(&rw, app->db);
         status = remote_write_verdict(&rw, text);
     }
+    lease_give(&app->ceiling.requests, leased);
+    ceiling_tell(&app->ceiling);
     count(&app->metrics, rq, &rw);
     if (status != 204)
         log_refusal(rq, status, text);

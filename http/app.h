@@ -7,6 +7,7 @@
 #define HG_HTTP_APP_H
 
 #include "alloc/arena.h"
+#include "http/ceiling.h"
 #include "http/config.h"
 #include "http/heap.h"
 #include "http/metrics.h"
@@ -27,9 +28,9 @@ struct app {
     unsigned owner_requests;    /* bodies, parameters, answers */
     unsigned owner_queries;     /* what queries compute with */
     unsigned owner_connections; /* what libmicrohttpd holds for each, taken as they come */
-    size_t query_memory_bytes;  /* of one query: an equal share of --query.max-memory */
     unsigned n_query_workers;
     unsigned promql_features; /* enum promql_feature: of --enable-feature */
+    struct ceiling ceiling;   /* stages of memory that runs short, and leases */
     struct metrics metrics;
     struct saver saver;
     struct recorder recorder;

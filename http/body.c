@@ -14,12 +14,20 @@ void body_release(struct body *b)
     body_init(b, b->arena, b->owner);
 }
 
+size_t body_capacity(size_t bytes)
+{
+    size_t capacity = BODY_FIRST_BYTES;
+    if (bytes > SIZE_MAX / 2)
+        return SIZE_MAX;
+    while (capacity < bytes)
+        capacity *= 2;
+    return bytes > 0 ? capacity : 0;
+}
+
 static bool grow(struct body *b, size_t bytes)
 {
     struct body larger = *b;
-    larger.capacity = size_max(b->capacity, BODY_FIRST_BYTES);
-    while (larger.capacity < bytes)
-        larger.capacity *= 2;
+    larger.capacity = body_capacity(bytes);
     larger.bytes = arena_span_get(b->arena, b->owner, larger.capacity);
     if (larger.bytes == NULL)
         return false;

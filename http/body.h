@@ -23,6 +23,9 @@ void body_init(struct body *b, struct arena *a, unsigned owner);
 /* False when memory is exhausted; the body is then as it was. */
 bool body_append(struct body *b, const char *bytes, size_t n) WARN_UNUSED;
 
+/* What a body of so many bytes takes from the budget; 0 for none. */
+size_t body_capacity(size_t bytes);
+
 /* Empties the body; it can be used again. Accepts a zeroed body. */
 void body_release(struct body *b);
 

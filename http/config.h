@@ -20,6 +20,8 @@ struct config {
     const char *web_listen_address;
     uint64_t web_max_connections;
     uint64_t web_max_body_bytes;
+    uint64_t web_max_requests;
+    uint64_t web_max_samples; /* of one write */
     bool web_enable_admin_api;
     const char *storage_path; /* empty = memory only */
     int64_t storage_window_ms;

@@ -9,6 +9,15 @@ void heap_stats_read(const struct mappings *m, struct heap_stats *ret)
     ret->free_bytes = i.fordblks - size_min(i.fordblks, m->heap_holes_bytes);
 }
 
+size_t heap_resident(const void *skip, size_t skip_bytes)
+{
+    struct mappings m;
+    struct heap_stats s;
+    mappings_read("/proc/self", skip, skip_bytes, &m);
+    heap_stats_read(&m, &s);
+    return s.used_bytes + s.free_bytes;
+}
+
 static size_t free_bytes(const void *skip, size_t skip_bytes)
 {
     struct mappings m;

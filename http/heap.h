@@ -33,4 +33,7 @@ void heap_stats_read(const struct mappings *m, struct heap_stats *ret);
  * leave; to be called about twice a minute. skip: as for mappings_read. */
 void heap_tick(struct heap *h, const void *skip, size_t skip_bytes);
 
+/* What the heap holds: handed out, and free but resident. */
+size_t heap_resident(const void *skip, size_t skip_bytes);
+
 #endif

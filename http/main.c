@@ -105,6 +105,11 @@ static bool find_limits(struct program *p)
     return true;
 }
 
+static void wake_ticker(void *ctx)
+{
+    ticker_tick_soon(ctx);
+}
+
 static bool make_store(struct program *p)
 {
     struct app *app = &p->app;
@@ -116,6 +121,8 @@ static bool make_store(struct program *p)
         .clock = c->storage_clock == CONFIG_CLOCK_WALL ? CLOCK_WALL : CLOCK_SAMPLES,
         .max_series = c->storage_max_series,
         .max_series_per_metric = c->storage_max_series_per_metric,
+        .has_room = ceiling_has_room,
+        .room_ctx = &app->ceiling,
     };
     memcpy(options.hash_key, p->hash_key, sizeof(options.hash_key));
     size_t bytes = (size_t)c->storage_memory_limit_bytes - OVERHEAD_BYTES;
@@ -126,7 +133,10 @@ static bool make_store(struct program *p)
     unsigned cores = thread_cores();
     app->n_query_workers =
         (unsigned)size_min((size_t)c->query_max_concurrency, size_min(cores, WORKERS_MAX));
-    app->query_memory_bytes = (size_t)c->query_max_memory_bytes / app->n_query_workers;
+    ceiling_init(&app->ceiling, &app->budget, (size_t)c->query_max_memory_bytes,
+                 app->n_query_workers);
+    app->ceiling.wake = wake_ticker;
+    app->ceiling.wake_ctx = &p->ticker;
     if (!arena_init(&app->arena, &app->budget, bytes))
         return false;
     if (tsdb_new(&options, &app->arena, &app->db) != 0)
@@ -169,6 +179,7 @@ static bool start_server(struct program *p)
         .n_threads = (unsigned)size_min(thread_cores(), SERVER_THREADS_MAX),
         .n_workers = p->app.n_query_workers,
         .max_body_bytes = (size_t)c->web_max_body_bytes,
+        .max_requests = (unsigned)c->web_max_requests,
     };
     return server_start(&p->server, &options);
 }
@@ -225,6 +236,15 @@ static int load_snapshot(struct program *p)
     return 0;
 }
 
+/* The oldest windows go while the journal is read, where it brings back what they were dropped for
+ * before. */
+static void relieve_memory(void *ctx)
+{
+    struct app *app = ctx;
+    while (ceiling_relieve(&app->ceiling, app->db))
+        tsdb_tick(app->db);
+}
+
 static void save_soon(void *ctx)
 {
     struct program *p = ctx;
@@ -242,6 +262,8 @@ static int load(struct program *p)
     int code = load_snapshot(p);
     if (code != 0)
         return code;
+    app->recorder.relieve = relieve_memory;
+    app->recorder.relieve_ctx = app;
     if (recorder_replay(&app->recorder, dir, error, sizeof(error)) != 0)
         return fail(error);
     int err = recorder_start(&app->recorder, &app->config, save_soon, p);

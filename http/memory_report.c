@@ -32,7 +32,8 @@ static void read_once(struct app *app, bool is_exact, struct memory_report *ret)
     heap_stats_read(&maps, &ret->heap);
     arena_stats(&app->arena, &ret->arena);
     for (unsigned i = 0, n = atomic_load(&app->budget.n_rows); i < n; i++)
-        add_row(ret, app->budget.rows[i].name, atomic_load(&app->budget.rows[i].bytes));
+        if (strcmp(app->budget.rows[i].name, CEILING_ROW_HEAP) != 0)
+            add_row(ret, app->budget.rows[i].name, atomic_load(&app->budget.rows[i].bytes));
     uint64_t heap = ret->heap.used_bytes + ret->heap.free_bytes;
     add_row(ret, "libc", heap - size_min(heap, charged_heap_bytes(app)));
     add_row(ret, "program", maps.program_bytes);

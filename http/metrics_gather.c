@@ -34,6 +34,7 @@ enum family {
     RETENTION_BYTES,
     SAMPLES,
     SAMPLES_REFUSED,
+    REQUESTS_REFUSED,
     SAMPLES_DUPLICATE,
     SAMPLES_DELETED,
     SYMBOLS,
@@ -51,6 +52,15 @@ enum family {
     MEMORY_WASTE,
     MEMORY_HEAP,
     MEMORY_REFUSED,
+    MEMORY_STAGE,
+    MEMORY_STAGES_BEGUN,
+    MEMORY_STAGE_BEGINS,
+    MEMORY_FREE,
+    MEMORY_LEASED,
+    MEMORY_LEASE_LIMIT,
+    MEMORY_LEASES_REFUSED,
+    WINDOWS_DROPPED,
+    SAMPLES_DROPPED,
     SNAPSHOT_SUCCESS,
     SNAPSHOT_SECONDS,
     SNAPSHOT_BYTES,
@@ -139,6 +149,10 @@ static const struct metric_family families[] = {
     [SAMPLES] = {"hourglass_samples", "Samples that are kept.", METRIC_GAUGE},
     [SAMPLES_REFUSED] = {"hourglass_samples_refused_total", "Samples refused, by reason.",
                          METRIC_COUNTER},
+    [REQUESTS_REFUSED] = {"hourglass_requests_refused_total",
+                          "Requests refused whole, by reason: in_flight (--web.max-requests), "
+                          "samples (--web.max-samples), memory (writes, at the last stage).",
+                          METRIC_COUNTER},
     [SAMPLES_DUPLICATE] = {"hourglass_samples_duplicate_total",
                            "Samples that were stored already, bit for bit.", METRIC_COUNTER},
     [SAMPLES_DELETED] = {"hourglass_samples_deleted_total", "Samples deleted by delete_series.",
@@ -179,6 +193,31 @@ static const struct metric_family families[] = {
                      METRIC_GAUGE},
     [MEMORY_REFUSED] = {"hourglass_memory_refused_total",
                         "Requests for memory that the limit refused.", METRIC_COUNTER},
+    [MEMORY_STAGE] =
+        {"hourglass_memory_stage",
+         "How short memory is: 0 normal, 1 queries have less, 2 new series are refused, "
+         "3 the oldest window is dropped early, 4 writes are refused.",
+         METRIC_GAUGE},
+    [MEMORY_STAGES_BEGUN] = {"hourglass_memory_stages_begun_total", "How often each stage began.",
+                             METRIC_COUNTER},
+    [MEMORY_STAGE_BEGINS] = {"hourglass_memory_stage_begins_below_bytes",
+                             "A stage begins when hourglass_memory_free_bytes is less.",
+                             METRIC_GAUGE},
+    [MEMORY_FREE] = {"hourglass_memory_free_bytes",
+                     "What is left for series and samples: the budget less what is kept.",
+                     METRIC_GAUGE},
+    [MEMORY_LEASED] = {"hourglass_memory_leased_bytes",
+                       "Promised to queries, and to requests on their way.", METRIC_GAUGE},
+    [MEMORY_LEASE_LIMIT] = {"hourglass_memory_lease_limit_bytes",
+                            "The most that may be promised; less when memory is short.",
+                            METRIC_GAUGE},
+    [MEMORY_LEASES_REFUSED] = {"hourglass_memory_leases_refused_total",
+                               "Queries, requests and connections that were promised none.",
+                               METRIC_COUNTER},
+    [WINDOWS_DROPPED] = {"hourglass_windows_dropped_early_total",
+                         "Windows dropped before their time, for want of memory.", METRIC_COUNTER},
+    [SAMPLES_DROPPED] = {"hourglass_samples_dropped_early_total", "Samples dropped with them.",
+                         METRIC_COUNTER},
     [SNAPSHOT_SUCCESS] = {"hourglass_snapshot_last_success_timestamp_seconds",
                           "When the last snapshot was complete.", METRIC_GAUGE},
     [SNAPSHOT_SECONDS] = {"hourglass_snapshot_duration_seconds", "How long the last one took.",
@@ -320,6 +359,7 @@ static void gather_store(const struct walk *w, const struct tsdb_stats *s)
     emit_by(w, SAMPLES_REFUSED, "reason", "duplicate", (double)s->refused_duplicate);
     emit_by(w, SAMPLES_REFUSED, "reason", "limit", (double)s->refused_limit);
     emit_by(w, SAMPLES_REFUSED, "reason", "memory", (double)s->refused_memory);
+    emit_by(w, SAMPLES_REFUSED, "reason", "new_series", (double)s->refused_room);
     emit(w, SAMPLES_DUPLICATE, (double)s->samples_duplicate);
     emit(w, SAMPLES_DELETED, (double)s->samples_deleted);
     emit(w, SYMBOLS, (double)s->symbols);
@@ -383,6 +423,38 @@ static void gather_memory(const struct walk *w, struct app *app, const struct ts
     emit_by(w, MEMORY_HEAP, "state", "used", (double)m.heap.used_bytes);
     emit_by(w, MEMORY_HEAP, "state", "free", (double)m.heap.free_bytes);
     emit(w, MEMORY_REFUSED, (double)atomic_load(&app->budget.n_refused));
+}
+
+static void gather_leases(const struct walk *w, const struct ceiling *c)
+{
+    emit_by(w, MEMORY_LEASED, "kind", "queries", (double)atomic_load(&c->queries.leased_bytes));
+    emit_by(w, MEMORY_LEASED, "kind", "requests", (double)atomic_load(&c->requests.leased_bytes));
+    emit_by(w, MEMORY_LEASE_LIMIT, "kind", "queries", (double)atomic_load(&c->queries.limit_bytes));
+    emit_by(w, MEMORY_LEASE_LIMIT, "kind", "requests",
+            (double)atomic_load(&c->requests.limit_bytes));
+    emit_by(w, MEMORY_LEASES_REFUSED, "kind", "queries",
+            (double)atomic_load(&c->queries.n_refused));
+    emit_by(w, MEMORY_LEASES_REFUSED, "kind", "requests",
+            (double)atomic_load(&c->requests.n_refused));
+    emit_by(w, MEMORY_LEASES_REFUSED, "kind", "connections",
+            (double)atomic_load(&c->n_connections_refused));
+}
+
+static void gather_ceiling(const struct walk *w, struct ceiling *c)
+{
+    struct ceiling_figures f;
+    emit(w, MEMORY_STAGE, (double)ceiling_tell(c));
+    for (enum ceiling_stage s = CEILING_NORMAL + 1; s < CEILING_STAGES; s++)
+        emit_by(w, MEMORY_STAGES_BEGUN, "stage", ceiling_row(s)->name,
+                (double)atomic_load(&c->n_begun[s]));
+    ceiling_read(c, &f);
+    for (enum ceiling_stage s = CEILING_NORMAL + 1; s < CEILING_STAGES; s++)
+        emit_by(w, MEMORY_STAGE_BEGINS, "stage", ceiling_row(s)->name,
+                (double)ceiling_begin_bytes(s, f.limit_bytes));
+    emit(w, MEMORY_FREE, (double)ceiling_free_bytes(&f));
+    gather_leases(w, c);
+    emit(w, WINDOWS_DROPPED, (double)atomic_load(&c->n_windows_dropped));
+    emit(w, SAMPLES_DROPPED, (double)atomic_load(&c->n_samples_dropped));
 }
 
 static void gather_snapshot(const struct walk *w, struct app *app)
@@ -458,6 +530,10 @@ static double counter(const struct app *app, enum metric_counter which)
 
 static void gather_requests(const struct walk *w, struct app *app)
 {
+    emit_by(w, REQUESTS_REFUSED, "reason", "in_flight", counter(app, METRIC_REQUESTS_REFUSED));
+    emit_by(w, REQUESTS_REFUSED, "reason", "samples", counter(app, METRIC_WRITE_TOO_MANY));
+    emit_by(w, REQUESTS_REFUSED, "reason", "memory",
+            (double)atomic_load(&app->ceiling.n_writes_refused));
     emit(w, WRITE_BYTES, counter(app, METRIC_WRITE_BYTES));
     emit(w, WRITE_SAMPLES, counter(app, METRIC_WRITE_SAMPLES));
     emit(w, WRITE_INVALID_LABELS, counter(app, METRIC_WRITE_INVALID_LABELS));
@@ -553,6 +629,7 @@ void metrics_gather(struct app *app, metrics_visit visit, void *ctx)
          (double)app->config.storage_window_ms / 1000 * (double)app->config.storage_windows);
     emit(&w, RETENTION_BYTES, (double)app->config.storage_memory_limit_bytes);
     gather_memory(&w, app, &stats);
+    gather_ceiling(&w, &app->ceiling);
     gather_snapshot(&w, app);
     gather_journal(&w, app);
     gather_requests(&w, app);

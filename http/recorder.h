@@ -44,6 +44,10 @@ struct recorder {
                                         /metrics is asked already */
     void (*want_snapshot)(void *ctx);
     void *ctx;
+    /* Called before each record of a replay, which judges nothing and so may find less room than
+     * there was; set before recorder_replay, NULL = nobody is. */
+    void (*relieve)(void *ctx);
+    void *relieve_ctx;
     const char *dir; /* borrowed */
     int lock_fd; /* of a directory that was made anew while we ran; -1 = it is the first still */
     _Atomic uint64_t n_replayed, n_segments; /* segments begun, of how many */

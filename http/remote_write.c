@@ -193,6 +193,15 @@ int remote_write_decode_message(const char *message, size_t n, struct region *r,
     }
 }
 
+size_t remote_write_lease_bytes(const char *body, size_t n, size_t max_bytes)
+{
+    size_t declared;
+    if (n == 0 || snappy_uncompressed_length(body, n, &declared) != SNAPPY_OK ||
+        declared > max_bytes)
+        return 0;
+    return declared + declared / 3 + REGION_FIRST_BYTES;
+}
+
 int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
                         struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
 {
@@ -249,6 +258,7 @@ static void judge_entry(struct remote_write *rw, const struct append_entry *e, i
     bool is_bad = tsdb_err_is_about_labels(e->err);
     rw->n_bad_labels += is_bad ? e->n_samples : 0;
     rw->is_out_of_memory |= e->err == ERR_NO_MEMORY;
+    rw->n_new_refused += e->err == ERR_NO_ROOM;
     if (is_bad && rw->bad_labels_err == 0) {
         rw->bad_labels_err = e->err;
         entry_text(rw, e, false, rw->bad_labels, sizeof(rw->bad_labels));
@@ -335,6 +345,8 @@ int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_T
     if (n_histograms > 0)
         put(&b, ", %" PRIu64 " native histograms refused (this version stores floats only)",
             n_histograms);
+    if (rw->n_new_refused > 0)
+        put(&b, ", %" PRIu64 " new series among them", rw->n_new_refused);
     if (rw->counts.refused > 0) {
         put(&b, "; first: %s", tsdb_err_text(rw->counts.first_err));
         put_bound(&b, &rw->counts);

@@ -33,6 +33,7 @@ struct remote_write {
     struct refusals refusals;
     struct write_labels labels; /* of the series that was asked for last */
     uint64_t n_bad_labels;      /* samples whose label set is wrong; not in counts */
+    uint64_t n_new_refused;     /* series refused because memory is short (ERR_NO_ROOM) */
     uint64_t n_unread;          /* samples for whose labels there was no memory; not in counts */
     int bad_labels_err;         /* of the first label set that is wrong */
     bool is_out_of_memory;
@@ -44,6 +45,10 @@ struct remote_write {
  * snappy's block format, else 415 with a sentence in text. */
 int remote_write_negotiate(const char *content_type, const char *content_encoding,
                            char text[REMOTE_WRITE_TEXT_MAX]);
+
+/* What is leased for a compressed body before it is decoded: its message as declared, and what
+ * decoding usually makes of it. 0 when the length cannot be read or is over max_bytes. */
+size_t remote_write_lease_bytes(const char *body, size_t n, size_t max_bytes);
 
 /* Decodes a compressed body. max_bytes: of the decompressed message. Everything is made in the
  * region, which is borrowed until the verdict. Returns 0, or 400 (the body is wrong, or wants too

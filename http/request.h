@@ -36,6 +36,7 @@ struct request {
     struct params params;
     struct body body;
     struct region region;
+    size_t memory_bytes;     /* leased for what it computes and for its answer, together */
     atomic_bool cancel;      /* the client has gone, or the server stops */
     int64_t arrived_boot_ns; /* when its first line was there */
     struct reply reply;

@@ -51,8 +51,10 @@ struct exchange {
     enum step step;
     bool is_waited_for; /* it came before the stop: server_stop lets it finish */
     bool wants_body;
+    bool is_in_flight; /* counted in n_in_flight */
     bool is_parked; /* its connection was suspended: when it is called again, the reply is there */
     size_t n_discarded;
+    size_t body_lease_bytes, query_lease_bytes; /* given back when the request is over */
     struct job job;
     struct watch_wait wait;
     struct chain_reader reader;
@@ -63,8 +65,22 @@ struct exchange {
 struct connection {
     struct watch_connection watch;
     slot self;
-    bool is_charged;
 };
+
+/* A connection is charged before the library makes anything for it, and begins on the same thread,
+ * at once, unless the library fails in between: then the next one of this thread takes the charge
+ * over. */
+static _Thread_local bool has_connection_lease;
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t n)
+{
+    struct server *s = cls;
+    (void)address;
+    (void)n;
+    if (!has_connection_lease)
+        has_connection_lease = ceiling_take_connection(&s->o.app->ceiling, SERVER_CONNECTION_BYTES);
+    return has_connection_lease ? MHD_YES : MHD_NO;
+}
 
 static int fd_of(struct MHD_Connection *mhd)
 {
@@ -79,15 +95,14 @@ static void connection_begin(struct server *s, struct MHD_Connection *mhd, void 
     slot self = pool_get(&app->arena, &s->connections);
     pthread_mutex_unlock(&s->lock);
     *context = NULL;
+    has_connection_lease = false;
     if (self == 0) {
+        budget_give(&app->budget, app->owner_connections, SERVER_CONNECTION_BYTES);
         shutdown(fd, SHUT_RDWR); /* no memory for one more */
         return;
     }
     struct connection *c = slot_ptr(&app->arena, self);
     c->self = self;
-    c->is_charged = budget_take(&app->budget, app->owner_connections, SERVER_CONNECTION_BYTES);
-    if (!c->is_charged)
-        shutdown(fd, SHUT_RDWR);
     watch_open(&s->watch, &c->watch, fd, clock_boot_ms() + s->o.read_deadline_ms);
     atomic_fetch_add(&app->metrics.connections, 1);
     *context = c;
@@ -97,8 +112,7 @@ static void connection_end(struct server *s, struct connection *c)
 {
     struct app *app = s->o.app;
     watch_close(&s->watch, &c->watch);
-    if (c->is_charged)
-        budget_give(&app->budget, app->owner_connections, SERVER_CONNECTION_BYTES);
+    ceiling_end_connection(&app->ceiling, SERVER_CONNECTION_BYTES);
     pthread_mutex_lock(&s->lock);
     pool_put(&app->arena, &s->connections, c->self);
     pthread_mutex_unlock(&s->lock);
@@ -140,6 +154,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     x->rq.app = app;
     x->rq.arrived_boot_ns = clock_boot_ns();
     region_init(&x->rq.region, &app->arena, app->owner_requests, 0);
+    region_start_small(&x->rq.region);
     body_init(&x->rq.body, &app->arena, app->owner_requests);
     params_init(&x->rq.params, &x->rq.region);
     watch_deadline(x->connection, x->rq.arrived_boot_ns / 1000000 + s->o.read_deadline_ms);
@@ -166,6 +181,10 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     watch_deadline(x->connection, now_ns / 1000000 + s->o.idle_deadline_ms);
     region_release(&rq->region);
     body_release(&rq->body);
+    lease_give(&s->o.app->ceiling.requests, x->body_lease_bytes);
+    lease_give(&s->o.app->ceiling.queries, x->query_lease_bytes);
+    if (x->is_in_flight)
+        atomic_fetch_sub(&s->n_in_flight, 1);
     bool is_waited_for = x->is_waited_for;
     pthread_mutex_lock(&s->lock);
     pool_put(&s->o.app->arena, &s->exchanges, x->self);
@@ -240,7 +259,57 @@ static void refuse_size(struct exchange *x)
                x->s->o.max_body_bytes);
 }
 
+static void refuse_lease(struct request *rq, const struct lease_pool *p, const char *whose)
+{
+    reply_header(rq, "Retry-After", "1");
+    reply_text(rq, 503,
+               "the memory for %s is used up, %zu of %zu bytes (--storage.memory-limit); try again "
+               "later\n",
+               whose, atomic_load(&p->leased_bytes), atomic_load(&p->limit_bytes));
+}
+
+static void refuse_in_flight(struct exchange *x)
+{
+    metrics_add(&x->rq.app->metrics, METRIC_REQUESTS_REFUSED, 1);
+    reply_header(&x->rq, "Retry-After", "1");
+    reply_text(&x->rq, 503,
+               "%u requests are being worked on, the limit (--web.max-requests); try again later\n",
+               x->s->o.max_requests);
+}
+
 /* --- computing on a worker -------------------------------------------------------------------- */
+
+/* Before it begins, so that it need not fail half way for others' sake. */
+static bool lease_memory(struct exchange *x)
+{
+    struct request *rq = &x->rq;
+    x->query_lease_bytes = ceiling_lease_query(
+        &rq->app->ceiling, (rq->route->flags & ROUTE_LEASES_ALL) ? 1 : rq->app->ceiling.n_workers);
+    rq->memory_bytes = x->query_lease_bytes;
+    if (rq->memory_bytes == 0 && (rq->route->flags & ROUTE_RELIEVES))
+        rq->memory_bytes = CEILING_LEASE_BYTES_MIN; /* as many as there are workers, at most */
+    rq->region.limit_bytes = rq->region.taken_bytes + rq->memory_bytes; /* parameters are there */
+    return rq->memory_bytes > 0;
+}
+
+static void refuse_query(struct request *rq)
+{
+    const struct lease_pool *p = &rq->app->ceiling.queries;
+    reply_header(rq, "Retry-After", "5");
+    reply_error(rq, API_UNAVAILABLE,
+                "no memory is left for this query: running ones and answers on their way have %zu "
+                "of %zu bytes (--query.max-memory, less when memory is short); try again later",
+                atomic_load(&p->leased_bytes), atomic_load(&p->limit_bytes));
+    rq->reply.status = 503;
+}
+
+/* A client that reads its answer slowly holds no more than that. */
+static void keep_lease_of_answer(struct exchange *x)
+{
+    size_t kept = size_min(x->query_lease_bytes, x->rq.region.taken_bytes);
+    lease_give(&x->rq.app->ceiling.queries, x->query_lease_bytes - kept);
+    x->query_lease_bytes = kept;
+}
 
 static void run_job(struct job *job)
 {
@@ -248,8 +317,11 @@ static void run_job(struct job *job)
     struct request *rq = &x->rq;
     if (atomic_load(&rq->cancel))
         reply_error(rq, API_CANCELED, "query was canceled in query queue");
+    else if (!lease_memory(x))
+        refuse_query(rq);
     else
         rq->route->handle(rq);
+    keep_lease_of_answer(x);
     watch_wait_end(&x->s->watch, &x->wait);
     atomic_fetch_sub(&rq->app->metrics.queries_running, 1);
     MHD_resume_connection(x->mhd); /* x may be gone from here on */
@@ -260,7 +332,6 @@ static enum MHD_Result compute(struct exchange *x)
     struct request *rq = &x->rq;
     x->job.run = run_job;
     x->is_parked = true;
-    rq->region.limit_bytes = rq->app->query_memory_bytes;
     atomic_fetch_add(&rq->app->metrics.queries_running, 1);
     watch_wait_begin(&x->s->watch, &x->wait, fd_of(x->mhd), &rq->cancel);
     MHD_suspend_connection(x->mhd);
@@ -298,6 +369,31 @@ static const char *header(struct MHD_Connection *mhd, const char *name)
     return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
 }
 
+static bool takes_body(const struct request *rq)
+{
+    return rq->method == METHOD_POST || rq->method == METHOD_PUT;
+}
+
+/* For a body of so many bytes, with the first page of the region. What is only declared is not
+ * leased, or three senders that say 32 MiB and fall silent would shut out all others. */
+static bool lease_body(struct exchange *x, size_t body_bytes)
+{
+    struct lease_pool *p = &x->s->o.app->ceiling.requests;
+    size_t bytes = body_capacity(body_bytes) + ARENA_PAGE_BYTES;
+    if (bytes <= x->body_lease_bytes)
+        return true;
+    if (!lease_grow(p, x->body_lease_bytes, bytes - x->body_lease_bytes))
+        return false;
+    x->body_lease_bytes = bytes;
+    return true;
+}
+
+static bool enter_flight(struct exchange *x)
+{
+    x->is_in_flight = true; /* also when it is refused: the count is given back at its end */
+    return (unsigned)atomic_fetch_add(&x->s->n_in_flight, 1) < x->s->o.max_requests;
+}
+
 /* Decides by the head alone; leaves a reply when the request is refused. */
 static void check_head(struct exchange *x, size_t content_length)
 {
@@ -313,6 +409,10 @@ static void check_head(struct exchange *x, size_t content_length)
         assert(rq->reply.status != 0);
     } else if (content_length > x->s->o.max_body_bytes) {
         refuse_size(x);
+    } else if (((rq->route->flags & ROUTE_COMPUTES) || takes_body(rq)) && !enter_flight(x)) {
+        refuse_in_flight(x);
+    } else if (x->is_in_flight && !lease_body(x, content_length > 0)) {
+        refuse_lease(rq, &rq->app->ceiling.requests, "requests on their way");
     }
 }
 
@@ -337,7 +437,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *path, const cha
     rq->content_encoding = header(x->mhd, MHD_HTTP_HEADER_CONTENT_ENCODING);
     check_head(x, content_length);
     bool is_refused = rq->reply.status != 0;
-    x->wants_body = !is_refused && (rq->method == METHOD_POST || rq->method == METHOD_PUT);
+    x->wants_body = !is_refused && takes_body(rq);
     bool is_waiting = expect && strcasecmp(expect, "100-continue") == 0;
     if (is_refused && (is_waiting || content_length > discard_max(x->s)))
         return send_reply(x);
@@ -350,6 +450,10 @@ static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n
     size_t max = x->s->o.max_body_bytes;
     if (x->wants_body && n > max - rq->body.n) {
         refuse_size(x);
+        x->wants_body = false;
+    }
+    if (x->wants_body && !lease_body(x, rq->body.n + n)) {
+        refuse_lease(rq, &rq->app->ceiling.requests, "requests on their way");
         x->wants_body = false;
     }
     if (x->wants_body && body_append(&rq->body, bytes, n))
@@ -431,8 +535,8 @@ static struct MHD_Daemon *start_daemon(struct server *s)
     const struct server_options *o = &s->o;
     unsigned pool = o->n_threads > 1 ? o->n_threads : 0; /* a pool of one is none */
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept,
+        s, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
         o->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, pool, MHD_OPTION_CONNECTION_LIMIT,
         o->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SERVER_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -461,6 +565,8 @@ bool server_start(struct server *s, const struct server_options *o)
         s->o.idle_deadline_ms = SERVER_IDLE_DEADLINE_MS;
     if (!s->o.find_route)
         s->o.find_route = route_find;
+    if (s->o.max_requests == 0)
+        s->o.max_requests = SERVER_REQUESTS_MAX;
     if (s->o.drain_ms == 0)
         s->o.drain_ms = SERVER_DRAIN_MS;
     pthread_mutex_init(&s->lock, NULL);

@@ -31,6 +31,7 @@ enum {
     SERVER_READ_DEADLINE_MS = 30000,  /* for a request to arrive: senders give up then, too */
     SERVER_IDLE_DEADLINE_MS = 300000, /* for the next one on the same connection */
     SERVER_SEND_TIMEOUT_S = 330,      /* the library's: without progress in any direction */
+    SERVER_REQUESTS_MAX = 1024,       /* worked on at once: --web.max-requests */
     SERVER_DRAIN_MS = 5000,           /* at the end: for requests that are under way */
     /* Of a refused body, beside twice --web.max-body-size, what is read and dropped, so that the
      * sender hears the refusal; past it the connection is closed on it. */
@@ -41,6 +42,8 @@ struct server_options {
     struct app *app;
     int listen_fd; /* taken: closed by server_stop, and when the start fails */
     unsigned max_connections;
+    unsigned
+        max_requests; /* at once, of those that compute or bring a body; 0 = SERVER_REQUESTS_MAX */
     unsigned n_threads; /* of the library */
     unsigned n_workers;
     size_t max_body_bytes;
@@ -62,6 +65,8 @@ struct server {
     struct pool connections;
     atomic_int n_active; /* requests under way that came before the stop */
     atomic_int n_parked; /* request_park */
+    atomic_int
+        n_in_flight; /* requests that compute or bring a body, from their head to their end */
 };
 
 /* False when the system refuses. s is set up in place and must not move. */

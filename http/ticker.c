@@ -3,6 +3,7 @@
 #include "http/app.h"
 #include "http/clock.h"
 #include "http/self.h"
+#include "http/server.h"
 #include "http/thread.h"
 
 #include <string.h>
@@ -15,18 +16,17 @@ enum {
 
 #define NEVER_NS INT64_MAX
 
-/* Sleeps until a time of the monotonic clock, until *is_wanted (guarded by the lock; NULL = nothing
- * is) which it resets, or until the end; true at the end. */
+/* Sleeps until a time of the monotonic clock, until *is_wanted (guarded by the lock) which it
+ * resets, or until the end; true at the end. */
 static bool sleep_until(struct ticker *t, int64_t until_ns, bool *is_wanted)
 {
     struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     pthread_mutex_lock(&t->lock);
     int rc = 0;
-    while (!t->is_stopping && !(is_wanted && *is_wanted) && rc == 0)
+    while (!t->is_stopping && !*is_wanted && rc == 0)
         rc = pthread_cond_timedwait(&t->changed, &t->lock, &at);
     bool is_stopping = t->is_stopping;
-    if (is_wanted)
-        *is_wanted = false;
+    *is_wanted = false;
     pthread_mutex_unlock(&t->lock);
     return is_stopping;
 }
@@ -34,6 +34,23 @@ static bool sleep_until(struct ticker *t, int64_t until_ns, bool *is_wanted)
 static int64_t monotonic_ns(void)
 {
     return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+/* As the clock says, and before their time as long as memory is short and that gives some back:
+ * what readers still see does so at a later tick. */
+static void turn_windows(struct app *app)
+{
+    do
+        tsdb_tick(app->db);
+    while (ceiling_relieve(&app->ceiling, app->db));
+}
+
+static size_t heap_without_connections(void *ctx)
+{
+    struct app *app = ctx;
+    size_t held = heap_resident(app->arena.base, app->arena.reserved_bytes);
+    size_t open = (size_t)atomic_load(&app->metrics.connections) * SERVER_CONNECTION_BYTES;
+    return held - size_min(held, open);
 }
 
 static void *tick_main(void *arg)
@@ -46,19 +63,20 @@ static void *tick_main(void *arg)
     thread_name("hg-tick");
     do {
         int64_t now_ms = clock_boot_ms();
-        tsdb_tick(app->db);
+        turn_windows(app);
         if (self_ms > 0 && now_ms >= next_self_ms) {
             self_store(app);
             next_self_ms = i64_max(next_self_ms + self_ms, now_ms);
         }
         arena_trim_idle(&app->arena);
-        if (now_ms >= next_trim_ms) {
+        ceiling_settle_heap(&app->ceiling, heap_without_connections, app);
+        if (now_ms >= next_trim_ms || ceiling_stage(&app->ceiling) > CEILING_NORMAL) {
             heap_tick(&app->heap, app->arena.base, app->arena.reserved_bytes);
             next_trim_ms = now_ms + TRIM_INTERVAL_MS;
         }
         int64_t step_ms = self_ms > 0 ? i64_min(self_ms, TICK_MS) : TICK_MS;
-        at_ns = i64_max(at_ns + step_ms * 1000000, monotonic_ns());
-    } while (!sleep_until(t, at_ns, NULL));
+        at_ns = i64_max(i64_min(at_ns, monotonic_ns()) + step_ms * 1000000, monotonic_ns());
+    } while (!sleep_until(t, at_ns, &t->is_tick_wanted));
     return NULL;
 }
 
@@ -93,12 +111,22 @@ void ticker_init(struct ticker *t, struct app *app)
     pthread_condattr_destroy(&attr);
 }
 
-void ticker_save_soon(struct ticker *t)
+static void want(struct ticker *t, bool *what)
 {
     pthread_mutex_lock(&t->lock);
-    t->is_save_wanted = true;
+    *what = true;
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
+}
+
+void ticker_save_soon(struct ticker *t)
+{
+    want(t, &t->is_save_wanted);
+}
+
+void ticker_tick_soon(struct ticker *t)
+{
+    want(t, &t->is_tick_wanted);
 }
 
 bool ticker_start(struct ticker *t)

@@ -18,8 +18,9 @@ struct ticker {
     bool has_save_thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool is_stopping; /* guarded by lock, both */
+    bool is_stopping; /* guarded by lock, all three */
     bool is_save_wanted;
+    bool is_tick_wanted;
 };
 
 void ticker_init(struct ticker *t, struct app *app);
@@ -30,6 +31,9 @@ bool ticker_start(struct ticker *t) WARN_UNUSED;
 /* The next snapshot is to be written now, whatever the interval; any thread, also before the start.
  * One that fails is tried again soon. */
 void ticker_save_soon(struct ticker *t);
+
+/* The windows are to be looked at now: memory is short. Any thread, also before the start. */
+void ticker_tick_soon(struct ticker *t);
 
 /* Ends them; a snapshot that is being written is finished first. */
 void ticker_stop(struct ticker *t);

@@ -174,6 +174,8 @@ static enum store_counter refusal_counter(int err)
     case ERR_MAX_SERIES:
     case ERR_MAX_SERIES_METRIC:
         return N_REFUSED_LIMIT;
+    case ERR_NO_ROOM:
+        return N_REFUSED_ROOM;
     default:
         return N_REFUSED_MEMORY;
     }
@@ -226,6 +228,8 @@ static int check_limits_locked(struct tsdb *db, const struct labels *ls)
     const struct tsdb_options *o = &db->options;
     if (o->max_series != 0 && db->series.n >= o->max_series)
         return ERR_MAX_SERIES;
+    if (o->has_room != NULL && !o->has_room(o->room_ctx))
+        return ERR_NO_ROOM;
     if (o->max_series_per_metric == 0)
         return 0;
     const struct label *name = labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME));

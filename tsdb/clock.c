@@ -44,6 +44,11 @@ int64_t clock_now_ms(const struct clock *c)
     return newest != INT64_MIN ? newest : 0;
 }
 
+int64_t clock_running_ms(const struct clock *c)
+{
+    return boot_ms(c);
+}
+
 int64_t clock_window_of(const struct clock *c, int64_t t_ms)
 {
     int64_t w = c->options->window_ms;

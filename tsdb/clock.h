@@ -35,6 +35,9 @@ void clock_distrust(struct clock *c);
 
 int64_t clock_now_ms(const struct clock *c);
 
+/* Time that never jumps or stops. */
+int64_t clock_running_ms(const struct clock *c);
+
 /* Raises the floor: windows below are not kept from now on. */
 void clock_raise_floor(struct clock *c, int64_t window);
 

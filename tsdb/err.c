@@ -28,6 +28,7 @@ const char *tsdb_err_text(int err)
         [-ERR_OLDER_FORMAT] = "written in a format that is no longer read",
         [-ERR_BUSY] = "too much waits for the disk",
         [-ERR_JOURNAL_FULL] = "the journal is full until the next snapshot",
+        [-ERR_NO_ROOM] = "memory is short, new series are refused (--storage.memory-limit)",
     };
     if (err > 0 || err < TSDB_ERR_LAST || text[-err] == NULL)
         return "unknown error";

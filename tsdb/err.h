@@ -34,7 +34,8 @@ enum tsdb_err {
     ERR_OLDER_FORMAT = -22, /* that is no longer read */
     ERR_BUSY = -23,         /* too much waits to be written already */
     ERR_JOURNAL_FULL = -24, /* the journal has reached its size; the next snapshot makes room */
-    TSDB_ERR_LAST = -24,
+    ERR_NO_ROOM = -25,      /* memory is short: existing series go on, new ones are refused */
+    TSDB_ERR_LAST = -25,
 };
 
 /* A sentence without a full stop, e.g. "out of order sample"; a literal. Unknown values have one

@@ -236,6 +236,18 @@ static uint32_t container_slice(const struct arena *a, const struct entry *e, ui
     }
 }
 
+/* How many members are at or after `low`. */
+static uint32_t container_count_from(const struct arena *a, const struct entry *e, uint16_t low)
+{
+    struct container *c = container_at(a, e);
+    if (c->head.form != FORM_BITMAP)
+        return e->n_less_1 + 1u - array_place(items_of(c), e->n_less_1 + 1u, low);
+    uint32_t n = (uint32_t)__builtin_popcountll(c->words[low / 64] & UINT64_MAX << low % 64);
+    for (uint32_t w = low / 64 + 1; w < BITMAP_WORDS; w++)
+        n += (uint32_t)__builtin_popcountll(c->words[w]);
+    return n;
+}
+
 /* ---- one row ---- */
 
 static uint16_t rank_of(const struct row *r)
@@ -494,6 +506,33 @@ static uint32_t rows_slice(const struct arena *a, const struct postings *p, uint
     }
     for (uint32_t i = 0; from <= POSTINGS_ID_MAX && n < max && (s = row_number(a, p, i)) != 0; i++)
         n += row_slice(a, row_at(a, s), from, &ret_ids[n], max - n);
+    return n;
+}
+
+static uint32_t entry_count_from(const struct arena *a, const struct entry *e, uint32_t from)
+{
+    if (e->key < key_of(from))
+        return 0;
+    return e->key > key_of(from) ? e->n_less_1 + 1u : container_count_from(a, e, low_of(from));
+}
+
+uint32_t postings_count_from(const struct arena *a, const struct postings *p, uint32_t from)
+{
+    uint32_t n = 0;
+    slot s;
+    if (p->n <= 1)
+        return p->n == 1 && p->only >= from;
+    if (from > POSTINGS_ID_MAX)
+        return 0;
+    if (is_alone(a, p)) {
+        struct entry e = alone_entry(a, p);
+        return entry_count_from(a, &e, from);
+    }
+    for (uint32_t i = 0; (s = row_number(a, p, i)) != 0; i++) {
+        const struct row *r = row_at(a, s);
+        for (uint32_t j = row_place(r, key_of(from)); j < r->head.n; j++)
+            n += entry_count_from(a, &r->entries[j], from);
+    }
     return n;
 }
 

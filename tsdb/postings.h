@@ -53,6 +53,9 @@ void postings_list(const struct arena *a, const struct postings *p, uint32_t *re
 uint32_t postings_slice(const struct arena *a, const struct postings *p, uint32_t from,
                         uint32_t *ret_ids, uint32_t max);
 
+/* How many ids are at or above `from`: a look at each container above it, and into one. */
+uint32_t postings_count_from(const struct arena *a, const struct postings *p, uint32_t from);
+
 /* The bytes of its slots. */
 size_t postings_bytes(const struct arena *a, const struct postings *p);
 

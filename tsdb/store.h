@@ -10,6 +10,7 @@
 
 #include "tsdb/append.h"
 #include "tsdb/clock.h"
+#include "tsdb/growth.h"
 #include "tsdb/read.h"
 #include "tsdb/series.h"
 #include "tsdb/tsdb.h"
@@ -32,6 +33,7 @@ enum store_counter {
     N_REFUSED_DUPLICATE,
     N_REFUSED_LIMIT,
     N_REFUSED_MEMORY,
+    N_REFUSED_ROOM,
     STORE_COUNTERS
 };
 
@@ -47,6 +49,7 @@ struct tsdb {
     struct windows windows;
     struct series_index series;
     struct label_index labels;
+    struct growth growth;
 
     struct slots slots;
     struct recent_timelines recent;

@@ -131,6 +131,25 @@ void store_turn_locked(struct tsdb *db)
     }
 }
 
+bool tsdb_drop_oldest(struct tsdb *db, struct tsdb_dropped *ret)
+{
+    pthread_rwlock_wrlock(&db->lock);
+    struct window *oldest = db->windows.n_live > 0 ? window_live(&db->windows, 0) : NULL;
+    int64_t present = clock_window_of(&db->clock, clock_now_ms(&db->clock));
+    bool is_free_to_go = oldest != NULL && db->windows.n_expiring == 0 && oldest->number < present;
+    if (is_free_to_go) {
+        *ret = (struct tsdb_dropped){
+            .start_ms = oldest->start_ms,
+            .samples = oldest->n_samples,
+            .bytes = window_page_bytes(oldest),
+        };
+        clock_raise_floor(&db->clock, oldest->number + 1);
+        window_expire(&db->windows, oldest);
+    }
+    pthread_rwlock_unlock(&db->lock);
+    return is_free_to_go;
+}
+
 void store_remove_series_locked(struct tsdb *db, slot series)
 {
     series_remove(&db->slots, &db->series, &db->labels, series);
@@ -236,6 +255,7 @@ void tsdb_tick(struct tsdb *db)
     bool has_more = true;
     while (has_more) {
         pthread_rwlock_wrlock(&db->lock);
+        growth_note(&db->growth, clock_running_ms(&db->clock), db->series.next_id);
         store_turn_locked(db);
         has_more = store_sweep_locked(db, EXPIRE_SLICE_SERIES);
         if (label_index_compact(db->arena, &db->labels, COMPACT_SLICE_RECORDS) > 0)
@@ -348,6 +368,7 @@ static void counter_figures(struct tsdb *db, struct tsdb_stats *ret)
         [N_REFUSED_DUPLICATE] = &ret->refused_duplicate,
         [N_REFUSED_LIMIT] = &ret->refused_limit,
         [N_REFUSED_MEMORY] = &ret->refused_memory,
+        [N_REFUSED_ROOM] = &ret->refused_room,
     };
     for (unsigned i = 0; i < STORE_COUNTERS; i++)
         *to[i] = atomic_load_explicit(&db->counters[i], memory_order_relaxed);

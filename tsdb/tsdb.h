@@ -36,6 +36,11 @@ struct tsdb_options {
     int64_t (*wall_ms)(void *ctx);
     int64_t (*boot_ms)(void *ctx);
     void *clock_ctx;
+    /* Asked before a series is made that has not come out of a file or the journal: whether there
+     * is room for it, else it is refused with ERR_NO_ROOM. Called under the store's lock for
+     * writing, so it may take none and must be short. NULL = always. */
+    bool (*has_room)(void *ctx);
+    void *room_ctx;
 };
 
 /* a is borrowed for the store's life. Errors: ERR_NO_MEMORY. */
@@ -54,6 +59,18 @@ int64_t tsdb_now_ms(struct tsdb *db);
 
 /* Turns windows as the clock says and works off expired ones; to be called about once a second. */
 void tsdb_tick(struct tsdb *db);
+
+/* What tsdb_drop_oldest has taken out of sight. */
+struct tsdb_dropped {
+    int64_t start_ms;
+    uint64_t samples;
+    uint64_t bytes; /* pages of its chunks, which come back as it is worked off (tsdb_tick) */
+};
+
+/* Drops the oldest window before its time, for good: its samples are refused as too old from now
+ * on. Never the window of the present time or a later one, and none while another one is being
+ * worked off, so that what that gives back is seen first: false then. */
+bool tsdb_drop_oldest(struct tsdb *db, struct tsdb_dropped *ret) WARN_UNUSED;
 
 /* floor(t / window) for any t. */
 int64_t tsdb_window_of(const struct tsdb *db, int64_t t_ms);
@@ -98,7 +115,7 @@ struct tsdb_stats {
     uint64_t samples_duplicate;
     uint64_t samples_deleted; /* by delete.h, not with their window */
     uint64_t refused_too_old, refused_too_far_ahead, refused_out_of_order, refused_duplicate,
-        refused_limit, refused_memory;
+        refused_limit, refused_memory, refused_room;
     uint64_t symbols, pairs;
     struct {
         uint32_t pages, used;    /* slots of 128 B */

@@ -45,7 +45,9 @@ static bool have_counter(struct usage_walk *w, uint32_t pair, uint64_t **ret)
 {
     size_t bytes = (size_t)w->bytes.n_pages * ARENA_PAGE_BYTES;
     *ret = table_at(w->db->arena, &w->bytes, pair);
-    if (*ret == NULL && bytes + ARENA_PAGE_BYTES <= w->region->limit_bytes - w->region->taken_bytes)
+    if (*ret == NULL &&
+        bytes + ARENA_PAGE_BYTES <=
+            w->region->limit_bytes - size_min(w->region->limit_bytes, w->region->taken_bytes))
         *ret = table_make(w->db->arena, &w->bytes, pair);
     return *ret != NULL;
 }
@@ -130,6 +132,20 @@ static uint64_t series_bytes_of(const struct usage_walk *w, uint32_t pair,
     return is_old && counter != NULL ? *counter : 0;
 }
 
+/* What grows: series that are new. */
+static bool add_new_locked(struct usage_walk *w, const struct usage_name *sum,
+                           const struct pair *pair, const struct postings *set)
+{
+    struct usage *u = w->usage;
+    uint64_t n = postings_count_from(w->db->arena, set, w->first_new);
+    if (n == 0)
+        return true;
+    u->n_new += sum->is_metric ? n : 0;
+    if (sum->is_metric && !top_offer(&u->new_by_metric, n, pair->value, pair->n_bytes, NULL, 0))
+        return false;
+    return top_offer(&u->new_by_pair, n, sum->text, sum->n_text, pair->value, pair->n_bytes);
+}
+
 static bool add_pair_locked(struct usage_walk *w, struct usage_name *sum, const struct symbol *name,
                             uint32_t id)
 {
@@ -146,7 +162,8 @@ static bool add_pair_locked(struct usage_walk *w, struct usage_name *sum, const 
         (!top_offer(&u->series_by_metric, n_series, pair.value, pair.n_bytes, NULL, 0) ||
          !top_offer(&u->bytes_by_metric, bytes, pair.value, pair.n_bytes, NULL, 0)))
         return false;
-    return top_offer(&u->series_by_pair, n_series, sum->text, sum->n_text, pair.value,
+    return add_new_locked(w, sum, &pair, set) &&
+           top_offer(&u->series_by_pair, n_series, sum->text, sum->n_text, pair.value,
                      pair.n_bytes) &&
            top_offer(&u->bytes_by_pair, bytes, sum->text, sum->n_text, pair.value, pair.n_bytes);
 }
@@ -229,13 +246,14 @@ static bool list_names(struct usage_walk *w)
 
 /* ---- the walk ---- */
 
-enum { TABLES = 7 };
+enum { TABLES = 9 };
 
 static void list_tables(struct usage *u, struct top *ret[TABLES])
 {
     struct top *tables[TABLES] = {
-        &u->series_by_metric, &u->values_by_name, &u->text_bytes_by_name, &u->series_by_pair,
-        &u->bytes_by_metric,  &u->bytes_by_name,  &u->bytes_by_pair,
+        &u->series_by_metric, &u->values_by_name,  &u->text_bytes_by_name,
+        &u->series_by_pair,   &u->bytes_by_metric, &u->bytes_by_name,
+        &u->bytes_by_pair,    &u->new_by_metric,   &u->new_by_pair,
     };
     memcpy(ret, tables, sizeof(tables));
 }
@@ -252,6 +270,7 @@ void usage_walk_begin(struct usage_walk *w, struct tsdb *db, size_t max, struct 
         top_init(tables[i], r, max);
     pthread_rwlock_rdlock(&db->lock);
     w->end = db->series.next_id;
+    w->first_new = growth_first_id(&db->growth);
     pthread_rwlock_unlock(&db->lock);
 }
 

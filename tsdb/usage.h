@@ -41,6 +41,10 @@ struct usage {
     struct top bytes_by_metric;
     struct top bytes_by_name;
     struct top bytes_by_pair;
+    /* Series that came in the last hour and are still there (growth.h); no rows with 0. */
+    struct top new_by_metric;
+    struct top new_by_pair;
+    uint64_t n_new;
     uint64_t series_bytes; /* of all series, whatever fits the tables */
     uint64_t label_bytes;  /* of all label names */
 };
@@ -70,6 +74,7 @@ struct usage_walk {
     struct table bytes;   /* of uint64_t: what the series of a pair hold, by the pair's id */
     uint64_t end;         /* ids of series below were there at the beginning */
     uint64_t next_series; /* ids below were counted */
+    uint32_t first_new;   /* ids from here on are new */
     uint32_t *names;      /* symbols of the label names; NULL until the series are through */
     size_t n_names, next_name;
     struct usage_name name;

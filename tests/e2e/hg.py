@@ -268,6 +268,70 @@ class Server:
         assert answer.code == 204, answer
 
 
+class Group:
+    """A control group (version 1 or 2) of so many bytes below our own, for a server whose `group` is its path. Without
+    the right to make one, or with 0 bytes, path is None."""
+
+    def __init__(self, limit):
+        self.path, self.limit = None, limit
+        for parent, file in self.parents() if limit else ():
+            path = os.path.join(parent, f"hourglass-test-{os.getpid()}")
+            try:
+                os.mkdir(path)
+                with open(os.path.join(path, file), "w", encoding="ascii") as out:
+                    out.write(str(limit))
+                self.path = path
+                return
+            except OSError:
+                if os.path.isdir(path):
+                    os.rmdir(path)
+
+    @staticmethod
+    def parents():
+        with open("/proc/self/cgroup", encoding="ascii") as lines:
+            for line in lines:
+                _, controllers, group = line.rstrip("\n").split(":", 2)
+                if "memory" in controllers.split(","):
+                    yield "/sys/fs/cgroup/memory" + group, "memory.limit_in_bytes"
+                elif not controllers and os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+                    yield "/sys/fs/cgroup" + group, "memory.max"
+
+    def read(self, *names):
+        for name in names:
+            try:
+                with open(os.path.join(self.path, name), encoding="ascii") as text:
+                    return text.read()
+            except OSError:
+                pass
+        return ""
+
+    def check(self):
+        """Nobody was killed."""
+        if self.path:
+            killed = re.search(r"^oom_kill (\d+)$", self.read("memory.events", "memory.oom_control"), re.M)
+            assert not killed or int(killed[1]) == 0, killed[0]
+
+    def __str__(self):
+        if not self.path:
+            return "no control group"
+        most = self.read("memory.peak", "memory.max_usage_in_bytes").strip()
+        return f"control group of {self.limit >> 20} MiB, at most {int(most or 0) / (1 << 20):.1f} MiB"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.path:
+            wait_until(self.remove, 10, "the control group is empty")
+
+    def remove(self):
+        try:
+            os.rmdir(self.path)
+            return True
+        except OSError:
+            return False
+
+
 class Hourglass(Server):
     """Hourglass(**{"storage.clock": "samples"}) passes --storage.clock=samples. Own metrics are off unless asked for,
     so that a test meets only what it wrote. The data lies in self.data_path and survives stop() and start()."""
@@ -278,10 +342,14 @@ class Hourglass(Server):
         super().__init__()
         self.data_path = os.path.join(self.directory, "data")
         self.flags = {"self.interval": "0", **flags}
+        self.group = None               # path of a control group to run in
 
     def command(self):
         flags = {"web.listen-address": self.address, "storage.path": self.data_path, **self.flags}
-        return [BINARY] + [f"--{name}={value}" for name, value in flags.items()]
+        command = [BINARY] + [f"--{name}={value}" for name, value in flags.items()]
+        if self.group is None:
+            return command
+        return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', self.group, *command]
 
     def samples(self, selector, at, seconds):
         """Raw samples as {frozenset(labels): [(ms, text)]} of the range (at - seconds, at]."""

@@ -9,6 +9,8 @@ from hg import BINARY, Hourglass, free_port, wait_until
 FLAGS = {
     "web.listen-address": "127.0.0.1:9090",
     "web.max-connections": "8192",
+    "web.max-requests": "1024",
+    "web.max-samples": "1000000",
     "storage.path": "data",
     "storage.window": "4h",
     "storage.windows": "8",

@@ -14,7 +14,8 @@ TSDB = "/api/v1/status/tsdb"
 HEAP = "/debug/pprof/heap"
 PROMETHEUS_TABLES = ["seriesCountByMetricName", "labelValueCountByLabelName", "memoryInBytesByLabelName",
                      "seriesCountByLabelValuePair"]
-OUR_TABLES = ["bytesByMetricName", "bytesByLabelName", "bytesByLabelValuePair"]
+OUR_TABLES = ["bytesByMetricName", "bytesByLabelName", "bytesByLabelValuePair", "newSeriesByMetricName",
+              "newSeriesByLabelValuePair"]
 ALL = 100_000  # rows: more than there are
 
 
@@ -111,7 +112,7 @@ def test_without_memory_to_count_in():
     with Hourglass(**{"query.max-memory": "1MiB", "query.max-concurrency": "2"}) as server:
         server.start()
         t = now_ms()
-        for start in range(0, 130_000, 10_000):
+        for start in range(0, 150_000, 10_000):
             server.write_ok(*[({"__name__": "m", "i": f"{i:06d}"}, [(t, 1.0)]) for i in range(start, start + 10_000)])
         answer = server.get(TSDB)
         assert answer.code == 503, answer

@@ -51,6 +51,7 @@ row replay 'other limits, another clock, another order' 'Tested:' ROUNDS=$((20 *
     "units http/recorder_test"
 row columns '10^9 values through columns' . N=1000000000 PROP_SECONDS=0 "$BUILD/tests/prop/column_prop"
 row store 'a store against a model' . ROUNDS="$rounds" "$BUILD/tests/prop/store_prop"
+row ceiling '10^7 new series, 50 queries against 256 MiB' 'RSS at most' CEILING=long $MAKE e2e E2E=test_ceiling TESTS=tests/e2e SUITE=e2e
 row promql "Prometheus' compliance queries" 'e2e:' COMPLIANCE=all $MAKE e2e E2E=test_compliance TESTS=tests/e2e SUITE=e2e
 
 exit $failed

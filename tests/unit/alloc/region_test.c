@@ -78,6 +78,27 @@ Test(region, a_refusal_of_the_budget_is_null)
     cr_assert_not_null(region_alloc(&r, 10));
 }
 
+Test(region, may_start_with_a_page_and_grows_from_there)
+{
+    region_start_small(&r);
+    for (size_t at = ARENA_PAGE_BYTES; at <= 4 * ARENA_PAGE_BYTES; at *= 2) {
+        size_t before = r.taken_bytes;
+        while (r.taken_bytes == before)
+            cr_assert_not_null(region_alloc(&r, 1000));
+        cr_assert_eq(r.taken_bytes - before, at);
+    }
+    region_release(&r);
+    cr_assert_not_null(region_alloc(&r, 1000));
+    cr_assert_eq(r.taken_bytes, ARENA_PAGE_BYTES);
+}
+
+Test(region, a_limit_below_what_is_taken_gives_nothing_more)
+{
+    cr_assert_not_null(region_alloc(&r, REGION_FIRST_BYTES / 2));
+    r.limit_bytes = 1;
+    cr_assert_null(region_alloc(&r, REGION_FIRST_BYTES));
+}
+
 Test(region, refuses_sizes_that_overflow)
 {
     cr_assert_null(region_alloc(&r, SIZE_MAX));

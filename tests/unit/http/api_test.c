@@ -18,6 +18,7 @@ static const int64_t now_ms = 1700000000000;
 
 static struct app app;
 static struct request rq;
+static size_t memory_bytes; /* of each request */
 static char body[1 << 20];
 
 static int64_t test_clock(void *ctx)
@@ -57,7 +58,8 @@ static void setup(void)
     app.owner_requests = budget_owner(&app.budget, "requests");
     app.owner_queries = budget_owner(&app.budget, "queries");
     app.owner_connections = budget_owner(&app.budget, "connections");
-    app.query_memory_bytes = 16 << 20;
+    memory_bytes = 16 << 20;
+    ceiling_init(&app.ceiling, &app.budget, 16 << 20, 1);
     app.n_query_workers = 1;
     app.config.storage_memory_limit_bytes = MEMORY;
     atomic_store(&app.phase, APP_READY);
@@ -94,6 +96,7 @@ static int ask(const char *target)
     snprintf(path, sizeof(path), "%.*s", (int)strcspn(target, "?"), target);
     drop_request();
     rq.app = &app;
+    rq.memory_bytes = memory_bytes;
     rq.method = METHOD_GET;
     rq.arrived_boot_ns = clock_boot_ns();
     rq.route = route_find(path, &rq.capture, &rq.capture_len);
@@ -309,6 +312,7 @@ Test(api, status_tsdb)
                 "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":230},"
                 "{\"name\":\"job=a\",\"value\":230},{\"name\":\"__name__=load\",\"value\":51},"
                 "{\"name\":\"job=b<\",\"value\":51}],"
+                "\"newSeriesByMetricName\":[],\"newSeriesByLabelValuePair\":[],\"newSeries\":0,"
                 "\"bytesTotal\":{\"series\":281,\"labels\":241}}"));
     expect("/api/v1/status/tsdb?limit=1", 200,
            DATA("{" HEAD_STATS ",\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2}],"
@@ -318,6 +322,7 @@ Test(api, status_tsdb)
                 "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":230}],"
                 "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":122}],"
                 "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":230}],"
+                "\"newSeriesByMetricName\":[],\"newSeriesByLabelValuePair\":[],\"newSeries\":0,"
                 "\"bytesTotal\":{\"series\":281,\"labels\":241}}"));
 }
 
@@ -504,7 +509,7 @@ Test(api, deleting_series)
 Test(api, a_deletion_without_memory_says_so)
 {
     app.config.web_enable_admin_api = true;
-    app.query_memory_bytes = 1;
+    memory_bytes = 1;
     expect_error(DELETE_SERIES "?match[]=up", 500, "internal",
                  "deletion stopped: out of memory under the limit; 0 samples were deleted before, "
                  "0 series with all "

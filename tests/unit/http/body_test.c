@@ -63,6 +63,15 @@ Test(body, gives_its_memory_back_and_can_be_used_again)
     body_release(&zeroed);
 }
 
+Test(body, capacity_doubles)
+{
+    cr_assert_eq(body_capacity(0), 0);
+    cr_assert_eq(body_capacity(1), BODY_FIRST_BYTES);
+    cr_assert_eq(body_capacity(BODY_FIRST_BYTES), BODY_FIRST_BYTES);
+    cr_assert_eq(body_capacity(BODY_FIRST_BYTES + 1), 2 * BODY_FIRST_BYTES);
+    cr_assert_eq(body_capacity(SIZE_MAX), SIZE_MAX);
+}
+
 Test(body, refused_memory_changes_nothing)
 {
     struct body b;

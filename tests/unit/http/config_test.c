@@ -27,6 +27,8 @@ Test(config, defaults_are_those_of_the_contract)
         {"web.listen-address", "127.0.0.1:9090"},
         {"web.max-connections", "8192"},
         {"web.max-body-size", "32MiB"},
+        {"web.max-requests", "1024"},
+        {"web.max-samples", "1000000"},
         {"web.enable-admin-api", "false"},
         {"storage.path", "data"},
         {"storage.window", "4h"},

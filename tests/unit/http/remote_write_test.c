@@ -26,6 +26,14 @@ static int64_t test_clock(void *ctx)
     return now_ms;
 }
 
+static bool is_short; /* of memory: no series is made */
+
+static bool has_room(void *ctx)
+{
+    (void)ctx;
+    return !is_short;
+}
+
 static void setup(void)
 {
     const struct tsdb_options options = {
@@ -34,6 +42,7 @@ static void setup(void)
         .out_of_order_ms = 3600 * 1000,
         .wall_ms = test_clock,
         .boot_ms = test_clock,
+        .has_room = has_room,
     };
     budget_init(&budget, MEMORY);
     cr_assert(arena_init(&arena, &budget, MEMORY));
@@ -445,6 +454,35 @@ Test(remote_write, good_samples_stay_and_the_first_reason_is_told)
     cr_assert_null(strstr(text, "far\""), "%s", text);
     cr_assert_eq(stored(), 2);
     cr_assert_eq(remote_write_refused(&rw), 2);
+}
+
+Test(remote_write, new_series_that_find_no_room_are_told_with_their_number)
+{
+    static struct message m, more;
+    message_series(&m, "__name__=a", now_ms, 1);
+    cr_assert_eq(write_all(&m), 204);
+    is_short = true;
+    message_series(&more, "__name__=a", now_ms + 1, 1);
+    message_series(&more, "__name__=b,job=x", now_ms, 1);
+    message_series(&more, "__name__=c", now_ms, 1);
+    cr_assert_eq(write_all(&more), 400);
+    cr_assert_eq(
+        strncmp(text, "2 of 3 samples refused, 2 new series among them; first: memory is", 65), 0,
+        "%s", text);
+    cr_assert_not_null(strstr(text, "series {__name__=\"b\",job=\"x\"}"), "%s", text);
+    cr_assert_eq(stored(), 2);
+    is_short = false;
+    cr_assert_eq(write_all(&more), 204);
+}
+
+Test(remote_write, what_is_leased_is_the_message_and_what_is_made_of_it)
+{
+    const char body[] = {(char)0x80, (char)0x10, 0}; /* declares 2048 */
+    cr_assert_eq(remote_write_lease_bytes(body, sizeof(body), 2048),
+                 2048 + 2048 / 3 + REGION_FIRST_BYTES);
+    cr_assert_eq(remote_write_lease_bytes(body, sizeof(body), 2047), 0);
+    cr_assert_eq(remote_write_lease_bytes(body, 1, 4096), 0); /* a length without its end */
+    cr_assert_eq(remote_write_lease_bytes(NULL, 0, 4096), 0);
 }
 
 Test(remote_write, a_repeated_request_is_success)

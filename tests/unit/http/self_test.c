@@ -23,6 +23,7 @@ static void start(enum tsdb_clock clock)
     snprintf(app.address, sizeof(app.address), "localhost:9090");
     budget_init(&app.budget, MEMORY);
     app.owner_requests = budget_owner(&app.budget, "requests");
+    ceiling_init(&app.ceiling, &app.budget, MEMORY / 4, 1);
     cr_assert(arena_init(&app.arena, &app.budget, MEMORY));
     cr_assert_eq(tsdb_new(&options, &app.arena, &app.db), 0);
     recorder_init(&app.recorder, app.db, &app.arena);

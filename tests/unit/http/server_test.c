@@ -116,7 +116,7 @@ static const struct route *find_route(const char *path, const char **ret_capture
 
 /* --- the server ------------------------------------------------------------------------------- */
 
-enum { MEMORY = 64 << 20, MAX_BODY = 1 << 20 };
+enum { MEMORY = 64 << 20, MAX_BODY = 1 << 20, MAX_REQUESTS = 40 };
 
 static void start_with(int64_t read_deadline_ms)
 {
@@ -125,7 +125,7 @@ static void start_with(int64_t read_deadline_ms)
     app.owner_requests = budget_owner(&app.budget, "requests");
     app.owner_queries = budget_owner(&app.budget, "queries");
     app.owner_connections = budget_owner(&app.budget, "connections");
-    app.query_memory_bytes = 16 << 20;
+    ceiling_init(&app.ceiling, &app.budget, 16 << 20, 2);
     atomic_store(&app.phase, APP_READY);
     cr_assert(arena_init(&app.arena, &app.budget, MEMORY));
     cr_assert(listen_open("127.0.0.1:0", &listening, error), "%s", error);
@@ -133,6 +133,7 @@ static void start_with(int64_t read_deadline_ms)
         .app = &app,
         .listen_fd = listening.fd,
         .max_connections = 100,
+        .max_requests = MAX_REQUESTS,
         .n_threads = 2,
         .n_workers = 2,
         .max_body_bytes = MAX_BODY,
@@ -155,6 +156,9 @@ static void stop(void)
     server_stop(&server);
     cr_assert_eq(atomic_load(&server.n_active), 0);
     cr_assert_eq(atomic_load(&app.metrics.connections), 0);
+    cr_assert_eq(atomic_load(&server.n_in_flight), 0);
+    cr_assert_eq(atomic_load(&app.ceiling.queries.leased_bytes), 0);
+    cr_assert_eq(atomic_load(&app.ceiling.requests.leased_bytes), 0);
     cr_assert_eq(atomic_load(&app.budget.rows[app.owner_requests].bytes), 0);
     cr_assert_eq(atomic_load(&app.budget.rows[app.owner_connections].bytes), 0);
     arena_release(&app.arena);
@@ -415,6 +419,117 @@ Test(server, no_memory_for_a_body_is_503_and_the_connection_goes_on)
     a = ask(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
     cr_assert_eq(a.status, 200);
     close(fd);
+    stop();
+}
+
+/* --- what is leased --------------------------------------------------------------------------- */
+
+static const char post_abc[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+
+Test(server, requests_at_once_at_the_limit_and_one_past)
+{
+    static int fds[MAX_REQUESTS];
+    start();
+    for (int i = 0; i < MAX_REQUESTS; i++) {
+        fds[i] = dial();
+        send_text(fds[i], "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    wait_for(&server.n_in_flight, MAX_REQUESTS);
+    int other = dial();
+    struct answer a = ask(other, post_abc);
+    cr_assert_eq(a.status, 503);
+    cr_assert_not_null(strstr(a.body, "40 requests"), "%s", a.body);
+    cr_assert_not_null(strcasestr(a.head, "\r\nRetry-After: "), "%s", a.head);
+    a = ask(other, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert_eq(a.status, 503);
+    a = ask(other, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert_eq(a.status, 200, "what neither computes nor brings a body is always answered");
+    cr_assert_eq(atomic_load(&app.metrics.counters[METRIC_REQUESTS_REFUSED]), 2);
+    atomic_store(&may_slow_end, true);
+    for (int i = 0; i < MAX_REQUESTS; i++) {
+        cr_assert_eq(receive(fds[i]).status, 200);
+        close(fds[i]);
+    }
+    while (atomic_load(&server.n_in_flight) == MAX_REQUESTS)
+        usleep(1000);
+    cr_assert_eq(ask(other, post_abc).status, 200);
+    close(other);
+    stop();
+}
+
+Test(server, bodies_have_a_pool_of_their_own)
+{
+    start();
+    int fd = dial(), first = dial();
+    lease_limit(&app.ceiling.requests, 2 * (BODY_FIRST_BYTES + ARENA_PAGE_BYTES));
+    send_text(first, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\na");
+    wait_for(&server.n_in_flight, 1);
+    cr_assert_eq(ask(fd, post_abc).status, 200, "so far only what has come is leased");
+    static char more[BODY_FIRST_BYTES];
+    memset(more, 'b', sizeof(more));
+    send_bytes(first, more, sizeof(more));
+    struct answer a = receive(first);
+    cr_assert_eq(a.status, 200);
+    while (atomic_load(&app.ceiling.requests.leased_bytes) > 0)
+        usleep(1000);
+    cr_assert(lease_grow(&app.ceiling.requests, 0, 2 * BODY_FIRST_BYTES));
+    a = ask(fd, post_abc);
+    cr_assert_eq(a.status, 503);
+    cr_assert_not_null(strstr(a.body, "requests on their way"), "%s", a.body);
+    cr_assert_not_null(strcasestr(a.head, "\r\nRetry-After: "), "%s", a.head);
+    lease_give(&app.ceiling.requests, 2 * BODY_FIRST_BYTES);
+    cr_assert_eq(ask(fd, post_abc).status, 200);
+    close(fd);
+    close(first);
+    stop();
+}
+
+Test(server, a_query_leases_its_share_and_is_503_without)
+{
+    start();
+    int fd = dial();
+    struct lease_pool *p = &app.ceiling.queries;
+    size_t most = atomic_load(&p->limit_bytes);
+    cr_assert_eq(lease_take(p, most, most), most);
+    struct answer a = ask(fd, "GET /refuse HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert_eq(a.status, 503);
+    cr_assert_not_null(strstr(a.body, "--query.max-memory"), "%s", a.body);
+    cr_assert_not_null(strcasestr(a.head, "\r\nRetry-After: "), "%s", a.head);
+    lease_give(p, most);
+    cr_assert_eq(ask(fd, "GET /refuse HTTP/1.1\r\nHost: x\r\n\r\n").status, 400);
+    send_text(fd, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    wait_for(&n_slow_started, 1);
+    cr_assert_eq(atomic_load(&p->leased_bytes), most / 2);
+    atomic_store(&may_slow_end, true);
+    cr_assert_eq(receive(fd).status, 200);
+    while (atomic_load(&p->leased_bytes) > 0)
+        usleep(1000);
+    close(fd);
+    stop();
+}
+
+Test(server, connections_beyond_their_share_are_closed_before_they_cost_anything)
+{
+    enum { MOST = 20 };
+    static int fds[MOST];
+    start();
+    app.ceiling.budget->limit_bytes =
+        (size_t)CEILING_CONNECTIONS_SHARE * (MOST * SERVER_CONNECTION_BYTES + ARENA_PAGE_BYTES);
+    for (int i = 0; i < MOST; i++) {
+        fds[i] = dial();
+        cr_assert_eq(ask(fds[i], "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n").status, 200, "%d", i);
+    }
+    for (int i = 0; i < MOST; i++) {
+        int fd = dial();
+        cr_assert(is_closed_by_peer(fd));
+        close(fd);
+    }
+    cr_assert_eq(atomic_load(&app.ceiling.n_connections_refused), MOST);
+    cr_assert_eq(atomic_load(&app.metrics.connections), MOST);
+    for (int i = 0; i < MOST; i++) {
+        cr_assert_eq(ask(fds[i], "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+        close(fds[i]);
+    }
     stop();
 }
 

@@ -267,6 +267,37 @@ Test(append, max_series_per_metric_at_and_one_past)
     cr_assert_eq(test_stats(&s).series, 4);
 }
 
+static int n_room; /* series that there is room for */
+
+static bool has_room(void *ctx)
+{
+    cr_assert_eq(ctx, &n_room);
+    return n_room-- > 0;
+}
+
+Test(append, without_room_new_series_are_refused_and_the_others_go_on)
+{
+    struct tsdb_options o = test_store_options(&s, CLOCK_SAMPLES);
+    tear_down();
+    o.has_room = has_room;
+    o.room_ctx = &n_room;
+    o.max_series = 3;
+    n_room = 2;
+    test_store_new(&s, &o);
+    cr_assert_eq(test_append(&s, "a", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "a", T0 + 1, 1), 0);
+    cr_assert_eq(test_append(&s, "b", T0, 1), 0);
+    cr_assert_eq(test_append(&s, "c", T0, 1), ERR_NO_ROOM);
+    cr_assert_eq(test_append(&s, "b", T0 + TEST_WINDOW_MS, 1), 0, "also in a window that is new");
+    n_room = 2;
+    cr_assert_eq(test_append(&s, "c", T0, 1), 0, "and it is welcome again");
+    cr_assert_eq(test_append(&s, "d", T0, 1), ERR_MAX_SERIES, "a limit is asked first");
+    cr_assert_eq(n_room, 1);
+    cr_assert_eq(test_stats(&s).series, 3);
+    cr_assert_eq(test_stats(&s).refused_room, 1);
+    cr_assert_eq(test_stats(&s).refused_memory, 0);
+}
+
 /* ---- batches ---- */
 
 Test(append, no_samples_make_no_series)

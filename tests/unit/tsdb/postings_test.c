@@ -64,7 +64,10 @@ static void compare_slices(const uint32_t *ids, uint32_t n)
         uint32_t n_wanted = max < n - at ? max : n - at;
         cr_assert_eq(postings_slice(&t.arena, &p, from, got, max), n_wanted, "from %u", from);
         cr_assert_eq(memcmp(got, &ids[at], n_wanted * sizeof(got[0])), 0, "from %u", from);
+        cr_assert_eq(postings_count_from(&t.arena, &p, from), n - at, "from %u", from);
     }
+    cr_assert_eq(postings_count_from(&t.arena, &p, 0), n);
+    cr_assert_eq(postings_count_from(&t.arena, &p, UINT32_MAX), 0);
     cr_assert_eq(postings_slice(&t.arena, &p, 0, got, IDS), n);
     cr_assert_eq(postings_slice(&t.arena, &p, UINT32_MAX, got, IDS), 0);
     cr_assert_eq(postings_slice(&t.arena, &p, POSTINGS_ID_MAX, got, IDS),

@@ -140,6 +140,47 @@ Test(tsdb, eight_windows_are_kept_and_the_ninth_turns_the_glass)
     cr_assert_eq(stats.chunks_removed, 10);
 }
 
+Test(tsdb, the_oldest_window_may_go_before_its_time)
+{
+    struct tsdb_dropped dropped;
+    cr_assert_not(tsdb_drop_oldest(s.db, &dropped), "there is none");
+    for (int w = 0; w < 4; w++)
+        fill_window(T0 + w * (int64_t)TEST_WINDOW_MS, w * 10, 10);
+    uint64_t bytes = test_stats(&s).windows[0].bytes;
+    cr_assert(tsdb_drop_oldest(s.db, &dropped));
+    cr_assert_eq(dropped.start_ms, T0);
+    cr_assert_eq(dropped.samples, 200);
+    cr_assert_eq(dropped.bytes, bytes);
+    cr_assert_not(tsdb_drop_oldest(s.db, &dropped), "one at a time");
+    tsdb_tick(s.db);
+    struct tsdb_stats stats = test_stats(&s);
+    cr_assert_eq(stats.n_windows, 3);
+    cr_assert_eq(stats.min_ms, T0 + TEST_WINDOW_MS);
+    cr_assert_eq(stats.series, 30);
+    cr_assert_eq(test_append(&s, "late", T0 + TEST_WINDOW_MS - 1, 1), ERR_TOO_OLD);
+    cr_assert_eq(test_append(&s, "late", T0 + TEST_WINDOW_MS, 1), 0);
+    for (int w = 1; w < 3; w++) {
+        cr_assert(tsdb_drop_oldest(s.db, &dropped));
+        tsdb_tick(s.db);
+    }
+    cr_assert_not(tsdb_drop_oldest(s.db, &dropped), "the present one stays");
+    cr_assert_eq(test_stats(&s).samples, 200);
+    fill_window(T0 + 10 * (int64_t)TEST_WINDOW_MS, 0, 10);
+    cr_assert_eq(test_stats(&s).n_windows, 2, "and fill again as time goes on");
+}
+
+Test(tsdb_wall, a_window_ahead_does_not_make_the_present_one_old)
+{
+    struct tsdb_dropped dropped;
+    test_store_pass(&s, TEST_WINDOW_MS - 60000);
+    cr_assert_eq(test_append(&s, "a", s.wall_ms, 1), 0);
+    cr_assert_eq(test_append(&s, "a", s.wall_ms + 120000, 1), 0);
+    cr_assert_eq(test_stats(&s).n_windows, 2);
+    cr_assert_not(tsdb_drop_oldest(s.db, &dropped));
+    test_store_pass(&s, 120000);
+    cr_assert(tsdb_drop_oldest(s.db, &dropped));
+}
+
 Test(tsdb, expiry_removes_dead_series_with_their_symbols_and_pairs)
 {
     fill_window(T0, 0, 500);

@@ -100,6 +100,33 @@ Test(usage, counts_as_prometheus_does)
 }
 
 /* Long texts have a length of four bytes in Prometheus. */
+Test(usage, new_series_are_those_of_the_last_hour)
+{
+    test_append(&s, "old{job=a}", TEST_START_MS, 1);
+    read_usage(10);
+    cr_assert_eq(u.n_new, 0);
+    cr_assert_eq(u.new_by_metric.n, 0, "nobody has looked yet");
+    tsdb_tick(s.db);
+    test_append(&s, "old{job=b}", TEST_START_MS, 1);
+    test_append(&s, "more{job=a,i=1}", TEST_START_MS, 1);
+    test_append(&s, "more{job=a,i=2}", TEST_START_MS, 1);
+    read_usage(10);
+    cr_assert_eq(u.n_new, 3);
+    cr_assert_str_eq(text_of(&u.new_by_metric), "more 2, old 1");
+    cr_assert_str_eq(text_of(&u.new_by_pair),
+                     "__name__=more 2, job=a 2, __name__=old 1, i=1 1, i=2 1, job=b 1");
+    test_store_pass(&s, GROWTH_SPAN_MS - GROWTH_SLICE_MS);
+    tsdb_tick(s.db);
+    test_append(&s, "late", TEST_START_MS, 1);
+    read_usage(1);
+    cr_assert_eq(u.n_new, 4);
+    cr_assert_str_eq(text_of(&u.new_by_metric), "more 2");
+    test_store_pass(&s, GROWTH_SLICE_MS);
+    tsdb_tick(s.db);
+    read_usage(10);
+    cr_assert_str_eq(text_of(&u.new_by_metric), "late 1");
+}
+
 Test(usage, lengths_of_texts_take_one_byte_or_four)
 {
     static char value[257];
