@@ -23,12 +23,22 @@ void *operator new(size_t n)
     return cushion_alloc(n);
 }
 
+void *operator new(size_t n, const std::nothrow_t &) noexcept
+{
+    return cushion_alloc(n);
+}
+
 void operator delete(void *at) noexcept
 {
     cushion_free(at);
 }
 
 void operator delete(void *at, size_t) noexcept
+{
+    cushion_free(at);
+}
+
+void operator delete(void *at, const std::nothrow_t &) noexcept
 {
     cushion_free(at);
 }
