@@ -21,7 +21,8 @@ struct config {
     uint64_t web_max_connections;
     uint64_t web_max_body_bytes;
     bool web_enable_admin_api;
-    const char *storage_path; /* empty = memory only */
+    const char *web_cors_origin; /* a regular expression */
+    const char *storage_path;    /* empty = memory only */
     int64_t storage_window_ms;
     uint64_t storage_windows;
     enum config_clock storage_clock;

@@ -9,6 +9,7 @@
 enum route_flag {
     ROUTE_NEEDS_STORE = 1, /* 503 until the snapshot is loaded, and while stopping */
     ROUTE_COMPUTES = 2,    /* runs on a query worker, its connection suspended meanwhile */
+    ROUTE_SHARED = 4,      /* pages of other origins may read the answer (CORS) */
 };
 
 struct route {
@@ -21,7 +22,7 @@ struct route {
     bool (*accept)(struct request *rq);
 };
 
-enum { ROUTES_MAX = 32 };
+enum { ROUTES_MAX = 56 };
 
 size_t route_count(void);
 const struct route *route_at(size_t i);
@@ -32,7 +33,7 @@ size_t route_index(const struct route *r);
 /* The route of a path (still percent-encoded, without query), or NULL. capture: see request.h. */
 const struct route *route_find(const char *path, const char **ret_capture, size_t *ret_capture_len);
 
-/* The value of an Allow header. */
+/* The value of an Allow header; OPTIONS is always among them. */
 const char *route_allow(const struct route *r);
 
 enum http_method route_method(const char *name);

@@ -28,6 +28,7 @@ Test(config, defaults_are_those_of_the_contract)
         {"web.max-connections", "8192"},
         {"web.max-body-size", "32MiB"},
         {"web.enable-admin-api", "false"},
+        {"web.cors.origin", ".*"},
         {"storage.path", "data"},
         {"storage.window", "4h"},
         {"storage.windows", "8"},
