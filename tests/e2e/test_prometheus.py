@@ -515,7 +515,7 @@ def test_a_running_query_is_listed_and_cancelled():
         server.start()
         base = 1_700_000_000
         server.write_ok(({"__name__": "m"}, [((base + 15 * k) * 1000, float(k % 7)) for k in range(200)]))
-        params = {"query": "quantile_over_time(0.5, vector(1)[6h:1s])", "start": base, "end": base + 10000, "step": 1}
+        params = {"query": "quantile_over_time(0.5, vector(1)[12h:1s])", "start": base, "end": base + 10000, "step": 1}
         answers = []
         # more than there are workers, so that the last one waits
         threads = [threading.Thread(target=lambda: answers.append(server.get("/api/v1/query_range", params, timeout=120)))
