@@ -30,11 +30,17 @@ void region_start_small(struct region *r)
     r->first_block_bytes = r->next_block_bytes = ARENA_PAGE_BYTES;
 }
 
+/* Others may look (region_live_bytes). */
+static void set_taken(struct region *r, size_t bytes)
+{
+    __atomic_store_n(&r->taken_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 static void drop_last(struct region *r)
 {
     struct region_block *block = r->last;
     r->last = block->prev;
-    r->taken_bytes -= block->span_bytes;
+    set_taken(r, r->taken_bytes - block->span_bytes);
     arena_span_put(r->arena, r->owner, block, block->span_bytes);
 }
 
@@ -59,7 +65,7 @@ static bool add_block(struct region *r, size_t bytes)
         return false;
     *block = (struct region_block){.prev = r->last, .span_bytes = want, .used_bytes = HEAD_BYTES};
     r->last = block;
-    r->taken_bytes += want;
+    set_taken(r, r->taken_bytes + want);
     r->next_block_bytes = size_min(2 * r->next_block_bytes, REGION_BLOCK_BYTES_MAX);
     return true;
 }

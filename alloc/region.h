@@ -5,7 +5,7 @@
  * budget and to its own limit; an allocation that would exceed either returns NULL and the region
  * stays usable.
  *
- * Threads: one region belongs to one thread at a time. */
+ * Threads: one region belongs to one thread at a time; region_live_bytes from any. */
 #ifndef HG_ALLOC_REGION_H
 #define HG_ALLOC_REGION_H
 
@@ -23,10 +23,16 @@ struct region {
     struct arena *arena;
     unsigned owner;
     size_t limit_bytes; /* of the spans together; may be changed, also below what is taken */
-    size_t taken_bytes; /* spans taken so far */
+    size_t taken_bytes; /* spans taken so far; set by its own thread, see region_live_bytes */
     struct region_block *last;
     size_t first_block_bytes, next_block_bytes;
 };
+
+/* Bytes of spans that it holds, from any thread while the region lives. */
+static inline size_t region_live_bytes(const struct region *r)
+{
+    return __atomic_load_n(&r->taken_bytes, __ATOMIC_RELAXED);
+}
 
 /* A place to return to: what was allocated since is dropped by region_rewind. */
 struct region_mark {

@@ -13,6 +13,10 @@ void api_write(struct request *rq);
 void api_query(struct request *rq);
 void api_query_range(struct request *rq);
 
+/* api_text.c */
+void api_format_query(struct request *rq);
+void api_parse_query(struct request *rq);
+
 /* api_labels.c */
 void api_series(struct request *rq);
 void api_labels(struct request *rq);
@@ -25,6 +29,22 @@ void api_runtimeinfo(struct request *rq);
 void api_walreplay(struct request *rq);
 void api_memory(struct request *rq);
 
+/* api_queries.c */
+void api_queries(struct request *rq);
+
+/* api_metadata.c */
+void api_metadata(struct request *rq);
+
+/* api_empty.c */
+void api_rules(struct request *rq);
+void api_alerts(struct request *rq);
+void api_alertmanagers(struct request *rq);
+void api_targets(struct request *rq);
+void api_targets_metadata(struct request *rq);
+void api_scrape_pools(struct request *rq);
+void api_notifications(struct request *rq);
+void api_config(struct request *rq);
+
 /* api_tsdb.c */
 void api_tsdb(struct request *rq);
 
@@ -35,6 +55,9 @@ void api_pprof_heap(struct request *rq);
 void api_snapshot(struct request *rq);
 void api_delete_series(struct request *rq);
 void api_clean_tombstones(struct request *rq);
+
+/* api_federate.c */
+void api_federate(struct request *rq);
 
 /* api_page.c */
 void api_healthy(struct request *rq);

@@ -8,30 +8,20 @@
 #include <errno.h>
 #include <string.h>
 
-#include <string.h>
-
-/* What Prometheus' Go takes for a boolean. Nothing is skipped: a backup has what was accepted. */
-static bool is_skip_head(const char *text)
-{
-    static const char *const known[] = {"",  "1", "t", "T",     "TRUE",  "true", "True",
-                                        "0", "f", "F", "FALSE", "false", "False"};
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(text, known[i]) == 0)
-            return true;
-    return false;
-}
-
 void api_snapshot(struct request *rq)
 {
     struct snapshot_report report;
     struct json j;
     char name[BACKUP_NAME_BYTES];
+    bool is_skipped;
     struct saver *s = &rq->app->saver;
     if (!saver_is_on(s)) {
         reply_error(rq, API_UNAVAILABLE, "snapshots are off: --storage.path is empty");
         return;
     }
-    if (!is_skip_head(params_text(&rq->params, "skip_head"))) {
+    /* nothing is skipped: a backup has what was accepted */
+    const char *skip_head = params_text(&rq->params, "skip_head");
+    if (*skip_head != '\0' && !params_parse_bool(skip_head, &is_skipped)) {
         reply_error(rq, API_BAD_DATA, "unable to parse boolean \"skip_head\" argument");
         return;
     }
@@ -70,7 +60,7 @@ static bool read_deletion(struct request *rq, struct delete_record *ret)
     }
     return api_time(rq, "start", INT64_MIN, &ret->min_ms) &&
            api_time(rq, "end", INT64_MAX, &ret->max_ms) &&
-           api_matchers(rq, &ret->sets, &ret->n_sets);
+           api_matchers(rq, true, &ret->sets, &ret->n_sets);
 }
 
 /* Into the journal, behind what it deletes. */

@@ -6,7 +6,10 @@
 #include "http/app.h"
 #include "tsdb/read.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { BAD_NAME_BYTES_MAX = 128 }; /* of a name that is shown */
 
 static const char *const truncated_warning = "results truncated due to limit";
 
@@ -17,13 +20,14 @@ struct scope {
     uint64_t limit;
 };
 
-static bool read_scope(struct request *rq, struct scope *s)
+/* is_named: errors of selectors name their parameter, as Prometheus does for series alone. */
+static bool read_scope(struct request *rq, bool is_named, struct scope *s)
 {
     s->options.cancel = &rq->cancel;
     return api_params_complete(rq) && api_limit(rq, &s->limit) &&
            api_time(rq, "start", PARAMS_TIME_MIN_MS, &s->options.min_ms) &&
            api_time(rq, "end", PARAMS_TIME_MAX_MS, &s->options.max_ms) &&
-           api_matchers(rq, &s->sets, &s->n_sets);
+           api_matchers(rq, is_named, &s->sets, &s->n_sets);
 }
 
 static void answer_error(struct request *rq, int err)
@@ -72,7 +76,7 @@ void api_labels(struct request *rq)
     struct scope s = {0};
     struct read_text *names;
     size_t n;
-    if (!read_scope(rq, &s))
+    if (!read_scope(rq, false, &s))
         return;
     int err = read_label_names(rq->app->db, s.sets, s.n_sets, &s.options, &rq->region, &names, &n);
     api_matchers_release(s.sets, s.n_sets);
@@ -80,6 +84,20 @@ void api_labels(struct request *rq)
         answer_error(rq, err);
     else
         answer_texts(rq, &s, names, n);
+}
+
+/* As Go's %q: what is no character stands as \xff. */
+static void answer_bad_name(struct request *rq, const char *name, size_t n)
+{
+    char text[4 * BAD_NAME_BYTES_MAX + 1] = "";
+    for (size_t i = 0, to = 0; i < size_min(n, BAD_NAME_BYTES_MAX); i++) {
+        unsigned char c = (unsigned char)name[i];
+        const char *format = c == '"' || c == '\\'  ? "\\%c"
+                             : c >= ' ' && c < 0x7f ? "%c"
+                                                    : "\\x%02x";
+        to += (size_t)snprintf(text + to, sizeof(text) - to, format, c);
+    }
+    reply_error(rq, API_BAD_DATA, "invalid label name: \"%s\"", text);
 }
 
 /* The name in the path, decoded twice: percent escapes, then U__ escapes. NULL when it has been
@@ -93,14 +111,16 @@ static char *label_name(struct request *rq, size_t *ret_len)
         return NULL;
     }
     size_t n = params_decode(text, rq->capture_len, false);
-    if (n != SIZE_MAX) {
-        *ret_len = params_unescape_name(text, n, name);
-        name[*ret_len] = '\0';
-        if (*ret_len > 0 && utf8_is_valid(name, *ret_len))
-            return name;
+    if (n == SIZE_MAX) {
+        reply_error(rq, API_BAD_DATA, "invalid label name: \"%.*s\"",
+                    (int)size_min(rq->capture_len, 512), rq->capture);
+        return NULL;
     }
-    reply_error(rq, API_BAD_DATA, "invalid label name: \"%.*s\"",
-                (int)size_min(rq->capture_len, 512), rq->capture);
+    *ret_len = params_unescape_name(text, n, name);
+    name[*ret_len] = '\0';
+    if (*ret_len > 0 && utf8_is_valid(name, *ret_len))
+        return name;
+    answer_bad_name(rq, name, *ret_len);
     return NULL;
 }
 
@@ -110,7 +130,7 @@ void api_label_values(struct request *rq)
     struct read_text *values;
     size_t n, name_len = 0;
     char *name = label_name(rq, &name_len);
-    if (!name || !read_scope(rq, &s))
+    if (!name || !read_scope(rq, false, &s))
         return;
     int err = read_label_values(rq->app->db, name, name_len, s.sets, s.n_sets, &s.options,
                                 &rq->region, &values, &n);
@@ -145,7 +165,7 @@ void api_series(struct request *rq)
             reply_error(rq, API_BAD_DATA, "no match[] parameter provided");
         return;
     }
-    if (!read_scope(rq, &s))
+    if (!read_scope(rq, true, &s))
         return;
     int err = read_label_sets(rq->app->db, s.sets, s.n_sets, &s.options, &rq->region, &series, &n);
     api_matchers_release(s.sets, s.n_sets);

@@ -7,16 +7,17 @@
 /* http/web/index.html, put into the binary by the Makefile */
 extern const unsigned char web_index_html[], web_index_html_end[];
 
+/* The words are Prometheus': promtool repeats them. */
 void api_healthy(struct request *rq)
 {
-    static const char text[] = "hourglass is Healthy.\n";
+    static const char text[] = "Prometheus Server is Healthy.\n";
     reply_static(rq, 200, TEXT_PLAIN, text, sizeof(text) - 1);
 }
 
 /* The route needs the store: before it is there the server answers 503 itself. */
 void api_ready(struct request *rq)
 {
-    static const char text[] = "hourglass is Ready.\n";
+    static const char text[] = "Prometheus Server is Ready.\n";
     reply_static(rq, 200, TEXT_PLAIN, text, sizeof(text) - 1);
 }
 

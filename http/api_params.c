@@ -62,24 +62,23 @@ static bool has_condition(const struct matcher_set *set)
     return false;
 }
 
-static bool one_set(struct request *rq, const struct param *p, struct matcher_set *ret)
+static bool one_set(struct request *rq, const struct param *p, const char *prefix,
+                    struct matcher_set *ret)
 {
     struct promql_error err = {0};
     if (promql_parse_selector(p->value, p->value_len, &rq->region, ret, &err) != 0) {
-        reply_error(rq, err.kind == PROMQL_ERR_BAD_DATA ? API_BAD_DATA : API_EXECUTION,
-                    "invalid parameter \"match[]\": %s", err.text ? err.text : "out of memory");
+        reply_error(rq, err.kind == PROMQL_ERR_BAD_DATA ? API_BAD_DATA : API_EXECUTION, "%s%s",
+                    prefix, err.text ? err.text : "out of memory");
         return false;
     }
     if (has_condition(ret))
         return true;
     matcher_set_release(ret);
-    reply_error(rq, API_BAD_DATA,
-                "invalid parameter \"match[]\": match[] must contain at least one "
-                "non-empty matcher");
+    reply_error(rq, API_BAD_DATA, "%smatch[] must contain at least one non-empty matcher", prefix);
     return false;
 }
 
-bool api_matchers(struct request *rq, struct matcher_set **ret, size_t *ret_n)
+bool api_matchers(struct request *rq, bool is_named, struct matcher_set **ret, size_t *ret_n)
 {
     size_t n = 0;
     const struct param *p = NULL;
@@ -92,7 +91,7 @@ bool api_matchers(struct request *rq, struct matcher_set **ret, size_t *ret_n)
     }
     for (size_t i = 0; i < n; i++) {
         p = params_next(&rq->params, "match[]", p);
-        if (one_set(rq, p, &sets[i]))
+        if (one_set(rq, p, is_named ? "invalid parameter \"match[]\": " : "", &sets[i]))
             continue;
         api_matchers_release(sets, i);
         return false;

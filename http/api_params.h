@@ -15,8 +15,9 @@ bool api_time_required(struct request *rq, const char *name, int64_t *ret_ms);
 /* "limit": 0 = none. */
 bool api_limit(struct request *rq, uint64_t *ret);
 
-/* All match[] parameters; *ret_n may be 0. Release with api_matchers_release. */
-bool api_matchers(struct request *rq, struct matcher_set **ret, size_t *ret_n);
+/* All match[] parameters; *ret_n may be 0. Release with api_matchers_release. is_named: errors
+ * begin with `invalid parameter "match[]": `. */
+bool api_matchers(struct request *rq, bool is_named, struct matcher_set **ret, size_t *ret_n);
 void api_matchers_release(struct matcher_set *sets, size_t n);
 
 /* True when the parameters could be kept; else answers. */

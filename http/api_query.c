@@ -20,6 +20,7 @@ struct ask {
     struct promql_options options;
     int64_t start_ms, end_ms, step_ms; /* an instant query has start only */
     uint64_t limit;
+    bool wants_stats;
 };
 
 /* "timeout" may shorten --query.timeout. */
@@ -65,6 +66,7 @@ static bool read_common(struct request *rq, struct ask *ask)
 {
     ask->options.max_samples = rq->app->config.query_max_samples;
     ask->options.cancel = &rq->cancel;
+    ask->wants_stats = *params_text(&rq->params, "stats") != '\0';
     return api_limit(rq, &ask->limit) && read_timeout(rq, ask) && read_lookback(rq, ask);
 }
 
@@ -148,7 +150,49 @@ static void put_series(struct json *j, const struct promql_series *s, bool is_ma
     json_object_end(j);
 }
 
-static void put_result(struct json *j, const struct promql_result *r, size_t n_series)
+/* How long a query took, by part of its way. */
+struct stats {
+    int64_t queue_ns;   /* until a worker had time */
+    int64_t prepare_ns; /* parsing */
+    int64_t eval_ns;
+};
+
+static void put_seconds(struct json *j, const char *key, int64_t ns)
+{
+    json_key(j, key);
+    json_double(j, (double)ns / 1e9);
+}
+
+static void put_count(struct json *j, const char *key, uint64_t n)
+{
+    json_key(j, key);
+    json_u64(j, n);
+}
+
+/* Under Prometheus' names. Sorting is part of the evaluation here. */
+static void put_stats(struct json *j, const struct promql_result *r, const struct stats *s)
+{
+    json_key(j, "stats");
+    json_object(j);
+    json_key(j, "timings");
+    json_object(j);
+    put_seconds(j, "evalTotalTime", s->prepare_ns + s->eval_ns);
+    put_seconds(j, "resultSortTime", 0);
+    put_seconds(j, "queryPreparationTime", s->prepare_ns);
+    put_seconds(j, "innerEvalTime", s->eval_ns);
+    put_seconds(j, "execQueueTime", s->queue_ns);
+    put_seconds(j, "execTotalTime", s->prepare_ns + s->eval_ns);
+    json_object_end(j);
+    json_key(j, "samples");
+    json_object(j);
+    put_count(j, "totalQueryableSamples", r->samples_queryable);
+    put_count(j, "peakSamples", r->samples_peak);
+    json_object_end(j);
+    json_object_end(j);
+}
+
+static void put_result(struct json *j, const struct promql_result *r, size_t n_series,
+                       const struct stats *stats)
 {
     static const char *const types[] = {
         [PROMQL_SCALAR] = "scalar",
@@ -170,10 +214,13 @@ static void put_result(struct json *j, const struct promql_result *r, size_t n_s
             put_series(j, &r->series[i], r->type == PROMQL_MATRIX);
         json_array_end(j);
     }
+    if (stats)
+        put_stats(j, r, stats);
     json_object_end(j);
 }
 
-static void answer(struct request *rq, const struct ask *ask, const struct promql_result *r)
+static void answer(struct request *rq, const struct ask *ask, const struct promql_result *r,
+                   const struct stats *stats)
 {
     struct json j;
     bool has_series = r->type == PROMQL_VECTOR || r->type == PROMQL_MATRIX;
@@ -190,7 +237,7 @@ static void answer(struct request *rq, const struct ask *ask, const struct promq
         }
     }
     reply_begin(rq, &j);
-    put_result(&j, r, is_cut ? (size_t)ask->limit : r->n_series);
+    put_result(&j, r, is_cut ? (size_t)ask->limit : r->n_series, ask->wants_stats ? stats : NULL);
     reply_end_annotated(rq, &j, warnings, n_warnings, r->infos, r->n_infos);
 }
 
@@ -226,30 +273,35 @@ static void leave_rest(struct request *rq, const struct region *computed)
 
 /* --- running ---------------------------------------------------------------------------------- */
 
-static void run(struct request *rq, const struct ask *ask, bool is_range)
+static void run(struct request *rq, const struct ask *ask, bool is_range, struct stats *stats)
 {
     struct app *app = rq->app;
     struct region region;
     struct promql_error err = {0};
     struct promql_result result = {0};
     const struct param *text = params_next(&rq->params, "query", NULL);
+    int64_t start_ns = clock_boot_ns();
     region_init(&region, &app->arena, app->owner_queries, rq->memory_bytes);
+    queries_work(&app->queries, &rq->query, &region);
     struct promql_query *q = promql_parse(text ? text->value : "", text ? text->value_len : 0,
                                           app->promql_features, &region, &err);
     int rc = -1;
+    stats->prepare_ns = clock_boot_ns() - start_ns;
     if (q && is_range)
         rc = promql_range(q, app->db, ask->start_ms, ask->end_ms, ask->step_ms, &ask->options,
                           &region, &result, &err);
     else if (q)
         rc = promql_instant(q, app->db, ask->start_ms, &ask->options, &region, &result, &err);
+    stats->eval_ns = clock_boot_ns() - start_ns - stats->prepare_ns;
     metrics_add(&app->metrics, METRIC_QUERY_SAMPLES, result.samples_read);
+    rq->query.n_samples = result.samples_read;
     if (rc == 0) {
         leave_rest(rq, &region);
-        answer(rq, ask, &result);
-    }
-    if (rc != 0)
+        answer(rq, ask, &result, stats);
+    } else
         answer_error(rq, &err);
     promql_release(q);
+    queries_work(&app->queries, &rq->query, NULL);
     region_release(&region);
 }
 
@@ -257,8 +309,9 @@ static void run_counted(struct request *rq, const struct ask *ask, bool is_range
 {
     struct metrics *m = &rq->app->metrics;
     int64_t start = clock_boot_ns();
-    metrics_add(m, METRIC_QUERY_QUEUE_NS, (uint64_t)i64_max(start - rq->arrived_boot_ns, 0));
-    run(rq, ask, is_range);
+    struct stats stats = {.queue_ns = i64_max(start - rq->arrived_boot_ns, 0)};
+    metrics_add(m, METRIC_QUERY_QUEUE_NS, (uint64_t)stats.queue_ns);
+    run(rq, ask, is_range, &stats);
     metrics_add(m, METRIC_QUERIES, 1);
     metrics_add(m, METRIC_QUERY_NS, (uint64_t)i64_max(clock_boot_ns() - start, 0));
 }

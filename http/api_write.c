@@ -4,6 +4,7 @@
 #include "http/clock.h"
 #include "http/log.h"
 #include "http/remote_write.h"
+#include "http/write_metadata.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -111,6 +112,15 @@ static int check_samples(struct app *app, const struct remote_write *rw,
     return 400;
 }
 
+/* Beside the verdict: what is refused of it is counted, and nothing that its sender could mend. */
+static void keep_metadata(struct app *app, const struct remote_write *rw)
+{
+    if (rw->body.n_metadata > 0)
+        metrics_add(
+            &app->metrics, METRIC_WRITE_METADATA_REFUSED,
+            write_metadata_keep(&app->metadata, rw->message, rw->n_message, clock_boot_ms()));
+}
+
 void api_write(struct request *rq)
 {
     struct app *app = rq->app;
@@ -126,6 +136,7 @@ void api_write(struct request *rq)
         status = check_samples(app, &rw, text);
     if (status == 0) {
         remote_write_append(&rw, app->db);
+        keep_metadata(app, &rw);
         status = remote_write_verdict(&rw, text);
     }
     lease_give(&app->ceiling.requests, leased);

@@ -10,10 +10,13 @@
 #include "http/ceiling.h"
 #include "http/config.h"
 #include "http/heap.h"
+#include "http/metadata.h"
 #include "http/metrics.h"
 #include "http/notify.h"
+#include "http/queries.h"
 #include "http/recorder.h"
 #include "http/saver.h"
+#include "tsdb/pattern.h"
 #include "tsdb/tsdb.h"
 
 enum app_phase { APP_STARTING, APP_READY, APP_STOPPING };
@@ -29,9 +32,12 @@ struct app {
     unsigned owner_queries;     /* what queries compute with */
     unsigned owner_connections; /* what libmicrohttpd holds for each, taken as they come */
     unsigned n_query_workers;
+    struct pattern *cors;     /* of --web.cors.origin; NULL: none may read */
     unsigned promql_features; /* enum promql_feature: of --enable-feature */
     struct ceiling ceiling;   /* stages of memory that runs short, and leases */
     struct metrics metrics;
+    struct metadata metadata;
+    struct queries queries;
     struct saver saver;
     struct recorder recorder;
     struct heap heap;

@@ -50,6 +50,8 @@ static const struct flag flags[] = {
      "Most samples in one write."},
     {"web.enable-admin-api", FLAG_BOOL, FIELD(web_enable_admin_api), "false", 0, 0,
      "Opens the endpoints that delete data. The snapshot endpoint is always open."},
+    {"web.cors.origin", FLAG_TEXT, FIELD(web_cors_origin), ".*", 0, 0,
+     "Regular expression, anchored, of the origins whose pages may read answers of the API."},
     {"storage.path", FLAG_TEXT, FIELD(storage_path), "data", 0, 0,
      "Directory of the snapshots. Empty: memory only, nothing outlives the process."},
     {"storage.window", FLAG_DURATION, FIELD(storage_window_ms), "4h", WINDOW_MS_MIN, WINDOW_MS_MAX,

@@ -23,7 +23,8 @@ struct config {
     uint64_t web_max_requests;
     uint64_t web_max_samples; /* of one write */
     bool web_enable_admin_api;
-    const char *storage_path; /* empty = memory only */
+    const char *web_cors_origin; /* a regular expression */
+    const char *storage_path;    /* empty = memory only */
     int64_t storage_window_ms;
     uint64_t storage_windows;
     enum config_clock storage_clock;

@@ -1,4 +1,5 @@
-/* Gzip (RFC 1952), written as a stream into a chain.
+/* Gzip (RFC 1952), written as a stream into a chain; and the other way round, a chain read out as a
+ * stream of gzip or deflate, so that a long answer is never there a second time, compressed.
  *
  * All memory that zlib asks for comes from one piece of a region, GZIP_MEMORY_BYTES however much is
  * written. It goes with the region.
@@ -24,5 +25,22 @@ void gzip_put(struct gzip *g, const void *bytes, size_t n);
 
 /* Writes what is left and the checksum. g is of no more use. */
 void gzip_end(struct gzip *g);
+
+/* The codings of HTTP: "gzip", and "deflate", which is zlib's frame (RFC 1950). */
+enum gzip_coding { GZIP_NONE, GZIP_GZIP, GZIP_DEFLATE };
+
+/* Which one an Accept-Encoding header (may be NULL) asks for, as Prometheus reads it: the first
+ * that is named, without a weight. */
+enum gzip_coding gzip_negotiate(const char *accept_encoding);
+
+/* "gzip", "deflate" */
+const char *gzip_coding_text(enum gzip_coding c);
+
+/* A stream of what is in the chain, which must not change meanwhile; not GZIP_NONE. NULL without
+ * memory. */
+struct gzip *gzip_open(struct region *r, const struct chain *in, enum gzip_coding c) WARN_UNUSED;
+
+/* The next bytes of it, at most n; 0 at the end. */
+size_t gzip_read(struct gzip *g, char *out, size_t n);
 
 #endif

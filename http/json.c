@@ -2,6 +2,7 @@
 
 #include "tsdb/promql/float_text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,12 +108,17 @@ static void put_quoted(struct chain *out, const char *bytes, size_t n)
     chain_put(out, "\"", 1);
 }
 
-void json_key(struct json *j, const char *name)
+void json_key_text(struct json *j, const char *name, size_t n)
 {
     put_comma(j);
-    put_quoted(j->out, name, strlen(name));
+    put_quoted(j->out, name, n);
     chain_put(j->out, ":", 1);
     j->needs_comma = false;
+}
+
+void json_key(struct json *j, const char *name)
+{
+    json_key_text(j, name, strlen(name));
 }
 
 void json_text(struct json *j, const char *bytes, size_t n)
@@ -145,6 +151,28 @@ void json_bool(struct json *j, bool v)
 {
     put_comma(j);
     chain_put_text(j->out, v ? "true" : "false");
+    j->needs_comma = true;
+}
+
+void json_null(struct json *j)
+{
+    put_comma(j);
+    chain_put_text(j->out, "null");
+    j->needs_comma = true;
+}
+
+/* As a sample's value, but for small exponents: Go writes 1e-7 there, and 1e-07 everywhere else. */
+void json_double(struct json *j, double v)
+{
+    char text[FLOAT_TEXT_MAX];
+    assert(isfinite(v));
+    size_t n = float_text_json(v, text);
+    if (n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
+        text[n - 2] = text[n - 1];
+        n--;
+    }
+    put_comma(j);
+    chain_put(j->out, text, n);
     j->needs_comma = true;
 }
 

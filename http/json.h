@@ -29,13 +29,18 @@ void json_object(struct json *j);
 void json_object_end(struct json *j);
 void json_array(struct json *j);
 void json_array_end(struct json *j);
-void json_key(struct json *j, const char *name); /* name: needs no escapes */
+void json_key(struct json *j, const char *name); /* NUL-terminated */
+void json_key_text(struct json *j, const char *name, size_t n);
 
 void json_text(struct json *j, const char *bytes, size_t n);
 void json_string(struct json *j, const char *text); /* NUL-terminated */
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
 void json_bool(struct json *j, bool v);
+void json_null(struct json *j);
+
+/* 0.25: a number as Go's encoding/json writes it. v must be finite: JSON has no other. */
+void json_double(struct json *j, double v);
 
 /* 1435781451.781: a number of seconds. */
 void json_time(struct json *j, int64_t t_ms);

@@ -141,6 +141,8 @@ static bool make_store(struct program *p)
         return false;
     if (tsdb_new(&options, &app->arena, &app->db) != 0)
         return false;
+    metadata_init(&app->metadata, &app->arena);
+    queries_init(&app->queries, (size_t)c->query_max_memory_bytes / app->n_query_workers);
     recorder_init(&app->recorder, app->db, &app->arena);
     saver_init(&app->saver, app->db, &app->recorder, c->storage_path);
     ticker_init(&p->ticker, app);
@@ -319,6 +321,16 @@ static void read_features(struct app *app)
     }
 }
 
+static bool read_origins(struct app *app, char *error, size_t size)
+{
+    const char *origins = app->config.web_cors_origin;
+    char why[256];
+    app->cors = pattern_new(origins, strlen(origins), why, sizeof(why));
+    if (app->cors == NULL)
+        snprintf(error, size, "--web.cors.origin=%.128s: %.256s", origins, why);
+    return app->cors != NULL;
+}
+
 static void log_start(const struct program *p)
 {
     const struct config *c = &p->app.config;
@@ -426,6 +438,8 @@ static int run(struct program *p)
     snprintf(p->app.address, sizeof(p->app.address), "%s", p->socket.dial_address);
     log_start(p);
     read_features(&p->app);
+    if (!read_origins(&p->app, error, sizeof(error)))
+        return fail(error);
     int code = lock_dir(p);
     if (code != 0)
         return code;
@@ -442,6 +456,7 @@ static int run(struct program *p)
     if (p->dir_fd >= 0)
         close(p->dir_fd);
     notify_close(&p->app.notify);
+    pattern_free(p->app.cors);
     LOG_INFO("Ended.", log_i64("exit_code", code));
     return code;
 }

@@ -21,6 +21,7 @@ enum metric_counter {
     METRIC_WRITE_SAMPLES,
     METRIC_WRITE_INVALID_LABELS,
     METRIC_WRITE_HISTOGRAMS_REFUSED,
+    METRIC_WRITE_METADATA_REFUSED,
     METRIC_QUERY_SAMPLES,
     METRIC_QUERIES,
     METRIC_QUERY_NS,
@@ -32,7 +33,7 @@ enum metric_counter {
 };
 
 enum {
-    METRIC_ROUTES_MAX = 33, /* those of route.h, and one for all unknown paths */
+    METRIC_ROUTES_MAX = 57, /* those of route.h, and one for all unknown paths */
     METRIC_BUCKETS = 9,
 };
 

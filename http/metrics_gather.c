@@ -94,6 +94,7 @@ enum family {
     WRITE_SAMPLES,
     WRITE_INVALID_LABELS,
     WRITE_HISTOGRAMS,
+    WRITE_METADATA_REFUSED,
     ENGINE_QUERIES,
     ENGINE_QUERIES_MAX,
     ENGINE_SAMPLES,
@@ -286,6 +287,8 @@ static const struct metric_family families[] = {
                               "Samples refused because of their label set.", METRIC_COUNTER},
     [WRITE_HISTOGRAMS] = {"hourglass_remote_write_histograms_refused_total",
                           "Native histograms refused.", METRIC_COUNTER},
+    [WRITE_METADATA_REFUSED] = {"hourglass_remote_write_metadata_refused_total",
+                                "Descriptions of metrics that were not kept.", METRIC_COUNTER},
     [ENGINE_QUERIES] = {"prometheus_engine_queries", "Queries running or waiting.", METRIC_GAUGE},
     [ENGINE_QUERIES_MAX] = {"prometheus_engine_queries_concurrent_max",
                             "Most queries that run at once.", METRIC_GAUGE},
@@ -538,6 +541,7 @@ static void gather_requests(const struct walk *w, struct app *app)
     emit(w, WRITE_SAMPLES, counter(app, METRIC_WRITE_SAMPLES));
     emit(w, WRITE_INVALID_LABELS, counter(app, METRIC_WRITE_INVALID_LABELS));
     emit(w, WRITE_HISTOGRAMS, counter(app, METRIC_WRITE_HISTOGRAMS_REFUSED));
+    emit(w, WRITE_METADATA_REFUSED, counter(app, METRIC_WRITE_METADATA_REFUSED));
     emit(w, ENGINE_QUERIES, atomic_load(&app->metrics.queries_running));
     emit(w, ENGINE_QUERIES_MAX, app->n_query_workers);
     emit(w, ENGINE_SAMPLES, counter(app, METRIC_QUERY_SAMPLES));

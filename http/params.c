@@ -339,3 +339,16 @@ bool params_parse_i64(const char *text, int64_t *ret)
     *ret = v;
     return true;
 }
+
+bool params_parse_bool(const char *text, bool *ret)
+{
+    static const char *const words[] = {"1", "t", "T", "TRUE",  "true",  "True",
+                                        "0", "f", "F", "FALSE", "false", "False"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strcmp(text, words[i]) != 0)
+            continue;
+        *ret = i < ARRAY_LEN(words) / 2;
+        return true;
+    }
+    return false;
+}

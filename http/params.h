@@ -62,6 +62,9 @@ enum params_duration params_parse_duration(const char *text, int64_t *ret_ns);
 /* A whole number, maybe with a sign; false when it is not one or does not fit. */
 bool params_parse_i64(const char *text, int64_t *ret);
 
+/* What Go takes for a boolean: "1", "t", "T", "true", "TRUE", "True" and their opposites. */
+bool params_parse_bool(const char *text, bool *ret);
+
 /* The ends of time in Prometheus' API. */
 #define PARAMS_TIME_MIN_MS ((INT64_MIN / 1000 + 62135596801) * 1000)
 #define PARAMS_TIME_MAX_MS ((INT64_MAX / 1000 - 62135596801) * 1000 + 999)

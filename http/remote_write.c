@@ -181,6 +181,8 @@ int remote_write_decode_message(const char *message, size_t n, struct region *r,
         memset(&ret->body, 0, sizeof(ret->body));
     switch (outcome) {
     case WRITE_BODY_TAKEN:
+        ret->message = message;
+        ret->n_message = n;
         return 0;
     case WRITE_BODY_SWELLS:
         return fail(400, text,

@@ -8,7 +8,7 @@
  *
  * What is good is stored, whatever is wrong with the rest; the answer is then 400 with the number
  * refused and the first reason. Native histograms are refused with a count (this version stores
- * floats), exemplars and metadata are passed over.
+ * floats), exemplars are passed over; metadata is left for http/write_metadata.h.
  *
  * Threads: pure functions on the caller's memory; remote_write_append takes the store's lock. */
 #ifndef HG_HTTP_REMOTE_WRITE_H
@@ -27,6 +27,9 @@ enum {
 
 struct remote_write {
     struct region *region;
+    const void
+        *message; /* decompressed, in the region or the caller's; NULL when decoding failed */
+    size_t n_message;
     struct write_body body; /* zeroed when decoding failed */
     /* set by append */
     struct append_counts counts;

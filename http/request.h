@@ -10,6 +10,7 @@
 #include "alloc/region.h"
 #include "http/body.h"
 #include "http/params.h"
+#include "http/queries.h"
 #include "http/reply.h"
 
 #include <stdatomic.h>
@@ -23,6 +24,8 @@ enum http_method {
     METHOD_HEAD = 2,
     METHOD_POST = 4,
     METHOD_PUT = 8,
+    METHOD_DELETE = 16,
+    METHOD_OPTIONS = 32, /* answered by the server itself, for every route */
 };
 
 struct request {
@@ -33,12 +36,14 @@ struct request {
     size_t capture_len;
     const char *content_type; /* headers, or NULL */
     const char *content_encoding;
+    const char *accept;
     struct params params;
     struct body body;
     struct region region;
     size_t memory_bytes;     /* leased for what it computes and for its answer, together */
     atomic_bool cancel;      /* the client has gone, or the server stops */
     int64_t arrived_boot_ns; /* when its first line was there */
+    struct query query;      /* while it computes */
     struct reply reply;
 };
 

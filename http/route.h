@@ -12,6 +12,7 @@ enum route_flag {
     ROUTE_RELIEVES = 4,    /* needs little and helps when memory is short: begins without a lease */
     ROUTE_LEASES_ALL =
         8, /* may have all that queries may: who fills memory is asked when it is short */
+    ROUTE_SHARED = 16, /* pages of other origins may read the answer (CORS) */
 };
 
 struct route {
@@ -24,7 +25,7 @@ struct route {
     bool (*accept)(struct request *rq);
 };
 
-enum { ROUTES_MAX = 32 };
+enum { ROUTES_MAX = 56 };
 
 size_t route_count(void);
 const struct route *route_at(size_t i);
@@ -35,7 +36,7 @@ size_t route_index(const struct route *r);
 /* The route of a path (still percent-encoded, without query), or NULL. capture: see request.h. */
 const struct route *route_find(const char *path, const char **ret_capture, size_t *ret_capture_len);
 
-/* The value of an Allow header. */
+/* The value of an Allow header; OPTIONS is always among them. */
 const char *route_allow(const struct route *r);
 
 enum http_method route_method(const char *name);

@@ -23,6 +23,7 @@
 
 #include "http/app.h"
 #include "http/clock.h"
+#include "http/gzip.h"
 #include "http/log.h"
 #include "http/route.h"
 
@@ -36,7 +37,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_BLOCK_BYTES = 32 * 1024 }; /* pieces of a long answer */
+enum {
+    READ_BLOCK_BYTES = 32 * 1024, /* pieces of a long answer */
+    HEAVY_LOG_INTERVAL_MS = 10000,
+    COMPRESS_BYTES_MIN = 1024, /* a shorter answer is one packet anyway */
+};
 
 static_assert((int)ROUTES_MAX == METRIC_ROUTES_MAX - 1, "the last row is for unknown paths");
 
@@ -58,6 +63,8 @@ struct exchange {
     struct job job;
     struct watch_wait wait;
     struct chain_reader reader;
+    struct gzip *gzip; /* NULL: the answer goes as it is */
+    bool is_shared;    /* of the API: with CORS headers */
 };
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -196,6 +203,11 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 
 /* --- answering -------------------------------------------------------------------------------- */
 
+static const char *header(struct MHD_Connection *mhd, const char *name)
+{
+    return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
+}
+
 static ssize_t on_read(void *cls, uint64_t at, char *out, size_t size)
 {
     struct exchange *x = cls;
@@ -204,8 +216,63 @@ static ssize_t on_read(void *cls, uint64_t at, char *out, size_t size)
     return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
+static ssize_t on_read_packed(void *cls, uint64_t at, char *out, size_t size)
+{
+    struct exchange *x = cls;
+    (void)at;
+    size_t n = gzip_read(x->gzip, out, size);
+    return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Whether the answer is text that has not been compressed yet. */
+static bool is_packable(const struct reply *r)
+{
+    return r->is_chain && r->chain.n_bytes >= COMPRESS_BYTES_MIN && r->content_type &&
+           (strncmp(r->content_type, "application/json", 16) == 0 ||
+            strncmp(r->content_type, "text/", 5) == 0);
+}
+
+/* Compresses while it is sent, in fixed memory; without that memory the answer goes as it is. */
+static struct MHD_Response *make_packed(struct exchange *x)
+{
+    const struct reply *r = &x->rq.reply;
+    enum gzip_coding coding = gzip_negotiate(header(x->mhd, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+    if (coding == GZIP_NONE || !is_packable(r))
+        return NULL;
+    x->gzip = gzip_open(&x->rq.region, &r->chain, coding);
+    if (!x->gzip)
+        return NULL;
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, READ_BLOCK_BYTES, on_read_packed, x, NULL);
+    if (response)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
+                                gzip_coding_text(coding));
+    return response;
+}
+
+/* As Prometheus' httputil.SetCORS. */
+static void add_sharing(struct exchange *x, struct MHD_Response *response)
+{
+    const struct app *app = x->rq.app;
+    const char *origin = header(x->mhd, MHD_HTTP_HEADER_ORIGIN);
+    if (!x->is_shared)
+        return;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Origin");
+    if (!origin)
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Headers",
+                            "Accept, Authorization, Content-Type, Origin");
+    MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    MHD_add_response_header(response, "Access-Control-Expose-Headers", "Date");
+    if (app->cors && pattern_matches(app->cors, origin, strlen(origin)))
+        MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
+}
+
 static struct MHD_Response *make_response(struct exchange *x)
 {
+    struct MHD_Response *packed = make_packed(x);
+    if (packed)
+        return packed;
     const struct reply *r = &x->rq.reply;
     const char *bytes = r->bytes;
     size_t n = r->n_bytes;
@@ -231,6 +298,9 @@ static enum MHD_Result send_reply(struct exchange *x)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
     for (size_t i = 0; i < r->n_headers; i++)
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    if (is_packable(r))
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    add_sharing(x, response);
     if (app_phase(x->rq.app) == APP_STOPPING)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result ok = MHD_queue_response(x->mhd, (unsigned)r->status, response);
@@ -311,16 +381,44 @@ static void keep_lease_of_answer(struct exchange *x)
     x->query_lease_bytes = kept;
 }
 
+/* What is asked, in the list of what is under way: the query, or the first selector. */
+static void enter_queries(struct request *rq)
+{
+    const struct param *text = params_next(&rq->params, "query", NULL);
+    if (!text)
+        text = params_next(&rq->params, "match[]", NULL);
+    queries_enter(&rq->app->queries, &rq->query, rq->route->path, text ? text->value : "",
+                  text ? text->value_len : 0, rq->arrived_boot_ns, &rq->region, &rq->cancel);
+}
+
+/* One line in ten seconds; the list has them all. */
+static void leave_queries(struct request *rq)
+{
+    static struct log_gate gate;
+    struct query_row row;
+    uint64_t held;
+    int64_t now_ns = clock_boot_ns();
+    if (!queries_leave(&rq->app->queries, &rq->query, rq->reply.status, now_ns, &row) ||
+        !log_gate_open(&gate, now_ns / 1000000, HEAVY_LOG_INTERVAL_MS, &held))
+        return;
+    LOG_INFO("Heavy query.", log_text("path", row.path), log_text("query", row.text),
+             log_i64("status", row.status), log_seconds("seconds", (uint64_t)row.ran_ns / 1000000),
+             log_u64("bytes", row.bytes), log_u64("samples", row.n_samples),
+             log_u64("queries_not_logged", held));
+}
+
 static void run_job(struct job *job)
 {
     struct exchange *x = (struct exchange *)(void *)((char *)job - offsetof(struct exchange, job));
     struct request *rq = &x->rq;
+    queries_start(&rq->app->queries, &rq->query, clock_boot_ns());
     if (atomic_load(&rq->cancel))
         reply_error(rq, API_CANCELED, "query was canceled in query queue");
     else if (!lease_memory(x))
         refuse_query(rq);
     else
         rq->route->handle(rq);
+    leave_queries(rq);
     keep_lease_of_answer(x);
     watch_wait_end(&x->s->watch, &x->wait);
     atomic_fetch_sub(&rq->app->metrics.queries_running, 1);
@@ -333,6 +431,7 @@ static enum MHD_Result compute(struct exchange *x)
     x->job.run = run_job;
     x->is_parked = true;
     atomic_fetch_add(&rq->app->metrics.queries_running, 1);
+    enter_queries(rq);
     watch_wait_begin(&x->s->watch, &x->wait, fd_of(x->mhd), &rq->cancel);
     MHD_suspend_connection(x->mhd);
     if (workers_submit(&x->s->workers, &x->job))
@@ -340,6 +439,7 @@ static enum MHD_Result compute(struct exchange *x)
     atomic_fetch_sub(&rq->app->metrics.queries_running, 1);
     watch_wait_end(&x->s->watch, &x->wait);
     refuse_unready(rq);
+    leave_queries(rq);
     MHD_resume_connection(x->mhd);
     return MHD_YES;
 }
@@ -364,9 +464,15 @@ void request_resume(struct request *rq)
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
-static const char *header(struct MHD_Connection *mhd, const char *name)
+/* Below /api/v1 there is an answer for every path, as in Prometheus: a browser asks before it
+ * sends. */
+static void answer_options(struct exchange *x, bool is_below_api)
 {
-    return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
+    struct request *rq = &x->rq;
+    if (!is_below_api)
+        reply_header(rq, "Allow", route_allow(rq->route));
+    x->is_shared = is_below_api;
+    reply_static(rq, is_below_api ? 204 : 200, NULL, "", 0);
 }
 
 static bool takes_body(const struct request *rq)
@@ -395,13 +501,19 @@ static bool enter_flight(struct exchange *x)
 }
 
 /* Decides by the head alone; leaves a reply when the request is refused. */
-static void check_head(struct exchange *x, size_t content_length)
+static void check_head(struct exchange *x, const char *path, size_t content_length)
 {
     struct request *rq = &x->rq;
-    if (!rq->route) {
+    static const char api[] = "/api/v1/";
+    bool is_below_api = strncmp(path, api, sizeof(api) - 1) == 0;
+    if (rq->method == METHOD_OPTIONS && (rq->route || is_below_api)) {
+        answer_options(x, is_below_api);
+    } else if (!rq->route) {
+        reply_header(rq, "X-Content-Type-Options", "nosniff");
         reply_text(rq, 404, "404 page not found\n");
     } else if (!(rq->route->methods & rq->method)) {
         reply_header(rq, "Allow", route_allow(rq->route));
+        reply_header(rq, "X-Content-Type-Options", "nosniff");
         reply_text(rq, 405, "Method Not Allowed\n");
     } else if ((rq->route->flags & ROUTE_NEEDS_STORE) && app_phase(rq->app) != APP_READY) {
         refuse_unready(rq);
@@ -414,6 +526,8 @@ static void check_head(struct exchange *x, size_t content_length)
     } else if (x->is_in_flight && !lease_body(x, content_length > 0)) {
         refuse_lease(rq, &rq->app->ceiling.requests, "requests on their way");
     }
+    if (rq->route && (rq->route->methods & rq->method))
+        x->is_shared = rq->route->flags & ROUTE_SHARED;
 }
 
 /* A sender that is cut off while it sends takes that for a fault of the network and comes back with
@@ -435,7 +549,8 @@ static enum MHD_Result take_head(struct exchange *x, const char *path, const cha
     rq->route = x->s->o.find_route(path, &rq->capture, &rq->capture_len);
     rq->content_type = header(x->mhd, MHD_HTTP_HEADER_CONTENT_TYPE);
     rq->content_encoding = header(x->mhd, MHD_HTTP_HEADER_CONTENT_ENCODING);
-    check_head(x, content_length);
+    rq->accept = header(x->mhd, MHD_HTTP_HEADER_ACCEPT);
+    check_head(x, path, content_length);
     bool is_refused = rq->reply.status != 0;
     x->wants_body = !is_refused && takes_body(rq);
     bool is_waiting = expect && strcasecmp(expect, "100-continue") == 0;

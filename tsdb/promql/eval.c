@@ -49,6 +49,7 @@ int eval_poll(struct eval *e, size_t n_points)
 
 int eval_check_samples(struct eval *e, uint64_t n_samples)
 {
+    e->counts->samples_peak = size_max(e->counts->samples_peak, e->n_samples + n_samples);
     if (e->options->max_samples == 0 || e->n_samples + n_samples <= e->options->max_samples)
         return 0;
     return eval_fail(e, PROMQL_ERR_EXECUTION,
@@ -244,6 +245,8 @@ int eval_node(struct eval *e, const struct node *n, struct value *ret)
     uint64_t n_points = 0;
     if (ret->type == PROMQL_VECTOR)
         n_points = vector_points(&ret->vector, e->steps.n);
+    if (n->kind == NODE_SELECTOR)
+        e->counts->samples_queryable += n_points;
     if (eval_check_samples(e, n_points) != 0)
         return -1;
     e->n_samples = n_before + n_points;

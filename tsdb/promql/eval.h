@@ -17,9 +17,9 @@ struct eval {
     struct promql_error *err;
     struct annot *annot;
     struct tsdb *db;
-    uint64_t *samples_read; /* counts them */
-    struct steps steps;     /* of this evaluation; a subquery has its own */
-    int64_t query_start_ms; /* what @ start() and @ end() mean, everywhere */
+    struct promql_result *counts; /* whose numbers of samples are added to */
+    struct steps steps;           /* of this evaluation; a subquery has its own */
+    int64_t query_start_ms;       /* what @ start() and @ end() mean, everywhere */
     int64_t query_end_ms;
     int64_t query_step_ms; /* 0 of an instant query */
     unsigned features;     /* enum promql_feature */

@@ -141,12 +141,11 @@ static void print_fills(struct textbuf *b, const struct matching *m)
     print_fill(b, "fill_right", m->fill_right);
 }
 
-static void print_binary(struct textbuf *b, const struct binary *n)
+static void print_operator(struct textbuf *b, const struct binary *n)
 {
     const struct matching *m = &n->matching;
     bool is_grouped = m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY;
-    print_node(b, n->lhs);
-    textbuf_printf(b, " %s", token_spelling(n->op));
+    textbuf_puts(b, token_spelling(n->op));
     if (n->returns_bool)
         textbuf_puts(b, " bool");
     if (m->labels.n > 0 || m->is_on || is_grouped) {
@@ -158,11 +157,18 @@ static void print_binary(struct textbuf *b, const struct binary *n)
         print_labels(b, &m->include);
     }
     print_fills(b, m);
+}
+
+static void print_binary(struct textbuf *b, const struct binary *n)
+{
+    print_node(b, n->lhs);
+    textbuf_char(b, ' ');
+    print_operator(b, n);
     textbuf_char(b, ' ');
     print_node(b, n->rhs);
 }
 
-static void print_aggregate(struct textbuf *b, const struct aggregate *a)
+static void print_aggregate_head(struct textbuf *b, const struct aggregate *a)
 {
     textbuf_puts(b, token_spelling(a->op));
     if (a->is_without || a->labels.n > 0) {
@@ -171,6 +177,11 @@ static void print_aggregate(struct textbuf *b, const struct aggregate *a)
         textbuf_char(b, ' ');
     }
     textbuf_char(b, '(');
+}
+
+static void print_aggregate(struct textbuf *b, const struct aggregate *a)
+{
+    print_aggregate_head(b, a);
     if (a->param) {
         print_node(b, a->param);
         textbuf_puts(b, ", ");
@@ -208,9 +219,8 @@ static void print_range(struct textbuf *b, const struct node *n)
     print_shift(b, &s->shift);
 }
 
-static void print_subquery(struct textbuf *b, const struct subquery *s)
+static void print_subquery_suffix(struct textbuf *b, const struct subquery *s)
 {
-    print_node(b, s->inner);
     textbuf_char(b, '[');
     print_duration(b, &s->range);
     textbuf_char(b, ':');
@@ -218,6 +228,12 @@ static void print_subquery(struct textbuf *b, const struct subquery *s)
         print_duration(b, &s->step);
     textbuf_char(b, ']');
     print_shift(b, &s->shift);
+}
+
+static void print_subquery(struct textbuf *b, const struct subquery *s)
+{
+    print_node(b, s->inner);
+    print_subquery_suffix(b, s);
 }
 
 void print_node(struct textbuf *b, const struct node *n)
@@ -259,4 +275,139 @@ void print_node(struct textbuf *b, const struct node *n)
         print_subquery(b, &n->subquery);
         break;
     }
+}
+
+/* --- on several lines --------------------------------------------------------------------------
+ */
+
+static void print_level(struct textbuf *b, const struct node *n, unsigned level);
+
+static void print_indent(struct textbuf *b, unsigned level)
+{
+    for (unsigned i = 0; i < level; i++)
+        textbuf_puts(b, "  ");
+}
+
+static void print_line_end(struct textbuf *b, unsigned next_level)
+{
+    textbuf_char(b, '\n');
+    print_indent(b, next_level);
+}
+
+/* On one line, if it fits there: else nothing is printed. */
+static bool print_short(struct textbuf *b, const struct node *n)
+{
+    size_t start = b->n;
+    print_node(b, n);
+    if (b->n - start <= PRINT_LINE_BYTES)
+        return true;
+    b->n = start;
+    return false;
+}
+
+static void print_aggregate_lines(struct textbuf *b, const struct aggregate *a, unsigned level)
+{
+    print_aggregate_head(b, a);
+    textbuf_char(b, '\n');
+    if (a->param) {
+        print_level(b, a->param, level + 1);
+        textbuf_puts(b, ",\n");
+    }
+    print_level(b, a->inner, level + 1);
+    print_line_end(b, level);
+    textbuf_char(b, ')');
+}
+
+static void print_binary_lines(struct textbuf *b, const struct binary *n, unsigned level)
+{
+    print_level(b, n->lhs, level + 1);
+    print_line_end(b, level);
+    print_operator(b, n);
+    textbuf_char(b, '\n');
+    print_level(b, n->rhs, level + 1);
+}
+
+static void print_call_lines(struct textbuf *b, const struct call *call, unsigned level)
+{
+    textbuf_puts(b, call->func->name);
+    textbuf_puts(b, "(\n");
+    for (uint32_t i = 0; i < call->n_args; i++) {
+        if (i > 0)
+            textbuf_puts(b, ",\n");
+        print_level(b, call->args[i], level + 1);
+    }
+    print_line_end(b, level);
+    textbuf_char(b, ')');
+}
+
+static void print_paren_lines(struct textbuf *b, const struct node *inner, unsigned level)
+{
+    textbuf_puts(b, "(\n");
+    print_level(b, inner, level + 1);
+    print_line_end(b, level);
+    textbuf_char(b, ')');
+}
+
+/* What is too long for a line and can be parted. Operands of a binary operator and the inside of a
+ * subquery bring their own indent; a short subquery has none, as in Prometheus. */
+static void print_long(struct textbuf *b, const struct node *n, unsigned level)
+{
+    if (n->kind != NODE_BINARY && n->kind != NODE_SUBQUERY)
+        print_indent(b, level);
+    switch (n->kind) {
+    case NODE_PAREN:
+        print_paren_lines(b, n->paren, level);
+        break;
+    case NODE_BINARY:
+        print_binary_lines(b, &n->binary, level);
+        break;
+    case NODE_CALL:
+        print_call_lines(b, &n->call, level);
+        break;
+    case NODE_AGGREGATE:
+        print_aggregate_lines(b, &n->aggregate, level);
+        break;
+    case NODE_SUBQUERY:
+        print_level(b, n->subquery.inner, level);
+        print_subquery_suffix(b, &n->subquery);
+        break;
+    default:
+        print_node(b, n);
+        break;
+    }
+}
+
+/* The indent stands before the sign, and not between it and its operand. */
+static void print_unary_lines(struct textbuf *b, const struct node *n, unsigned level)
+{
+    print_indent(b, level);
+    textbuf_puts(b, token_spelling(n->unary.op));
+    size_t start = b->n;
+    print_level(b, n->unary.operand, level);
+    size_t n_indent = 0;
+    while (start + n_indent < b->n && b->bytes[start + n_indent] == ' ')
+        n_indent++;
+    if (n_indent > 0)
+        memmove(b->bytes + start, b->bytes + start + n_indent, b->n - start - n_indent);
+    b->n -= n_indent;
+}
+
+static void print_level(struct textbuf *b, const struct node *n, unsigned level)
+{
+    if (n->kind == NODE_UNARY) {
+        print_unary_lines(b, n, level);
+        return;
+    }
+    size_t start = b->n;
+    if (n->kind != NODE_SUBQUERY)
+        print_indent(b, level);
+    if (print_short(b, n))
+        return;
+    b->n = start;
+    print_long(b, n, level);
+}
+
+void print_lines(struct textbuf *b, const struct node *n)
+{
+    print_level(b, n, 0);
 }

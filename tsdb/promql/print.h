@@ -8,4 +8,9 @@
 
 void print_node(struct textbuf *b, const struct node *n);
 
+/* The same, with what is longer than PRINT_LINE_BYTES on several lines, as Prometheus' format_query
+ * lays it out. */
+enum { PRINT_LINE_BYTES = 100 };
+void print_lines(struct textbuf *b, const struct node *n);
+
 #endif

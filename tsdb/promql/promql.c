@@ -96,6 +96,19 @@ const char *promql_text(const struct promql_query *q, struct region *r)
     return textbuf_finish(&b);
 }
 
+const char *promql_pretty(const struct promql_query *q, struct region *r)
+{
+    struct textbuf b;
+    textbuf_init(&b, r);
+    print_lines(&b, q->root);
+    return textbuf_finish(&b);
+}
+
+const struct node *promql_root(const struct promql_query *q)
+{
+    return q->root;
+}
+
 int promql_parse_selector(const char *text, size_t n, struct region *r, struct matcher_set *ret,
                           struct promql_error *err)
 {
@@ -208,6 +221,7 @@ static int put_range(struct eval *e, const struct range *range, struct promql_re
         if (eval_poll(e, s->n) != 0 || eval_check_samples(e, n_samples) != 0)
             return -1;
     }
+    e->counts->samples_queryable += n_samples;
     return 0;
 }
 
@@ -290,7 +304,7 @@ static int evaluate(struct promql_query *q, struct tsdb *db, struct eval *e,
     const char *bad_duration;
     e->features = q->features;
     e->db = db;
-    e->samples_read = &result.samples_read;
+    e->counts = &result;
     if (!duration_resolve(q->root, &times, &bad_duration))
         return eval_fail(e, PROMQL_ERR_BAD_DATA, bad_duration);
     if (eval_node(e, q->root, &v) != 0 || finish_names(e, &v) != 0 ||

@@ -80,10 +80,14 @@ struct promql_result {
     int64_t string_t_ms;
     const char **warnings, **infos; /* annotations, as in Prometheus' JSON */
     size_t n_warnings, n_infos;
-    uint64_t samples_read;
+    uint64_t samples_read; /* decoded, whatever became of them */
+    uint64_t
+        samples_queryable; /* that the steps looked at, each once a step: totalQueryableSamples */
+    uint64_t samples_peak; /* most that were alive at once, which max_samples is held against */
 };
 
 struct promql_query;
+struct node;
 
 /* NULL on error. The text is copied. features: enum promql_feature, for parsing and evaluation. */
 struct promql_query *promql_parse(const char *text, size_t n, unsigned features, struct region *r,
@@ -95,6 +99,13 @@ enum promql_type promql_query_type(const struct promql_query *q);
 
 /* Canonical text of the tree (round-trips through promql_parse). */
 const char *promql_text(const struct promql_query *q, struct region *r);
+
+/* The same on several lines where it is long, as Prometheus' format_query writes it. Both are NULL
+ * without memory. */
+const char *promql_pretty(const struct promql_query *q, struct region *r);
+
+/* The tree (tsdb/promql/ast.h), for who shows it; read only. */
+const struct node *promql_root(const struct promql_query *q);
 
 /* Evaluates at one time. 0, or a negative number with err set. */
 int promql_instant(struct promql_query *q, struct tsdb *db, int64_t t_ms,

@@ -66,6 +66,7 @@ static int slide_series(struct eval *e, struct slide *s, const struct samples *s
         w.v = samples->v + first;
         w.at = first;
         w.n = end - first;
+        e->counts->samples_queryable += w.n;
         if (eval_poll(e, w.n) != 0 || eval_check_samples(e, s->n_points + w.n) != 0)
             return -1;
         double params[FUNC_ARGS_MAX] = {0};

@@ -117,7 +117,7 @@ static int visit_instant(void *ctx, struct read_series *s)
     bool has_points;
     if (!c)
         return -1;
-    *in->e->samples_read += s->n;
+    in->e->counts->samples_read += s->n;
     if (in->edges == EDGES_SMOOTHED) {
         struct samples samples = without_stale(s);
         has_points = smooth(in, &samples, c);
@@ -220,7 +220,7 @@ struct visiting {
 static int visit_range(void *ctx, struct read_series *s)
 {
     const struct visiting *v = ctx;
-    *v->e->samples_read += s->n;
+    v->e->counts->samples_read += s->n;
     struct samples samples = without_stale(s);
     if (eval_poll(v->e, s->n) != 0)
         return -1;
@@ -251,7 +251,7 @@ int selector_eval_range(struct eval *e, const struct node *n, struct range *ret)
     if (!ret->items)
         return -1;
     for (size_t i = 0; i < set.n; i++) {
-        *e->samples_read += set.series[i].n;
+        e->counts->samples_read += set.series[i].n;
         ret->items[i] = without_stale(&set.series[i]);
         if (eval_poll(e, set.series[i].n) != 0)
             return -1;

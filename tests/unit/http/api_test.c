@@ -19,6 +19,7 @@ static const int64_t now_ms = 1700000000000;
 static struct app app;
 static struct request rq;
 static size_t memory_bytes; /* of each request */
+static enum http_method rq_method = METHOD_GET;
 static char body[1 << 20];
 
 static int64_t test_clock(void *ctx)
@@ -65,6 +66,8 @@ static void setup(void)
     atomic_store(&app.phase, APP_READY);
     cr_assert(arena_init(&app.arena, &app.budget, MEMORY));
     cr_assert_eq(tsdb_new(&options, &app.arena, &app.db), 0);
+    metadata_init(&app.metadata, &app.arena);
+    queries_init(&app.queries, (16 << 20));
     recorder_init(&app.recorder, app.db, &app.arena);
     saver_init(&app.saver, app.db, &app.recorder, "");
     store("up", "a", now_ms - 60000, 1);
@@ -82,6 +85,8 @@ static void drop_request(void)
 static void teardown(void)
 {
     drop_request();
+    queries_release(&app.queries);
+    metadata_release(&app.metadata);
     tsdb_free(app.db);
     arena_release(&app.arena);
 }
@@ -97,7 +102,7 @@ static int ask(const char *target)
     drop_request();
     rq.app = &app;
     rq.memory_bytes = memory_bytes;
-    rq.method = METHOD_GET;
+    rq.method = rq_method;
     rq.arrived_boot_ns = clock_boot_ns();
     rq.route = route_find(path, &rq.capture, &rq.capture_len);
     cr_assert_not_null(rq.route, "%s", path);
@@ -215,7 +220,7 @@ Test(api, what_is_wrong_with_parameters)
         {"/api/v1/labels?start=x",
          "invalid parameter \\\"start\\\": invalid time value for 'start': cannot parse \\\"x\\\" "
          "to a valid timestamp"},
-        {"/api/v1/label/%ff/values", "invalid label name: \\\"%ff\\\""},
+        {"/api/v1/label/%ff/values", "invalid label name: \\\"\\\\xff\\\""},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         expect_error(rows[i].target, 400, "bad_data", rows[i].text);
@@ -517,8 +522,160 @@ Test(api, a_deletion_without_memory_says_so)
     cr_assert_eq(kept_samples(), 4);
 }
 
+Test(api, what_a_store_without_scraping_answers)
+{
+    expect("/api/v1/rules", 200, DATA("{\"groups\":[]}"));
+    expect("/api/v1/rules?type=Alert&exclude_alerts=true&group_limit=1", 200,
+           DATA("{\"groups\":[]}"));
+    expect("/api/v1/alerts", 200, DATA("{\"alerts\":[]}"));
+    expect("/api/v1/alertmanagers", 200,
+           DATA("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
+    expect("/api/v1/targets", 200,
+           DATA("{\"activeTargets\":[],\"droppedTargets\":[],\"droppedTargetCounts\":{}}"));
+    expect("/api/v1/targets?state=active", 200,
+           DATA("{\"activeTargets\":[],\"droppedTargets\":[],\"droppedTargetCounts\":null}"));
+    expect("/api/v1/targets/metadata?match_target=&limit=3", 200, DATA("[]"));
+    expect("/api/v1/scrape_pools", 200, DATA("{\"scrapePools\":[]}"));
+    expect("/api/v1/notifications", 200, DATA("[]"));
+    expect("/api/v1/status/config", 200,
+           DATA("{\"yaml\":\"global:\\n  scrape_interval: 1m\\n  scrape_timeout: 10s\\n  "
+                "evaluation_interval: 1m\\n\"}"));
+}
+
+Test(api, what_is_wrong_with_what_is_empty)
+{
+    static const struct {
+        const char *target, *text;
+    } rows[] = {
+        {"/api/v1/rules?type=x", "invalid parameter \\\"type\\\": not supported value \\\"x\\\""},
+        {"/api/v1/rules?match[]=%7B", "1:2: parse error: unexpected end of input inside braces"},
+        {"/api/v1/rules?exclude_alerts=x",
+         "invalid parameter \\\"exclude_alerts\\\": error converting exclude_alerts: "
+         "strconv.ParseBool: parsing \\\"x\\\": invalid syntax"},
+        {"/api/v1/rules?group_limit=x",
+         "invalid parameter \\\"group_limit\\\": group_limit needs to be a valid number: "
+         "strconv.ParseInt: parsing \\\"x\\\": invalid syntax"},
+        {"/api/v1/rules?group_limit=0",
+         "invalid parameter \\\"group_limit\\\": group_limit needs to be greater than 0"},
+        {"/api/v1/rules?group_next_token=x",
+         "invalid parameter \\\"group_next_token\\\": group_limit needs to be present in order to "
+         "paginate over the groups"},
+        {"/api/v1/rules?group_next_token=x&group_limit=1",
+         "invalid parameter \\\"group_next_token\\\": invalid group_next_token 'x'. were rule "
+         "groups "
+         "changed?"},
+        {"/api/v1/targets/metadata?limit=x", "limit must be a number"},
+        {"/api/v1/targets/metadata?match_target=%7B",
+         "invalid parameter \\\"match_target\\\": 1:2: parse error: unexpected end of input inside "
+         "braces"},
+        {"/api/v1/metadata?limit=x", "limit must be a number"},
+        {"/api/v1/metadata?limit_per_metric=x", "limit_per_metric must be a number"},
+        {"/api/v1/labels?match[]=%7B", "1:2: parse error: unexpected end of input inside braces"},
+        {"/api/v1/format_query?query=up%5B",
+         "invalid parameter \\\"query\\\": 1:4: parse error: unexpected end of input in duration "
+         "expression"},
+        {"/api/v1/parse_query",
+         "invalid parameter \\\"query\\\": unknown position: parse error: no expression found in "
+         "input"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        expect_error(rows[i].target, 400, "bad_data", rows[i].text);
+}
+
+static void describe(const char *family, enum metadata_type type, const char *help)
+{
+    const struct metadata_item item = {
+        {family, (uint32_t)strlen(family)}, {help, (uint32_t)strlen(help)}, {"s", 1}, type};
+    cr_assert(metadata_put(&app.metadata, &item, 1));
+}
+
+Test(api, metadata)
+{
+    expect("/api/v1/metadata", 200, DATA("{}"));
+    describe("up", METADATA_GAUGE, "Up <b>.");
+    describe("up", METADATA_COUNTER, "Up.");
+    describe("a", METADATA_INFO, "");
+#define A    "\"a\":[{\"type\":\"info\",\"unit\":\"s\",\"help\":\"\"}]"
+#define UP   "\"up\":[{\"type\":\"gauge\",\"unit\":\"s\",\"help\":\"Up <b>.\"}"
+#define UP_2 ",{\"type\":\"counter\",\"unit\":\"s\",\"help\":\"Up.\"}]"
+    expect("/api/v1/metadata", 200, DATA("{" A "," UP UP_2 "}"));
+    expect("/api/v1/metadata?limit=-1", 200, DATA("{" A "," UP UP_2 "}"));
+    expect("/api/v1/metadata?limit=1", 200, DATA("{" A "}"));
+    expect("/api/v1/metadata?limit=0", 200, DATA("{}"));
+    expect("/api/v1/metadata?limit_per_metric=1", 200, DATA("{" A "," UP "]}"));
+    expect("/api/v1/metadata?metric=up&limit_per_metric=2", 200, DATA("{" UP UP_2 "}"));
+    expect("/api/v1/metadata?metric=none", 200, DATA("{}"));
+}
+
+Test(api, the_text_of_a_query)
+{
+    expect("/api/v1/format_query?query=sum(up)by(job)", 200, DATA("\"sum by (job) (up)\""));
+    expect("/api/v1/parse_query?query=-up[5m]%20offset%201m", 400,
+           "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter "
+           "\\\"query\\\": 1:1: parse error: unary expression only allowed on expressions of type "
+           "scalar or instant vector, got \\\"range vector\\\"\"}");
+    expect(
+        "/api/v1/parse_query?query=-up%20@%201.5%20%3Ebool%202", 200,
+        DATA("{\"bool\":true,\"lhs\":{\"expr\":{\"matchers\":[{\"name\":\"__name__\",\"type\":"
+             "\"=\",\"value\":\"up\"}],\"name\":\"up\",\"offset\":0,\"startOrEnd\":null,"
+             "\"timestamp\":1500,\"type\":\"vectorSelector\"},\"op\":\"-\",\"type\":\"unaryExpr\"},"
+             "\"matching\":null,\"op\":\">\",\"rhs\":{\"type\":\"numberLiteral\",\"val\":\"2\"},"
+             "\"type\":\"binaryExpr\"}"));
+}
+
+Test(api, federation)
+{
+    store("up.x", "a", now_ms, 2);
+    expect("/federate?match[]=up&match[]=%7Bjob=\"a\"%7D", 200,
+           "# TYPE up untyped\nup{job=\"a\",instance=\"\"} 0 1700000000000\n"
+           "up{job=\"b<\",instance=\"\"} 1.5 1699999999500\n"
+           "# TYPE up_x untyped\nup_x{job=\"a\",instance=\"\"} 2 1700000000000\n");
+    cr_assert_str_eq(rq.reply.content_type,
+                     "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
+    expect("/federate", 200, "");
+    expect("/federate?match[]=load", 200, ""); /* an hour old */
+    expect("/federate?match[]=%7B", 400,
+           "1:2: parse error: unexpected end of input inside braces\n");
+}
+
+Test(api, stats_of_a_query)
+{
+    cr_assert_eq(ask("/api/v1/query?query=sum_over_time(up[2m])&stats=true"), 200);
+    cr_assert_not_null(strstr(body, "\"stats\":{\"timings\":{\"evalTotalTime\":"), "%s", body);
+    cr_assert_not_null(strstr(body, "\"totalQueryableSamples\":3,"), "%s", body);
+    cr_assert_eq(ask("/api/v1/query?query=up"), 200);
+    cr_assert_null(strstr(body, "stats"));
+}
+
+Test(api, the_list_of_queries)
+{
+    atomic_bool flag = false;
+    struct query q = {0};
+    expect("/api/v1/status/queries", 200, DATA("{\"running\":[],\"heavy\":[]}"));
+    queries_enter(&app.queries, &q, "/api/v1/query", "up", 2, clock_boot_ns(), &rq.region, &flag);
+    cr_assert_eq(ask("/api/v1/status/queries"), 200);
+    cr_assert_not_null(
+        strstr(body, "{\"running\":[{\"id\":1,\"path\":\"/api/v1/query\",\"query\":\"up\","), "%s",
+        body);
+    cr_assert_not_null(strstr(body, "\"state\":\"waiting\",\"liveBytes\":"), "%s", body);
+    rq_method = METHOD_DELETE;
+    expect_error("/api/v1/status/queries", 400, "bad_data",
+                 "invalid parameter \\\"id\\\": \\\"\\\" is not the id of a query; GET lists them");
+    expect_error("/api/v1/status/queries?id=2", 404, "not_found", "no query of id 2 is under way");
+    cr_assert_not(atomic_load(&flag));
+    expect("/api/v1/status/queries?id=1", 200, DATA("{\"canceled\":1}"));
+    cr_assert(atomic_load(&flag));
+    struct query_row row;
+    queries_start(&app.queries, &q, q.arrived_boot_ns);
+    cr_assert(queries_leave(&app.queries, &q, 499, q.arrived_boot_ns + 2000000000, &row));
+    rq_method = METHOD_GET;
+    cr_assert_eq(ask("/api/v1/status/queries"), 200);
+    cr_assert_not_null(strstr(body, "\"running\":[],\"heavy\":[{\"id\":1,"), "%s", body);
+    cr_assert_not_null(strstr(body, "\"ranSeconds\":2,\"status\":499,"), "%s", body);
+}
+
 Test(api, health_and_the_page)
 {
-    expect("/-/healthy", 200, "hourglass is Healthy.\n");
-    expect("/-/ready", 200, "hourglass is Ready.\n");
+    expect("/-/healthy", 200, "Prometheus Server is Healthy.\n");
+    expect("/-/ready", 200, "Prometheus Server is Ready.\n");
 }

@@ -30,6 +30,7 @@ Test(config, defaults_are_those_of_the_contract)
         {"web.max-requests", "1024"},
         {"web.max-samples", "1000000"},
         {"web.enable-admin-api", "false"},
+        {"web.cors.origin", ".*"},
         {"storage.path", "data"},
         {"storage.window", "4h"},
         {"storage.windows", "8"},

@@ -146,3 +146,83 @@ Test(gzip, any_piece_of_memory_may_be_missing)
         arena_trim(&t.arena);
     }
 }
+
+/* --- a chain read out compressed ---------------------------------------------------------------
+ */
+
+/* Reads the stream in pieces of at most piece_max bytes and unpacks it; the length. */
+static size_t read_back(enum gzip_coding c, size_t piece_max)
+{
+    struct gzip *g = gzip_open(&memory, &out, c);
+    cr_assert_not_null(g);
+    size_t taken = memory.taken_bytes, n = 0, got;
+    do {
+        size_t room = 1 + random_below(&r, piece_max);
+        got = gzip_read(g, (char *)packed + n, size_min(room, sizeof(packed) - n));
+        n += got;
+    } while (got > 0);
+    cr_assert_eq(gzip_read(g, (char *)packed + n, 1), 0, "the end stays");
+    cr_assert_eq(memory.taken_bytes, taken, "fixed memory");
+    z_stream z = {
+        .next_in = packed, .avail_in = (uInt)n, .next_out = back, .avail_out = sizeof(back)};
+    cr_assert_eq(inflateInit2(&z, c == GZIP_GZIP ? 15 + 16 : 15), Z_OK);
+    cr_assert_eq(inflate(&z, Z_FINISH), Z_STREAM_END);
+    cr_assert_eq(z.avail_in, 0);
+    size_t n_out = z.total_out;
+    inflateEnd(&z);
+    region_release(&memory);
+    return n_out;
+}
+
+Test(gzip, a_chain_is_read_compressed)
+{
+    static const size_t sizes[] = {0, 1, 2048, 100000, BYTES_MAX};
+    for (uint64_t spread = 2; spread <= 256; spread *= 128) {
+        fill(spread);
+        for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+            chain_init(&out, &text);
+            chain_put(&out, (const char *)in, sizes[i]);
+            for (int c = GZIP_GZIP; c <= GZIP_DEFLATE; c++) {
+                cr_assert_eq(read_back((enum gzip_coding)c, sizes[i] > 3000 ? 32768 : 7), sizes[i]);
+                cr_assert_eq(memcmp(back, in, sizes[i]), 0);
+            }
+            region_release(&text);
+        }
+    }
+    chain_init(&out, &text);
+}
+
+Test(gzip, reading_without_memory)
+{
+    chain_put_text(&out, "hello");
+    budget_fail_nth(&t.budget, 1);
+    cr_assert_null(gzip_open(&memory, &out, GZIP_GZIP));
+    budget_fail_nth(&t.budget, 0);
+}
+
+/* As Prometheus reads the header: the first that it knows, and nothing with a weight. */
+Test(gzip, negotiation)
+{
+    static const struct {
+        const char *header;
+        enum gzip_coding coding;
+    } rows[] = {
+        {NULL, GZIP_NONE},
+        {"", GZIP_NONE},
+        {"gzip", GZIP_GZIP},
+        {"deflate", GZIP_DEFLATE},
+        {"br, deflate, gzip", GZIP_DEFLATE},
+        {"gzip, deflate, br", GZIP_GZIP},
+        {" gzip ", GZIP_GZIP},
+        {"br,gzip", GZIP_GZIP},
+        {"gzip;q=1", GZIP_NONE},
+        {"gzip;q=1, deflate", GZIP_DEFLATE},
+        {"gzipx", GZIP_NONE},
+        {"identity, *", GZIP_NONE},
+        {"GZIP", GZIP_NONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        cr_assert_eq(gzip_negotiate(rows[i].header), rows[i].coding, "%s", rows[i].header);
+    cr_assert_str_eq(gzip_coding_text(GZIP_GZIP), "gzip");
+    cr_assert_str_eq(gzip_coding_text(GZIP_DEFLATE), "deflate");
+}

@@ -167,3 +167,30 @@ Test(json, memory_that_runs_out_is_remembered)
         json_text(&j, text, sizeof(text));
     cr_assert(chain_failed(&chain));
 }
+
+Test(json, numbers_as_go_writes_them)
+{
+    static const struct {
+        double v;
+        const char *text;
+    } rows[] = {
+        {0, "0"},           {0.25, "0.25"},   {1e-6, "0.000001"},
+        {2.5e-7, "2.5e-7"}, {1e-10, "1e-10"}, {1e20, "100000000000000000000"},
+        {1e21, "1e+21"},    {-3, "-3"},       {5e-324, "5e-324"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_double(&j, rows[i].v);
+        cr_assert_str_eq(written(), rows[i].text);
+    }
+}
+
+Test(json, nothing_and_keys_that_need_escapes)
+{
+    json_object(&j);
+    json_key_text(&j, "a\"b\0c", 5);
+    json_null(&j);
+    json_key(&j, "d");
+    json_null(&j);
+    json_object_end(&j);
+    cr_assert_str_eq(written(), "{\"a\\\"b\\u0000c\":null,\"d\":null}");
+}

@@ -211,3 +211,16 @@ Test(params, memory_that_runs_out_is_remembered)
     cr_assert(params.is_out_of_memory);
     cr_assert_eq(params.n, 0);
 }
+
+Test(params, booleans)
+{
+    static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
+    static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
+    static const char *const neither[] = {"", "yes", "tRUE", "2", " 1", "truex"};
+    bool v;
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+        cr_assert(params_parse_bool(yes[i], &v) && v, "%s", yes[i]);
+        cr_assert(params_parse_bool(no[i], &v) && !v, "%s", no[i]);
+        cr_assert_not(params_parse_bool(neither[i], &v), "%s", neither[i]);
+    }
+}

@@ -21,6 +21,19 @@ Test(route, paths)
         "/api/v1/status/flags",
         "/api/v1/status/memory",
         "/api/v1/status/tsdb",
+        "/api/v1/status/config",
+        "/api/v1/status/queries",
+        "/api/v1/format_query",
+        "/api/v1/parse_query",
+        "/api/v1/metadata",
+        "/api/v1/rules",
+        "/api/v1/alerts",
+        "/api/v1/alertmanagers",
+        "/api/v1/targets",
+        "/api/v1/targets/metadata",
+        "/api/v1/scrape_pools",
+        "/api/v1/notifications",
+        "/federate",
         "/debug/pprof/heap",
         "/api/v1/admin/tsdb/snapshot",
         "/api/v1/admin/tsdb/delete_series",
@@ -69,6 +82,9 @@ Test(route, every_route_is_whole)
         /* what the API answers depends on the store, but for how far its start has come */
         if (strncmp(r->path, "/api/", 5) == 0 && strcmp(r->path, "/api/v1/status/walreplay") != 0)
             cr_assert(r->flags & ROUTE_NEEDS_STORE, "%s", r->path);
+        bool is_shared = strncmp(r->path, "/api/", 5) == 0 && strcmp(r->path, "/api/v1/write") != 0;
+        cr_assert_eq(is_shared, (r->flags & ROUTE_SHARED) != 0, "%s", r->path);
+        cr_assert_not_null(strstr(route_allow(r), "OPTIONS"), "%s", r->path);
     }
     cr_assert_eq(route_index(NULL), ROUTES_MAX);
 }
@@ -80,5 +96,7 @@ Test(route, methods)
     cr_assert_eq(route_method("POST"), METHOD_POST);
     cr_assert_eq(route_method("PUT"), METHOD_PUT);
     cr_assert_eq(route_method("get"), METHOD_OTHER);
-    cr_assert_eq(route_method("DELETE"), METHOD_OTHER);
+    cr_assert_eq(route_method("DELETE"), METHOD_DELETE);
+    cr_assert_eq(route_method("OPTIONS"), METHOD_OPTIONS);
+    cr_assert_eq(route_method("PATCH"), METHOD_OTHER);
 }

@@ -97,6 +97,7 @@ static const struct route test_routes[] = {
     {"/echo", METHOD_GET | METHOD_POST, 0, handle_echo, NULL},
     {"/refuse", METHOD_GET | METHOD_POST, ROUTE_COMPUTES, handle_refuse, NULL},
     {"/slow", METHOD_GET | METHOD_POST, ROUTE_COMPUTES, handle_slow, NULL},
+    {"/shared", METHOD_GET, ROUTE_SHARED, handle_echo, NULL},
     {"/long", METHOD_GET, ROUTE_COMPUTES, handle_long, NULL},
     {"/store", METHOD_GET | METHOD_POST, ROUTE_NEEDS_STORE, handle_echo, NULL},
     {"/picky", METHOD_POST, 0, handle_echo, accept_none},
@@ -128,6 +129,7 @@ static void start_with(int64_t read_deadline_ms)
     ceiling_init(&app.ceiling, &app.budget, 16 << 20, 2);
     atomic_store(&app.phase, APP_READY);
     cr_assert(arena_init(&app.arena, &app.budget, MEMORY));
+    queries_init(&app.queries, (16 << 20));
     cr_assert(listen_open("127.0.0.1:0", &listening, error), "%s", error);
     const struct server_options options = {
         .app = &app,
@@ -161,6 +163,7 @@ static void stop(void)
     cr_assert_eq(atomic_load(&app.ceiling.requests.leased_bytes), 0);
     cr_assert_eq(atomic_load(&app.budget.rows[app.owner_requests].bytes), 0);
     cr_assert_eq(atomic_load(&app.budget.rows[app.owner_connections].bytes), 0);
+    queries_release(&app.queries);
     arena_release(&app.arena);
 }
 
@@ -299,11 +302,53 @@ Test(server, errors_carry_their_headers)
     int fd = dial();
     struct answer a = ask(fd, "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
     cr_assert_eq(a.status, 405);
-    cr_assert_not_null(strcasestr(a.head, "\r\nAllow: GET, POST\r\n"), "%s", a.head);
+    cr_assert_not_null(strcasestr(a.head, "\r\nAllow: GET, OPTIONS, POST\r\n"), "%s", a.head);
     a = ask(fd, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
     cr_assert_str_eq(a.body, "404 page not found\n");
+    cr_assert_not_null(strcasestr(a.head, "\r\nX-Content-Type-Options: nosniff\r\n"));
     close(fd);
     stop();
+}
+
+/* Below /api/v1 every path has an answer, elsewhere those that there are. */
+Test(server, options)
+{
+    start();
+    int fd = dial();
+    struct answer a = ask(fd, "OPTIONS /api/v1/nope HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert_eq(a.status, 204);
+    cr_assert_not_null(strcasestr(a.head, "\r\nVary: Origin\r\n"), "%s", a.head);
+    cr_assert_null(strcasestr(a.head, "Access-Control"), "nobody asked: %s", a.head);
+    a = ask(fd, "OPTIONS /api/v1/nope HTTP/1.1\r\nHost: x\r\nOrigin: http://a\r\n\r\n");
+    cr_assert_eq(a.status, 204);
+    cr_assert_not_null(
+        strcasestr(a.head, "\r\nAccess-Control-Allow-Methods: GET, POST, OPTIONS\r\n"));
+    a = ask(fd, "OPTIONS /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert_eq(a.status, 200);
+    cr_assert_not_null(strcasestr(a.head, "\r\nAllow: GET, OPTIONS, POST\r\n"), "%s", a.head);
+    a = ask(fd, "OPTIONS /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert_eq(a.status, 404);
+    close(fd);
+    stop();
+}
+
+Test(server, other_origins)
+{
+    start();
+    app.cors = pattern_new("https?://a", 10, NULL, 0);
+    int fd = dial();
+    struct answer a = ask(fd, "GET /shared HTTP/1.1\r\nHost: x\r\nOrigin: http://a\r\n\r\n");
+    cr_assert_eq(a.status, 200);
+    cr_assert_not_null(strcasestr(a.head, "\r\nAccess-Control-Allow-Origin: http://a\r\n"));
+    cr_assert_not_null(strcasestr(a.head, "\r\nAccess-Control-Expose-Headers: Date\r\n"));
+    a = ask(fd, "GET /shared HTTP/1.1\r\nHost: x\r\nOrigin: http://ab\r\n\r\n");
+    cr_assert_null(strcasestr(a.head, "Access-Control-Allow-Origin"), "%s", a.head);
+    cr_assert_not_null(strcasestr(a.head, "\r\nVary: Origin\r\n"));
+    a = ask(fd, "GET /echo HTTP/1.1\r\nHost: x\r\nOrigin: http://a\r\n\r\n");
+    cr_assert_null(strcasestr(a.head, "Access-Control"), "not of the API: %s", a.head);
+    close(fd);
+    stop();
+    pattern_free(app.cors);
 }
 
 Test(server, until_the_store_is_there_the_api_is_503)

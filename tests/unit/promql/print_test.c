@@ -226,3 +226,73 @@ Test(print, what_lies_below_a_millisecond_is_a_number)
     cr_assert_str_eq(t.error.text, "1:3: parse error: duration must be greater than 0");
     test_query_release(&t);
 }
+
+/* Expected texts are Prometheus 3.5.3's; more of them are compared in tests/e2e/test_prometheus.py.
+ */
+Test(print, long_texts_on_several_lines)
+{
+    static const char *const rows[][2] = {
+        {"a+b", "a + b"},
+        /* 100 bytes, and one more */
+        {"(aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaa)",
+         "(aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaa)"},
+        {"(aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaa)",
+         "(\n  "
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaa\n)"},
+        {"sum by (job, instance) "
+         "(rate(http_requests_total_with_long_name{job=\"api\",handler=\"/api/v1/query\"}"
+         "[5m])) / on (job) group_left (x) sum by (job) (rate(other_requests_total[10m] offset "
+         "5m))",
+         "  sum by (job, instance) (\n"
+         "    rate(http_requests_total_with_long_name{handler=\"/api/v1/query\",job=\"api\"}[5m])\n"
+         "  )\n"
+         "/ on (job) group_left (x)\n"
+         "  sum by (job) (rate(other_requests_total[10m] offset 5m))"},
+    };
+    struct test_query t;
+    test_query_init(&t);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct promql_query *q = test_parse(&t, rows[i][0]);
+        cr_assert_not_null(q, "%s: %s", rows[i][0], t.error.text);
+        cr_assert_str_eq(promql_pretty(q, &t.region), rows[i][1]);
+        promql_release(q);
+    }
+    test_query_release(&t);
+}
+
+Test(print, lines_of_every_kind_of_node)
+{
+    static const char arg[] =
+        "a_metric_name_that_is_long_enough_to_fill_a_line_of_one_hundred_bytes_when_it_"
+        "stands_there_with_more";
+    char text[1024], want[1024];
+    struct test_query t;
+    test_query_init(&t);
+    static const struct {
+        const char *query, *pretty; /* formats: %s is the name */
+    } rows[] = {
+        {"topk(3, %s{})", "topk(\n  3,\n  %s\n)"},
+        {"-(%s)", "-(\n  %s\n)"},
+        {"clamp(%s, 1, 2)", "clamp(\n  %s,\n  1,\n  2\n)"},
+        {"max_over_time((%s)[5m:1m] offset 1h)",
+         "max_over_time(\n  (\n    %s\n  )[5m:1m] offset 1h\n)"},
+        {"%s[5m]", "%s[5m]"},
+        {"1 + -%s", "  1\n+\n  -%s"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(text, sizeof(text), rows[i].query, arg);
+        snprintf(want, sizeof(want), rows[i].pretty, arg);
+#pragma GCC diagnostic pop
+        struct promql_query *q = test_parse(&t, text);
+        cr_assert_not_null(q, "%s: %s", text, t.error.text);
+        cr_assert_str_eq(promql_pretty(q, &t.region), want);
+        promql_release(q);
+    }
+    test_query_release(&t);
+}
