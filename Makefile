@@ -66,7 +66,7 @@ OBJ_snapshot := $(call objects,$(call sources,snapshot))
 OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
 OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/recording.c)
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
-OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c body.c packer.c recording.c))
+OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c body.c texts.c packer.c recording.c))
 OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c \
                 tests/bench/journal.c tests/bench/rated.c, $(wildcard tests/bench/*.c)))
 OBJ_journal  := $(call objects,tests/bench/journal.c)
@@ -87,7 +87,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop promql soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan crash compare bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-codec bench-journal bench-write \
+        e2e e2e-tsan crash compare bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-peers bench-codec bench-journal bench-write \
         record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
@@ -287,6 +287,12 @@ bench-lessons: all $(BENCH)
 # What it costs to lose nothing, and how fast it comes back, next to both peers. ROWS="restart kill" runs some.
 bench-durable: all peers $(BENCH)
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/durable.py
+
+# What a sample costs to take in, next to both peers on the same bodies: an hour for all. ROWS="one new" runs some,
+# SCALE=0.05 is for a quick look; SCRAPES, ROUNDS, MINUTES, CONNECTIONS: tests/bench/peers.py.
+bench-peers: all peers $(BENCH)
+	@tests/tools/get-peers.sh $(abspath build/peers) victoria-metrics
+	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/peers.py
 
 # Columns: ns and bytes a value by encoding and family, building, decoding, appending, reading. DATA as above.
 $(CODEC): $(OBJ_codec) $(call archives,tsdb)

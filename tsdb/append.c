@@ -240,7 +240,7 @@ static int check_limits_locked(struct tsdb *db, const struct labels *ls)
 }
 
 /* The window whose times are kept for certain, up to *ret_max_ms; or NULL. */
-static struct window *known_window(const struct append *b, int64_t *ret_max_ms)
+static inline struct window *known_window(const struct append *b, int64_t *ret_max_ms)
 {
     struct window *w = b->known.window;
     bool is_wall = b->db->options.clock == CLOCK_WALL;
@@ -428,7 +428,7 @@ static int take(struct intake *in, struct series_writer *sw, struct window *w,
 
 /* Takes the usual ones (chunk_extend) of the first samples, if the series' newest chunk is in a
  * window that is known; returns how many. */
-static size_t take_usual(struct intake *in, struct series_writer *sw, const struct sample *samples,
+static size_t take_usual(struct intake *in, struct chunk_writer *cw, const struct sample *samples,
                          size_t n)
 {
     enum { MOST = 16 };
@@ -449,8 +449,8 @@ static size_t take_usual(struct intake *in, struct series_writer *sw, const stru
         times[n_usual] = window_time_of(w, sample->t_ms);
         values[n_usual] = sample->value;
     }
-    sw->chunk.phase = s->state.phase;
-    n_usual = chunk_extend(&sw->chunk, &s->state.newest, times, values, n_usual);
+    cw->phase = s->state.phase;
+    n_usual = chunk_extend(cw, &s->state.newest, times, values, n_usual);
     if (n_usual > 0)
         took(in, w, n_usual, samples[0].t_ms, samples[n_usual - 1].t_ms, false);
     return n_usual;
@@ -485,7 +485,7 @@ static size_t take_run(struct intake *in, const struct sample *samples, size_t n
     while (i < n) {
         int64_t bound = 0;
         int err;
-        size_t n_usual = take_usual(in, &sw, &samples[i], n - i);
+        size_t n_usual = take_usual(in, &sw.chunk, &samples[i], n - i);
         i += n_usual;
         if (n_usual > 0)
             continue;
@@ -529,6 +529,19 @@ static int take_first(struct intake *in, const struct sample *sample, int *io_fi
     return 1;
 }
 
+/* A sample that comes alone, if it is a usual one: what the others need is not made ready. It lies
+ * in a window that is known, so it leaves the clock in its own, and no turn can be due by it. */
+static bool take_alone(struct intake *in, const struct sample *sample)
+{
+    struct append *b = in->batch;
+    struct chunk_writer cw = {
+        .slots = &in->db->slots, .memo = &b->memo, .open_payload = &b->open_payload};
+    version_lock(&in->series->version);
+    bool is_taken = take_usual(in, &cw, sample, 1) > 0;
+    version_unlock(&in->series->version);
+    return is_taken;
+}
+
 /* in->series: as found, or NULL. */
 static int append_intake(struct intake *in, const struct sample *samples, size_t n)
 {
@@ -536,6 +549,8 @@ static int append_intake(struct intake *in, const struct sample *samples, size_t
     struct times_cache times;
     struct append *b = in->batch;
     int first = 0;
+    if (n == 1 && in->series != NULL && take_alone(in, samples))
+        return 0;
     times_cache_init(&times, items, TIMES_CACHE_WRITER);
     b->times = &times;
     for (size_t i = 0; i < n && in->parse_err == 0;) {

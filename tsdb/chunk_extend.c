@@ -11,11 +11,13 @@
 
 #include <string.h>
 
-static void count_samples(struct chunk *chunk, size_t n)
+_Static_assert(offsetof(struct chunk, n_samples) == 4, "the count is the upper half of a word");
+
+/* In a register: what was stored as a half and is read back as a word waits for memory. */
+static inline void count_samples(struct chunk *chunk, size_t n)
 {
-    struct chunk c = *chunk;
-    c.n_samples += (uint32_t)n;
-    words_store(chunk, &c, sizeof(word));
+    word *first = (word *)(void *)chunk;
+    __atomic_store_n(first, *first + ((word)n << 32), __ATOMIC_RELEASE);
 }
 
 static size_t extend_constant(const struct chunk_writer *w, struct chunk *c, const uint32_t *times,

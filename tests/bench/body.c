@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <err.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +10,12 @@
 enum {
     SAMPLE_HEAD_BYTES = 3,
     SAMPLE_BYTES = SAMPLE_HEAD_BYTES + PACKER_VALUE_BYTES + PACKER_TIME_BYTES,
-    TIME_VARINT_BYTES = PACKER_TIME_BYTES - 1
+    TIME_VARINT_BYTES = PACKER_TIME_BYTES - 1,
+    METADATA_BYTES = 2
 };
+
+/* Texts of a label set at most: those of a recorded one and a host's own. */
+enum { NUMBERS_MAX = 2 * (RECORDING_PAIRS_MAX + 8) };
 
 static void *grown(void *array, size_t n_bytes)
 {
@@ -101,10 +106,13 @@ void body_draft_clear(struct body_draft *d)
 {
     d->n = 0;
     d->n_patches = 0;
+    if (d->protocol == BODY_WRITE_2)
+        texts_clear(&d->texts);
 }
 
 void body_draft_release(struct body_draft *d)
 {
+    texts_release(&d->texts);
     free(d->plain);
     free(d->patches);
     memset(d, 0, sizeof(*d));
@@ -122,16 +130,56 @@ static void make_room(struct body_draft *d, size_t n_bytes)
     }
 }
 
-void body_draft_add(struct body_draft *d, const struct body_labels *labels, uint32_t run)
+/* The numbers of a label set's texts; returns how many bytes they take. */
+static size_t add_texts(struct texts *s, const struct body_labels *labels, uint32_t *numbers,
+                        uint32_t *ret_n)
+{
+    size_t n_bytes = 0;
+    uint32_t i = 0, j = 0, n = 0;
+    for (const struct recording_pair *p; (p = body_labels_next(labels, &i, &j)) != NULL;) {
+        assert(n + 2 <= NUMBERS_MAX);
+        numbers[n++] = texts_add(s, &p->name);
+        numbers[n++] = texts_add(s, &p->value);
+        n_bytes += body_varint_bytes(numbers[n - 2]) + body_varint_bytes(numbers[n - 1]);
+    }
+    *ret_n = n;
+    return n_bytes;
+}
+
+/* A TimeSeries up to its sample. */
+static uint8_t *put_series_2(struct body_draft *d, const struct body_labels *labels)
+{
+    uint32_t numbers[NUMBERS_MAX], n;
+    size_t n_bytes = add_texts(&d->texts, labels, numbers, &n);
+    size_t inner = 1 + body_varint_bytes(n_bytes) + n_bytes + SAMPLE_BYTES + METADATA_BYTES;
+    uint8_t *at;
+    make_room(d, 1 + body_varint_bytes(inner) + inner);
+    at = d->plain + d->n;
+    *at++ = 0x2a;
+    at = body_put_varint(at, inner);
+    *at++ = 0x0a;
+    at = body_put_varint(at, n_bytes);
+    for (uint32_t i = 0; i < n; i++)
+        at = body_put_varint(at, numbers[i]);
+    return at;
+}
+
+static uint8_t *put_series_1(struct body_draft *d, const struct body_labels *labels)
 {
     size_t inner = body_labels_bytes(labels) + SAMPLE_BYTES;
     uint8_t *at;
-    uint32_t value_at;
     make_room(d, 1 + body_varint_bytes(inner) + inner);
     at = d->plain + d->n;
     *at++ = 0x0a;
     at = body_put_varint(at, inner);
-    at = body_put_labels(at, labels);
+    return body_put_labels(at, labels);
+}
+
+void body_draft_add(struct body_draft *d, const struct body_labels *labels, uint32_t run)
+{
+    bool is_2 = d->protocol == BODY_WRITE_2;
+    uint8_t *at = is_2 ? put_series_2(d, labels) : put_series_1(d, labels);
+    uint32_t value_at;
     *at++ = 0x12;
     *at++ = SAMPLE_BYTES - 2;
     *at++ = 0x09;
@@ -141,6 +189,10 @@ void body_draft_add(struct body_draft *d, const struct body_labels *labels, uint
     *at++ = 0x10;
     /* a number of exactly six bytes stands for the time of this run until there is one */
     at = body_put_varint(at, (uint64_t)BODY_TIME_MIN_MS | run);
+    if (is_2) {
+        *at++ = 0x2a;
+        *at++ = 0;
+    }
     d->patches[d->n_patches++] = (struct packer_patch){value_at, PACKER_VALUE};
     d->patches[d->n_patches++] = (struct packer_patch){value_at + PACKER_VALUE_BYTES, PACKER_TIME};
     d->n = (size_t)(at - d->plain);
@@ -154,9 +206,26 @@ static uint32_t run_at(const uint8_t *time)
     return (uint32_t)(number & 0xffffff);
 }
 
+/* Moves the series behind the table. */
+static void put_texts_first(struct body_draft *d)
+{
+    size_t n = d->texts.n_bytes;
+    if (d->n + n > d->capacity) {
+        d->capacity = d->n + n;
+        d->plain = grown(d->plain, d->capacity);
+    }
+    memmove(d->plain + n, d->plain, d->n);
+    memcpy(d->plain, d->texts.bytes, n);
+    d->n += n;
+    for (uint32_t i = 0; i < d->n_patches; i++)
+        d->patches[i].at += (uint32_t)n;
+}
+
 void body_build(struct body *b, struct body_draft *d)
 {
     body_release(b);
+    if (d->protocol == BODY_WRITE_2)
+        put_texts_first(d);
     b->packed = grown(NULL, packer_bound(d->n));
     b->n_plain = d->n;
     b->n_packed = packer_pack(d->plain, d->n, d->patches, d->n_patches, b->packed);

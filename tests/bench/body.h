@@ -1,13 +1,16 @@
 /*
- * One remote-write 1.0 request (protobuf WriteRequest in snappy's block format) of many series with
- * one sample each, packed once and from then on patched: a scrape costs the writing of 8 bytes a
- * value and 6 a time that is not a copy. Not thread-safe.
+ * One remote-write request (in snappy's block format: protobuf WriteRequest of 1.0, or Request of
+ * 2.0) of many series with one sample each, packed once and from then on patched: a scrape costs
+ * the writing of 8 bytes a value and 6 a time that is not a copy. A request of 2.0 has its texts in
+ * a table before the series, and each series has the empty metadata that Prometheus sends when it
+ * knows none. Not thread-safe.
  */
 #ifndef TESTS_BENCH_BODY_H
 #define TESTS_BENCH_BODY_H
 
 #include "tests/bench/packer.h"
 #include "tests/bench/recording.h"
+#include "tests/bench/texts.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +26,12 @@ struct body_labels {
     uint32_t n_extra;
 };
 
+enum body_protocol { BODY_WRITE_1, BODY_WRITE_2 };
+
 /* What is under construction: plain bytes and their patches. */
 struct body_draft {
+    enum body_protocol protocol;
+    struct texts texts; /* of 2.0: go before the plain bytes */
     uint8_t *plain;
     size_t n, capacity;
     struct packer_patch *patches; /* value, time of each series in turn */
@@ -45,7 +52,8 @@ struct body {
     uint32_t n_times;
 };
 
-/* Drafts start zeroed and are used again after body_draft_clear. */
+/* Drafts start zeroed but for the protocol, and are used again after body_draft_clear, which is
+ * also the first thing that a draft sees. */
 void body_draft_clear(struct body_draft *d);
 void body_draft_release(struct body_draft *d);
 

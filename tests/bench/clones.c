@@ -32,9 +32,9 @@ static void build(struct body *b, struct body_draft *d, uint32_t from, uint32_t 
 }
 
 void clones_init(struct clones *c, uint32_t n_series, uint32_t batch, int64_t start_ms,
-                 int64_t step_ms)
+                 int64_t step_ms, enum body_protocol protocol)
 {
-    struct body_draft draft = {0};
+    struct body_draft draft = {.protocol = protocol};
     *c = (struct clones){.start_ms = start_ms,
                          .step_ms = step_ms,
                          .n_series = n_series,

@@ -28,7 +28,7 @@ struct clones_labels {
 /* n_series of them in bodies of `batch` series; both at least 1. Scrape n stands at exactly
  * start_ms + n * step_ms. Exits without memory. */
 void clones_init(struct clones *c, uint32_t n_series, uint32_t batch, int64_t start_ms,
-                 int64_t step_ms);
+                 int64_t step_ms, enum body_protocol protocol);
 void clones_release(struct clones *c);
 
 /* Prepares scrape n. */

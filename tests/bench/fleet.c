@@ -6,14 +6,18 @@
  *
  *   until N      writes scrapes (or bodies of --ticks) up to N, exclusive
  *                -> done {"scrapes":..,"samples":..,"requests":..,"max_ms":..,"p99_ms":..,..}
+ *   for N        writes whole scrapes until N seconds have passed       -> done, as above
  *   skip N       goes on at scrape N without writing those before it    -> ok
  *   copies N     from the next scrape on there are N hosts              -> ok
  *   reconnect    the server has been started anew                       -> ok
  *   sample N     what the newest scrape wrote to series N
  *                -> sample {"labels":[["name","value"],..],"at":ms,"bits":"hex"}
+ *   samples N A B    what scrapes A to B, exclusive, wrote to series N of a fleet without churn
+ *                -> samples {"labels":[["name","value"],..],"samples":[[ms,"hex"],..]}
  *
- * While the server works on a body, the next one is patched. With more than one connection,
- * requests take turns, and a latency may include the wait for the turn: measure latencies with one.
+ * While the server works on a body, the next one is patched. With more than one connection, body i
+ * of each scrape goes over the same one, as a sender's shards do, so that a series keeps its order;
+ * answers are read from all of them while one is waited for.
  */
 #include "tests/bench/clones.h"
 #include "tests/bench/hosts.h"
@@ -24,12 +28,13 @@
 #include <err.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-enum { CONNECTIONS_MAX = 16, SERIES_MAX = 10000000 };
+enum { CONNECTIONS_MAX = 64, SERIES_MAX = 10000000, PATIENCE_MS = 60000 };
 
 struct fleet {
     struct recording recording;
@@ -38,7 +43,7 @@ struct fleet {
     struct clones clones;
     enum { HOSTS, TICKS, CLONES } load;
     struct sender senders[CONNECTIONS_MAX];
-    uint32_t n_senders, turn;
+    uint32_t n_senders;
     struct latencies latencies;
     uint64_t scrape; /* the next one */
     uint64_t n_samples, n_requests, n_bytes;
@@ -58,14 +63,31 @@ static void receive(struct fleet *f, struct sender *s)
         latencies_add(&f->latencies, sender_receive(s));
 }
 
-/* Bytes are ready: takes the next connection's turn. Its last answer is read here and not before,
- * so that the body was made while the server worked. */
-static void post(struct fleet *f, const uint8_t *bytes, size_t n, uint32_t n_samples)
+/* Reads the answers that have come, and waits until `s` has its own. */
+static void await(struct fleet *f, const struct sender *s)
 {
-    struct sender *s = &f->senders[f->turn];
-    f->turn = (f->turn + 1) % f->n_senders;
-    receive(f, s);
-    sender_send(s, bytes, n);
+    do {
+        struct pollfd polled[CONNECTIONS_MAX];
+        int n;
+        for (uint32_t i = 0; i < f->n_senders; i++)
+            polled[i] =
+                (struct pollfd){f->senders[i].is_waiting ? f->senders[i].fd : -1, POLLIN, 0};
+        n = poll(polled, f->n_senders, s->is_waiting ? PATIENCE_MS : 0);
+        if (n < 0 || (n == 0 && s->is_waiting))
+            errx(1, "no answer to a write in a minute");
+        for (uint32_t i = 0; i < f->n_senders; i++)
+            if (polled[i].revents != 0)
+                receive(f, &f->senders[i]);
+    } while (s->is_waiting);
+}
+
+/* Bytes are ready, the i-th of a scrape. The last answer on their connection is awaited here and
+ * not before, so that they were made while the server worked. */
+static void post(struct fleet *f, uint64_t i, const uint8_t *bytes, size_t n, uint32_t n_samples)
+{
+    struct sender *s = &f->senders[i % f->n_senders];
+    await(f, s);
+    sender_send(s, bytes, n, n_samples);
     f->n_samples += n_samples;
     f->n_requests++;
     f->n_bytes += n;
@@ -77,39 +99,41 @@ static void receive_all(struct fleet *f)
         receive(f, &f->senders[i]);
 }
 
-static void post_body(struct fleet *f, const struct body *b)
+static void post_body(struct fleet *f, uint32_t i, const struct body *b)
 {
-    post(f, b->packed, b->n_packed, b->n_samples);
+    post(f, i, b->packed, b->n_packed, b->n_samples);
 }
 
 static void write_ticks(struct fleet *f)
 {
     ticks_fill(&f->ticks, f->scrape);
-    post(f, f->ticks.bytes, f->ticks.n_bytes, f->ticks.batch);
+    post(f, f->scrape, f->ticks.bytes, f->ticks.n_bytes, f->ticks.batch);
 }
 
 static void write_clones(struct fleet *f)
 {
     clones_begin(&f->clones, f->scrape);
     for (uint32_t i = 0; i < f->clones.n_bodies; i++)
-        post_body(f, clones_body(&f->clones, i));
+        post_body(f, i, clones_body(&f->clones, i));
 }
 
 static void write_hosts(struct fleet *f)
 {
-    /* packing anew takes long: not while a latency is being measured */
-    receive_all(f);
+    /* not while a latency is being measured */
+    if (hosts_must_pack(&f->hosts, f->scrape))
+        receive_all(f);
     hosts_begin(&f->hosts, f->scrape);
     for (uint32_t i = 0; i < f->hosts.n_bodies; i++)
-        post_body(f, hosts_body(&f->hosts, i));
+        post_body(f, i, hosts_body(&f->hosts, i));
 }
 
-static void write_until(struct fleet *f, uint64_t end)
+/* Up to scrape `end`, or the first that begins after end_ns. */
+static void write_until(struct fleet *f, uint64_t end, uint64_t end_ns)
 {
     uint64_t from_requests = f->n_requests, from_samples = f->n_samples, from_bytes = f->n_bytes;
     uint64_t from_ns = sender_now_ns();
     struct latencies_summary l;
-    for (; f->scrape < end; f->scrape++) {
+    for (; f->scrape < end && sender_now_ns() < end_ns; f->scrape++) {
         if (f->load == TICKS)
             write_ticks(f);
         else if (f->load == CLONES)
@@ -121,10 +145,12 @@ static void write_until(struct fleet *f, uint64_t end)
     l = latencies_take(&f->latencies);
     printf("done {\"scrapes\":%" PRIu64 ",\"samples\":%" PRIu64 ",\"requests\":%" PRIu64
            ",\"leg_samples\":%" PRIu64 ",\"leg_requests\":%" PRIu64 ",\"leg_bytes\":%" PRIu64
-           ",\"leg_s\":%.6f,\"max_ms\":%.3f,\"p99_ms\":%.3f,\"sum_ms\":%.3f,\"cpu_s\":%.3f}\n",
+           ",\"leg_s\":%.6f,\"max_ms\":%.3f,\"p999_ms\":%.3f,\"p99_ms\":%.3f,\"p90_ms\":%.3f"
+           ",\"p50_ms\":%.3f,\"sum_ms\":%.3f,\"cpu_s\":%.3f}\n",
            f->scrape, f->n_samples, f->n_requests, f->n_samples - from_samples,
            f->n_requests - from_requests, f->n_bytes - from_bytes,
-           (double)(sender_now_ns() - from_ns) / 1e9, l.max_ms, l.p99_ms, l.sum_ms, cpu_seconds());
+           (double)(sender_now_ns() - from_ns) / 1e9, l.max_ms, l.p999_ms, l.p99_ms, l.p90_ms,
+           l.p50_ms, l.sum_ms, cpu_seconds());
 }
 
 static void print_json_text(const struct recording_text *text)
@@ -178,16 +204,39 @@ static void print_sample(struct fleet *f, uint64_t series)
     } else {
         hosts_labels(&f->hosts, (uint32_t)series, &made);
         print_labels(&made.labels);
-        hosts_sample(&f->hosts, (uint32_t)series, &at_ms, &bits);
+        hosts_sample(&f->hosts, f->hosts.scrape, (uint32_t)series, &at_ms, &bits);
     }
     printf("],\"at\":%" PRId64 ",\"bits\":\"%016" PRIx64 "\"}\n", at_ms, bits);
 }
 
+static void print_samples(struct fleet *f, uint64_t series, uint64_t from, uint64_t end)
+{
+    struct hosts_labels made;
+    if (f->load != HOSTS || f->hosts.options.churn_every > 0 || series >= f->hosts.n_series ||
+        end > f->scrape)
+        errx(1, "such samples of series %" PRIu64 " are not known", series);
+    hosts_labels(&f->hosts, (uint32_t)series, &made);
+    printf("samples {\"labels\":[");
+    print_labels(&made.labels);
+    printf("],\"samples\":[");
+    for (uint64_t scrape = from; scrape < end; scrape++) {
+        int64_t at_ms;
+        uint64_t bits;
+        hosts_sample(&f->hosts, scrape, (uint32_t)series, &at_ms, &bits);
+        printf("%s[%" PRId64 ",\"%016" PRIx64 "\"]", scrape > from ? "," : "", at_ms, bits);
+    }
+    puts("]}");
+}
+
 static void obey(struct fleet *f, const char *line)
 {
-    uint64_t n;
+    uint64_t n, from, to;
     if (sscanf(line, "until %" SCNu64, &n) == 1) {
-        write_until(f, n);
+        write_until(f, n, UINT64_MAX);
+    } else if (sscanf(line, "for %" SCNu64, &n) == 1 && n < 1000000) {
+        write_until(f, UINT64_MAX, sender_now_ns() + n * 1000000000);
+    } else if (sscanf(line, "samples %" SCNu64 " %" SCNu64 " %" SCNu64, &n, &from, &to) == 3) {
+        print_samples(f, n, from, to);
     } else if (sscanf(line, "sample %" SCNu64, &n) == 1) {
         print_sample(f, n);
     } else if (sscanf(line, "skip %" SCNu64, &n) == 1 && n >= f->scrape) {
@@ -199,7 +248,7 @@ static void obey(struct fleet *f, const char *line)
         puts("ok");
     } else if (strcmp(line, "reconnect\n") == 0) {
         for (uint32_t i = 0; i < f->n_senders; i++)
-            sender_reopen(&f->senders[i]);
+            sender_close(&f->senders[i]);
         puts("ok");
     } else {
         errx(1, "not a command: %s", line);
@@ -209,7 +258,7 @@ static void obey(struct fleet *f, const char *line)
 
 struct options {
     const char *recording;
-    uint64_t port, copies, same_doubles, connections, batch, scrapes, churn_every;
+    uint64_t port, copies, same_doubles, connections, batch, scrapes, churn_every, protocol;
     double churn_percent;
     int64_t start_ms, step_ms, jitter_ms;
     bool is_ticks;
@@ -220,9 +269,11 @@ static const char usage[] =
     "--same-doubles=SERIES)\n"
     "      [--start=MS] [--step=15000 ms]\n"
     "      [--batch=2000] [--connections=1] [--churn=PERCENT --churn-every=SCRAPES] [--scrapes=N]\n"
+    "      [--protocol=1]\n"
     "Writes to 127.0.0.1:PORT; --scrapes writes so many and ends, without it commands come from\n"
     "stdin (tests/bench/fleet.c). --ticks: one series, one sample a millisecond, --batch a body.\n"
-    "--same-doubles: so many series, at each scrape the same random double for all of them.\n";
+    "--same-doubles: so many series, at each scrape the same random double for all of them.\n"
+    "--protocol=2: bodies of remote write 2.0.\n";
 
 static uint64_t number_of(const char *text)
 {
@@ -240,7 +291,7 @@ static void parse(struct options *o, int argc, char **argv)
         {"start", 1, NULL, 's'},        {"step", 1, NULL, 't'},      {"batch", 1, NULL, 'b'},
         {"connections", 1, NULL, 'n'},  {"churn", 1, NULL, 'x'},     {"churn-every", 1, NULL, 'e'},
         {"scrapes", 1, NULL, 'u'},      {"ticks", 0, NULL, 'm'},     {"jitter", 1, NULL, 'j'},
-        {"same-doubles", 1, NULL, 'd'}, {NULL, 0, NULL, 0}};
+        {"same-doubles", 1, NULL, 'd'}, {"protocol", 1, NULL, 'v'},  {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'p':
@@ -276,6 +327,9 @@ static void parse(struct options *o, int argc, char **argv)
         case 'd':
             o->same_doubles = number_of(optarg);
             break;
+        case 'v':
+            o->protocol = number_of(optarg);
+            break;
         case 'm':
             o->is_ticks = true;
             break;
@@ -296,7 +350,8 @@ static void check(const struct options *o)
                     o->port < 65536 && o->copies > 0 && o->copies < 100000 && o->connections > 0 &&
                     o->connections <= CONNECTIONS_MAX && o->batch > 0 && o->batch <= 100000 &&
                     o->step_ms >= 12 && o->jitter_ms >= 0 && o->step_ms / 2 > o->jitter_ms &&
-                    o->start_ms >= BODY_TIME_MIN_MS;
+                    o->start_ms >= BODY_TIME_MIN_MS &&
+                    (o->protocol == 1 || (o->protocol == 2 && !o->is_ticks));
     if (!is_right) {
         fputs(usage, stderr);
         exit(2);
@@ -305,19 +360,21 @@ static void check(const struct options *o)
 
 static void begin(struct fleet *f, const struct options *o)
 {
+    enum body_protocol protocol = o->protocol == 2 ? BODY_WRITE_2 : BODY_WRITE_1;
     struct hosts_options h = {.start_ms = o->start_ms,
                               .step_ms = o->step_ms,
                               .jitter_ms = o->jitter_ms,
                               .batch = (uint32_t)o->batch,
                               .churn_percent = o->churn_percent,
-                              .churn_every = (uint32_t)o->churn_every};
+                              .churn_every = (uint32_t)o->churn_every,
+                              .protocol = protocol};
     if (o->is_ticks) {
         f->load = TICKS;
         ticks_init(&f->ticks, o->start_ms, (uint32_t)o->batch);
     } else if (o->same_doubles > 0) {
         f->load = CLONES;
         clones_init(&f->clones, (uint32_t)o->same_doubles, (uint32_t)o->batch, o->start_ms,
-                    o->step_ms);
+                    o->step_ms, protocol);
     } else {
         recording_load(&f->recording, o->recording);
         hosts_init(&f->hosts, &f->recording, &h);
@@ -325,7 +382,7 @@ static void begin(struct fleet *f, const struct options *o)
     }
     f->n_senders = (uint32_t)o->connections;
     for (uint32_t i = 0; i < f->n_senders; i++)
-        sender_open(&f->senders[i], (uint16_t)o->port);
+        sender_init(&f->senders[i], (uint16_t)o->port, protocol);
 }
 
 static void end(struct fleet *f)
@@ -348,6 +405,7 @@ int main(int argc, char **argv)
     struct options o = {.copies = 1,
                         .connections = 1,
                         .batch = 2000,
+                        .protocol = 1,
                         .start_ms = INT64_C(1759996800000),
                         .step_ms = 15000};
     static struct fleet f;
@@ -356,7 +414,7 @@ int main(int argc, char **argv)
     check(&o);
     begin(&f, &o);
     if (o.scrapes > 0)
-        write_until(&f, o.scrapes);
+        write_until(&f, o.scrapes, UINT64_MAX);
     else
         while (fgets(line, sizeof(line), stdin) != NULL)
             obey(&f, line);

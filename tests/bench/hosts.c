@@ -31,6 +31,7 @@ void hosts_init(struct hosts *h, const struct recording *r, const struct hosts_o
     h->recording = r;
     h->options = *options;
     h->random = 1;
+    h->draft.protocol = options->protocol;
 }
 
 void hosts_release(struct hosts *h)
@@ -114,10 +115,16 @@ static void replace(struct hosts *h, uint32_t series, uint32_t gen)
     h->is_stale[series / h->options.batch] = true;
 }
 
+static bool is_churning(const struct hosts *h, uint64_t scrape)
+{
+    const struct hosts_options *o = &h->options;
+    return o->churn_every > 0 && scrape > 0 && scrape % o->churn_every == 0;
+}
+
 static void churn(struct hosts *h)
 {
     const struct hosts_options *o = &h->options;
-    if (o->churn_every > 0 && h->scrape > 0 && h->scrape % o->churn_every == 0) {
+    if (is_churning(h, h->scrape)) {
         uint32_t n = (uint32_t)((double)h->n_series * o->churn_percent / 100 + 0.5);
         uint32_t gen = (uint32_t)(h->scrape / o->churn_every);
         for (; n > 0; n--) {
@@ -138,14 +145,22 @@ static int64_t jitter_of(const struct hosts_options *o, uint64_t luck)
     return luck / 100 % 2 == 0 ? off : -off;
 }
 
-static int64_t time_of(const struct hosts *h, uint32_t run)
+static int64_t time_of(const struct hosts *h, uint64_t scrape, uint32_t run)
 {
     const struct hosts_options *o = &h->options;
     int64_t most = o->jitter_ms > 0 ? o->jitter_ms : JITTER_MS;
     int64_t room = o->step_ms - 2 * (most + 1) + 1;
     int64_t phase = most + 1 + (int64_t)(mixed(run) % (uint64_t)room);
-    return o->start_ms + (int64_t)h->scrape * o->step_ms + phase +
-           jitter_of(o, mixed(h->scrape << 24 ^ run));
+    return o->start_ms + (int64_t)scrape * o->step_ms + phase +
+           jitter_of(o, mixed(scrape << 24 ^ run));
+}
+
+bool hosts_must_pack(const struct hosts *h, uint64_t scrape)
+{
+    for (uint32_t i = 0; i < h->n_bodies; i++)
+        if (h->is_stale[i])
+            return true;
+    return is_churning(h, scrape);
 }
 
 void hosts_begin(struct hosts *h, uint64_t scrape)
@@ -157,12 +172,12 @@ void hosts_begin(struct hosts *h, uint64_t scrape)
         if (h->is_stale[i])
             build(h, i);
     for (uint32_t run = 0; run < h->n_copies * h->recording->n_targets; run++)
-        h->times_ms[run] = time_of(h, run);
+        h->times_ms[run] = time_of(h, scrape, run);
 }
 
-static const uint64_t *values_of(const struct hosts *h, uint32_t copy)
+static const uint64_t *values_of(const struct hosts *h, uint64_t scrape, uint32_t copy)
 {
-    return recording_scrape(h->recording, h->scrape + mixed(copy) % h->recording->n_scrapes);
+    return recording_scrape(h->recording, scrape + mixed(copy) % h->recording->n_scrapes);
 }
 
 const struct body *hosts_body(struct hosts *h, uint32_t i)
@@ -170,21 +185,22 @@ const struct body *hosts_body(struct hosts *h, uint32_t i)
     struct body *b = &h->bodies[i];
     uint32_t n = h->recording->n_series;
     uint32_t copy = i * h->options.batch / n, at = i * h->options.batch % n;
-    const uint64_t *values = values_of(h, copy);
+    const uint64_t *values = values_of(h, h->scrape, copy);
     body_set_times(b, h->times_ms, 0);
     for (uint32_t s = 0; s < b->n_samples; s++) {
         body_set_value(b, s, values[at]);
         if (++at == n) {
             at = 0;
-            values = values_of(h, ++copy);
+            values = values_of(h, h->scrape, ++copy);
         }
     }
     return b;
 }
 
-void hosts_sample(const struct hosts *h, uint32_t series, int64_t *ret_ms, uint64_t *ret_bits)
+void hosts_sample(const struct hosts *h, uint64_t scrape, uint32_t series, int64_t *ret_ms,
+                  uint64_t *ret_bits)
 {
     uint32_t n = h->recording->n_series;
-    *ret_ms = h->times_ms[run_of(h, series)];
-    *ret_bits = values_of(h, series / n)[series % n];
+    *ret_ms = time_of(h, scrape, run_of(h, series));
+    *ret_bits = values_of(h, scrape, series / n)[series % n];
 }

@@ -29,6 +29,7 @@ struct hosts_options {
     uint32_t batch;       /* series of a body, at least 1 */
     double churn_percent; /* of all series each time; 0: none */
     uint32_t churn_every; /* scrapes; 0: none */
+    enum body_protocol protocol;
 };
 
 struct hosts {
@@ -50,6 +51,9 @@ void hosts_release(struct hosts *h);
 /* From the next scrape on the fleet has so many copies. Those that stay go on as they are. */
 void hosts_set_copies(struct hosts *h, uint32_t n_copies);
 
+/* Whether beginning scrape n will pack bodies, which takes long. */
+bool hosts_must_pack(const struct hosts *h, uint64_t scrape);
+
 /* Prepares scrape n: churn, label sets packed anew, times. Scrapes are begun in ascending order. */
 void hosts_begin(struct hosts *h, uint64_t scrape);
 
@@ -64,7 +68,8 @@ struct hosts_labels {
 };
 void hosts_labels(const struct hosts *h, uint32_t series, struct hosts_labels *ret);
 
-/* The sample of a series in the scrape that was begun. */
-void hosts_sample(const struct hosts *h, uint32_t series, int64_t *ret_ms, uint64_t *ret_bits);
+/* The sample of a series in any scrape in which it was there. */
+void hosts_sample(const struct hosts *h, uint64_t scrape, uint32_t series, int64_t *ret_ms,
+                  uint64_t *ret_bits);
 
 #endif

@@ -23,14 +23,23 @@ static int by_size(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* The smallest one that so many of 1000 do not pass. */
+static double permille_ms(const struct latencies *l, size_t permille)
+{
+    return (double)l->ns[(l->n - 1) * permille / 1000] / 1e6;
+}
+
 struct latencies_summary latencies_take(struct latencies *l)
 {
-    struct latencies_summary s = {0, 0, 0};
+    struct latencies_summary s = {0};
     if (l->n == 0)
         return s;
     qsort(l->ns, l->n, sizeof(*l->ns), by_size);
-    s.max_ms = (double)l->ns[l->n - 1] / 1e6;
-    s.p99_ms = (double)l->ns[(l->n - 1) * 99 / 100] / 1e6;
+    s.max_ms = permille_ms(l, 1000);
+    s.p999_ms = permille_ms(l, 999);
+    s.p99_ms = permille_ms(l, 990);
+    s.p90_ms = permille_ms(l, 900);
+    s.p50_ms = permille_ms(l, 500);
     for (size_t i = 0; i < l->n; i++)
         s.sum_ms += (double)l->ns[i] / 1e6;
     l->n = 0;

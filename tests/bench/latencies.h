@@ -14,7 +14,7 @@ struct latencies {
 };
 
 struct latencies_summary {
-    double max_ms, p99_ms, sum_ms; /* 0 without requests */
+    double max_ms, p999_ms, p99_ms, p90_ms, p50_ms, sum_ms; /* 0 without requests */
 };
 
 /* `l` starts zeroed. Exits without memory. */

@@ -15,6 +15,13 @@
 
 enum { ANSWER_MAX = 16384, SEND_BUFFER_BYTES = 1 << 20 };
 
+static const char *const heads[] = {
+    [BODY_WRITE_1] = "Content-Type: application/x-protobuf\r\n"
+                     "X-Prometheus-Remote-Write-Version: 0.1.0\r\n",
+    [BODY_WRITE_2] = "Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n"
+                     "X-Prometheus-Remote-Write-Version: 2.0.0\r\n",
+};
+
 uint64_t sender_now_ns(void)
 {
     struct timespec now;
@@ -22,17 +29,23 @@ uint64_t sender_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-void sender_open(struct sender *s, uint16_t port)
+void sender_init(struct sender *s, uint16_t port, enum body_protocol protocol)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    memset(s, 0, sizeof(*s));
+    s->fd = -1;
+    s->port = port;
+    s->protocol = protocol;
+}
+
+static void open_connection(struct sender *s)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(s->port)};
     int on = 1, n = SEND_BUFFER_BYTES;
     struct timeval patience = {.tv_sec = 60};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    memset(s, 0, sizeof(*s));
-    s->port = port;
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->fd < 0 || connect(s->fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
-        err(1, "connecting to 127.0.0.1:%u", port);
+        err(1, "connecting to 127.0.0.1:%u", s->port);
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
     setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -40,31 +53,27 @@ void sender_open(struct sender *s, uint16_t port)
 
 void sender_close(struct sender *s)
 {
-    close(s->fd);
+    assert(!s->is_waiting);
+    if (s->fd >= 0)
+        close(s->fd);
     s->fd = -1;
 }
 
-void sender_reopen(struct sender *s)
-{
-    assert(!s->is_waiting);
-    sender_close(s);
-    sender_open(s, s->port);
-}
-
-void sender_send(struct sender *s, const uint8_t *body, size_t n)
+void sender_send(struct sender *s, const uint8_t *body, size_t n, uint32_t n_samples)
 {
     char head[512];
     int n_head = snprintf(head, sizeof(head),
                           "POST /api/v1/write HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n"
-                          "User-Agent: fleet\r\nContent-Type: application/x-protobuf\r\n"
-                          "Content-Encoding: snappy\r\n"
-                          "X-Prometheus-Remote-Write-Version: 0.1.0\r\n"
-                          "Content-Length: %zu\r\n\r\n",
-                          s->port, n);
+                          "User-Agent: fleet\r\nContent-Encoding: snappy\r\n"
+                          "%sContent-Length: %zu\r\n\r\n",
+                          s->port, heads[s->protocol], n);
     struct iovec part[2] = {{head, (size_t)n_head}, {(void *)(uintptr_t)body, n}};
     struct msghdr message = {.msg_iov = part, .msg_iovlen = 2};
     assert(!s->is_waiting && n_head > 0 && (size_t)n_head < sizeof(head));
+    if (s->fd < 0)
+        open_connection(s);
     s->is_waiting = true;
+    s->n_samples = n_samples;
     s->sent_ns = sender_now_ns();
     while (part[0].iov_len + part[1].iov_len > 0) {
         ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL);
@@ -99,6 +108,18 @@ static char *receive_head(struct sender *s, char *answer, size_t *n)
     }
 }
 
+/* A 204 to 2.0 says how much was written: without it the body was taken for one of 1.0. */
+static void check_written(const struct sender *s, const char *answer)
+{
+    static const char name[] = "X-Prometheus-Remote-Write-Samples-Written:";
+    const char *found = strcasestr(answer, name);
+    if (s->protocol == BODY_WRITE_1 && found != NULL)
+        errx(1, "an answer to 1.0 has the header of 2.0: %.300s", answer);
+    if (s->protocol == BODY_WRITE_2 &&
+        (found == NULL || strtoul(found + sizeof(name) - 1, NULL, 10) != s->n_samples))
+        errx(1, "%u samples of 2.0 were sent: %.300s", s->n_samples, answer);
+}
+
 uint64_t sender_receive(struct sender *s)
 {
     char answer[ANSWER_MAX];
@@ -113,6 +134,7 @@ uint64_t sender_receive(struct sender *s)
     }
     if (*body != '\0')
         errx(1, "a 204 with a body");
+    check_written(s, answer);
     s->is_waiting = false;
     return sender_now_ns() - s->sent_ns;
 }

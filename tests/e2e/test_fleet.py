@@ -10,7 +10,9 @@ import hg
 
 sys.path.insert(0, os.path.join(hg.ROOT, "tests", "bench"))
 
-import recording  # noqa: E402  (needs the path above)
+import peers  # noqa: E402  (needs the path above)
+import recording  # noqa: E402
+from durable import Prometheus  # noqa: E402
 from runs import OUT, STEP_MS, Run, Scale  # noqa: E402
 
 
@@ -37,3 +39,16 @@ def test_every_series_has_the_value_that_was_sent():
             assert bits(stored[labels]) == sent["bits"], f"{labels}: {sent['bits']} sent, {stored[labels]} stored"
             assert 0 < end * 1000 - sent["at"] < STEP_MS, sent
         assert any('"gen"' in labels for labels in stored), "nothing was replaced"
+
+
+def test_bodies_of_2_0_say_what_those_of_1_0_say():
+    """A real Prometheus takes both, over several connections, and has every sample of the series that are looked at."""
+    bench = peers.Bench(None)
+    for protocol in (1, 2):
+        with Prometheus() as server:
+            server.start(60)
+            fleet = bench.fleet(server, 2, protocol, 3)
+            leg = fleet.ask("until 9")
+            peers.read_back(bench, peers.PROMETHEUS, server, fleet, 2, leg["samples"], 9)
+            fleet.close()
+        assert leg["samples"] == 2 * 9 * bench.copy_series and leg["requests"] == 9 * 2, leg

@@ -3,13 +3,15 @@
 # 3.5 and promtool from Debian's suite sid, node_exporter from this machine's own suite, VictoriaMetrics when asked.
 # Nothing is installed, so no service is started; the system's package lists stay as they are; root is not needed.
 # Packages come from the mirror that this machine's apt sources name. Where sid cannot be had, the machine's own, older
-# Prometheus takes its place, which is said each time.
+# Prometheus takes its place, which is said each time. DIR/versions has a line "package version" for each, the newest
+# last: VictoriaMetrics' program of Debian does not know its own.
 set -euo pipefail
 
 dir=$(realpath -m "${1:-build/peers}")
 shift || true
 bin=$dir/usr/bin
 prometheus_wanted='version 3\.5\.'
+victoria_wanted='^victoria-metrics 1\.145\.'
 
 # The first Debian archive in the sources: one-line style ("deb [options] URI suite ..") or deb822 ("URIs: ..").
 mirror() {
@@ -42,6 +44,7 @@ fetch() {
         (cd "$state/debs" && apt-get "${options[@]}" download "$@") || return 1
     for deb in "$state"/debs/*.deb; do
         dpkg -x "$deb" "$dir"
+        dpkg-deb -W --showformat='${Package} ${Version}\n' "$deb" >>"$dir/versions"
     done
     rm -rf "$state"
 }
@@ -67,6 +70,8 @@ fi
 if [ "${1:-}" = victoria-metrics ] && [ ! -x "$bin/victoria-metrics" ]; then
     echo "fetching VictoriaMetrics (sid)"
     fetch sid victoria-metrics
+    tail -n 1 "$dir/versions" | grep -q "$victoria_wanted" ||
+        echo "get-peers: NOT VictoriaMetrics 1.145 but $(tail -n 1 "$dir/versions")" >&2
 fi
 
 version | grep -q "$prometheus_wanted" ||
