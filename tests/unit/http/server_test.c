@@ -1,6 +1,5 @@
-/* The server on a real socket, with routes of the test's own: what libmicrohttpd does when it is
- * pushed (docs/decisions/0002-http-server.md). No test asserts how long something takes; where
- * something must not happen, its opposite is waited for. */
+/* The server on a real socket, with routes of the test's own: what libmicrohttpd does when pushed
+ * (docs/decisions/0002-http-server.md). Where something must not happen its opposite is awaited. */
 #include "http/server.h"
 
 #include "http/app.h"
@@ -783,8 +782,7 @@ static void *hammer(void *port)
     return NULL;
 }
 
-/* The library's threads and the one that stops must not both take the listening socket out of an
- * epoll set: with MHD_quiesce_daemon that aborted the process now and then. */
+/* Threads that both take the listening socket out of an epoll set abort: MHD_quiesce_daemon. */
 Test(server, stopping_while_clients_come_is_clean_every_time)
 {
     enum { ROUNDS = 100, CLIENTS = 3 };
