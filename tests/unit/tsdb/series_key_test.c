@@ -161,8 +161,8 @@ Test(series_key, of_texts_is_stirred)
     for (uint32_t i = 0; i < KEYS; i++) {
         struct series_key k = mixed((uint32_t[]){1, i}, 2);
         for (int bit = 0; bit < 64; bit++) {
-            n_set[bit] += k.lo >> bit & 1;
-            n_set[64 + bit] += k.hi >> bit & 1;
+            n_set[bit] += (uint32_t)(k.lo >> bit & 1);
+            n_set[64 + bit] += (uint32_t)(k.hi >> bit & 1);
         }
     }
     for (int bit = 0; bit < 128; bit++)
