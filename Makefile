@@ -66,7 +66,7 @@ OBJ_snapshot := $(call objects,$(call sources,snapshot))
 OBJ_http     := $(call objects,$(call sources,http) $(PAGES)) $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c.o)
 OBJ_codec    := $(call objects,$(wildcard tests/bench/codec*.c) tests/bench/recording.c)
 OBJ_ip_table := $(call objects,tests/bench/ip_table.c)
-OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c body.c texts.c packer.c recording.c))
+OBJ_write_body := $(call objects,$(addprefix tests/bench/,write_body.c hosts.c body.c body_v2.c texts.c packer.c recording.c))
 OBJ_fleet    := $(call objects,$(filter-out tests/bench/codec% tests/bench/ip_table.c tests/bench/write_body.c \
                 tests/bench/journal.c tests/bench/rated.c, $(wildcard tests/bench/*.c)))
 OBJ_journal  := $(call objects,tests/bench/journal.c)

@@ -17,6 +17,9 @@ void api_query_range(struct request *rq);
 void api_format_query(struct request *rq);
 void api_parse_query(struct request *rq);
 
+/* api_exemplars.c */
+void api_query_exemplars(struct request *rq);
+
 /* api_labels.c */
 void api_series(struct request *rq);
 void api_labels(struct request *rq);

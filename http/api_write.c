@@ -35,10 +35,17 @@ static bool is_closed(struct app *app)
            app->config.storage_clock == CONFIG_CLOCK_WALL;
 }
 
+static int negotiate(const struct request *rq, struct remote_write_format *ret, char *text)
+{
+    ret->hash = tsdb_series_hash(rq->app->db);
+    return remote_write_negotiate(rq->content_type, rq->content_encoding, &ret->version, text);
+}
+
 bool api_write_accept(struct request *rq)
 {
     char text[REMOTE_WRITE_TEXT_MAX];
-    int status = remote_write_negotiate(rq->content_type, rq->content_encoding, text);
+    struct remote_write_format format;
+    int status = negotiate(rq, &format, text);
     if (status == 0 && is_closed(rq->app)) {
         atomic_fetch_add(&rq->app->ceiling.n_writes_refused, 1);
         status = 503;
@@ -49,7 +56,10 @@ bool api_write_accept(struct request *rq)
     if (status == 0)
         return true;
     log_refusal(rq, status, text);
-    recorder_answer(rq, status, text);
+    recorder_answer(
+        rq, &(struct write_answer){.status = status,
+                                   .text = text,
+                                   .is_v2 = format.version == REMOTE_WRITE_V2 && status != 415});
     return false;
 }
 
@@ -59,26 +69,30 @@ static void count(struct metrics *m, const struct request *rq, const struct remo
     metrics_add(m, METRIC_WRITE_SAMPLES, rw->body.n_samples);
     metrics_add(m, METRIC_WRITE_INVALID_LABELS, rw->n_bad_labels);
     metrics_add(m, METRIC_WRITE_HISTOGRAMS_REFUSED, rw->body.n_histograms);
+    metrics_add(m, METRIC_WRITE_EXEMPLARS, rw->body.n_exemplars);
+    metrics_add(m, METRIC_WRITE_EXEMPLARS_REFUSED, rw->n_exemplars_refused);
 }
 
 /* What was stored, or was there already, has to be in the journal before the sender hears of it. */
-static void acknowledge(struct request *rq, struct remote_write *rw, int status, const char *text)
+static void acknowledge(struct request *rq, struct remote_write *rw, struct write_answer *a)
 {
     const uint8_t *meta;
     size_t n_meta;
-    if (status == 503 || rw->counts.stored + rw->counts.duplicate == 0) {
+    if (a->status == 503 || remote_write_written(rw) + rw->n_exemplars == 0) {
         region_release(&rq->region);
-        recorder_answer(rq, status, text);
+        recorder_answer(rq, a);
         return;
     }
     if (!refusals_encode(&rw->refusals, &rw->body, &meta, &n_meta)) {
         region_release(&rq->region);
-        recorder_answer(rq, 503, "out of memory (--storage.memory-limit); try again later\n");
+        a->status = 503;
+        a->text = "out of memory (--storage.memory-limit); try again later\n";
+        recorder_answer(rq, a);
         return;
     }
     if (n_meta == 0) /* the message is gone before anybody waits */
         region_release(&rq->region);
-    recorder_write(&rq->app->recorder, rq, status, text, meta, n_meta);
+    recorder_write(&rq->app->recorder, rq, a, meta, n_meta);
 }
 
 /* For the message and what is made of it, before either takes memory. A length that cannot be read
@@ -125,12 +139,14 @@ void api_write(struct request *rq)
 {
     struct app *app = rq->app;
     struct remote_write rw = {0};
+    struct remote_write_format format;
     char text[REMOTE_WRITE_TEXT_MAX];
     size_t leased = 0;
+    ENSURE(negotiate(rq, &format, text) == 0); /* it was accepted */
     int status = lease_message(rq, &leased, text);
     if (status == 0)
         status =
-            remote_write_decode(rq->body.bytes ? rq->body.bytes : "", rq->body.n,
+            remote_write_decode(&format, rq->body.bytes ? rq->body.bytes : "", rq->body.n,
                                 (size_t)app->config.web_max_body_bytes, &rq->region, &rw, text);
     if (status == 0)
         status = check_samples(app, &rw, text);
@@ -144,5 +160,10 @@ void api_write(struct request *rq)
     count(&app->metrics, rq, &rw);
     if (status != 204)
         log_refusal(rq, status, text);
-    acknowledge(rq, &rw, status, text);
+    struct write_answer answer = {.status = status,
+                                  .text = text,
+                                  .is_v2 = format.version == REMOTE_WRITE_V2,
+                                  .n_samples = remote_write_written(&rw),
+                                  .n_exemplars = rw.n_exemplars};
+    acknowledge(rq, &rw, &answer);
 }

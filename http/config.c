@@ -6,6 +6,7 @@
  * an error: of two values one is not what its writer believes. */
 #include "http/config.h"
 
+#include "tsdb/exemplars.h"
 #include "tsdb/store_limits.h"
 
 #include <inttypes.h>
@@ -69,6 +70,8 @@ static const struct flag flags[] = {
      "Most series at once; 0 = no limit."},
     {"storage.max-series-per-metric", FLAG_COUNT, FIELD(storage_max_series_per_metric), "0", 0, 0,
      "Most series with the same metric name; 0 = no limit."},
+    {"storage.max-exemplars", FLAG_COUNT, FIELD(storage_max_exemplars), "100000", 0, EXEMPLARS_MAX,
+     "Exemplars that are kept, the newest of all series; 0 = none."},
     {"snapshot.interval", FLAG_DURATION, FIELD(snapshot_interval_ms), "10m", 0, 0,
      "Time between snapshots; 0 = only when the program ends and on demand."},
     {"journal.sync", FLAG_JOURNAL_SYNC, FIELD(journal_sync_ms), "1s", 0, 0,

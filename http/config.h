@@ -32,10 +32,11 @@ struct config {
     uint64_t storage_memory_limit_bytes; /* 0 until main has found the machine's */
     uint64_t storage_max_series;
     uint64_t storage_max_series_per_metric;
-    int64_t snapshot_interval_ms; /* 0 = only at the end and on demand */
-    int64_t journal_sync_ms;      /* or JOURNAL_SYNC_... */
-    uint64_t journal_max_bytes;   /* 0 = 4 GiB or half of the free disk */
-    int64_t self_interval_ms;     /* 0 = off */
+    uint64_t storage_max_exemplars; /* 0 = none are kept */
+    int64_t snapshot_interval_ms;   /* 0 = only at the end and on demand */
+    int64_t journal_sync_ms;        /* or JOURNAL_SYNC_... */
+    uint64_t journal_max_bytes;     /* 0 = 4 GiB or half of the free disk */
+    int64_t self_interval_ms;       /* 0 = off */
     int64_t query_timeout_ms;
     uint64_t query_max_samples;
     uint64_t query_max_concurrency;

@@ -123,6 +123,7 @@ static bool make_store(struct program *p)
         .max_series_per_metric = c->storage_max_series_per_metric,
         .has_room = ceiling_has_room,
         .room_ctx = &app->ceiling,
+        .max_exemplars = (uint32_t)c->storage_max_exemplars,
     };
     memcpy(options.hash_key, p->hash_key, sizeof(options.hash_key));
     size_t bytes = (size_t)c->storage_memory_limit_bytes - OVERHEAD_BYTES;

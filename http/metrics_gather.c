@@ -8,6 +8,7 @@
 #include "http/process.h"
 #include "http/route.h"
 #include "http/version.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/promql/float_text.h"
 
 #include <stdio.h>
@@ -95,6 +96,13 @@ enum family {
     WRITE_INVALID_LABELS,
     WRITE_HISTOGRAMS,
     WRITE_METADATA_REFUSED,
+    WRITE_EXEMPLARS,
+    WRITE_EXEMPLARS_REFUSED,
+    EXEMPLARS_ADDED,
+    EXEMPLARS_KEPT,
+    EXEMPLARS_SERIES,
+    EXEMPLARS_OLDEST,
+    EXEMPLARS_MOST,
     ENGINE_QUERIES,
     ENGINE_QUERIES_MAX,
     ENGINE_SAMPLES,
@@ -289,6 +297,21 @@ static const struct metric_family families[] = {
                           "Native histograms refused.", METRIC_COUNTER},
     [WRITE_METADATA_REFUSED] = {"hourglass_remote_write_metadata_refused_total",
                                 "Descriptions of metrics that were not kept.", METRIC_COUNTER},
+    [WRITE_EXEMPLARS] = {"hourglass_remote_write_exemplars_total",
+                         "Exemplars received by remote write, the refused ones included.",
+                         METRIC_COUNTER},
+    [WRITE_EXEMPLARS_REFUSED] = {"hourglass_remote_write_exemplars_refused_total",
+                                 "Exemplars that were not kept.", METRIC_COUNTER},
+    [EXEMPLARS_ADDED] = {"prometheus_tsdb_exemplar_exemplars_appended_total",
+                         "Exemplars put into the ring.", METRIC_COUNTER},
+    [EXEMPLARS_KEPT] = {"prometheus_tsdb_exemplar_exemplars_in_storage", "Exemplars in the ring.",
+                        METRIC_GAUGE},
+    [EXEMPLARS_SERIES] = {"prometheus_tsdb_exemplar_series_with_exemplars_in_storage",
+                          "Series with an exemplar in the ring.", METRIC_GAUGE},
+    [EXEMPLARS_OLDEST] = {"prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds",
+                          "Time of the exemplar that leaves the ring next.", METRIC_GAUGE},
+    [EXEMPLARS_MOST] = {"prometheus_tsdb_exemplar_max_exemplars",
+                        "Exemplars that the ring has places for.", METRIC_GAUGE},
     [ENGINE_QUERIES] = {"prometheus_engine_queries", "Queries running or waiting.", METRIC_GAUGE},
     [ENGINE_QUERIES_MAX] = {"prometheus_engine_queries_concurrent_max",
                             "Most queries that run at once.", METRIC_GAUGE},
@@ -526,6 +549,17 @@ static void gather_journal(const struct walk *w, struct app *app)
     emit(w, JOURNAL_TORN, (double)r->replayed.torn_bytes);
 }
 
+static void gather_exemplars(const struct walk *w, struct app *app)
+{
+    struct exemplars_stats s;
+    exemplars_stats(tsdb_exemplars(app->db), &s);
+    emit(w, EXEMPLARS_ADDED, (double)s.added);
+    emit(w, EXEMPLARS_KEPT, (double)s.n);
+    emit(w, EXEMPLARS_SERIES, (double)s.series);
+    emit(w, EXEMPLARS_OLDEST, (double)s.oldest_ms / 1000);
+    emit(w, EXEMPLARS_MOST, s.max);
+}
+
 static double counter(const struct app *app, enum metric_counter which)
 {
     return (double)atomic_load_explicit(&app->metrics.counters[which], memory_order_relaxed);
@@ -542,6 +576,8 @@ static void gather_requests(const struct walk *w, struct app *app)
     emit(w, WRITE_INVALID_LABELS, counter(app, METRIC_WRITE_INVALID_LABELS));
     emit(w, WRITE_HISTOGRAMS, counter(app, METRIC_WRITE_HISTOGRAMS_REFUSED));
     emit(w, WRITE_METADATA_REFUSED, counter(app, METRIC_WRITE_METADATA_REFUSED));
+    emit(w, WRITE_EXEMPLARS, counter(app, METRIC_WRITE_EXEMPLARS));
+    emit(w, WRITE_EXEMPLARS_REFUSED, counter(app, METRIC_WRITE_EXEMPLARS_REFUSED));
     emit(w, ENGINE_QUERIES, atomic_load(&app->metrics.queries_running));
     emit(w, ENGINE_QUERIES_MAX, app->n_query_workers);
     emit(w, ENGINE_SAMPLES, counter(app, METRIC_QUERY_SAMPLES));
@@ -636,6 +672,7 @@ void metrics_gather(struct app *app, metrics_visit visit, void *ctx)
     gather_ceiling(&w, &app->ceiling);
     gather_snapshot(&w, app);
     gather_journal(&w, app);
+    gather_exemplars(&w, app);
     gather_requests(&w, app);
     gather_routes(&w, app);
     gather_process(&w);

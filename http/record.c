@@ -16,8 +16,10 @@ enum {
 static enum record_found unpack_write(struct record *ret, const struct recorder *r,
                                       const struct journal_record *at)
 {
-    int status = remote_write_decode((const char *)at->body, at->body_bytes, MESSAGE_BYTES_MAX,
-                                     &ret->region, &ret->write, ret->reason);
+    const struct remote_write_format format = {
+        at->kind == RECORD_WRITE_V2 ? REMOTE_WRITE_V2 : REMOTE_WRITE_V1, tsdb_series_hash(r->db)};
+    int status = remote_write_decode(&format, (const char *)at->body, at->body_bytes,
+                                     MESSAGE_BYTES_MAX, &ret->region, &ret->write, ret->reason);
     if (status == 503)
         return RECORD_IS_OUT_OF_MEMORY;
     ret->reason[strcspn(ret->reason, "\n")] = '\0';
@@ -50,7 +52,7 @@ void record_unpack(struct record *ret, const struct recorder *r, const struct jo
 {
     ret->at = *at;
     region_init(&ret->region, r->arena, r->owner, 0);
-    if (at->kind == RECORD_WRITE_V1)
+    if (at->kind == RECORD_WRITE_V1 || at->kind == RECORD_WRITE_V2)
         ret->found = unpack_write(ret, r, at);
     else if (at->kind == RECORD_DELETE)
         ret->found = unpack_delete(ret, at);

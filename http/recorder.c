@@ -176,15 +176,25 @@ void recorder_stop(struct recorder *r)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-void recorder_answer(struct request *rq, int status, const char *text)
+static void answer_counts(struct request *rq, uint64_t n_samples, uint64_t n_exemplars)
 {
-    if (status == 204) {
+    reply_header_u64(rq, "X-Prometheus-Remote-Write-Samples-Written", n_samples);
+    reply_header(rq, "X-Prometheus-Remote-Write-Histograms-Written", "0");
+    reply_header_u64(rq, "X-Prometheus-Remote-Write-Exemplars-Written", n_exemplars);
+}
+
+void recorder_answer(struct request *rq, const struct write_answer *a)
+{
+    bool is_lost = a->status == 503;
+    if (a->is_v2)
+        answer_counts(rq, is_lost ? 0 : a->n_samples, is_lost ? 0 : a->n_exemplars);
+    if (a->status == 204) {
         reply_static(rq, 204, NULL, "", 0);
         return;
     }
-    if (status == 503)
+    if (a->status == 503)
         reply_header(rq, "Retry-After", RETRY_AFTER_SECONDS);
-    reply_text(rq, status, "%s", text);
+    reply_text(rq, a->status, "%s", a->text);
 }
 
 /* A request that waits for its record; in its region. */
@@ -192,11 +202,11 @@ struct waiting {
     struct journal_entry entry; /* first: done() is given it */
     struct iovec body;
     struct request *rq;
-    int status;
+    struct write_answer answer;
     char text[REMOTE_WRITE_TEXT_MAX];
 };
 
-static void answer_fault(struct request *rq, int err, int sys_errno)
+static void answer_fault(struct request *rq, bool is_v2, int err, int sys_errno)
 {
     static struct log_gate gate;
     uint64_t held;
@@ -211,7 +221,7 @@ static void answer_fault(struct request *rq, int err, int sys_errno)
                   log_text("error", tsdb_err_text(err)),
                   log_text("system", err == ERR_IO ? strerror(sys_errno) : ""),
                   log_u64("requests_not_logged", held));
-    recorder_answer(rq, 503, text);
+    recorder_answer(rq, &(struct write_answer){.status = 503, .text = text, .is_v2 = is_v2});
 }
 
 static void finish(struct request *rq)
@@ -225,26 +235,29 @@ static void done(struct journal_entry *e, int err)
     struct waiting *w = (struct waiting *)(void *)e;
     struct request *rq = w->rq;
     if (err != 0)
-        answer_fault(rq, err, e->sys_errno);
+        answer_fault(rq, w->answer.is_v2, err, e->sys_errno);
     else
-        recorder_answer(rq, w->status, w->text);
+        recorder_answer(rq, &w->answer);
     finish(rq);
 }
 
-void recorder_write(struct recorder *r, struct request *rq, int status, const char *text,
+void recorder_write(struct recorder *r, struct request *rq, const struct write_answer *a,
                     const uint8_t *meta, size_t n_meta)
 {
     if (r->journal == NULL) {
-        recorder_answer(rq, status, text);
+        recorder_answer(rq, a);
         return;
     }
     struct waiting *w = region_alloc(&rq->region, sizeof(*w));
     if (w == NULL) {
-        recorder_answer(rq, 503, "out of memory (--storage.memory-limit); try again later\n");
+        recorder_answer(rq, &(struct write_answer){
+                                .status = 503,
+                                .text = "out of memory (--storage.memory-limit); try again later\n",
+                                .is_v2 = a->is_v2});
         return;
     }
     *w = (struct waiting){
-        .entry = {.kind = RECORD_WRITE_V1,
+        .entry = {.kind = a->is_v2 ? RECORD_WRITE_V2 : RECORD_WRITE_V1,
                   .time_ms = clock_wall_ms(),
                   .meta = meta,
                   .meta_bytes = n_meta,
@@ -253,14 +266,16 @@ void recorder_write(struct recorder *r, struct request *rq, int status, const ch
                   .done = done},
         .body = {.iov_base = rq->body.bytes, .iov_len = rq->body.n},
         .rq = rq,
-        .status = status,
+        .answer = *a,
     };
-    snprintf(w->text, sizeof(w->text), "%s", text);
+    snprintf(w->text, sizeof(w->text), "%s", a->text);
+    w->answer.text = w->text;
+    bool is_v2 = a->is_v2;
     request_park(rq);
     errno = 0;
     int err = journal_submit(r->journal, &w->entry);
     if (err != 0) {
-        answer_fault(rq, err, errno);
+        answer_fault(rq, is_v2, err, errno);
         finish(rq);
     }
 }

@@ -8,8 +8,9 @@
  * it; a request whose record could not be written is answered 503, its sender comes back, and finds
  * its samples there already.
  *
- * Records (the journal's kinds): RECORD_WRITE_V1 is the body of a remote write 1.0 request as it
- * was received, its meta what was refused of it (http/refusals.h). Numbers are never used for
+ * Records (the journal's kinds, docs/journal-format.md): RECORD_WRITE_V1 and RECORD_WRITE_V2 are
+ * bodies of remote write 1.0 and 2.0 requests as they were received, their meta what was refused of
+ * them (http/refusals.h). Numbers are never used for
  * anything else; an unknown one, of a newer version, is counted and left out.
  *
  * Threads: open and replay before the server has work, close after it has none; the others from
@@ -29,6 +30,7 @@ struct tsdb;
 enum record_kind {
     RECORD_WRITE_V1 = 1,
     RECORD_DELETE = 2,
+    RECORD_WRITE_V2 = 3,
 };
 
 enum {
@@ -78,11 +80,19 @@ int recorder_start(struct recorder *r, const struct config *c, void (*want_snaps
 /* Nobody writes any more. Syncs; logs it when that fails. */
 void recorder_stop(struct recorder *r);
 
+/* What a sender is told. */
+struct write_answer {
+    int status;
+    const char *text; /* at most REMOTE_WRITE_TEXT_MAX */
+    bool is_v2; /* a sender of 2.0 is told how much was written, whatever the status; nothing when
+                   it is 503, for it will come again */
+    uint64_t n_samples, n_exemplars;
+};
+
 /* A request that was stored, at least in part: parks it, writes its body down, and answers it with
- * status and text (at most REMOTE_WRITE_TEXT_MAX, copied) once that is as safe as --journal.sync
- * says; or with 503 when it is not. Answers at once without a journal. meta: in the request's
- * region, borrowed until then. */
-void recorder_write(struct recorder *r, struct request *rq, int status, const char *text,
+ * a copy of *a once that is as safe as --journal.sync says; or with 503 when it is not. Answers at
+ * once without a journal. meta: in the request's region, borrowed until then. */
+void recorder_write(struct recorder *r, struct request *rq, const struct write_answer *a,
                     const uint8_t *meta, size_t n_meta);
 
 /* Writes a record down and waits until it is as safe as --journal.sync says; for threads that may
@@ -90,7 +100,7 @@ void recorder_write(struct recorder *r, struct request *rq, int status, const ch
 int recorder_put(struct recorder *r, enum record_kind kind, const void *body, size_t n) WARN_UNUSED;
 
 /* Answers a write: 204 without a body, anything else with the text; 503 says when to come back. */
-void recorder_answer(struct request *rq, int status, const char *text);
+void recorder_answer(struct request *rq, const struct write_answer *a);
 
 /* Before a snapshot is begun, and when it is safe on disk. */
 uint64_t recorder_cut(struct recorder *r);

@@ -16,6 +16,8 @@
  * full it was taken and given back each time: a tenth of the time that new series took.) */
 #include "http/remote_write.h"
 
+#include "tsdb/exemplars.h"
+
 #include <inttypes.h>
 #include <snappy-c.h>
 #include <stdarg.h>
@@ -64,7 +66,7 @@ static struct span unquote(struct span s)
     return s;
 }
 
-static int check_content_type(const char *content_type, char *text)
+static int check_content_type(const char *content_type, enum remote_write_version *ret, char *text)
 {
     struct span rest = {content_type, strlen(content_type)};
     struct span type = next_part(&rest, ';');
@@ -78,23 +80,28 @@ static int check_content_type(const char *content_type, char *text)
         struct span value = next_part(&rest, ';');
         struct span key = next_part(&value, '=');
         value = unquote(trim(value));
-        if (!equals_folded(key, "proto") || equals_folded(value, "prometheus.WriteRequest"))
+        if (!equals_folded(key, "proto"))
             continue;
-        bool is_v2 = equals_folded(value, "io.prometheus.write.v2.Request");
-        snprintf(text, REMOTE_WRITE_TEXT_MAX,
-                 is_v2 ? "remote write 2.0 (%.*s) is not supported by this version; send "
-                         "prometheus.WriteRequest\n"
-                       : "message \"%.*s\" is not supported; send prometheus.WriteRequest\n",
-                 (int)size_min(value.n, 200), value.p);
-        return 415;
+        if (equals_folded(value, "io.prometheus.write.v2.Request")) {
+            *ret = REMOTE_WRITE_V2;
+        } else if (equals_folded(value, "prometheus.WriteRequest")) {
+            *ret = REMOTE_WRITE_V1;
+        } else {
+            snprintf(text, REMOTE_WRITE_TEXT_MAX,
+                     "message \"%.*s\" is not supported; send prometheus.WriteRequest or "
+                     "io.prometheus.write.v2.Request\n",
+                     (int)size_min(value.n, 200), value.p);
+            return 415;
+        }
     }
     return 0;
 }
 
 int remote_write_negotiate(const char *content_type, const char *content_encoding,
-                           char text[REMOTE_WRITE_TEXT_MAX])
+                           enum remote_write_version *ret, char text[REMOTE_WRITE_TEXT_MAX])
 {
     text[0] = '\0';
+    *ret = REMOTE_WRITE_V1;
     if (content_encoding) {
         struct span encoding = trim((struct span){content_encoding, strlen(content_encoding)});
         if (!equals_folded(encoding, "snappy")) {
@@ -104,7 +111,7 @@ int remote_write_negotiate(const char *content_type, const char *content_encodin
             return 415;
         }
     }
-    return content_type ? check_content_type(content_type, text) : 0;
+    return content_type ? check_content_type(content_type, ret, text) : 0;
 }
 
 /* --- decoding --------------------------------------------------------------------------------- */
@@ -169,14 +176,18 @@ void remote_write_labels_text(const struct labels *ls, char *out, size_t size)
     memcpy(out + at, "...", 4);
 }
 
-int remote_write_decode_message(const char *message, size_t n, struct region *r,
-                                struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
+int remote_write_decode_message(const struct remote_write_format *f, const char *message, size_t n,
+                                struct region *r, struct remote_write *ret,
+                                char text[REMOTE_WRITE_TEXT_MAX])
 {
+    bool is_v2 = f->version == REMOTE_WRITE_V2;
     size_t max_bytes = n * REMOTE_WRITE_AMPLIFICATION + REMOTE_WRITE_SLACK_BYTES;
     memset(ret, 0, sizeof(*ret));
     text[0] = '\0';
     ret->region = r;
-    enum write_body_outcome outcome = write_body_walk(message, n, max_bytes, r, &ret->body);
+    enum write_body_outcome outcome =
+        is_v2 ? write_body_walk_v2(f->hash, message, n, max_bytes, r, &ret->body)
+              : write_body_walk(message, n, max_bytes, r, &ret->body);
     if (outcome != WRITE_BODY_TAKEN)
         memset(&ret->body, 0, sizeof(ret->body));
     switch (outcome) {
@@ -191,7 +202,8 @@ int remote_write_decode_message(const char *message, size_t n, struct region *r,
     case WRITE_BODY_NO_MEMORY:
         return fail_memory(text);
     default:
-        return fail(400, text, "the body is not a protobuf message prometheus.WriteRequest\n");
+        return fail(400, text, "the body is not a protobuf message %s\n",
+                    is_v2 ? "io.prometheus.write.v2.Request" : "prometheus.WriteRequest");
     }
 }
 
@@ -204,8 +216,9 @@ size_t remote_write_lease_bytes(const char *body, size_t n, size_t max_bytes)
     return declared + declared / 3 + REGION_FIRST_BYTES;
 }
 
-int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
-                        struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX])
+int remote_write_decode(const struct remote_write_format *f, const char *body, size_t n,
+                        size_t max_bytes, struct region *r, struct remote_write *ret,
+                        char text[REMOTE_WRITE_TEXT_MAX])
 {
     size_t declared;
     size_t magic_len = sizeof(framing_magic) - 1;
@@ -226,7 +239,7 @@ int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct reg
         return fail_memory(text);
     if (snappy_uncompress(body, n, message, &declared) != SNAPPY_OK)
         return fail(400, text, "the body is not snappy's block format, or it is damaged\n");
-    return remote_write_decode_message(message, declared, r, ret, text);
+    return remote_write_decode_message(f, message, declared, r, ret, text);
 }
 
 /* --- storing ---------------------------------------------------------------------------------- */
@@ -235,7 +248,7 @@ int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct reg
 static int parse_labels(void *ctx, const struct append_entry *e, struct labels *ret)
 {
     struct remote_write *rw = ctx;
-    int err = write_form_labels(e->form, e->n_form, rw->region, &rw->labels, ret);
+    int err = write_any_labels(&rw->body, e->form, e->n_form, rw->region, &rw->labels, ret);
     return err != 0 ? err : labels_normalise(ret, NULL);
 }
 
@@ -244,7 +257,7 @@ static void entry_text(struct remote_write *rw, const struct append_entry *e, bo
                        char *out, size_t size)
 {
     struct labels ls;
-    int err = write_form_labels(e->form, e->n_form, rw->region, &rw->labels, &ls);
+    int err = write_any_labels(&rw->body, e->form, e->n_form, rw->region, &rw->labels, &ls);
     if (err == 0 && is_normal)
         err = labels_normalise(&ls, NULL);
     if (err == 0)
@@ -286,6 +299,29 @@ static void append_body(struct remote_write *rw, struct append *batch)
         append_entries(batch, b->entries, b->n, parse_labels, rw, &rw->counts);
 }
 
+static int keep_exemplar(struct remote_write *rw, struct exemplars *kept,
+                         const struct write_exemplar *x)
+{
+    struct exemplar e = {.t_ms = x->t_ms, .value = x->value};
+    if (x->entry->series == 0)
+        return tsdb_err_is_about_labels(x->entry->err) ? x->entry->err : ERR_NO_SERIES;
+    int err = write_any_labels(&rw->body, x->form, x->n_form, rw->region, &rw->labels, &e.labels);
+    return err != 0 ? err : exemplars_add(kept, x->entry->series, &e);
+}
+
+/* After the samples, which make the series. */
+static void keep_exemplars(struct remote_write *rw, struct tsdb *db)
+{
+    for (const struct write_exemplar *x = rw->body.exemplars; x; x = x->next) {
+        bool are_kept = tsdb_options(db)->max_exemplars > 0;
+        int err = are_kept ? keep_exemplar(rw, tsdb_exemplars(db), x) : ERR_NO_EXEMPLARS;
+        rw->n_exemplars += err == 0;
+        rw->n_exemplars_refused += err != 0;
+        if (rw->exemplar_err == 0)
+            rw->exemplar_err = err;
+    }
+}
+
 void remote_write_append(struct remote_write *rw, struct tsdb *db)
 {
     struct append batch;
@@ -297,12 +333,13 @@ void remote_write_append(struct remote_write *rw, struct tsdb *db)
     append_begin(&batch, db);
     append_body(rw, &batch);
     append_end(&batch);
+    keep_exemplars(rw, db);
     judge(rw);
 }
 
 void remote_write_hash_ahead(struct remote_write *rw, const struct tsdb *db)
 {
-    for (struct write_block *b = rw->body.first; b; b = b->next)
+    for (struct write_block *b = rw->body.first; b && !rw->body.is_v2; b = b->next)
         append_hash_ahead(db, b->entries, b->n);
 }
 
@@ -314,12 +351,25 @@ void remote_write_replay(struct remote_write *rw, struct tsdb *db)
     append_begin_replay(&batch, db);
     append_body(rw, &batch);
     append_end(&batch);
+    keep_exemplars(rw, db);
     judge(rw);
+}
+
+/* Those of which a sender of 1.0 is not told are not counted. */
+static uint64_t exemplars_refused(const struct remote_write *rw)
+{
+    return rw->body.is_v2 ? rw->n_exemplars_refused : 0;
 }
 
 uint64_t remote_write_refused(const struct remote_write *rw)
 {
-    return rw->n_bad_labels + rw->n_unread + rw->counts.refused + rw->body.n_histograms;
+    return rw->n_bad_labels + rw->n_unread + rw->counts.refused + rw->body.n_histograms +
+           rw->body.n_empty + exemplars_refused(rw);
+}
+
+uint64_t remote_write_written(const struct remote_write *rw)
+{
+    return rw->counts.stored + rw->counts.duplicate;
 }
 
 /* ": time 12.345, oldest allowed 13.000", for the errors about time */
@@ -338,8 +388,9 @@ static void put_bound(struct text_buffer *b, const struct append_counts *c)
 int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_TEXT_MAX])
 {
     struct text_buffer b = {.bytes = text, .size = REMOTE_WRITE_TEXT_MAX};
-    uint64_t n_histograms = rw->body.n_histograms;
-    uint64_t n_refused = remote_write_refused(rw) - n_histograms;
+    uint64_t n_histograms = rw->body.n_histograms, n_empty = rw->body.n_empty;
+    uint64_t n_exemplars = exemplars_refused(rw);
+    uint64_t n_refused = remote_write_refused(rw) - n_histograms - n_empty - n_exemplars;
     text[0] = '\0';
     if (remote_write_refused(rw) == 0)
         return 204;
@@ -349,6 +400,11 @@ int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_T
             n_histograms);
     if (rw->n_new_refused > 0)
         put(&b, ", %" PRIu64 " new series among them", rw->n_new_refused);
+    if (n_empty > 0)
+        put(&b, ", %" PRIu64 " series with neither samples nor exemplars refused", n_empty);
+    if (n_exemplars > 0)
+        put(&b, ", %" PRIu64 " of %" PRIu64 " exemplars refused (first: %s)", n_exemplars,
+            rw->body.n_exemplars, tsdb_err_text(rw->exemplar_err));
     if (rw->counts.refused > 0) {
         put(&b, "; first: %s", tsdb_err_text(rw->counts.first_err));
         put_bound(&b, &rw->counts);
@@ -362,5 +418,6 @@ int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_T
     }
     b.n = size_min(b.n, b.size - 2);
     put(&b, "\n");
-    return rw->is_out_of_memory ? 503 : 400;
+    bool may_help = rw->is_out_of_memory || (n_exemplars > 0 && rw->exemplar_err == ERR_NO_MEMORY);
+    return may_help ? 503 : 400;
 }

@@ -1,14 +1,18 @@
-/* Remote write 1.0: the bytes of a request to series and samples, and those into the store.
+/* Remote write 1.0 and 2.0: the bytes of a request to series and samples, and those into the store.
  *
  * In two steps, the first of which runs without the store's lock:
  *
- *     remote_write_decode(body, n, max_bytes, &region, &rw, text)      snappy, the walk
- *     remote_write_append(&rw, db)                                           one batch; labels of
- * new series status = remote_write_verdict(&rw, text)                               204, 400 or 503
+ *     status = remote_write_decode(&format, body, n, max_bytes, &region, &rw, text)
+ *                                                      snappy, the walk; 0, or 400 or 503
+ *     remote_write_append(&rw, db)                     one batch; labels of new series
+ *     status = remote_write_verdict(&rw, text)         204, 400 or 503
  *
  * What is good is stored, whatever is wrong with the rest; the answer is then 400 with the number
  * refused and the first reason. Native histograms are refused with a count (this version stores
- * floats), exemplars are passed over; metadata is left for http/write_metadata.h.
+ * floats), metadata is left for http/write_metadata.h (of 2.0 it is passed over). Exemplars are
+ * kept (tsdb/exemplars.h); one that is not is a matter for senders of 2.0, who are told, and not
+ * of 1.0, whose protocol does not have them. Of 2.0 a series with neither samples, histograms nor
+ * exemplars is refused as well, and one that refers to texts which are not there.
  *
  * Threads: pure functions on the caller's memory; remote_write_append takes the store's lock. */
 #ifndef HG_HTTP_REMOTE_WRITE_H
@@ -25,6 +29,14 @@ enum {
     REMOTE_WRITE_LABELS_MAX = 512, /* bytes of a label set's text, the NUL among them */
 };
 
+enum remote_write_version { REMOTE_WRITE_V1 = 1, REMOTE_WRITE_V2 = 2 };
+
+/* How a body is to be read. */
+struct remote_write_format {
+    enum remote_write_version version;
+    const struct series_hash *hash; /* of the store that it is for; only 2.0 needs it */
+};
+
 struct remote_write {
     struct region *region;
     const void
@@ -37,17 +49,20 @@ struct remote_write {
     struct write_labels labels; /* of the series that was asked for last */
     uint64_t n_bad_labels;      /* samples whose label set is wrong; not in counts */
     uint64_t n_new_refused;     /* series refused because memory is short (ERR_NO_ROOM) */
-    uint64_t n_unread;          /* samples for whose labels there was no memory; not in counts */
-    int bad_labels_err;         /* of the first label set that is wrong */
+    uint64_t n_exemplars;       /* that are kept now, or were before */
+    uint64_t n_exemplars_refused;
+    int exemplar_err;   /* of the first of those */
+    uint64_t n_unread;  /* samples for whose labels there was no memory; not in counts */
+    int bad_labels_err; /* of the first label set that is wrong */
     bool is_out_of_memory;
     char bad_labels[REMOTE_WRITE_LABELS_MAX]; /* that label set, as it came */
     char refused[REMOTE_WRITE_LABELS_MAX];    /* labels of the first series refused otherwise */
 };
 
-/* Looks at the two headers (NULL = absent). 0 when the body is a WriteRequest of version 1 in
- * snappy's block format, else 415 with a sentence in text. */
+/* Looks at the two headers (NULL = absent). 0 when the body is a message that we know in snappy's
+ * block format, else 415 with a sentence in text. */
 int remote_write_negotiate(const char *content_type, const char *content_encoding,
-                           char text[REMOTE_WRITE_TEXT_MAX]);
+                           enum remote_write_version *ret, char text[REMOTE_WRITE_TEXT_MAX]);
 
 /* What is leased for a compressed body before it is decoded: its message as declared, and what
  * decoding usually makes of it. 0 when the length cannot be read or is over max_bytes. */
@@ -56,12 +71,14 @@ size_t remote_write_lease_bytes(const char *body, size_t n, size_t max_bytes);
 /* Decodes a compressed body. max_bytes: of the decompressed message. Everything is made in the
  * region, which is borrowed until the verdict. Returns 0, or 400 (the body is wrong, or wants too
  * much memory for its size) or 503 (no memory), with a sentence in text. */
-int remote_write_decode(const char *body, size_t n, size_t max_bytes, struct region *r,
-                        struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX]);
+int remote_write_decode(const struct remote_write_format *f, const char *body, size_t n,
+                        size_t max_bytes, struct region *r, struct remote_write *ret,
+                        char text[REMOTE_WRITE_TEXT_MAX]);
 
 /* The same for a message that is not compressed; it must stay until the verdict. */
-int remote_write_decode_message(const char *message, size_t n, struct region *r,
-                                struct remote_write *ret, char text[REMOTE_WRITE_TEXT_MAX]);
+int remote_write_decode_message(const struct remote_write_format *f, const char *message, size_t n,
+                                struct region *r, struct remote_write *ret,
+                                char text[REMOTE_WRITE_TEXT_MAX]);
 
 /* Stores what was decoded, as one batch. What is wrong with labels is found here. */
 void remote_write_append(struct remote_write *rw, struct tsdb *db);
@@ -76,8 +93,12 @@ void remote_write_replay(struct remote_write *rw, struct tsdb *db);
 /* Status of the answer and its text (empty for 204). */
 int remote_write_verdict(const struct remote_write *rw, char text[REMOTE_WRITE_TEXT_MAX]);
 
-/* Number of samples and histograms that were not stored. */
+/* Number of samples, histograms, empty series and exemplars that were not stored, as far as the
+ * sender is told. */
 uint64_t remote_write_refused(const struct remote_write *rw);
+
+/* Number of samples that are in the store now, or were before: what a sender of 2.0 is told. */
+uint64_t remote_write_written(const struct remote_write *rw);
 
 /* {__name__="up",job="x"}, in the order of ls; what is not printable becomes a question mark. Cut
  * with dots when it does not fit into size, at least 8. */

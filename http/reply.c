@@ -2,6 +2,7 @@
 
 #include "http/request.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,15 @@ void reply_header(struct request *rq, const char *name, const char *value)
     r->headers[r->n_headers].name = name;
     r->headers[r->n_headers].value = value;
     r->n_headers++;
+}
+
+void reply_header_u64(struct request *rq, const char *name, uint64_t value)
+{
+    struct reply *r = &rq->reply;
+    assert(r->n_numbers < REPLY_NUMBERS_MAX);
+    char *text = r->numbers[r->n_numbers++];
+    snprintf(text, sizeof(r->numbers[0]), "%" PRIu64, value);
+    reply_header(rq, name, text);
 }
 
 void reply_static(struct request *rq, int status, const char *content_type, const char *bytes,

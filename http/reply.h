@@ -14,7 +14,7 @@
 
 struct request;
 
-enum { REPLY_HEADERS_MAX = 6, REPLY_TEXT_MAX = 1088 };
+enum { REPLY_HEADERS_MAX = 6, REPLY_NUMBERS_MAX = 2, REPLY_TEXT_MAX = 1088 };
 
 struct reply {
     int status;               /* HTTP; 0 = the handler has not answered */
@@ -27,6 +27,8 @@ struct reply {
         const char *name, *value; /* literals, or in the region */
     } headers[REPLY_HEADERS_MAX];
     size_t n_headers;
+    char numbers[REPLY_NUMBERS_MAX][24]; /* of reply_header_u64: it takes no memory either */
+    size_t n_numbers;
     char text[REPLY_TEXT_MAX]; /* of reply_text: it must work when memory is exhausted */
 };
 
@@ -45,6 +47,9 @@ const char *api_error_text(enum api_error e);
 int api_error_status(enum api_error e);
 
 void reply_header(struct request *rq, const char *name, const char *value);
+
+/* The same with a number; at most REPLY_NUMBERS_MAX of them. */
+void reply_header_u64(struct request *rq, const char *name, uint64_t value);
 
 /* A body that outlives the request: a literal. */
 void reply_static(struct request *rq, int status, const char *content_type, const char *bytes,

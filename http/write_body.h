@@ -33,14 +33,38 @@ struct write_block {
     struct append_entry entries[WRITE_BLOCK_ENTRIES];
 };
 
+/* An exemplar as it stands in a body. */
+struct write_exemplar {
+    struct write_exemplar *next;
+    struct append_entry *entry; /* of its series */
+    const void *form;           /* its labels, as those of an entry */
+    uint32_t n_form;
+    int64_t t_ms;
+    uint64_t value; /* bits of a double */
+};
+
+/* The texts that the series of a 2.0 body refer to. */
+struct write_symbols {
+    uint32_t n;
+    const uint8_t *message;  /* where they lie */
+    struct series_key *keys; /* of the texts (series_key_of_form); in the region, both */
+    struct write_symbol {
+        uint32_t at, n; /* bytes from the begin of the message; how many */
+    } * texts;
+};
+
 /* All counts are of the whole message. */
 struct write_body {
-    struct write_block *first; /* NULL = no series has a sample; in the region */
+    struct write_block *first; /* NULL = no series has a sample or an exemplar; in the region */
+    struct write_exemplar *exemplars; /* in the order of the message; in the region */
+    struct write_symbols symbols;     /* of a 2.0 body */
+    bool is_v2;
     uint64_t n_entries;
     uint64_t n_samples;
     uint64_t n_histograms;
     uint64_t n_exemplars;
     uint64_t n_metadata;
+    uint64_t n_empty; /* series of a 2.0 body with neither samples, histograms nor exemplars */
 };
 
 enum write_body_outcome {
@@ -56,6 +80,13 @@ enum write_body_outcome {
 enum write_body_outcome write_body_walk(const void *message, size_t n, size_t max_bytes,
                                         struct region *r, struct write_body *ret) WARN_UNUSED;
 
+/* The same for a body of 2.0; hash: what the keys of the entries are made with, for
+ * append_entries. A form is the references of a series' labels, varints one behind the other;
+ * NULL when those of its metadata are wrong. Besides 24 bytes a symbol. */
+enum write_body_outcome write_body_walk_v2(const struct series_hash *hash, const void *message,
+                                           size_t n, size_t max_bytes, struct region *r,
+                                           struct write_body *ret) WARN_UNUSED;
+
 /* An array for the labels of one form after the other. Zeroed: none has been made yet. */
 struct write_labels {
     struct label *items; /* in the region */
@@ -67,5 +98,14 @@ struct write_labels {
  * when it is too short, at least twice as long. Errors: ERR_NO_MEMORY. */
 int write_form_labels(const void *form, size_t n, struct region *r, struct write_labels *room,
                       struct labels *ret) WARN_UNUSED;
+
+/* The same for a form of 2.0; their text stays in the table. Errors: ERR_LABELS_REFS when a
+ * reference is without its partner or leads nowhere, ERR_NO_MEMORY. */
+int write_refs_labels(const struct write_symbols *s, const void *form, size_t n, struct region *r,
+                      struct write_labels *room, struct labels *ret) WARN_UNUSED;
+
+/* Either, for a form of an entry or of an exemplar of that body. */
+int write_any_labels(const struct write_body *body, const void *form, size_t n, struct region *r,
+                     struct write_labels *room, struct labels *ret) WARN_UNUSED;
 
 #endif

@@ -511,6 +511,7 @@ static void drop_if_empty(struct intake *in)
         store_remove_series_locked(db, at);
     pthread_rwlock_unlock(&db->lock);
     enter(in->batch);
+    find_series(in);
 }
 
 /* The first sample of the rest, whose series or window is missing; 1 = it is dealt with. */
@@ -654,11 +655,9 @@ static void learn_form(struct intake *in)
 static int append_entry(struct intake *in)
 {
     const struct append_entry *e = in->entry;
-    if (e->n_samples == 0)
-        return 0;
     if (in->series == NULL) {
         if (know_labels(in) != 0)
-            return in->parse_err;
+            return e->n_samples > 0 ? in->parse_err : 0;
         if (is_other_form(in))
             find_series(in);
         if (in->series != NULL)
@@ -689,6 +688,17 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
                             .counts = counts};
         set_found(&in, wanted[i].series, hold);
         e[i].err = append_entry(&in);
+        e[i].series = in.series != NULL ? in.series->id : 0;
+    }
+}
+
+static void append_parsed(struct append *b, struct append_entry *e, size_t n,
+                          const struct parser *parser, struct append_counts *counts)
+{
+    for (size_t from = 0; from < n; from += SEARCH_SERIES) {
+        unsigned n_group = (unsigned)size_min(n - from, SEARCH_SERIES);
+        go_on(b, n_group);
+        append_entry_group(b, e + from, n_group, parser, counts);
     }
 }
 
@@ -703,10 +713,6 @@ void append_hash_ahead(const struct tsdb *db, struct append_entry *e, size_t n)
 void append_entries(struct append *b, struct append_entry *e, size_t n, append_parse parse,
                     void *ctx, struct append_counts *counts)
 {
-    struct parser parser = {parse, ctx};
-    for (size_t from = 0; from < n; from += SEARCH_SERIES) {
-        unsigned n_group = (unsigned)size_min(n - from, SEARCH_SERIES);
-        go_on(b, n_group);
-        append_entry_group(b, e + from, n_group, &parser, counts);
-    }
+    const struct parser parser = {parse, ctx};
+    append_parsed(b, e, n, &parser, counts);
 }

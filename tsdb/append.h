@@ -100,14 +100,17 @@ void append_many(struct append *b, struct append_series *series, size_t n,
 
 /* A series as it stands in a body: its form (series_key.h). */
 struct append_entry {
-    struct series_key key; /* of the form; out, but for append_hash_ahead */
+    struct series_key key; /* of the form; out, but when the caller has made it */
     const void *form;
     uint32_t n_form; /* bytes */
     uint32_t n_samples;
     const struct sample *samples;
-    bool has_key; /* of append_hash_ahead; else false */
-    int err;      /* out: 0 when no sample was refused, else the first reason. Of an entry without
-                     samples 0, whatever its labels */
+    int err; /* out: 0 when no sample was refused, else the first reason. Of an entry without
+                samples 0, whatever its labels */
+    uint32_t series; /* out: the id of the series that it is of, 0 when there is none (afterwards,
+                        for want of a sample that was taken) */
+    bool has_key;    /* it is made: by append_hash_ahead, or by the caller with tsdb_series_hash; a
+                        key of 0 is of no form */
 };
 
 /* Asked for an entry whose form is not known, or whose series has gone meanwhile: the labels,

@@ -27,6 +27,9 @@ const char *tsdb_err_text(int err)
         [-ERR_NOT_FOUND] = "not found",
         [-ERR_OLDER_FORMAT] = "written in a format that is no longer read",
         [-ERR_BUSY] = "too much waits for the disk",
+        [-ERR_LABELS_REFS] = "references to symbols are odd in number or out of range",
+        [-ERR_NO_SERIES] = "exemplar of a series without samples",
+        [-ERR_NO_EXEMPLARS] = "exemplars are not kept (--storage.max-exemplars)",
         [-ERR_JOURNAL_FULL] = "the journal is full until the next snapshot",
         [-ERR_NO_ROOM] = "memory is short, new series are refused (--storage.memory-limit)",
     };

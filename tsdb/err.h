@@ -35,7 +35,10 @@ enum tsdb_err {
     ERR_BUSY = -23,         /* too much waits to be written already */
     ERR_JOURNAL_FULL = -24, /* the journal has reached its size; the next snapshot makes room */
     ERR_NO_ROOM = -25,      /* memory is short: existing series go on, new ones are refused */
-    TSDB_ERR_LAST = -25,
+    ERR_LABELS_REFS = -26,  /* of remote write 2.0: a reference leads nowhere, or has no partner */
+    ERR_NO_SERIES = -27,    /* an exemplar of a series that has no sample */
+    ERR_NO_EXEMPLARS = -28, /* none are kept */
+    TSDB_ERR_LAST = -28,
 };
 
 /* A sentence without a full stop, e.g. "out of order sample"; a literal. Unknown values have one
@@ -45,7 +48,7 @@ const char *tsdb_err_text(int err);
 /* Whether a label set was refused, whatever its samples. */
 static inline bool tsdb_err_is_about_labels(int err)
 {
-    return err <= ERR_LABELS_NO_NAME && err >= ERR_LABELS_TOO_LONG;
+    return (err <= ERR_LABELS_NO_NAME && err >= ERR_LABELS_TOO_LONG) || err == ERR_LABELS_REFS;
 }
 
 #endif

@@ -606,3 +606,57 @@ int read_label_values(struct tsdb *db, const char *name, size_t name_len,
     int err = find_ids(db, sets, n_sets, r, &ids, &n);
     return err != 0 ? err : walk_texts(&w, ids, n, ret, ret_n);
 }
+
+/* ---- exemplars ---- */
+
+/* Those of some series; their labels are copied under the lock, which the exemplars do not need. */
+static int exemplars_of(struct tsdb *db, const uint32_t *ids, size_t n,
+                        const struct read_options *o, struct region *r, struct read_exemplars *list,
+                        size_t *io_n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct read_exemplars *to = &list[*io_n];
+        int err =
+            exemplars_read(&db->exemplars, ids[i], o->min_ms, o->max_ms, r, &to->items, &to->n);
+        if (err != 0)
+            return err;
+        if (to->n == 0)
+            continue;
+        pthread_rwlock_rdlock(&db->lock);
+        slot at = series_of_id(db->arena, &db->series, ids[i]);
+        bool is_copied = at == 0 || copy_labels(db, series_at(db->arena, at), r, &to->labels);
+        pthread_rwlock_unlock(&db->lock);
+        if (!is_copied)
+            return ERR_NO_MEMORY;
+        *io_n += at != 0;
+    }
+    return 0;
+}
+
+static int exemplars_order(const void *a, const void *b)
+{
+    const struct read_exemplars *x = a, *y = b;
+    return labels_compare(&x->labels, &y->labels);
+}
+
+int read_exemplars(struct tsdb *db, const struct matcher_set *sets, size_t n_sets,
+                   const struct read_options *o, struct region *r, struct read_exemplars **ret,
+                   size_t *ret_n)
+{
+    uint32_t *ids = NULL;
+    size_t n = 0;
+    *ret_n = 0;
+    int err = find_ids(db, sets, n_sets, r, &ids, &n);
+    if (err != 0)
+        return err;
+    *ret = region_alloc(r, n * sizeof(**ret));
+    if (*ret == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t from = 0; err == 0 && from < n; from += SLICE_LABELS)
+        err = is_canceled(o) ? ERR_CANCELED
+                             : exemplars_of(db, &ids[from], size_min(SLICE_LABELS, n - from), o, r,
+                                            *ret, ret_n);
+    if (*ret_n > 1)
+        qsort(*ret, *ret_n, sizeof(**ret), exemplars_order);
+    return err;
+}

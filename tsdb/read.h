@@ -11,6 +11,7 @@
 #define HG_TSDB_READ_H
 
 #include "alloc/region.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/labels.h"
 #include "tsdb/matcher.h"
 #include "tsdb/tsdb.h"
@@ -61,6 +62,17 @@ int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_
 int read_label_sets(struct tsdb *db, const struct matcher_set *sets, size_t n_sets,
                     const struct read_options *o, struct region *r, struct labels **ret,
                     size_t *ret_n) WARN_UNUSED;
+
+/* The exemplars with times in the range of the series that match one of the sets and have one; by
+ * their series, sorted by label, the oldest first. */
+struct read_exemplars {
+    struct labels labels; /* of the series */
+    struct exemplar *items;
+    size_t n;
+};
+int read_exemplars(struct tsdb *db, const struct matcher_set *sets, size_t n_sets,
+                   const struct read_options *o, struct region *r, struct read_exemplars **ret,
+                   size_t *ret_n) WARN_UNUSED;
 
 struct read_text {
     const char *bytes;

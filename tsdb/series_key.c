@@ -26,10 +26,17 @@ enum {
 _Static_assert(SERIES_HASH_SECRET_BYTES >= XXH3_SECRET_SIZE_MIN, "a secret for XXH3");
 _Static_assert((int)BUFFER_BYTES >= (int)LABEL_HEAD_BYTES_MAX, "room for what is not text");
 
+/* What makes the factors others than the secret. */
+static const char factors_of[] = "factors";
+
 void series_hash_init(struct series_hash *h, const uint8_t key[SERIES_HASH_KEY_BYTES])
 {
+    uint8_t seed[SERIES_HASH_KEY_BYTES + sizeof(factors_of)];
     memcpy(h->key, key, sizeof(h->key));
     ENSURE(XXH3_generateSecret(h->secret, sizeof(h->secret), key, SERIES_HASH_KEY_BYTES) == XXH_OK);
+    memcpy(seed, key, SERIES_HASH_KEY_BYTES);
+    memcpy(seed + SERIES_HASH_KEY_BYTES, factors_of, sizeof(factors_of));
+    ENSURE(XXH3_generateSecret(h->factors, sizeof(h->factors), seed, sizeof(seed)) == XXH_OK);
 }
 
 static struct series_key key_of(XXH128_hash_t hash)

@@ -9,6 +9,11 @@
  * the shortest varints: what Prometheus sends. Its key is the key of the label set. Any other form
  * of the same set has a key of its own, which leads to the same series as an alias (series.h).
  *
+ * A sender of remote write 2.0 names the texts of its labels by their places in a table of the
+ * request. The form's key is made of the keys of those texts, each hashed once a request, in the
+ * order in which they came; places and their encoding do not matter. It leads to the series as an
+ * alias does.
+ *
  * Whoever does not know the hash's key cannot make two forms that agree, so a hit is trusted and no
  * label is compared; docs/decisions/0013-keyed-forms.md says how probable an accident is.
  *
@@ -18,12 +23,18 @@
 
 #include "tsdb/labels.h"
 
-enum { SERIES_HASH_KEY_BYTES = 16, SERIES_HASH_SECRET_BYTES = 192 };
+enum {
+    SERIES_HASH_KEY_BYTES = 16,
+    SERIES_HASH_SECRET_BYTES = 192,
+    SERIES_HASH_PAIRS = 64, /* labels that have factors of their own */
+};
 
 /* What a store hashes with: XXH3 with a secret that is made of the key. */
 struct series_hash {
     uint8_t key[SERIES_HASH_KEY_BYTES];
     uint8_t secret[SERIES_HASH_SECRET_BYTES];
+    uint64_t factors[2 * SERIES_HASH_PAIRS + 4]; /* of what is made of texts; the last two of more
+                                                    labels than there are factors */
 };
 
 struct series_key {
@@ -42,6 +53,54 @@ struct series_key series_key_of_labels(const struct series_hash *h, const struct
 /* How many bytes the canonical form has; and writes it, for tests and benchmarks. */
 size_t series_form_bytes(const struct labels *ls);
 void series_form_put(const struct labels *ls, uint8_t *ret);
+
+/* The key of labels that are known by the keys of their texts (series_key_of_form), a label after
+ * the other:
+ *
+ *     m = series_mix_begin()
+ *     series_mix_add(h, &m, name, value)
+ *     key = series_mix_end(&m)
+ *
+ * NH of Black and others (UMAC: Fast and Secure Message Authentication, 1999), one sum for each
+ * half of the keys: two label sets give the same sum with probability 2^-64 over the factors, which
+ * are as secret as the hash's key. Then folded and stirred, since tables take some of the bits. */
+__extension__ typedef unsigned __int128 series_mix_sum;
+
+struct series_mix {
+    series_mix_sum lo, hi;
+    uint32_t n;
+};
+
+static inline struct series_mix series_mix_begin(void)
+{
+    return (struct series_mix){0, 0, 0};
+}
+
+static inline void series_mix_add(const struct series_hash *h, struct series_mix *m,
+                                  const struct series_key *name, const struct series_key *value)
+{
+    uint32_t at = m->n % SERIES_HASH_PAIRS;
+    const uint64_t *f = &h->factors[2 * (size_t)at];
+    if (at == 0 && m->n > 0) { /* the factors begin anew */
+        m->lo *= h->factors[2 * SERIES_HASH_PAIRS + 2] | 1;
+        m->hi *= h->factors[2 * SERIES_HASH_PAIRS + 3] | 1;
+    }
+    m->lo += (series_mix_sum)(name->lo + f[0]) * (value->lo + f[1]);
+    m->hi += (series_mix_sum)(name->hi + f[2]) * (value->hi + f[3]);
+    m->n++;
+}
+
+static inline uint64_t series_mix_stir(series_mix_sum sum, uint64_t n)
+{
+    uint64_t v = (uint64_t)sum ^ (uint64_t)(sum >> 64) ^ n; /* XXH3's last steps */
+    v = (v ^ v >> 37) * 0x165667919E3779F9;
+    return v ^ v >> 32;
+}
+
+static inline struct series_key series_mix_end(const struct series_mix *m)
+{
+    return (struct series_key){series_mix_stir(m->lo, m->n), series_mix_stir(m->hi, m->n)};
+}
 
 static inline bool series_keys_are_equal(struct series_key a, struct series_key b)
 {

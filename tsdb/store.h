@@ -10,6 +10,7 @@
 
 #include "tsdb/append.h"
 #include "tsdb/clock.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/growth.h"
 #include "tsdb/read.h"
 #include "tsdb/series.h"
@@ -50,6 +51,7 @@ struct tsdb {
     struct series_index series;
     struct label_index labels;
     struct growth growth;
+    struct exemplars exemplars; /* has a lock of its own */
 
     struct slots slots;
     struct recent_timelines recent;

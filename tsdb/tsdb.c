@@ -33,6 +33,7 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
                                               .postings = budget_owner(b, "postings"),
                                               .tables = tables};
     label_index_init(&db->labels, &owners);
+    exemplars_init(&db->exemplars, a, budget_owner(b, "exemplars"), o->max_exemplars);
     clock_init(&db->clock, &db->options);
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
@@ -55,6 +56,7 @@ void tsdb_free(struct tsdb *db)
         window_free(a, &db->windows, w);
     series_index_release(a, &db->series);
     label_index_release(a, &db->labels);
+    exemplars_release(&db->exemplars);
     pthread_rwlock_destroy(&db->lock);
     arena_span_put(a, db->owner, db, sizeof(*db));
 }
@@ -67,6 +69,11 @@ const struct tsdb_options *tsdb_options(const struct tsdb *db)
 const struct series_hash *tsdb_series_hash(const struct tsdb *db)
 {
     return &db->series.hash;
+}
+
+struct exemplars *tsdb_exemplars(struct tsdb *db)
+{
+    return &db->exemplars;
 }
 
 struct arena *tsdb_arena(const struct tsdb *db)

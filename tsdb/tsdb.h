@@ -29,6 +29,7 @@ struct tsdb_options {
     enum tsdb_clock clock;
     uint64_t max_series; /* 0 = no limit */
     uint64_t max_series_per_metric;
+    uint32_t max_exemplars; /* at most EXEMPLARS_MAX; 0 = none */
     /* What label sets are hashed with; random, unless tests want the same in every run. */
     uint8_t hash_key[SERIES_HASH_KEY_BYTES];
     /* Sources of time, for tests; NULL = the system's. Wall: ms since the epoch. Boot: ms that
@@ -49,6 +50,10 @@ void tsdb_free(struct tsdb *db); /* accepts NULL */
 
 const struct tsdb_options *tsdb_options(const struct tsdb *db);
 struct arena *tsdb_arena(const struct tsdb *db);
+
+/* The store's exemplars (exemplars.h), of series by their ids (append.h). */
+struct exemplars;
+struct exemplars *tsdb_exemplars(struct tsdb *db);
 
 /* What forms of series are hashed with (series_key.h): that of the options, or, once a snapshot was
  * loaded into an empty store, the snapshot's. Does not change after that. */

@@ -9,6 +9,7 @@
 #include "http/remote_write.h"
 
 #include "http/proto/remote.pb-c.h"
+#include "tests/bench/body_v2.h"
 #include "tests/bench/hosts.h"
 
 #include <err.h>
@@ -23,13 +24,16 @@ enum { BATCH = 2000, SERIES = 100000, PASSES = 30, STEP_MS = 15000 };
 static const int64_t start_ms = 1700000000000;
 static const size_t memory_bytes = (size_t)1 << 30, body_bytes_max = 32 << 20;
 
-enum step { SNAPPY, WALK, KEYS, APPEND, TREE, STEPS };
+enum step { SNAPPY, WALK, KEYS, APPEND, TREE, SNAPPY_V2, WALK_V2, APPEND_V2, STEPS };
 static const char *const step_names[STEPS] = {
     [SNAPPY] = "snappy",
     [WALK] = "walk, with keys",
     [KEYS] = "  keys alone",
     [APPEND] = "append",
     [TREE] = "protobuf-c's tree, by malloc",
+    [SNAPPY_V2] = "2.0: snappy",
+    [WALK_V2] = "2.0: walk, with keys",
+    [APPEND_V2] = "2.0: append",
 };
 
 struct bench {
@@ -38,12 +42,15 @@ struct bench {
     struct budget budget;
     struct arena arena;
     struct region region;
-    struct tsdb *db;
-    double took[STEPS]; /* ns of the pass */
+    struct tsdb *db, *db_v2; /* with the same samples */
+    double took[STEPS];      /* ns of the pass */
     double least[STEPS];
     uint64_t n_samples, n_packed, n_plain, n_forms; /* of one pass; bytes */
-    uint64_t sum;                                   /* so that nothing is left out */
+    uint64_t n_packed_v2, n_plain_v2, n_symbols;
+    uint64_t sum; /* so that nothing is left out */
 };
+
+static const struct remote_write_format v1 = {.version = REMOTE_WRITE_V1};
 
 static double cpu_ns(void)
 {
@@ -77,6 +84,35 @@ static void count(struct bench *b, const struct body *packed, const struct write
             b->n_forms += k->entries[i].n_form;
 }
 
+/* The same samples as a body of 2.0. The message of 1.0 goes, with all that the region holds. */
+static void run_v2(struct bench *b, const char *message, size_t n)
+{
+    static char made[32 << 20], packed[40 << 20];
+    const struct remote_write_format v2 = {REMOTE_WRITE_V2, tsdb_series_hash(b->db_v2)};
+    char text[REMOTE_WRITE_TEXT_MAX];
+    struct remote_write rw;
+    size_t n_made = body_v2_of((const uint8_t *)message, n, (uint8_t *)made, sizeof(made));
+    size_t n_packed = sizeof(packed);
+    if (n_made == 0 || snappy_compress(made, n_made, packed, &n_packed) != SNAPPY_OK)
+        errx(1, "a body of 2.0 cannot be made");
+    region_release(&b->region);
+    double began = cpu_ns();
+    char *plain = region_alloc(&b->region, n_made);
+    if (plain == NULL || snappy_uncompress(packed, n_packed, plain, &n_made) != SNAPPY_OK)
+        errx(1, "a body cannot be unpacked");
+    took(b, SNAPPY_V2, &began);
+    if (remote_write_decode_message(&v2, plain, n_made, &b->region, &rw, text) != 0)
+        errx(1, "%s", text);
+    took(b, WALK_V2, &began);
+    remote_write_append(&rw, b->db_v2);
+    if (remote_write_verdict(&rw, text) != 204)
+        errx(1, "%s", text);
+    took(b, APPEND_V2, &began);
+    b->n_packed_v2 += n_packed;
+    b->n_plain_v2 += n_made;
+    b->n_symbols += rw.body.symbols.n;
+}
+
 static void run_body(struct bench *b, const struct body *packed)
 {
     char text[REMOTE_WRITE_TEXT_MAX];
@@ -88,7 +124,7 @@ static void run_body(struct bench *b, const struct body *packed)
         snappy_uncompress((const char *)packed->packed, packed->n_packed, plain, &n) != SNAPPY_OK)
         errx(1, "a body cannot be unpacked");
     took(b, SNAPPY, &began);
-    if (remote_write_decode_message(plain, n, &b->region, &rw, text) != 0)
+    if (remote_write_decode_message(&v1, plain, n, &b->region, &rw, text) != 0)
         errx(1, "%s", text);
     took(b, WALK, &began);
     sum_keys(b, &rw.body);
@@ -104,6 +140,7 @@ static void run_body(struct bench *b, const struct body *packed)
     prometheus__write_request__free_unpacked(tree, NULL);
     took(b, TREE, &began);
     count(b, packed, &rw.body);
+    run_v2(b, plain, n);
     region_release(&b->region);
 }
 
@@ -111,6 +148,7 @@ static void run_pass(struct bench *b, uint64_t pass)
 {
     memset(b->took, 0, sizeof(b->took));
     b->n_samples = b->n_packed = b->n_plain = b->n_forms = 0;
+    b->n_packed_v2 = b->n_plain_v2 = b->n_symbols = 0;
     hosts_begin(&b->hosts, pass);
     for (uint32_t i = 0; i < b->hosts.n_bodies; i++)
         run_body(b, hosts_body(&b->hosts, i));
@@ -125,7 +163,8 @@ static void open_store(struct bench *b)
                                    .out_of_order_ms = 3600 * 1000,
                                    .clock = CLOCK_SAMPLES};
     budget_init(&b->budget, memory_bytes);
-    if (!arena_init(&b->arena, &b->budget, memory_bytes) || tsdb_new(&o, &b->arena, &b->db) != 0)
+    if (!arena_init(&b->arena, &b->budget, memory_bytes) || tsdb_new(&o, &b->arena, &b->db) != 0 ||
+        tsdb_new(&o, &b->arena, &b->db_v2) != 0)
         errx(1, "no memory for a store");
     region_init(&b->region, &b->arena, budget_owner(&b->budget, "requests"), body_bytes_max);
 }
@@ -149,9 +188,12 @@ int main(int argc, char **argv)
     double n = (double)b.n_samples;
     printf("%s: %u series, bytes a sample: %.1f packed, %.1f plain, %.1f of labels\n", argv[2],
            b.hosts.n_series, (double)b.n_packed / n, (double)b.n_plain / n, (double)b.n_forms / n);
+    printf("2.0: %.1f packed, %.1f plain, %.2f symbols\n", (double)b.n_packed_v2 / n,
+           (double)b.n_plain_v2 / n, (double)b.n_symbols / n);
     for (int i = 0; i < STEPS; i++)
         printf("  %-30s %6.1f ns a sample\n", step_names[i], b.least[i] / n);
     tsdb_free(b.db);
+    tsdb_free(b.db_v2);
     arena_release(&b.arena);
     hosts_release(&b.hosts);
     recording_release(&b.recording);

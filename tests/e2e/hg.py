@@ -20,6 +20,10 @@ BINARY = os.environ.get("HOURGLASS", os.path.join(ROOT, "build", "hourglass"))
 PEERS = os.path.join(ROOT, "build", "peers", "usr", "bin")
 STALE = 0x7FF0000000000002
 FORM = "application/x-www-form-urlencoded"
+V2 = {
+    "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+    "X-Prometheus-Remote-Write-Version": "2.0.0",
+}
 
 
 class Skip(Exception):
@@ -86,6 +90,54 @@ def write_request(*series):
     return b"".join(encode_series(labels, samples) for labels, samples in series)
 
 
+def encode_sample(at, value, start=None):
+    """The content of a Sample, or fields 1 and 2 of anything that begins like one."""
+    is_bits = isinstance(value, int) and value > 1 << 53
+    bits = struct.pack("<Q", value) if is_bits else struct.pack("<d", value)
+    return b"\x09" + bits + b"\x10" + varint(at) + (b"" if start is None else b"\x18" + varint(start))
+
+
+class Symbols:
+    """The table of a 2.0 request: reference(text) is the place of a text, made when it is not there."""
+
+    def __init__(self):
+        self.places = {b"": 0}
+
+    def reference(self, text):
+        return self.places.setdefault(to_bytes(text), len(self.places))
+
+    def references(self, labels):
+        pairs = sorted(labels.items()) if isinstance(labels, dict) else labels
+        return b"".join(varint(self.reference(text)) for pair in pairs for text in pair)
+
+    def encode(self):
+        return b"".join(field(4, text) for text in self.places)
+
+
+def encode_series_v2(symbols, labels, samples, extra=None):
+    """TimeSeries of remote write 2.0. samples: (ms, value) or (ms, value, start ms). extra: type, help, unit of its
+    metadata; created: the field that was a created timestamp; exemplars: (labels, ms, value); histograms: contents."""
+    extra = extra or {}
+    out = field(1, symbols.references(labels))
+    out += b"".join(field(2, encode_sample(*sample)) for sample in samples)
+    out += b"".join(field(3, content) for content in extra.get("histograms", ()))
+    for own, at, value in extra.get("exemplars", ()):
+        content = field(1, symbols.references(own)) + b"\x11" + struct.pack("<d", value) + b"\x18" + varint(at)
+        out += field(4, content)
+    help_, unit = (symbols.reference(extra.get(key, "")) for key in ("help", "unit"))
+    out += field(5, b"\x08" + varint(extra.get("type", 0)) + b"\x18" + varint(help_) + b"\x20" + varint(unit))
+    if "created" in extra:
+        out += b"\x30" + varint(extra["created"])
+    return field(5, out)
+
+
+def request_v2(*series):
+    """Request of remote write 2.0 of (labels, samples) or (labels, samples, extra) tuples."""
+    symbols = Symbols()
+    encoded = b"".join(encode_series_v2(symbols, *one) for one in series)
+    return symbols.encode() + encoded
+
+
 def snappy(data, declared=None):
     """Block format made of literals; `declared` lies about the length of the content."""
     out = varint(len(data) if declared is None else declared)
@@ -121,6 +173,12 @@ class Answer:
     @property
     def json(self):
         return json.loads(self.body)
+
+    @property
+    def written(self):
+        """What a receiver of remote write 2.0 says that it has written: samples, histograms, exemplars."""
+        names = (f"x-prometheus-remote-write-{what}-written" for what in ("samples", "histograms", "exemplars"))
+        return tuple(int(self.headers[name]) if name in self.headers else None for name in names)
 
     def __repr__(self):
         return f"{self.code} {self.text[:300]!r}"
@@ -263,6 +321,10 @@ class Server:
             "POST", "/api/v1/write", body, {name: value for name, value in merged.items() if value is not None}
         )
 
+    def write_v2(self, *series, headers=None):
+        """Remote write 2.0 of (labels, samples) or (labels, samples, extra) tuples."""
+        return self.write_raw(snappy(request_v2(*series)), {**V2, **(headers or {})})
+
     def write_ok(self, *series):
         answer = self.write(*series)
         assert answer.code == 204, answer
@@ -404,11 +466,11 @@ class NodeExporter(Server):
 
 class Prometheus(Server):
     """Scrapes `targets` (job name to address) and itself, and remote-writes to the servers given. receives: takes
-    remote write itself and scrapes nothing. features: of --enable-feature."""
+    remote write itself and scrapes nothing. features: of --enable-feature. write: more of each remote_write."""
 
     name = "prometheus"
 
-    def __init__(self, interval, targets, write_to=(), receives=False, features=""):
+    def __init__(self, interval, targets, write_to=(), receives=False, features="", write=""):
         super().__init__()
         self.features = features
         self.receives = receives
@@ -419,7 +481,7 @@ class Prometheus(Server):
         lines += ["remote_write:"] if write_to else []
         for server in write_to:
             url = f"http://{server.address}/api/v1/write"
-            lines.append(f"  - {{url: '{url}', queue_config: {{batch_send_deadline: 1s}}}}")
+            lines.append(f"  - {{url: '{url}', queue_config: {{batch_send_deadline: 1s}}{write}}}")
         with open(self.config_path, "w", encoding="utf-8") as config:
             config.write("\n".join(lines) + "\n")
 

@@ -19,6 +19,7 @@ FLAGS = {
     "storage.memory-limit": None,
     "storage.max-series": "0",
     "storage.max-series-per-metric": "0",
+    "storage.max-exemplars": "100000",
     "snapshot.interval": "10m",
     "self.interval": "15s",
     "query.timeout": "2m",

@@ -1,7 +1,7 @@
 /* Any bytes as the body of a remote write: through snappy, the walk, the label rules and into a
  * small store under a tight budget, and beside that through protobuf-c into another store. The
  * first byte chooses whether the rest is a compressed body or the message itself (which the fuzzer
- * would hardly reach through a compressor), and how soon an allocation fails.
+ * would hardly reach through a compressor), how soon an allocation fails, and the version.
  *
  * Holds: no crash; an answer that the protocol knows; its text is UTF-8 and short; every sample of
  * the request is either stored, a duplicate or refused; the store's invariants, now and then. And
@@ -9,6 +9,7 @@
  * text are those of protobuf-c (tests/support/write_oracle.h), but for what the walk refuses
  * because it would swell. */
 #include "http/remote_write.h"
+#include "tsdb/exemplars.h"
 
 #include "tests/support/write_oracle.h"
 
@@ -47,6 +48,7 @@ static void make_store(struct side *s)
         .n_windows = 8,
         .out_of_order_ms = 3600 * 1000,
         .max_series = 5000,
+        .max_exemplars = s == &alone ? 50 : 0,
         .wall_ms = fuzz_clock,
         .boot_ms = fuzz_clock,
     };
@@ -98,14 +100,21 @@ static int store(struct remote_write *rw, struct tsdb *db, char *text)
     return status;
 }
 
-static void write_one(const char *bytes, size_t n, bool is_compressed)
+static struct remote_write_format format_of(enum remote_write_version version, const struct side *s)
 {
+    return (struct remote_write_format){version, tsdb_series_hash(s->db)};
+}
+
+static void write_one(enum remote_write_version version, const char *bytes, size_t n,
+                      bool is_compressed)
+{
+    const struct remote_write_format f = format_of(version, &alone);
     struct region region;
     struct remote_write rw;
     char text[REMOTE_WRITE_TEXT_MAX];
     region_init(&region, &alone.arena, owner, 0);
-    int status = is_compressed ? remote_write_decode(bytes, n, MAX_BYTES, &region, &rw, text)
-                               : remote_write_decode_message(bytes, n, &region, &rw, text);
+    int status = is_compressed ? remote_write_decode(&f, bytes, n, MAX_BYTES, &region, &rw, text)
+                               : remote_write_decode_message(&f, bytes, n, &region, &rw, text);
     if (status == 0)
         status = store(&rw, alone.db, text);
     ENSURE(text[0] != '\0' || status == 204);
@@ -121,10 +130,11 @@ static void check_stats(void)
     ENSURE(a.series_created == b.series_created && a.samples_late == b.samples_late);
 }
 
-static void check_walk(const char *message, size_t n, enum write_body_outcome outcome,
-                       const struct write_body *body, struct region *region)
+static void check_walk(const struct remote_write_format *f, const char *message, size_t n,
+                       enum write_body_outcome outcome, const struct write_body *body,
+                       struct region *region)
 {
-    const char *what = write_oracle_differs(message, n, outcome, body, region);
+    const char *what = write_oracle_differs(f, message, n, outcome, body, region);
     if (what != NULL)
         fprintf(stderr, "%s differs\n", what);
     ENSURE(what == NULL);
@@ -132,7 +142,7 @@ static void check_walk(const char *message, size_t n, enum write_body_outcome ou
 
 /* The walk alone, with so much behind the message that its last series may be of the usual form:
  * most inputs are too short for that. */
-static void compare_with_tail(const char *message, size_t n)
+static void compare_with_tail(const struct remote_write_format *f, const char *message, size_t n)
 {
     static const char tail[] = {9 << 3 | 2, (char)0xac, 2}; /* a field of 300 bytes */
     struct region region;
@@ -143,27 +153,30 @@ static void compare_with_tail(const char *message, size_t n)
     memcpy(longer + n, tail, sizeof(tail));
     n += sizeof(tail) + 300;
     region_init(&region, &ours.arena, owner, 0);
-    enum write_body_outcome outcome = write_body_walk(longer, n, SIZE_MAX, &region, &body);
-    check_walk(longer, n, outcome, &body, &region);
+    enum write_body_outcome outcome =
+        f->version == REMOTE_WRITE_V2
+            ? write_body_walk_v2(f->hash, longer, n, SIZE_MAX, &region, &body)
+            : write_body_walk(longer, n, SIZE_MAX, &region, &body);
+    check_walk(f, longer, n, outcome, &body, &region);
     region_release(&region);
     free(longer);
 }
 
 /* One message on both ways. */
-static void compare(const char *message, size_t n)
+static void compare(const struct remote_write_format *f, const char *message, size_t n)
 {
     struct region region;
     struct remote_write rw, expected;
     char text[REMOTE_WRITE_TEXT_MAX], expected_text[REMOTE_WRITE_TEXT_MAX];
     region_init(&region, &ours.arena, owner, 0);
-    int status = remote_write_decode_message(message, n, &region, &rw, text);
+    int status = remote_write_decode_message(f, message, n, &region, &rw, text);
     if (status == 400 && strstr(text, "the limit") != NULL)
         goto done; /* protobuf-c would take it */
     enum write_body_outcome outcome = status == 0 ? WRITE_BODY_TAKEN : WRITE_BODY_MALFORMED;
-    check_walk(message, n, outcome, &rw.body, &region);
+    check_walk(f, message, n, outcome, &rw.body, &region);
     if (status == 0)
         status = store(&rw, ours.db, text);
-    ENSURE(status == write_oracle_write(message, n, oracle.db, &expected, expected_text));
+    ENSURE(status == write_oracle_write(f, message, n, oracle.db, &expected, expected_text));
     ENSURE(strcmp(text, expected_text) == 0);
     ENSURE(memcmp(&rw.counts, &expected.counts, offsetof(struct append_counts, on_refused)) == 0);
     check_stats();
@@ -183,17 +196,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_store(&alone);
     }
     bool is_compressed = data[0] & 1;
-    unsigned fail_in = data[0] >> 1;
+    unsigned fail_in = data[0] >> 1 & 0x3f;
+    enum remote_write_version version = data[0] & 0x80 ? REMOTE_WRITE_V2 : REMOTE_WRITE_V1;
+    const struct remote_write_format f = format_of(version, &ours);
     if (!is_compressed && fail_in == 0) {
-        compare((const char *)data + 1, size - 1);
-        compare_with_tail((const char *)data + 1, size - 1);
+        compare(&f, (const char *)data + 1, size - 1);
+        compare_with_tail(&f, (const char *)data + 1, size - 1);
     } else {
         budget_fail_nth(&alone.budget, fail_in);
-        write_one((const char *)data + 1, size - 1, is_compressed);
+        write_one(version, (const char *)data + 1, size - 1, is_compressed);
         budget_fail_nth(&alone.budget, 0);
     }
     if (++n_runs % CHECK_EVERY == 0) {
         ENSURE(tsdb_check(ours.db) && arena_check(&ours.arena));
+        ENSURE(exemplars_check(tsdb_exemplars(alone.db)));
         ENSURE(tsdb_check(alone.db) && arena_check(&alone.arena));
     }
     renew_stores();

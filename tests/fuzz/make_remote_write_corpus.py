@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Writes the seeds of fuzz_remote_write into tests/fuzz/corpus/remote_write/. The first byte of a seed is the
-fuzzer's own (bit 0: compressed; the rest: which allocation fails, 0 = none); the wire format is in http/proto."""
+fuzzer's own (bit 0: compressed; 1 to 6: which allocation fails, 0 = none; 7: version 2.0); the wire format is in http/proto."""
 
 import os
 import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from hg import STALE, encode_series, field, snappy, snappy_framed, varint, write_request  # noqa: E402
+from hg import STALE, encode_series, field, request_v2, snappy, snappy_framed, varint, write_request  # noqa: E402
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus", "remote_write")
 NOW = 1700000000000
@@ -52,7 +52,29 @@ shapes = b"".join(
         field(1, field(1, b"__name__") + field(2, b"v" * 130)) + PLAIN,
     )
 )
+TEXTS = b"".join(field(4, text) for text in (b"", b"__name__", b"up", b"job", b"x", b"h", b"help"))
+REFS = field(1, bytes((1, 2, 3, 4)))
+plain_v2 = request_v2(*[(*one("up", NOW + i, job=str(i % 3)), {"help": "h", "type": 2}) for i in range(5)])
+shapes_v2 = TEXTS + b"".join(
+    field(5, content)
+    for content in (
+        REFS + PLAIN + field(4, REFS + b"\x11" + bytes(8) + b"\x18" + varint(NOW)) + field(5, b"\x08\x01\x18\x06"),
+        b"\x08\x01\x08\x02" + PLAIN,  # references by themselves
+        b"\x08\x01" + PLAIN + b"\x0a\x03\x82\x00\x03\x08\x04" + field(3, b"\x78\x01"),
+        field(1, bytes((1, 2, 3))) + PLAIN,
+        field(1, bytes((1, 99))) + PLAIN,
+        REFS + field(2, VALUE + TIME + b"\x18\x05") + b"\x30\x05",
+        REFS,
+        REFS + PLAIN + field(5, b"\x18\x63"),
+    )
+)
 SEEDS = {
+    "v2_plain": b"\x80" + plain_v2,
+    "v2_plain_no_memory": b"\x86" + plain_v2,
+    "v2_shapes": b"\x80" + shapes_v2,
+    "v2_late_table": b"\x80" + field(5, REFS + PLAIN) + TEXTS,
+    "v2_many_symbols": b"\x80" + b"\x22\x00" * 300 + field(5, field(1, b"\xab\x02\x01") + PLAIN),
+    "v2_snappy": b"\x81" + snappy(plain_v2),
     "empty": b"\x00",
     "plain": b"\x00" + plain,
     "plain_no_memory": b"\x06" + plain,

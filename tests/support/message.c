@@ -1,5 +1,7 @@
 #include "tests/support/message.h"
 
+#include "alloc/base.h"
+
 #include <string.h>
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
@@ -83,6 +85,8 @@ struct chance {
     struct random *random;
     int64_t now_ms;
     uint64_t odd; /* of 16 decisions so many are unusual */
+    bool is_v2;
+    uint32_t n_symbols;
 };
 
 static bool is_odd(const struct chance *c)
@@ -135,7 +139,7 @@ static struct message *next_part(struct parts *p)
 
 static void add_unknown(struct parts *p)
 {
-    static const uint64_t numbers[] = {0, 5, 6, 16, 2047, 2048, (1 << 29) - 1, UINT32_MAX};
+    static const uint64_t numbers[] = {0, 7, 6, 16, 2047, 2048, (1 << 29) - 1, UINT32_MAX};
     static const unsigned types[] = {VARINT, FIXED64, BYTES, FIXED32};
     const struct chance *c = p->c;
     struct message *m = next_part(p);
@@ -148,7 +152,7 @@ static void add_unknown(struct parts *p)
         put_bytes(m, &bits, type == FIXED64 ? 8 : 4);
     else {
         m->n = 0;
-        put_delimited(c, m, 5, "\x0a\x03\x0a\x01\x78\x12\x00", below(c, 8));
+        put_delimited(c, m, 7, "\x0a\x03\x0a\x01\x78\x12\x00", below(c, 8));
     }
 }
 
@@ -217,9 +221,64 @@ static void add_sample(struct parts *to)
         put_tag(c, m, 2, VARINT);
         put_padded(c, m, is_odd(c) ? random_next(c->random) >> below(c, 64) : t, VARINT_BYTES_MAX);
     }
+    if (c->is_v2 && below(c, 4) == 0) {
+        struct message *m = next_part(&p);
+        put_tag(c, m, 3, VARINT);
+        put_padded(c, m, random_next(c->random) >> below(c, 64), VARINT_BYTES_MAX);
+    }
     sample.n = 0;
     join(&p, &sample);
     put_delimited(c, next_part(to), 2, sample.bytes, sample.n);
+}
+
+/* References to texts of the table, or beyond it; packed as senders do, or not, or both. */
+static void add_refs(struct parts *to, uint64_t n)
+{
+    static struct message run;
+    const struct chance *c = to->c;
+    run.n = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        bool is_wrong = is_odd(c) && below(c, 16) == 0;
+        uint64_t ref = is_wrong ? random_next(c->random) >> below(c, 64) : below(c, c->n_symbols);
+        if (!is_wrong && below(c, 2) == 0)
+            ref = i % 2 == 0 ? 1 + i / 2 : 8 + below(c, 3); /* names, and values */
+        if (is_odd(c)) {
+            put_delimited(c, next_part(to), 1, run.bytes, run.n);
+            run.n = 0;
+        }
+        if (is_odd(c)) {
+            struct message *m = next_part(to);
+            put_tag(c, m, 1, VARINT);
+            put_padded(c, m, ref, VARINT_BYTES_MAX);
+        } else {
+            put_padded(c, &run, ref, VARINT_BYTES_MAX);
+        }
+    }
+    put_delimited(c, next_part(to), 1, run.bytes, run.n);
+}
+
+static void add_exemplar(struct parts *to, uint64_t number)
+{
+    static struct parts p;
+    static struct message exemplar;
+    const struct chance *c = to->c;
+    p.c = to->c;
+    for (unsigned n = (unsigned)below(c, 3), i = 0; i < n && !c->is_v2; i++)
+        add_label(&p, i);
+    if (c->is_v2)
+        add_refs(&p, 2 * below(c, 3));
+    for (uint64_t n = times(c); n > 0; n--) {
+        struct message *m = next_part(&p);
+        uint64_t bits = below(c, 4);
+        put_tag(c, m, 2, FIXED64);
+        put_bytes(m, &bits, sizeof(bits));
+        m = next_part(&p);
+        put_tag(c, m, 3, VARINT);
+        put_padded(c, m, (uint64_t)c->now_ms - below(c, 60000), VARINT_BYTES_MAX);
+    }
+    exemplar.n = 0;
+    join(&p, &exemplar);
+    put_delimited(c, next_part(to), number, exemplar.bytes, exemplar.n);
 }
 
 static void put_series(const struct chance *c, struct message *m)
@@ -235,6 +294,8 @@ static void put_series(const struct chance *c, struct message *m)
     if (below(c, 8) == 0)
         put_delimited(c, next_part(&p), 3, "\x11\0\0\0\0\0\0\0\0\x18\x01", below(c, 2) * 11);
     if (below(c, 8) == 0)
+        add_exemplar(&p, 3);
+    if (below(c, 8) == 0)
         put_delimited(c, next_part(&p), 4, "\x78\x05", below(c, 2) * 2);
     series.n = 0;
     join(&p, &series);
@@ -244,7 +305,8 @@ static void put_series(const struct chance *c, struct message *m)
 void message_by_chance(struct message *m, struct random *random, int64_t now_ms)
 {
     static struct parts unknown;
-    struct chance c = {random, now_ms, random_below(random, 2) == 0 ? 0 : random_below(random, 8)};
+    struct chance c = {random, now_ms, random_below(random, 2) == 0 ? 0 : random_below(random, 8),
+                       false, 0};
     unknown.c = &c;
     m->n = 0;
     for (uint64_t n = below(&c, 6); n > 0; n--) {
@@ -258,6 +320,93 @@ void message_by_chance(struct message *m, struct random *random, int64_t now_ms)
             put_series(&c, m);
     }
     if (below(&c, 2) == 0) /* a walker may look at series otherwise when much follows them */
+        put_delimited(&c, m, 2047, (char[300]){0}, 300);
+}
+
+/* --- 2.0 -------------------------------------------------------------------------------------- */
+
+void message_symbols(struct message *m, const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        message_field(m, 4, texts[i], strlen(texts[i]));
+}
+
+void message_refs(struct message *m, const uint32_t *refs, size_t n)
+{
+    static struct message run;
+    run.n = 0;
+    for (size_t i = 0; i < n; i++)
+        message_varint(&run, refs[i]);
+    message_field(m, 1, run.bytes, run.n);
+}
+
+static void add_metadata(struct parts *to)
+{
+    static struct parts p;
+    static struct message metadata;
+    static const uint64_t numbers[] = {1, 3, 4};
+    const struct chance *c = to->c;
+    p.c = to->c;
+    for (unsigned i = 0; i < 3; i++)
+        for (uint64_t n = times(c); n > 0; n--) {
+            struct message *m = next_part(&p);
+            put_tag(c, m, numbers[i], VARINT);
+            put_padded(c, m, below(c, is_odd(c) ? 2 * c->n_symbols : c->n_symbols),
+                       VARINT_BYTES_MAX);
+        }
+    metadata.n = 0;
+    join(&p, &metadata);
+    put_delimited(c, next_part(to), 5, metadata.bytes, metadata.n);
+}
+
+static void put_series_v2(const struct chance *c, struct message *m)
+{
+    static struct parts p;
+    static struct message series;
+    struct chance own = *c;
+    p.c = &own;
+    add_refs(&p, is_odd(c) ? below(c, 7) : 2 * (1 + below(c, 3)));
+    for (uint64_t n = is_odd(c) ? below(c, 4) : 1; n > 0; n--)
+        add_sample(&p);
+    if (below(c, 8) == 0)
+        put_delimited(c, next_part(&p), 3, "\x78\x05", below(c, 2) * 2);
+    if (below(c, 8) == 0)
+        add_exemplar(&p, 4);
+    for (uint64_t n = times(c); n > 0; n--)
+        add_metadata(&p);
+    series.n = 0;
+    join(&p, &series);
+    put_delimited(c, m, 5, series.bytes, series.n);
+}
+
+void message_v2_by_chance(struct message *m, struct random *random, int64_t now_ms)
+{
+    static const char *const texts[] = {"",     "__name__", "job",   "zone", "a",  "b\xc3\xa9",
+                                        "\xff", "__name__", "up",    "node", "x",  "",
+                                        "y",    "help",     "\xc3(", "z",    "zz", "zzz"};
+    static struct parts unknown;
+    struct chance c = {random, now_ms, random_below(random, 2) == 0 ? 0 : random_below(random, 8),
+                       true, 0};
+    uint64_t n_late = is_odd(&c) ? below(&c, 4) : 0, n_more = below(&c, 2) * below(&c, 400);
+    unknown.c = &c;
+    m->n = 0;
+    c.n_symbols = (uint32_t)(ARRAY_LEN(texts) + n_more);
+    for (size_t i = 0; i < ARRAY_LEN(texts) - n_late; i++)
+        put_delimited(&c, m, 4, texts[i], strlen(texts[i]));
+    for (size_t i = 0; i < n_more && n_late == 0; i++)
+        put_delimited(&c, m, 4, "abcdefghijklmnopqrstuvwxyz", i % 27);
+    for (uint64_t n = below(&c, 6); n > 0; n--) {
+        if (is_odd(&c)) {
+            add_unknown(&unknown);
+            join(&unknown, m);
+        }
+        put_series_v2(&c, m);
+    }
+    for (size_t i = ARRAY_LEN(texts) - n_late; i < ARRAY_LEN(texts); i++)
+        put_delimited(&c, m, 4, texts[i], strlen(texts[i]));
+    for (size_t i = 0; i < n_more && n_late > 0; i++)
+        put_delimited(&c, m, 4, "abcdefghijklmnopqrstuvwxyz", i % 27);
+    if (below(&c, 2) == 0)
         put_delimited(&c, m, 2047, (char[300]){0}, 300);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Messages of remote write 1.0 by hand: fields are put behind what is there. Also messages by
+ * Messages of remote write by hand: fields are put behind what is there. Also messages by
  * chance, as no sender writes them but as a decoder has to take them. Not thread-safe.
  */
 #ifndef TESTS_SUPPORT_MESSAGE_H
@@ -36,6 +36,13 @@ void message_series(struct message *m, const char *labels, int64_t t_ms, double 
  * unknown, and tags, lengths and numbers longer than they need be. Well-formed; times are within a
  * minute before now_ms or anywhere; few label sets, right and wrong ones. */
 void message_by_chance(struct message *m, struct random *random, int64_t now_ms);
+
+/* The same of 2.0. */
+void message_v2_by_chance(struct message *m, struct random *random, int64_t now_ms);
+
+/* Fields of a 2.0 message. refs: numbers without a 0 behind them, put as one packed run. */
+void message_symbols(struct message *m, const char *const *texts, size_t n);
+void message_refs(struct message *m, const uint32_t *refs, size_t n);
 
 /* Changes a byte or two, or cuts the end off, most of the time: mostly malformed then. */
 void message_damage(struct message *m, struct random *random);

@@ -109,6 +109,18 @@ const struct node *promql_root(const struct promql_query *q)
     return q->root;
 }
 
+struct matcher_set *promql_selectors(const struct promql_query *q, struct region *r, size_t *ret_n)
+{
+    *ret_n = 0;
+    for (const struct selector *s = q->selectors; s; s = s->next)
+        (*ret_n)++;
+    struct matcher_set *sets = region_alloc(r, *ret_n * sizeof(*sets));
+    size_t i = 0;
+    for (const struct selector *s = q->selectors; sets && s; s = s->next)
+        sets[i++] = s->matchers;
+    return sets;
+}
+
 int promql_parse_selector(const char *text, size_t n, struct region *r, struct matcher_set *ret,
                           struct promql_error *err)
 {

@@ -97,6 +97,10 @@ void promql_release(struct promql_query *q); /* accepts NULL */
 /* The type of the whole expression (range vectors are PROMQL_MATRIX). */
 enum promql_type promql_query_type(const struct promql_query *q);
 
+/* The matchers of all its selectors, in the region; they stay the query's. NULL without memory;
+ * *ret_n may be 0. */
+struct matcher_set *promql_selectors(const struct promql_query *q, struct region *r, size_t *ret_n);
+
 /* Canonical text of the tree (round-trips through promql_parse). */
 const char *promql_text(const struct promql_query *q, struct region *r);
 

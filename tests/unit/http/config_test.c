@@ -39,6 +39,7 @@ Test(config, defaults_are_those_of_the_contract)
         {"storage.memory-limit", ""},
         {"storage.max-series", "0"},
         {"storage.max-series-per-metric", "0"},
+        {"storage.max-exemplars", "100000"},
         {"snapshot.interval", "10m"},
         {"journal.sync", "1s"},
         {"journal.max-size", ""},

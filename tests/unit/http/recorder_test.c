@@ -37,6 +37,7 @@ struct store {
 /* What the journal has of a request. */
 struct request_record {
     int connection;
+    uint16_t kind;
     uint8_t *body, *meta;
     size_t n_body, n_meta;
 };
@@ -95,23 +96,40 @@ static uint8_t *copy(const void *bytes, size_t n)
     return made;
 }
 
-static void put_series(struct message *m, unsigned series, const struct sample *samples, size_t n)
+static void put_series(struct message *m, bool is_v2, unsigned series, const struct sample *samples,
+                       size_t n)
 {
     static struct message one;
     char name[32];
     int len = snprintf(name, sizeof(name), "m%u", series);
     one.n = 0;
-    message_label(&one, "__name__", 8, name, (size_t)len);
+    if (is_v2)
+        message_refs(&one, (uint32_t[]){0, 1 + series}, 2);
+    else
+        message_label(&one, "__name__", 8, name, (size_t)len);
     for (size_t i = 0; i < n; i++)
         message_sample(&one, samples[i].t_ms, samples[i].value);
-    message_field(m, 1, one.bytes, one.n);
+    message_field(m, is_v2 ? 5 : 1, one.bytes, one.n);
+}
+
+/* Of 2.0: the names of all series, and what put_series refers to. */
+static void put_symbols(struct message *m)
+{
+    message_field(m, 4, "__name__", 8);
+    for (unsigned series = 0; series < SERIES; series++) {
+        char name[32];
+        int len = snprintf(name, sizeof(name), "m%u", series);
+        message_field(m, 4, name, (size_t)len);
+    }
 }
 
 /* Samples about *io_ms, some late, some repeated, some contradicting, some out of any bound. */
-static void make_request(struct random *random, int64_t *io_ms, struct message *m)
+static void make_request(struct random *random, bool is_v2, int64_t *io_ms, struct message *m)
 {
     size_t n_series = 1 + random_below(random, 4);
     m->n = 0;
+    if (is_v2)
+        put_symbols(m);
     *io_ms += (int64_t)random_below(random, 12000);
     if (random_below(random, 40) == 0)
         *io_ms += WINDOW_MS;
@@ -126,14 +144,17 @@ static void make_request(struct random *random, int64_t *io_ms, struct message *
                 behind = 20 * (int64_t)WINDOW_MS;
             samples[k] = (struct sample){(*io_ms - behind) / 500 * 500, random_below(random, 3)};
         }
-        put_series(m, (unsigned)random_below(random, SERIES), samples, n);
+        put_series(m, is_v2, (unsigned)random_below(random, SERIES), samples, n);
     }
     if (random_below(random, 20) == 0) { /* a label set that is none */
         static struct message one;
         one.n = 0;
-        message_label(&one, "no_name", 7, "x", 1);
+        if (is_v2)
+            message_refs(&one, (uint32_t[]){1, 2, 0}, 2 + random_below(random, 2));
+        else
+            message_label(&one, "no_name", 7, "x", 1);
         message_sample(&one, *io_ms, 1);
-        message_field(m, 1, one.bytes, one.n);
+        message_field(m, is_v2 ? 5 : 1, one.bytes, one.n);
     }
 }
 
@@ -146,15 +167,18 @@ static bool is_refused(const struct refusals *r, const struct sample *sample)
 }
 
 /* Into the list of what was accepted. */
-static void note_accepted(const struct remote_write *rw)
+static void note_accepted(struct store *s, const struct remote_write *rw)
 {
     for (const struct write_block *b = rw->body.first; b; b = b->next)
         for (size_t i = 0; i < b->n; i++) {
             const struct append_entry *e = &b->entries[i];
             if (tsdb_err_is_about_labels(e->err))
                 continue;
-            const char *form = e->form; /* 0a len 0a 08 __name__ 12 len m.. */
-            unsigned series = (unsigned)strtoul(form + 15, NULL, 10);
+            struct labels ls;
+            struct write_labels room = {0};
+            cr_assert_eq(write_any_labels(&rw->body, e->form, e->n_form, &s->region, &room, &ls),
+                         0);
+            unsigned series = (unsigned)strtoul(ls.items[0].value + 1, NULL, 10);
             for (uint32_t k = 0; k < e->n_samples; k++)
                 if (!is_refused(&rw->refusals, &e->samples[k])) {
                     cr_assert_lt(n_accepted, ARRAY_LEN(accepted));
@@ -164,7 +188,8 @@ static void note_accepted(const struct remote_write *rw)
         }
 }
 
-static void send_request(struct store *s, struct random *random, const struct message *m)
+static void send_request(struct store *s, struct random *random, bool is_v2,
+                         const struct message *m)
 {
     static struct remote_write rw;
     static char body[2 * MESSAGE_BYTES_MAX];
@@ -172,13 +197,16 @@ static void send_request(struct store *s, struct random *random, const struct me
     const uint8_t *meta;
     size_t n = sizeof(body), n_meta;
     cr_assert_eq(snappy_compress(m->bytes, m->n, body, &n), SNAPPY_OK);
-    cr_assert_eq(remote_write_decode(body, n, INT32_MAX, &s->region, &rw, text), 0);
+    const struct remote_write_format f = {is_v2 ? REMOTE_WRITE_V2 : REMOTE_WRITE_V1,
+                                          tsdb_series_hash(s->db)};
+    cr_assert_eq(remote_write_decode(&f, body, n, INT32_MAX, &s->region, &rw, text), 0);
     remote_write_append(&rw, s->db);
     cr_assert_neq(remote_write_verdict(&rw, text), 503);
     cr_assert(refusals_encode(&rw.refusals, &rw.body, &meta, &n_meta));
-    note_accepted(&rw);
+    note_accepted(s, &rw);
     records[n_records++] = (struct request_record){
         .connection = (int)random_below(random, CONNECTIONS),
+        .kind = is_v2 ? RECORD_WRITE_V2 : RECORD_WRITE_V1,
         .body = copy(body, n),
         .meta = copy(meta, n_meta),
         .n_body = n,
@@ -213,7 +241,7 @@ static void replay_all(struct store *s)
     char error[256] = "";
     for (size_t i = 0; i < n_records; i++) {
         const struct journal_record record = {.sequence = i + 1,
-                                              .kind = RECORD_WRITE_V1,
+                                              .kind = records[i].kind,
                                               .meta = records[i].meta,
                                               .meta_bytes = records[i].n_meta,
                                               .body = records[i].body,
@@ -310,9 +338,10 @@ Test(recorder, other_limits_another_clock_and_another_order_give_the_same_sample
         first.now_ms = now_ms;
         store_new(&first, is_wall ? CLOCK_WALL : CLOCK_SAMPLES, SERIES - 3, WINDOW_MS);
         for (int i = 0; i < REQUESTS; i++) {
-            make_request(&random, &now_ms, &m);
+            bool is_v2 = random_below(&random, 2);
+            make_request(&random, is_v2, &now_ms, &m);
             first.now_ms = now_ms;
-            send_request(&first, &random, &m);
+            send_request(&first, &random, is_v2, &m);
         }
         shuffle(&random);
         second.now_ms = START_MS + ((int64_t)random_below(&random, 3) - 1) * 86400000;
@@ -339,6 +368,7 @@ Test(recorder, a_record_that_makes_no_sense_is_left_out)
     const struct journal_record rows[] = {
         {.kind = RECORD_WRITE_V1, .body = (const uint8_t *)"garbage", .body_bytes = 7},
         {.kind = RECORD_WRITE_V1, .body = (const uint8_t *)"", .body_bytes = 0},
+        {.kind = RECORD_WRITE_V2, .body = (const uint8_t *)"garbage", .body_bytes = 7},
         {.kind = RECORD_WRITE_V1,
          .body = (const uint8_t *)body,
          .body_bytes = n,
@@ -348,7 +378,7 @@ Test(recorder, a_record_that_makes_no_sense_is_left_out)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         cr_assert_eq(recorder_take(&s.recorder, &rows[i], error, sizeof(error)), 0, "row %zu", i);
-    cr_assert_eq(s.recorder.n_records_bad, 3);
+    cr_assert_eq(s.recorder.n_records_bad, 4);
     cr_assert_eq(s.recorder.n_records_unknown, 1);
     store_free(&s);
 }

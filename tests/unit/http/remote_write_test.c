@@ -20,6 +20,10 @@ static struct remote_write rw;
 static char text[REMOTE_WRITE_TEXT_MAX];
 static int64_t now_ms = 1700000000000;
 
+#define V1 REMOTE_WRITE_V1
+#define V2 REMOTE_WRITE_V2
+static const struct remote_write_format v1 = {.version = REMOTE_WRITE_V1};
+
 static int64_t test_clock(void *ctx)
 {
     (void)ctx;
@@ -59,20 +63,30 @@ static void teardown(void)
 
 TestSuite(remote_write, .init = setup, .fini = teardown);
 
-static int decode(const struct message *m)
+static int decode_as(const struct remote_write_format *f, const struct message *m)
 {
     region_release(&region);
-    return remote_write_decode_message(m->bytes, m->n, &region, &rw, text);
+    return remote_write_decode_message(f, m->bytes, m->n, &region, &rw, text);
+}
+
+static int decode(const struct message *m)
+{
+    return decode_as(&v1, m);
 }
 
 /* Decodes, stores and judges. */
-static int write_all(const struct message *m)
+static int write_all_as(const struct remote_write_format *f, const struct message *m)
 {
-    int status = decode(m);
+    int status = decode_as(f, m);
     if (status != 0)
         return status;
     remote_write_append(&rw, db);
     return remote_write_verdict(&rw, text);
+}
+
+static int write_all(const struct message *m)
+{
+    return write_all_as(&v1, m);
 }
 
 static uint64_t stored(void)
@@ -89,30 +103,36 @@ Test(remote_write, headers)
     static const struct {
         const char *type, *encoding;
         int status;
+        enum remote_write_version version;
     } rows[] = {
-        {NULL, NULL, 0},
-        {"application/x-protobuf", "snappy", 0},
-        {"application/x-protobuf", NULL, 0},
-        {" Application/X-Protobuf ", " SNAPPY ", 0},
-        {"application/x-protobuf;proto=prometheus.WriteRequest", "snappy", 0},
-        {"application/x-protobuf ; Proto = \"prometheus.WriteRequest\"", "snappy", 0},
-        {"application/x-protobuf; charset=utf-8", "snappy", 0},
-        {"application/x-protobuf;", "snappy", 0},
-        {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", 415},
-        {"application/x-protobuf; proto=io.prometheus.write.v2.Request", "snappy", 415},
-        {"application/x-protobuf;proto=some.Thing", "snappy", 415},
-        {"application/x-protobuf;proto=", "snappy", 415},
-        {"application/x-protobuf2", "snappy", 415},
-        {"application/json", "snappy", 415},
-        {"", "snappy", 415},
-        {NULL, "zstd", 415},
-        {NULL, "gzip", 415},
-        {NULL, "identity", 415},
-        {NULL, "", 415},
-        {NULL, "snappy, gzip", 415},
+        {NULL, NULL, 0, V1},
+        {"application/x-protobuf", "snappy", 0, V1},
+        {"application/x-protobuf", NULL, 0, V1},
+        {" Application/X-Protobuf ", " SNAPPY ", 0, V1},
+        {"application/x-protobuf;proto=prometheus.WriteRequest", "snappy", 0, V1},
+        {"application/x-protobuf ; Proto = \"prometheus.WriteRequest\"", "snappy", 0, V1},
+        {"application/x-protobuf; charset=utf-8", "snappy", 0, V1},
+        {"application/x-protobuf;", "snappy", 0, V1},
+        {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", 0, V2},
+        {"application/x-protobuf; proto=io.prometheus.write.v2.Request", "snappy", 0, V2},
+        {"application/x-protobuf;Proto=\"io.prometheus.write.v2.Request\";a=b", NULL, 0, V2},
+        {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "zstd", 415, V1},
+        {"application/x-protobuf;proto=io.prometheus.write.v3.Request", "snappy", 415, V1},
+        {"application/x-protobuf;proto=some.Thing", "snappy", 415, V1},
+        {"application/x-protobuf;proto=", "snappy", 415, V1},
+        {"application/x-protobuf2", "snappy", 415, V1},
+        {"application/json", "snappy", 415, V1},
+        {"", "snappy", 415, V1},
+        {NULL, "zstd", 415, V1},
+        {NULL, "gzip", 415, V1},
+        {NULL, "identity", 415, V1},
+        {NULL, "", 415, V1},
+        {NULL, "snappy, gzip", 415, V1},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        int status = remote_write_negotiate(rows[i].type, rows[i].encoding, text);
+        enum remote_write_version version;
+        int status = remote_write_negotiate(rows[i].type, rows[i].encoding, &version, text);
+        cr_assert(status != 0 || version == rows[i].version, "row %zu", i);
         cr_assert_eq(status, rows[i].status, "row %zu", i);
         cr_assert_eq(text[0] != '\0', status != 0, "row %zu: %s", i, text);
     }
@@ -226,7 +246,7 @@ static int decode_repeated(const char *bytes, size_t n)
     char *message = calloc(1, N);
     for (size_t i = 0; i + n <= N; i += n)
         memcpy(message + i, bytes, n);
-    int status = remote_write_decode_message(message, N / n * n, &region, &rw, text);
+    int status = remote_write_decode_message(&v1, message, N / n * n, &region, &rw, text);
     free(message);
     return status;
 }
@@ -357,12 +377,97 @@ Test(remote_write, labels_take_no_more_for_many_blocks_than_for_one)
     cr_assert_eq(stored(), N);
 }
 
+/* --- 2.0 -------------------------------------------------------------------------------------- */
+
+static const char *const texts[] = {"", "__name__", "up", "job", "x"};
+
+static void put_series_v2(struct message *m, const uint32_t *refs, size_t n, int64_t t_ms,
+                          uint64_t value)
+{
+    static struct message series;
+    series.n = 0;
+    message_refs(&series, refs, n);
+    if (t_ms != 0)
+        message_sample(&series, t_ms, value);
+    message_field(m, 5, series.bytes, series.n);
+}
+
+static int write_v2(const struct message *m)
+{
+    const struct remote_write_format f = {V2, tsdb_series_hash(db)};
+    return write_all_as(&f, m);
+}
+
+/* In either order of labels, by other places of other tables, and by 1.0: one series. */
+Test(remote_write, a_series_of_2_0_is_that_of_1_0)
+{
+    static const char *const others[] = {"x", "job", "up", "__name__"};
+    static struct message m, other, old;
+    struct tsdb_stats stats;
+    message_symbols(&m, texts, ARRAY_LEN(texts));
+    put_series_v2(&m, (uint32_t[]){1, 2, 3, 4}, 4, now_ms, 1);
+    put_series_v2(&m, (uint32_t[]){3, 4, 1, 2}, 4, now_ms + 1, 1);
+    put_series_v2(&m, (uint32_t[]){3, 4, 4, 0, 1, 2}, 6, now_ms + 2, 1);
+    message_symbols(&other, others, ARRAY_LEN(others));
+    put_series_v2(&other, (uint32_t[]){3, 2, 1, 0}, 4, now_ms + 3, 1);
+    message_series(&old, "__name__=up,job=x", now_ms + 4, 1);
+    for (int again = 0; again < 2; again++) {
+        cr_assert_eq(write_v2(&m), 204, "%s", text);
+        cr_assert_eq(remote_write_written(&rw), 3);
+        cr_assert_eq(rw.counts.duplicate, again * 3);
+        cr_assert_eq(write_v2(&other), 204, "%s", text);
+        cr_assert_eq(write_all(&old), 204, "%s", text);
+    }
+    tsdb_stats(db, &stats);
+    cr_assert_eq(stats.series, 1);
+    cr_assert_eq(stats.samples, 5);
+    cr_assert(tsdb_check(db));
+}
+
+Test(remote_write, references_that_lead_nowhere_cost_their_series_alone)
+{
+    static struct message m, series;
+    message_symbols(&m, texts, ARRAY_LEN(texts));
+    put_series_v2(&m, (uint32_t[]){1, 2}, 2, now_ms, 1);
+    put_series_v2(&m, (uint32_t[]){1, 5}, 2, now_ms, 1);    /* one past the table */
+    put_series_v2(&m, (uint32_t[]){1, 4, 3}, 3, now_ms, 1); /* without a partner */
+    put_series_v2(&m, (uint32_t[]){1, 1U << 31}, 2, now_ms, 1);
+    message_refs(&series, (uint32_t[]){1, 4}, 2);
+    message_sample(&series, now_ms, 1);
+    message_field(&series, 5, "\x18\x05", 2); /* help */
+    message_field(&m, 5, series.bytes, series.n);
+    put_series_v2(&m, (uint32_t[]){1, 4}, 2, now_ms, 1);
+    cr_assert_eq(write_v2(&m), 400);
+    cr_assert_str_eq(text, "4 of 6 samples refused; first: references to symbols are odd in number "
+                           "or out of range: series {...}\n");
+    cr_assert_eq(remote_write_written(&rw), 2);
+    cr_assert_eq(stored(), 2);
+}
+
+Test(remote_write, a_series_of_2_0_with_nothing_in_it_is_refused)
+{
+    static struct message m, series;
+    message_symbols(&m, texts, ARRAY_LEN(texts));
+    cr_assert_eq(write_v2(&m), 204, "%s", text);
+    put_series_v2(&m, (uint32_t[]){1, 2}, 2, 0, 0);
+    put_series_v2(&m, (uint32_t[]){1, 2}, 2, now_ms, 1);
+    message_refs(&series, (uint32_t[]){1, 4}, 2);
+    message_field(&series, 3, "\x78\x05", 2);
+    message_field(&m, 5, series.bytes, series.n);
+    cr_assert_eq(write_v2(&m), 400);
+    cr_assert_str_eq(text, "0 of 1 samples refused, 1 native histograms refused (this version "
+                           "stores floats only), 1 series with neither samples nor exemplars "
+                           "refused\n");
+    cr_assert_eq(remote_write_written(&rw), 1);
+}
+
 /* --- against protobuf-c ------------------------------------------------------------------------
  */
 
 /* The walker's store and protobuf-c's get the same messages, sound ones and damaged ones. */
-Test(remote_write, answers_are_those_of_protobuf_c, .timeout = 60)
+static void hold_against_protobuf_c(enum remote_write_version version)
 {
+    const struct remote_write_format f = {version, tsdb_series_hash(db)};
     static struct message m;
     static struct remote_write expected;
     static char expected_text[REMOTE_WRITE_TEXT_MAX];
@@ -374,11 +479,11 @@ Test(remote_write, answers_are_those_of_protobuf_c, .timeout = 60)
     random_init(&random, random_seed());
     for (uint64_t left = random_setting("ROUNDS", 20000); left > 0; left--) {
         now_ms += 1000;
-        message_by_chance(&m, &random, now_ms);
+        (version == V2 ? message_v2_by_chance : message_by_chance)(&m, &random, now_ms);
         if (random_below(&random, 2) == 0)
             message_damage(&m, &random);
-        int status = write_oracle_write(m.bytes, m.n, other, &expected, expected_text);
-        cr_assert_eq(write_all(&m), status, "%s%s", text, expected_text);
+        int status = write_oracle_write(&f, m.bytes, m.n, other, &expected, expected_text);
+        cr_assert_eq(write_all_as(&f, &m), status, "%s%s", text, expected_text);
         cr_assert_eq(strcmp(text, expected_text), 0, "%s%s", text, expected_text);
         cr_assert_eq(
             memcmp(&rw.counts, &expected.counts, offsetof(struct append_counts, on_refused)), 0);
@@ -394,12 +499,22 @@ Test(remote_write, answers_are_those_of_protobuf_c, .timeout = 60)
     arena_release(&other_arena);
 }
 
+Test(remote_write, answers_are_those_of_protobuf_c, .timeout = 60)
+{
+    hold_against_protobuf_c(V1);
+}
+
+Test(remote_write, answers_to_2_0_are_those_of_protobuf_c, .timeout = 60)
+{
+    hold_against_protobuf_c(V2);
+}
+
 /* --- snappy ----------------------------------------------------------------------------------- */
 
 static int decode_body(const char *body, size_t n)
 {
     region_release(&region);
-    return remote_write_decode(body, n, MAX_BYTES, &region, &rw, text);
+    return remote_write_decode(&v1, body, n, MAX_BYTES, &region, &rw, text);
 }
 
 Test(remote_write, snappy_bodies)

@@ -13,6 +13,7 @@ static struct budget budget;
 static struct arena arena;
 static struct region region;
 static struct write_body body;
+static const struct remote_write_format v1 = {.version = REMOTE_WRITE_V1};
 
 static void setup(void)
 {
@@ -44,7 +45,7 @@ static enum write_body_outcome walk_exactly(const void *bytes, size_t n)
         memcpy(copy, bytes, n);
     region_release(&region);
     enum write_body_outcome outcome = write_body_walk(copy, n, NO_LIMIT, &region, &body);
-    const char *what = write_oracle_differs(copy, n, outcome, &body, &region);
+    const char *what = write_oracle_differs(&v1, copy, n, outcome, &body, &region);
     cr_assert_null(what, "%s differs", what);
     return outcome;
 }
@@ -150,7 +151,6 @@ Test(write_body, what_is_not_a_sample_is_counted_or_passed_over)
     message_field(&m, 3, "\x12\x01x", 3);
     message_field(&m, 15, "from the future", 15);
     message_labels(&series, "__name__=without_samples");
-    message_field(&series, 3, "", 0);
     message_field(&series, 4, "\x78\x05", 2);
     message_field(&series, 4, "", 0);
     message_field(&m, 1, series.bytes, series.n);
@@ -158,8 +158,33 @@ Test(write_body, what_is_not_a_sample_is_counted_or_passed_over)
     cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
     cr_assert_null(body.first);
     cr_assert_eq(body.n_metadata, 2);
-    cr_assert_eq(body.n_exemplars, 1);
     cr_assert_eq(body.n_histograms, 2);
+}
+
+Test(write_body, exemplars_belong_to_the_entry_of_their_series)
+{
+    static struct message m, series, exemplar;
+    message_series(&m, "__name__=before", 1, 1);
+    message_labels(&series, "__name__=without_samples");
+    message_labels(&exemplar, "trace_id=a");
+    memcpy(exemplar.bytes + exemplar.n, "\x11\x01\0\0\0\0\0\0\0\x18\x07", 11);
+    exemplar.n += 11;
+    message_labels(&exemplar, "span_id=b");
+    message_field(&series, 3, exemplar.bytes, exemplar.n);
+    message_field(&series, 3, "", 0);
+    message_field(&m, 1, series.bytes, series.n);
+    cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
+    cr_assert_eq(body.n_exemplars, 2);
+    const struct write_exemplar *x = body.exemplars;
+    cr_assert(x->entry == entry(1) && x->next->entry == entry(1) && x->next->next == NULL);
+    cr_assert_eq(entry(1)->n_samples, 0);
+    cr_assert(x->value == 1 && x->t_ms == 7);
+    struct labels ls;
+    struct write_labels room = {0};
+    cr_assert_eq(write_any_labels(&body, x->form, x->n_form, &region, &room, &ls), 0);
+    cr_assert_eq(ls.n, 2);
+    cr_assert_eq(memcmp(ls.items[1].name, "span_id", 7), 0);
+    cr_assert_eq(x->next->n_form, 0);
 }
 
 /* --- shapes that nobody sends, and that are sound ----------------------------------------------

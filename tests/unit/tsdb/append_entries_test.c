@@ -165,7 +165,7 @@ Test(append_entries, labels_that_are_refused_refuse_their_samples_alone)
     cr_assert_eq(n_series(), 2);
 }
 
-Test(append_entries, an_entry_without_samples_is_not_looked_at)
+Test(append_entries, an_entry_without_samples_makes_no_series)
 {
     struct test_labels l;
     struct form f;
@@ -173,7 +173,7 @@ Test(append_entries, an_entry_without_samples_is_not_looked_at)
     e.n_samples = 0;
     (void)append_all(&e, 1);
     cr_assert_eq(e.err, 0);
-    cr_assert_eq(parsed.n, 0);
+    cr_assert_eq(e.series, 0);
     cr_assert_eq(n_series(), 0);
 }
 

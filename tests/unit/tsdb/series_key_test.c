@@ -105,3 +105,73 @@ Test(series_key, a_key_gives_the_same_in_every_process)
     cr_assert_eq(memcmp(&again, &h, sizeof(h)), 0);
     cr_assert_eq(key.lo, UINT64_C(0x031C3A4BC5D13905), "%llx", (unsigned long long)key.lo);
 }
+
+/* --- of texts -----------------------------------------------------------------------------------
+ */
+
+/* Texts by a number each, in pairs. */
+static struct series_key mixed(const uint32_t *texts, size_t n)
+{
+    struct series_mix m = series_mix_begin();
+    for (size_t i = 0; i < n; i += 2) {
+        struct series_key name = series_key_of_form(&h, &texts[i], sizeof(*texts));
+        struct series_key value = series_key_of_form(&h, &texts[i + 1], sizeof(*texts));
+        series_mix_add(&h, &m, &name, &value);
+    }
+    return series_mix_end(&m);
+}
+
+/* Neither half of two keys agrees when a text is another one, two have changed places or one label
+ * more is there; also beyond the labels that have factors of their own. */
+Test(series_key, of_texts_tells_them_and_their_places)
+{
+    enum { MOST = 2 * SERIES_HASH_PAIRS + 8 };
+    uint32_t texts[MOST], others[MOST];
+    struct random random;
+    random_init(&random, random_seed());
+    for (int round = 0; round < 20000; round++) {
+        size_t n = 2 * (2 + random_below(&random, MOST / 2 - 3));
+        for (size_t i = 0; i < n; i++)
+            texts[i] = (uint32_t)i; /* so that none is there twice */
+        memcpy(others, texts, sizeof(others));
+        size_t a = random_below(&random, n), b = random_below(&random, n - 1), n_other = n;
+        b += b >= a;
+        switch (random_below(&random, 3)) {
+        case 0:
+            others[a] = 1000;
+            break;
+        case 1:
+            others[a] = texts[b];
+            others[b] = texts[a];
+            break;
+        default:
+            n_other -= 2;
+        }
+        struct series_key x = mixed(texts, n), y = mixed(others, n_other);
+        cr_assert(x.lo != y.lo && x.hi != y.hi, "round %d", round);
+        cr_assert(series_keys_are_equal(x, mixed(texts, n)));
+    }
+}
+
+/* Bits of both halves are set half of the time, for tables take some of them. */
+Test(series_key, of_texts_is_stirred)
+{
+    enum { KEYS = 20000 };
+    uint32_t n_set[128] = {0};
+    for (uint32_t i = 0; i < KEYS; i++) {
+        struct series_key k = mixed((uint32_t[]){1, i}, 2);
+        for (int bit = 0; bit < 64; bit++) {
+            n_set[bit] += (uint32_t)(k.lo >> bit & 1);
+            n_set[64 + bit] += (uint32_t)(k.hi >> bit & 1);
+        }
+    }
+    for (int bit = 0; bit < 128; bit++)
+        cr_assert(n_set[bit] > KEYS * 45 / 100 && n_set[bit] < KEYS * 55 / 100, "bit %d", bit);
+}
+
+Test(series_key, of_texts_depends_on_the_key_of_the_store)
+{
+    struct series_key x = mixed((uint32_t[]){1, 2}, 2);
+    series_hash_init(&h, (const uint8_t[SERIES_HASH_KEY_BYTES]){1, 2, 4});
+    cr_assert(!series_keys_are_equal(x, mixed((uint32_t[]){1, 2}, 2)));
+}
