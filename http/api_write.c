@@ -97,10 +97,11 @@ static void acknowledge(struct request *rq, struct remote_write *rw, struct writ
 
 /* For the message and what is made of it, before either takes memory. A length that cannot be read
  * or is over the limit is the decoder's to refuse. */
-static int lease_message(struct request *rq, size_t *ret, char text[REMOTE_WRITE_TEXT_MAX])
+static int lease_message(struct request *rq, enum remote_write_version version, size_t *ret,
+                         char text[REMOTE_WRITE_TEXT_MAX])
 {
     struct lease_pool *p = &rq->app->ceiling.requests;
-    size_t bytes = remote_write_lease_bytes(rq->body.bytes, rq->body.n,
+    size_t bytes = remote_write_lease_bytes(version, rq->body.bytes, rq->body.n,
                                             (size_t)rq->app->config.web_max_body_bytes);
     *ret = 0;
     if (!lease_grow(p, body_capacity(rq->body.n) + ARENA_PAGE_BYTES, bytes)) {
@@ -143,7 +144,7 @@ void api_write(struct request *rq)
     char text[REMOTE_WRITE_TEXT_MAX];
     size_t leased = 0;
     ENSURE(negotiate(rq, &format, text) == 0); /* it was accepted */
-    int status = lease_message(rq, &leased, text);
+    int status = lease_message(rq, format.version, &leased, text);
     if (status == 0)
         status =
             remote_write_decode(&format, rq->body.bytes ? rq->body.bytes : "", rq->body.n,

@@ -66,7 +66,8 @@ int remote_write_negotiate(const char *content_type, const char *content_encodin
 
 /* What is leased for a compressed body before it is decoded: its message as declared, and what
  * decoding usually makes of it. 0 when the length cannot be read or is over max_bytes. */
-size_t remote_write_lease_bytes(const char *body, size_t n, size_t max_bytes);
+size_t remote_write_lease_bytes(enum remote_write_version version, const char *body, size_t n,
+                                size_t max_bytes);
 
 /* Decodes a compressed body. max_bytes: of the decompressed message. Everything is made in the
  * region, which is borrowed until the verdict. Returns 0, or 400 (the body is wrong, or wants too

@@ -593,11 +593,14 @@ Test(remote_write, new_series_that_find_no_room_are_told_with_their_number)
 Test(remote_write, what_is_leased_is_the_message_and_what_is_made_of_it)
 {
     const char body[] = {(char)0x80, (char)0x10, 0}; /* declares 2048 */
-    cr_assert_eq(remote_write_lease_bytes(body, sizeof(body), 2048),
+    cr_assert_eq(remote_write_lease_bytes(REMOTE_WRITE_V1, body, sizeof(body), 2048),
                  2048 + 2048 / 3 + REGION_FIRST_BYTES);
-    cr_assert_eq(remote_write_lease_bytes(body, sizeof(body), 2047), 0);
-    cr_assert_eq(remote_write_lease_bytes(body, 1, 4096), 0); /* a length without its end */
-    cr_assert_eq(remote_write_lease_bytes(NULL, 0, 4096), 0);
+    cr_assert_eq(remote_write_lease_bytes(REMOTE_WRITE_V2, body, sizeof(body), 2048),
+                 2048 + 3072 + REGION_FIRST_BYTES);
+    cr_assert_eq(remote_write_lease_bytes(REMOTE_WRITE_V1, body, sizeof(body), 2047), 0);
+    cr_assert_eq(remote_write_lease_bytes(REMOTE_WRITE_V1, body, 1, 4096),
+                 0); /* a length without its end */
+    cr_assert_eq(remote_write_lease_bytes(REMOTE_WRITE_V1, NULL, 0, 4096), 0);
 }
 
 Test(remote_write, a_repeated_request_is_success)
