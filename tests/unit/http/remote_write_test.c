@@ -411,7 +411,7 @@ Test(remote_write, a_series_of_2_0_is_that_of_1_0)
     message_symbols(&other, others, ARRAY_LEN(others));
     put_series_v2(&other, (uint32_t[]){3, 2, 1, 0}, 4, now_ms + 3, 1);
     message_series(&old, "__name__=up,job=x", now_ms + 4, 1);
-    for (int again = 0; again < 2; again++) {
+    for (unsigned again = 0; again < 2; again++) {
         cr_assert_eq(write_v2(&m), 204, "%s", text);
         cr_assert_eq(remote_write_written(&rw), 3);
         cr_assert_eq(rw.counts.duplicate, again * 3);

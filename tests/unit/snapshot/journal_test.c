@@ -280,9 +280,12 @@ Test(journal, a_cut_waits_for_what_was_submitted_before)
     pthread_t thread;
     uint64_t number = 0;
     int err;
+    int n_writes = atomic_load(&t.io.n_come[SW_WRITE]);
     hold(&t.io, SW_WRITE);
     for (unsigned i = 0; i < 10; i++)
         cr_assert_not_null(before[i] = test_submit(&t, i, 100, &err));
+    while (atomic_load(&t.io.n_come[SW_WRITE]) == n_writes)
+        usleep(100); /* or the writer might take the cut with them */
     cr_assert_eq(pthread_create(&thread, NULL, cut_it, &number), 0);
     while (!is_cut_waiting())
         usleep(100);

@@ -22,6 +22,7 @@ struct switched_io {
     struct io io;
     struct io *inner;
     atomic_int errnos[SW_KINDS]; /* 0 = works */
+    atomic_int n_come[SW_KINDS]; /* calls, those that are held up among them */
     atomic_int n_calls[SW_KINDS];
     pthread_mutex_t gates[SW_KINDS]; /* who holds one holds up such calls */
 };
@@ -29,6 +30,7 @@ struct switched_io {
 static inline struct io *switched_pass(struct io *io, enum switched kind)
 {
     struct switched_io *s = (struct switched_io *)io;
+    atomic_fetch_add(&s->n_come[kind], 1);
     pthread_mutex_lock(&s->gates[kind]);
     pthread_mutex_unlock(&s->gates[kind]);
     atomic_fetch_add(&s->n_calls[kind], 1);
