@@ -47,8 +47,8 @@ static uint32_t count_until(const uint32_t *times, uint32_t n, uint32_t k, int64
     return k;
 }
 
-/* Of n samples in a row; is_run: all have values[0]. */
-static void answer_from(struct reader *r, const uint32_t *times, const uint64_t *values, uint32_t n,
+/* Of n samples in a row; is_run: all have values[0]. NOTHING_LEFT or 0. */
+static int answer_from(struct reader *r, const uint32_t *times, const uint64_t *values, uint32_t n,
                         bool is_run)
 {
     struct picker *p = r->p;
@@ -59,6 +59,7 @@ static void answer_from(struct reader *r, const uint32_t *times, const uint64_t 
     }
     p->last_ms = last_ms;
     p->last_value = values[is_run ? 0 : n - 1];
+    return p->n_answered == p->n ? NOTHING_LEFT : 0;
 }
 
 /* What is to be done with n samples before their values are known: NOTHING_LEFT, or 0 when none of
@@ -81,8 +82,7 @@ static int pick_part(struct reader *r, const struct block *b, uint32_t from, uin
     if (rc >= 0)
         return rc;
     block_values_kept(b, from, is_run ? 1 : n, values);
-    answer_from(r, times, values, n, is_run);
-    return 0;
+    return answer_from(r, times, values, n, is_run);
 }
 
 /* The horizon as a time of the window. */
@@ -115,8 +115,7 @@ static int pick_tail(void *ctx, const struct chunk_tail *tail)
     int rc = look_at_times(r, times, tail->n);
     if (rc >= 0)
         return rc;
-    answer_from(r, times, tail->values, tail->n, false);
-    return 0;
+    return answer_from(r, times, tail->values, tail->n, false);
 }
 
 void pick_begin(struct picker *p)
