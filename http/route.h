@@ -10,8 +10,8 @@ enum route_flag {
     ROUTE_NEEDS_STORE = 1, /* 503 until the snapshot is loaded, and while stopping */
     ROUTE_COMPUTES = 2,    /* runs on a query worker, its connection suspended meanwhile */
     ROUTE_RELIEVES = 4,    /* needs little and helps when memory is short: begins without a lease */
-    ROUTE_LEASES_ALL =
-        8, /* may have all that queries may: who fills memory is asked when it is short */
+    /* When memory is short it may have all that queries may: then it is asked who fills it. */
+    ROUTE_LEASES_ALL = 8,
     ROUTE_SHARED = 16, /* pages of other origins may read the answer (CORS) */
 };
 

@@ -353,8 +353,9 @@ static void refuse_in_flight(struct exchange *x)
 static bool lease_memory(struct exchange *x)
 {
     struct request *rq = &x->rq;
-    x->query_lease_bytes = ceiling_lease_query(
-        &rq->app->ceiling, (rq->route->flags & ROUTE_LEASES_ALL) ? 1 : rq->app->ceiling.n_workers);
+    struct ceiling *c = &rq->app->ceiling;
+    bool has_all = (rq->route->flags & ROUTE_LEASES_ALL) && ceiling_stage(c) != CEILING_NORMAL;
+    x->query_lease_bytes = ceiling_lease_query(c, has_all ? 1 : c->n_workers);
     rq->memory_bytes = x->query_lease_bytes;
     if (rq->memory_bytes == 0 && (rq->route->flags & ROUTE_RELIEVES))
         rq->memory_bytes = CEILING_LEASE_BYTES_MIN; /* as many as there are workers, at most */

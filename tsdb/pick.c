@@ -49,7 +49,7 @@ static uint32_t count_until(const uint32_t *times, uint32_t n, uint32_t k, int64
 
 /* Of n samples in a row; is_run: all have values[0]. NOTHING_LEFT or 0. */
 static int answer_from(struct reader *r, const uint32_t *times, const uint64_t *values, uint32_t n,
-                        bool is_run)
+                       bool is_run)
 {
     struct picker *p = r->p;
     int64_t last_ms = r->start_ms + times[n - 1];
