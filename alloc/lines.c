@@ -301,16 +301,19 @@ uint32_t lines_find(const struct arena *a, const struct lines *l, struct lines_k
     return find_from(a, l, segment_of(a, l, key), stored(l, key), verify, ctx, &at);
 }
 
-void lines_ask(const struct arena *a, const struct lines *l, struct lines_search *search)
+void lines_ask(const struct arena *a, const struct lines *l, struct lines_search *search,
+               struct lines_key key)
 {
-    assert(l->kind == LINES_TRUSTED && search->n <= LINES_SEARCH_MAX);
-    for (uint32_t i = 0; i < search->n && l->n > 0; i++) {
-        const struct lines_segment *s = segment_of(a, l, search->keys[i]);
-        search->at[i].segment = s;
-        search->at[i].number = home_of(s, search->keys[i]);
-        search->at[i].line = line_at(a, s, search->at[i].number);
-        ask_for(search->at[i].line);
-    }
+    assert(l->kind == LINES_TRUSTED && search->n < LINES_SEARCH_MAX);
+    uint32_t i = search->n++;
+    search->keys[i] = key;
+    if (l->n == 0)
+        return;
+    const struct lines_segment *s = segment_of(a, l, key);
+    search->at[i].segment = s;
+    search->at[i].number = home_of(s, key);
+    search->at[i].line = line_at(a, s, search->at[i].number);
+    ask_for(search->at[i].line);
 }
 
 /* The id of a key in a line, or 0. Where in a line an entry is is chance, so all of the line is
