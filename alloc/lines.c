@@ -22,10 +22,8 @@
  * first. Linear hashing by lines: cannot be filled above 80 % without overflow chains. Cuckoo: two
  * lines to wait for. More than 90 % full: 93 % saves 2 % of the bytes, and a hit reads 1.96 lines
  * instead of 1.79. A count of entries that left a line, to end searches in vain early: those are
- * for new things, which cost many times as much for other reasons. Finding room in a line without
- * branches: no faster. A search that ends at the entry: where in its line that is, is chance, and a
- * wrong guess costs as much as a line from memory (8.5 M lookups a second in batches; 11 to 13 when
- * whole lines are looked at, and those that go on to the next line do so together).
+ * for new things, which cost many times as much anyway. A search that ends at the entry: where in a
+ * line that is, is chance, and a wrong guess costs as much as a line from memory.
  */
 #include "alloc/lines.h"
 
