@@ -77,10 +77,9 @@ void lines_release(struct arena *a, struct lines *l);
 uint32_t lines_find(const struct arena *a, const struct lines *l, struct lines_key key,
                     lines_verify verify, const void *ctx);
 
-/* lines_find without verify for many at once, LINES_TRUSTED only: lines_ask adds a key to a search,
- * which begins with n = 0, and asks the processor for the line where it should be; lines_answer
- * looks, and fills ids. In between the table must not change, and the caller does something else,
- * while the lines come. */
+/* lines_find without verify for many at once, LINES_TRUSTED only: lines_ask asks the processor for
+ * the lines where keys[0 .. n) should be, lines_answer looks, and fills ids. In between the table
+ * must not change, and the caller does something else, while the lines come. */
 enum { LINES_SEARCH_MAX = 32 };
 
 struct lines_search {
@@ -95,8 +94,7 @@ struct lines_search {
     uint8_t pending[LINES_SEARCH_MAX];
 };
 
-void lines_ask(const struct arena *a, const struct lines *l, struct lines_search *search,
-               struct lines_key key);
+void lines_ask(const struct arena *a, const struct lines *l, struct lines_search *search);
 void lines_answer(const struct arena *a, const struct lines *l, struct lines_search *search);
 
 /* Enters an id, not 0; an entry with that key and id must not be there. False (nothing changed)

@@ -44,16 +44,17 @@ struct group {
     const slot *entries[GROUP]; /* of the table of ids */
 };
 
-/* Hashes, and asks for the lines where the keys should be: each while the next form is hashed. */
+/* Hashes, and asks for the lines where the keys should be. */
 static void ask_group(const struct arena *a, const struct series_index *x, struct series_wanted *w,
                       uint32_t n, struct group *g)
 {
-    g->search.n = 0;
+    g->search.n = n;
     for (uint32_t i = 0; i < n; i++) {
         if (w[i].form != NULL)
             w[i].key = series_key_of_form(&x->hash, w[i].form, w[i].n_form);
-        lines_ask(a, &x->by_key, &g->search, kept_of(w[i].key));
+        g->search.keys[i] = kept_of(w[i].key);
     }
+    lines_ask(a, &x->by_key, &g->search);
 }
 
 /* Looks there, and asks for the entries of the ids; nothing has the id 0. */

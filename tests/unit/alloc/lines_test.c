@@ -53,11 +53,13 @@ static bool is_same(const void *ctx, uint32_t id)
 static uint32_t find(uint32_t id)
 {
     static struct lines_search s;
-    s.n = 0;
-    for (uint32_t i = 0; l.kind == LINES_TRUSTED && i < LINES_SEARCH_MAX; i++)
-        lines_ask(&t.arena, &l, &s, key_of(id + i));
-    if (s.n > 0)
+    s.n = l.kind == LINES_TRUSTED ? LINES_SEARCH_MAX : 0;
+    for (uint32_t i = 0; i < s.n; i++)
+        s.keys[i] = key_of(id + i);
+    if (s.n > 0) {
+        lines_ask(&t.arena, &l, &s);
         lines_answer(&t.arena, &l, &s);
+    }
     for (uint32_t i = 0; i < s.n; i++)
         cr_assert_eq(s.ids[i], lines_find(&t.arena, &l, key_of(id + i), NULL, NULL));
     return lines_find(&t.arena, &l, key_of(id), l.kind == LINES_TAGGED ? is_same : NULL, &id);
