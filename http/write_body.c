@@ -107,14 +107,8 @@ static bool walk_exemplar(struct walk *w, const struct wire_field *field)
             if (f.type != WIRE_BYTES || !has_shape(&f, &label_shape))
                 return false;
             walk_extend(&form, &n_form, &is_scattered, begin, rest.at);
-        } else if (f.number == EXEMPLAR_VALUE) {
-            if (f.type != WIRE_FIXED64)
-                return false;
-            x.value = wire_fixed64(&f);
-        } else if (f.number == EXEMPLAR_TIME) {
-            if (f.type != WIRE_VARINT)
-                return false;
-            x.t_ms = (int64_t)wire_varint(&f);
+        } else if (!walk_read_exemplar(&f, &x)) {
+            return false;
         }
     }
     if (is_scattered &&

@@ -89,6 +89,22 @@ bool walk_add_exemplar(struct walk *w, const struct write_exemplar *exemplar)
     return true;
 }
 
+bool walk_read_exemplar(const struct wire_field *field, struct write_exemplar *io)
+{
+    switch (field->number) {
+    case EXEMPLAR_VALUE:
+        if (field->type == WIRE_FIXED64)
+            io->value = wire_fixed64(field);
+        return field->type == WIRE_FIXED64;
+    case EXEMPLAR_TIME:
+        if (field->type == WIRE_VARINT)
+            io->t_ms = (int64_t)wire_varint(field);
+        return field->type == WIRE_VARINT;
+    default:
+        return true;
+    }
+}
+
 void walk_own_exemplars(struct walk *w, const struct series_part *s, struct append_entry *e)
 {
     for (struct write_exemplar *x = s->before ? s->before->next : w->body->exemplars; x;

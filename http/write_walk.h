@@ -51,6 +51,10 @@ const uint8_t *walk_gather(struct walk *w, const uint8_t *bytes, size_t n, uint3
 /* An exemplar of the series: value and time are as they were found, its labels lie in form. */
 bool walk_add_exemplar(struct walk *w, const struct write_exemplar *exemplar) WARN_UNUSED;
 
+/* Takes a field of an exemplar that is its value or its time, and passes over any other; false:
+ * malformed. */
+bool walk_read_exemplar(const struct wire_field *field, struct write_exemplar *io) WARN_UNUSED;
+
 /* The sample in a field, or false: malformed. has_start: field 3 is a start time, which is passed
  * over. */
 bool walk_read_sample(const struct wire_field *field, bool has_start,

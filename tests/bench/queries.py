@@ -16,9 +16,9 @@ import urllib.parse
 
 import memory  # first: it makes hg findable
 import hg
-from durable import Prometheus, fill, resident
+from durable import Prometheus, fill, peak, resident
 from memory import Row, mib
-from runs import MIB, SETTLE_S, STEP_MS
+from runs import MIB, SETTLE_S, exact_cpu_s
 from victoria import Victoria
 
 ROUNDS = 5
@@ -62,20 +62,6 @@ def path_of(query, end_ms, extra):
     return "/api/v1/query_range?" + urllib.parse.urlencode(params)
 
 
-def cpu_ms(server):
-    """Of the threads that live, to the nanosecond."""
-    total, task = 0, f"/proc/{server.process.pid}/task"
-    for thread in os.listdir(task):
-        with open(f"{task}/{thread}/schedstat", encoding="ascii") as f:
-            total += int(f.read().split()[0])
-    return total / 1e6
-
-
-def highest(server):
-    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
-        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
-
-
 def forget_highest(server):
     with open(f"/proc/{server.process.pid}/clear_refs", "w", encoding="ascii") as f:
         f.write("5")
@@ -83,9 +69,9 @@ def forget_highest(server):
 
 def ask(server, path):
     """(ms of CPU, series in the answer, points in it)"""
-    before = cpu_ms(server)
+    before = exact_cpu_s(server)
     answer = server.get(path, timeout=600)
-    took = cpu_ms(server) - before
+    took = (exact_cpu_s(server) - before) * 1e3
     assert answer.code == 200, f"{server.name}: {path}: {answer}"
     found = answer.json["data"]["result"]
     return took, len(found), sum(len(one["values"]) if "values" in one else 1 for one in found)
@@ -96,9 +82,9 @@ def growth(server, path):
     before = resident(server)
     forget_highest(server)
     ask(server, path)
-    peak = highest(server)
+    highest = peak(server)
     time.sleep(1)
-    return before, peak, resident(server)
+    return before, highest, resident(server)
 
 
 @dataclasses.dataclass
@@ -155,13 +141,13 @@ def rows_of(seen):
         slower = [i for i, ms in enumerate(ours.ms) if ms > NEGLIGIBLE_MS and ms > min(c.ms[i] for c in peers)]
         yield Row("queries slower than a peer, of those above 1 ms", "0",
                   ", ".join(f"`{QUERIES[i].text}`" for i in slower) or "0", len(slower) * 2.0)
-    before, peak, after = ours.growth
-    text = f"{mib(peak - before)} (before {mib(before)}, a second after {mib(after)})"
+    before, most, after = ours.growth
+    text = f"{mib(most - before)} (before {mib(before)}, a second after {mib(after)})"
     if "prometheus" in seen:
         theirs = seen["prometheus"].growth
         text += f", Prometheus {mib(theirs[1] - theirs[0])}"
         yield Row(f"growth of RSS by `{HEAVIEST.text}`", "<= 1/4 of Prometheus'", text,
-                  (peak - before) / max(theirs[1] - theirs[0], MIB) * 4)
+                  (most - before) / max(theirs[1] - theirs[0], MIB) * 4)
     yield Row("RSS a second after it", "<= 2 % more", text, (after - before) / (before * 0.02))
 
 

@@ -92,6 +92,15 @@ def sealed_of(windows):
             sum(window["samples"] for window in ended))
 
 
+def exact_cpu_s(server):
+    """CPU time of the threads of a server that live, to the nanosecond."""
+    total, task = 0, f"/proc/{server.process.pid}/task"
+    for thread in os.listdir(task):
+        with open(f"{task}/{thread}/schedstat", encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
+
+
 class Fleet:
     """The load generator as a child process, one command at a time (fleet.c)."""
 
@@ -191,12 +200,7 @@ class Run:
 
     @property
     def exact_cpu_s(self):
-        """CPU time of the threads that live, to the nanosecond."""
-        total, task = 0, f"/proc/{self.server.process.pid}/task"
-        for thread in os.listdir(task):
-            with open(f"{task}/{thread}/schedstat", encoding="ascii") as f:
-                total += int(f.read().split()[0])
-        return total / 1e9
+        return exact_cpu_s(self.server)
 
     def get_status(self):
         if self.status is None:
