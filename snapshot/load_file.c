@@ -201,7 +201,8 @@ static int load_window(struct file_load *l, const struct frame *f)
     restore_hold(l->restore);
     while (err == 0 && more >= 0 && (more = window_reader_next(r, &l->decoders->record)) > 0)
         err = load_record(l, f, &l->decoders->record);
-    restore_pause(l->restore);
+    int late_err = restore_pause(l->restore);
+    err = err < 0 ? err : late_err;
     if (err < 0)
         return err;
     if (more < 0)

@@ -184,12 +184,22 @@ enum { CHUNK_OPEN_SLOTS_MAX = 32 };
 uint32_t chunk_open_slots(const struct arena *a, slot head, slot ret[CHUNK_OPEN_SLOTS_MAX]);
 size_t chunk_open_payload(const struct arena *a, slot head); /* their bytes that are not slack */
 
-/* What a snapshot brings back, behind what is there; ERR_CORRUPT when that cannot be. A block:
- * `part` as chunk_visit gave it. A tail of one sample or more ends the chunk. */
-int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum chunk_part part,
-                        const struct block *b) WARN_UNUSED;
-int chunk_restore_tail(const struct chunk_writer *w, struct chunk *chunk,
-                       const struct chunk_tail *t) WARN_UNUSED;
+/* What a snapshot brings back of a chunk, in the order of chunk_visit: blocks, and a tail or NULL.
+ * A run that is no constant, or a tail, ends a chunk. is_sealed: this is all of it, and its series
+ * writes to it no more. */
+enum { CHUNK_PARTS_MAX = SHEAF_BLOCKS_MAX };
+struct chunk_parts {
+    uint32_t n;
+    bool is_sealed;
+    const struct chunk_tail *tail; /* of one sample or more */
+    enum chunk_part parts[CHUNK_PARTS_MAX];
+    struct block blocks[CHUNK_PARTS_MAX];
+};
+
+/* Adds it behind what is there. Errors (nothing changed): ERR_NO_MEMORY; ERR_CORRUPT when something
+ * comes behind the end. */
+int chunk_restore(const struct chunk_writer *w, struct chunk *chunk,
+                  const struct chunk_parts *in) WARN_UNUSED;
 
 /* ---- recounting ---- */
 

@@ -39,11 +39,29 @@ int chunk_work_publish(struct work *k, struct chunk *chunk) WARN_UNUSED;
 /* The time of a place, which is a time where there is no timeline (0). */
 uint32_t chunk_work_time(const struct work *k, slot timeline, uint32_t place);
 
+/* The first time of a block. */
+uint32_t chunk_work_first(const struct work *k, const struct block *b);
+
+/* Whether the chunk's last sheaf can take a block. */
+static inline bool chunk_head_is_open(const struct chunk_head *h)
+{
+    return h->last.n_blocks > 0 && sheaf_is_open(&h->end);
+}
+
+/* The last sheaf goes to the directory, and the next block begins another. False without memory. */
+bool chunk_work_move_on(struct work *k) WARN_UNUSED;
+
+/* Gives the chunk an empty head: its samples are not in it yet. False without memory. */
+bool chunk_work_make_head(struct work *k) WARN_UNUSED;
+
 /* Gives the chunk a head, if it has none. */
 void chunk_work_have_head(struct work *k);
 
 /* Makes a block of the tail, which has a sample at least. */
 void chunk_work_finish_tail(struct work *k);
+
+/* Makes a sealed chunk of one closed sheaf. */
+void chunk_work_only_sheaf(struct chunk *c, const struct sheaf *s);
 
 /* Takes the head away: what is in it becomes a sheaf, or a row of them. */
 void chunk_work_seal(struct work *k);

@@ -121,8 +121,7 @@ static slot find_timeline(struct work *k, const struct block_context *before, ui
 
 /* ---- the tail becomes a block ---- */
 
-/* The last sheaf goes to the directory, and the next block begins another. */
-static bool move_on(struct work *k)
+bool chunk_work_move_on(struct work *k)
 {
     struct chunk_head *h = &k->h;
     if (!sheaf_close(&k->change, &h->last, &h->end) ||
@@ -133,17 +132,13 @@ static bool move_on(struct work *k)
     return true;
 }
 
-static bool is_open(const struct chunk_head *h)
-{
-    return h->last.n_blocks > 0 && sheaf_is_open(&h->end);
-}
-
 /* What was sealed has a closed sheaf, whatever its length. */
 static void add_block(struct work *k, const struct block *b, uint32_t first_time)
 {
     struct chunk_head *h = &k->h;
-    bool is_over = h->last.n_blocks > 0 && (!is_open(h) || h->last.n_blocks >= SHEAF_BLOCKS);
-    if (is_over && !move_on(k))
+    bool is_over =
+        h->last.n_blocks > 0 && (!chunk_head_is_open(h) || h->last.n_blocks >= SHEAF_BLOCKS);
+    if (is_over && !chunk_work_move_on(k))
         return;
     if (!sheaf_append(&k->change, &h->last, &h->end, b, first_time))
         k->change.has_failed = true;
@@ -152,6 +147,11 @@ static void add_block(struct work *k, const struct block *b, uint32_t first_time
 uint32_t chunk_work_time(const struct work *k, slot timeline, uint32_t place)
 {
     return timeline != 0 ? timeline_time(arena_of(k), k->w->times, timeline, place) : place;
+}
+
+uint32_t chunk_work_first(const struct work *k, const struct block *b)
+{
+    return chunk_work_time(k, b->times == BLOCK_AT ? b->timeline : 0, b->first);
 }
 
 static void finish_run(struct work *k)
@@ -221,7 +221,7 @@ static void start_tail(struct work *k, uint32_t time, uint64_t value)
 {
     struct chunk_head *h = &k->h;
     bool has_timeline = h->end.context.timeline != 0;
-    bool make = !is_open(h) || has_timeline || h->tail.run != 0;
+    bool make = !chunk_head_is_open(h) || has_timeline || h->tail.run != 0;
     uint32_t place;
     slot timeline = find_timeline(k, &h->end.context, time, make, &place);
     if (k->err == 0)
@@ -278,8 +278,7 @@ static void append(struct work *k, uint32_t time, uint64_t value)
 
 /* ---- forms ---- */
 
-/* The chunk gets a head; its samples are not in it yet. */
-static bool make_head(struct work *k)
+bool chunk_work_make_head(struct work *k)
 {
     slot at = change_take_open(&k->change);
     if (at == 0)
@@ -301,7 +300,7 @@ static void head_of_constant(struct work *k)
 {
     struct chunk c = k->c;
     uint32_t n = c.n_samples - c.is_stale;
-    if (!make_head(k))
+    if (!chunk_work_make_head(k))
         return;
     struct tail *t = &k->h.tail;
     tail_start(t, c.timeline, c.place, c.value);
@@ -327,7 +326,7 @@ static void head_of_sheaf(struct work *k)
     struct sheaf_reader r;
     struct block b;
     uint32_t last;
-    if (!make_head(k))
+    if (!chunk_work_make_head(k))
         return;
     sheaf_gather(arena_of(k), &only, NULL, bytes);
     sheaf_reader_init(&r, arena_of(k), &only, bytes);
@@ -340,7 +339,7 @@ static void head_of_sheaf(struct work *k)
 static void head_of_row(struct work *k)
 {
     struct row sheaves = k->c.sheaves;
-    if (make_head(k))
+    if (chunk_work_make_head(k))
         k->h.sheaves = sheaves;
 }
 
@@ -358,7 +357,7 @@ void chunk_work_have_head(struct work *k)
 static bool seal_row(struct work *k)
 {
     struct chunk_head *h = &k->h;
-    if (h->last.n_blocks > 0 && !move_on(k))
+    if (h->last.n_blocks > 0 && !chunk_work_move_on(k))
         return false;
     k->c.kind = CHUNK_ROW;
     k->c.timeline = 0;
@@ -367,15 +366,14 @@ static bool seal_row(struct work *k)
     return true;
 }
 
-static void seal_sheaf(struct work *k)
+void chunk_work_only_sheaf(struct chunk *c, const struct sheaf *s)
 {
-    const struct chunk_head *h = &k->h;
-    k->c.kind = CHUNK_SHEAF;
-    k->c.timeline = h->last.start.timeline;
-    k->c.place = h->last.start.place & TIMELINE_TIMES_MAX;
-    k->c.at = h->last.piece;
-    k->c.n_bytes = h->last.n_bytes;
-    k->c.n_blocks = h->last.n_blocks;
+    c->kind = CHUNK_SHEAF;
+    c->timeline = s->start.timeline;
+    c->place = s->start.place & TIMELINE_TIMES_MAX;
+    c->at = s->piece;
+    c->n_bytes = s->n_bytes;
+    c->n_blocks = s->n_blocks;
 }
 
 /* Leaves nothing of the chunk in the pool `open`: what is there outlives no window, and would keep
@@ -389,7 +387,7 @@ void chunk_work_seal(struct work *k)
     if (!is_good(k) || !sheaf_close(&k->change, &h->last, &h->end))
         return;
     if (h->sheaves.n == 0)
-        seal_sheaf(k);
+        chunk_work_only_sheaf(&k->c, &h->last);
     else if (!seal_row(k))
         return;
     k->change.open_payload -= (int64_t)chunk_tail_payload(h);
@@ -500,14 +498,13 @@ void chunk_work_sheaf(struct work *k, const struct block *blocks, uint32_t n, bo
                       struct new_sheaf *ret)
 {
     *ret = (struct new_sheaf){0};
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t first, last;
-        block_span(arena_of(k), k->w->times, &blocks[i], &first, &last);
-        if (!sheaf_append(&k->change, &ret->s, &ret->end, &blocks[i], first))
-            return;
-    }
-    if (!is_open && !sheaf_close(&k->change, &ret->s, &ret->end))
+    if (!is_open && n > 0 &&
+        !sheaf_make(&k->change, &ret->s, blocks, n, chunk_work_first(k, blocks)))
         k->change.has_failed = true;
+    for (uint32_t i = 0; is_open && i < n; i++)
+        if (!sheaf_append(&k->change, &ret->s, &ret->end, &blocks[i],
+                          chunk_work_first(k, &blocks[i])))
+            return;
 }
 
 /* The directory with item i replaced by two. */
@@ -660,98 +657,5 @@ int chunk_seal(const struct chunk_writer *w, struct chunk *chunk)
         return 0;
     chunk_work_begin(&k, w, chunk);
     chunk_work_seal(&k);
-    return chunk_work_publish(&k, chunk);
-}
-
-/* ---- what a snapshot brings ---- */
-
-/* Whether a run is a constant chunk, or the stale marker that ends one. */
-static bool restore_constant(struct work *k, const struct block *b)
-{
-    struct chunk *c = &k->c;
-    uint64_t value;
-    bool is_value = block_values(b, 0, 1, &value);
-    ENSURE(is_value);
-    if (c->serial == 0) {
-        *c = (struct chunk){.serial = k->w->window->serial,
-                            .n_samples = b->n_samples,
-                            .timeline = b->timeline,
-                            .place = b->first & TIMELINE_TIMES_MAX,
-                            .kind = CHUNK_CONSTANT,
-                            .value = value};
-        return true;
-    }
-    if (c->kind != CHUNK_CONSTANT || c->is_stale || b->timeline != c->timeline ||
-        b->first != c->place + c->n_samples || b->n_samples != 1 || value != STALE_BITS)
-        return false;
-    c->is_stale = 1;
-    c->n_samples++;
-    return true;
-}
-
-static void restore_run(struct work *k, const struct block *b)
-{
-    uint64_t value;
-    struct tail *t = &k->h.tail;
-    bool is_value = block_values(b, 0, 1, &value);
-    ENSURE(is_value);
-    tail_start(t, b->timeline, b->first, value);
-    t->n_samples = b->n_samples;
-    t->run = b->n_samples - 1;
-    t->last = b->first + t->run;
-    k->c.n_samples += b->n_samples;
-}
-
-/* Brings a head into being for what comes behind the samples that are there. A constant that is
- * followed by something was written while it ceased to be one. */
-static void restored_head(struct work *k)
-{
-    if (k->c.serial == 0 && make_head(k)) {
-        k->c.serial = k->w->window->serial;
-        k->c.n_samples = 0;
-    } else if (k->c.kind == CHUNK_CONSTANT) {
-        head_of_constant(k);
-        if (is_good(k) && k->h.tail.n_samples > 0)
-            chunk_work_finish_tail(k);
-    } else if (k->c.serial != 0 && k->c.kind != CHUNK_HEAD) {
-        k->err = ERR_CORRUPT;
-    }
-}
-
-int chunk_restore_block(const struct chunk_writer *w, struct chunk *chunk, enum chunk_part part,
-                        const struct block *b)
-{
-    struct work k;
-    chunk_work_begin(&k, w, chunk);
-    if (part == PART_RUN && b->times == BLOCK_AT && restore_constant(&k, b))
-        return chunk_work_publish(&k, chunk);
-    restored_head(&k);
-    if (!is_good(&k))
-        return chunk_work_publish(&k, chunk);
-    if (k.h.tail.n_samples > 0)
-        k.err = ERR_CORRUPT;
-    else if (part == PART_RUN)
-        restore_run(&k, b);
-    else {
-        uint32_t first, last;
-        block_span(arena_of(&k), w->times, b, &first, &last);
-        bool begins = part == PART_SHEAF || !is_open(&k.h);
-        bool is_over = k.h.last.n_blocks > 0 && (begins || k.h.last.n_blocks >= SHEAF_BLOCKS_MAX);
-        if ((!is_over || move_on(&k)) && sheaf_append(&k.change, &k.h.last, &k.h.end, b, first))
-            k.c.n_samples += b->n_samples;
-    }
-    return chunk_work_publish(&k, chunk);
-}
-
-int chunk_restore_tail(const struct chunk_writer *w, struct chunk *chunk,
-                       const struct chunk_tail *t)
-{
-    struct work k;
-    chunk_work_begin(&k, w, chunk);
-    restored_head(&k);
-    if (is_good(&k) && k.h.tail.n_samples > 0)
-        k.err = ERR_CORRUPT;
-    if (is_good(&k) && chunk_tail_rewrite(&k.change, &k.h, t->timeline, t->places, t->values, t->n))
-        k.c.n_samples += t->n;
     return chunk_work_publish(&k, chunk);
 }

@@ -21,6 +21,7 @@
 
 #include "alloc/table.h"
 #include "tsdb/append.h"
+#include "tsdb/chunk.h"
 #include "tsdb/timeline.h"
 
 enum {
@@ -121,11 +122,17 @@ void dump_note_change(struct tsdb *db, int64_t window);
 
 /* ---- in ---- */
 
+struct restored { /* blocks of a chunk that wait for the others of it, so that it is written once */
+    uint32_t series;
+    struct chunk_parts parts; /* n 0 = none wait */
+};
+
 struct restore { /* where a window's timelines and shared values are */
     struct tsdb *db;
     struct table timelines; /* number -> slot, and how many times it has */
     struct table shared;    /* of uint32_t: number -> slot */
     int64_t window;
+    int64_t open_from; /* restore_seal_below */
     bool has_window;
     bool is_trusted;          /* set by the caller, see restore_block */
     bool is_held;             /* restore_hold */
@@ -133,6 +140,7 @@ struct restore { /* where a window's timelines and shared values are */
     unsigned n_left;          /* records until others get their turn; 0 = outside */
     struct times_item *items; /* RESTORE_TIMES of them, or NULL for want of memory */
     struct times_cache times; /* in these, of the window and while it is held */
+    struct restored waiting;
 };
 
 /* Without memory for a cache it is slower and works. */
@@ -142,11 +150,17 @@ void restore_begin(struct restore *r, struct tsdb *db);
  * has taken a key by tsdb_series_hash before must forget it. */
 void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES]);
 
+/* Chunks of windows before this one are written as their series left them when they moved on to the
+ * next, without what only the newest has. Without it that is done window after window, later. */
+void restore_seal_below(struct restore *r, int64_t window);
+
 /* From here to restore_pause the records restored may share a hold of the store's lock, dozens at a
- * time: what they cost is then mostly themselves. No other function of the store may be called in
- * between, and no I/O be done. */
+ * time, and blocks may wait for others of their chunk, so that what they cost is mostly themselves.
+ * The bytes that blocks borrow must stay. No other function of the store may be called in between,
+ * and no I/O be done. Error of restore_pause: ERR_NO_MEMORY, and the last chunk has fewer samples
+ * than was said. */
 void restore_hold(struct restore *r);
-void restore_pause(struct restore *r);
+int restore_pause(struct restore *r) WARN_UNUSED;
 
 /* Makes a series (or finds it, when the label set is there already). Errors: ERR_NO_MEMORY,
  * ERR_CORRUPT (ls is not normalised). */

@@ -18,17 +18,9 @@ struct restored_timeline { /* item of restore.timelines */
     uint32_t n; /* its times */
 };
 
-struct restored { /* a block or a tail on its way into a chunk */
-    struct restore *r;
-    const struct dump_block *block;
-    const struct dump_tail *tail;
-    struct block b;       /* of block, with the timeline and shared values as slots */
-    struct chunk_tail *t; /* of tail; room of the caller's */
-};
-
 void restore_begin(struct restore *r, struct tsdb *db)
 {
-    *r = (struct restore){.db = db};
+    *r = (struct restore){.db = db, .open_from = INT64_MIN};
     table_init(&r->timelines, sizeof(struct restored_timeline), db->owner);
     table_init(&r->shared, sizeof(uint32_t), db->owner);
     db->slots.is_alone = true;
@@ -52,11 +44,12 @@ void restore_hold(struct restore *r)
     r->is_held = true;
 }
 
-void restore_pause(struct restore *r)
+void restore_seal_below(struct restore *r, int64_t window)
 {
-    leave_now(r);
-    r->is_held = false;
+    r->open_from = window;
 }
+
+static int flush(struct restore *r, bool is_whole);
 
 /* The window that records are for; everything is entered that writing needs. NULL = it has gone. */
 static struct window *enter(struct restore *r)
@@ -122,6 +115,9 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
     if (!is_normalised(ls))
         return ERR_CORRUPT;
     struct series_key key = series_key_of_labels(&db->series.hash, ls);
+    int err = flush(r, false);
+    if (err != 0)
+        return err;
     leave_now(r);
     pthread_rwlock_wrlock(&db->lock);
     slot at = series_find(db->arena, &db->series, key);
@@ -181,9 +177,12 @@ int restore_window(struct restore *r, int64_t window)
         return 0;
     if (!is_number(db, window))
         return ERR_CORRUPT;
+    int err = flush(r, false);
+    if (err != 0)
+        return err;
     leave_now(r);
     pthread_rwlock_wrlock(&db->lock);
-    int err = store_restore_window_locked(db, window);
+    err = store_restore_window_locked(db, window);
     pthread_rwlock_unlock(&db->lock);
     forget_times(r);
     if (err == 0) {
@@ -345,7 +344,7 @@ static bool are_block_values(const struct restore *r, const struct block *b)
 }
 
 static int to_block(struct restore *r, const struct dump_block *in, struct times_cache *times,
-                    struct block *ret, uint32_t *ret_first, uint32_t *ret_last)
+                    struct block *ret)
 {
     if (!is_shaped(in))
         return ERR_CORRUPT;
@@ -361,61 +360,194 @@ static int to_block(struct restore *r, const struct dump_block *in, struct times
     int err = find_slots(r, in, ret);
     if (err != 0)
         return err;
-    if (!are_block_times(r, times, ret) || !are_block_values(r, ret))
-        return ERR_CORRUPT;
-    block_span(r->db->arena, times, ret, ret_first, ret_last);
-    return *ret_last < r->db->options.window_ms ? 0 : ERR_CORRUPT;
+    return are_block_times(r, times, ret) && are_block_values(r, ret) ? 0 : ERR_CORRUPT;
 }
 
-static int change_block(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+static uint32_t first_time(const struct restore *r, struct times_cache *times,
+                           const struct block *b)
 {
-    const struct restored *in = ctx;
+    return b->times == BLOCK_AT ? timeline_time(r->db->arena, times, b->timeline, b->first)
+                                : b->first;
+}
+
+static uint32_t last_time(const struct restore *r, struct times_cache *times, const struct block *b)
+{
+    uint32_t first, last;
+    block_span(r->db->arena, times, b, &first, &last);
+    return last;
+}
+
+struct restored_span { /* what comes to a chunk at once */
+    uint32_t first, last, n_samples;
+};
+
+static struct restored_span span_of(const struct restore *r, struct times_cache *times,
+                                    const struct chunk_parts *in, const uint32_t *tail_times)
+{
+    struct restored_span ret = {0};
+    for (uint32_t i = 0; i < in->n; i++)
+        ret.n_samples += in->blocks[i].n_samples;
+    if (in->n > 0) {
+        ret.first = first_time(r, times, &in->blocks[0]);
+        ret.last = last_time(r, times, &in->blocks[in->n - 1]);
+    }
+    if (in->tail == NULL)
+        return ret;
+    ret.last = tail_times[in->tail->n - 1];
+    ret.first = in->n > 0 ? ret.first : tail_times[0];
+    ret.n_samples += in->tail->n;
+    return ret;
+}
+
+struct restored_change {
+    struct tsdb *db;
+    const struct chunk_parts *parts;
+};
+
+static int change_chunk(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct restored_change *in = ctx;
     bool is_new = chunk->serial == 0;
-    int err = chunk_restore_block(w, chunk, (enum chunk_part)in->block->part, &in->b);
-    store_count(in->r->db, N_CHUNKS_CREATED, err == 0 && is_new);
+    int err = chunk_restore(w, chunk, in->parts);
+    store_count(in->db, N_CHUNKS_CREATED, err == 0 && is_new);
     return err;
 }
 
-static int change_tail(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+static int write_parts(struct restore *r, struct window *w, struct series *s,
+                       const struct chunk_parts *parts, struct restored_span span,
+                       struct times_cache *times)
 {
-    const struct restored *in = ctx;
-    bool is_new = chunk->serial == 0;
-    int err = chunk_restore_tail(w, chunk, in->t);
-    store_count(in->r->db, N_CHUNKS_CREATED, err == 0 && is_new);
-    return err;
-}
-
-/* Adds samples from first to last, n of them, behind all that the series has. */
-static int change_chunk(struct restored *in, struct window *w, uint32_t id, uint32_t first,
-                        uint32_t last, uint32_t n, struct times_cache *times)
-{
-    struct tsdb *db = in->r->db;
-    slot at = series_of_id(db->arena, &db->series, id);
-    if (at == 0)
-        return ERR_CORRUPT;
-    struct series *s = series_at(db->arena, at);
-    int64_t first_ms = window_ms_of(w, first), last_ms = window_ms_of(w, last);
-    if (clock_window_of(&db->clock, first_ms) != w->number ||
-        clock_window_of(&db->clock, last_ms) != w->number)
-        return ERR_CORRUPT; /* beyond the ends of int64 */
-    if (s->state.newest.serial != 0 && first_ms <= s->state.newest_ms)
-        return ERR_CORRUPT;
+    struct tsdb *db = r->db;
+    struct restored_change in = {db, parts};
+    int64_t first_ms = window_ms_of(w, span.first), last_ms = window_ms_of(w, span.last);
     struct series_writer sw = store_writer(db, times);
     version_lock(&s->version);
-    int err = series_change_chunk(&sw, s, w, in->block != NULL ? change_block : change_tail, in);
+    int err = series_change_chunk(&sw, s, w, change_chunk, &in);
     if (err == 0) {
         words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
-        window_count(w, n, first_ms, last_ms);
+        window_count(w, span.n_samples, first_ms, last_ms);
         clock_restored(&db->clock, last_ms);
     }
     version_unlock(&s->version);
     return err;
 }
 
-static int to_tail(struct restore *r, const struct dump_tail *in, struct times_cache *times,
-                   struct chunk_tail *ret, uint32_t *ret_first, uint32_t *ret_last)
+/* Writes the blocks that wait and the tail, which is NULL or ends the chunk. */
+static int write_waiting(struct restore *r, bool is_whole, const struct chunk_tail *tail,
+                         const uint32_t *tail_times)
 {
-    uint32_t t[BLOCK_SAMPLES_MAX];
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache own, *times = times_of(r, &own, items);
+    struct chunk_parts *parts = &r->waiting.parts;
+    struct window *w = enter(r);
+    slot at = series_of_id(r->db->arena, &r->db->series, r->waiting.series);
+    int err = w != NULL ? ERR_CORRUPT : ERR_TOO_OLD;
+    parts->tail = tail;
+    parts->is_sealed = is_whole && r->window < r->open_from;
+    if (w != NULL && at != 0)
+        err = write_parts(r, w, series_at(r->db->arena, at), parts,
+                          span_of(r, times, parts, tail_times), times);
+    parts->n = 0;
+    parts->tail = NULL;
+    leave(r);
+    return err;
+}
+
+static int flush(struct restore *r, bool is_whole)
+{
+    return r->waiting.parts.n > 0 ? write_waiting(r, is_whole, NULL, NULL) : 0;
+}
+
+int restore_pause(struct restore *r)
+{
+    int err = flush(r, false);
+    leave_now(r);
+    r->is_held = false;
+    return err;
+}
+
+/* Whether a time lies in the window (beyond the ends of int64 it does not) and behind all that its
+ * series has. A tail, or a run that is like one, ends a chunk. */
+static bool is_behind_series(struct restore *r, const struct window *w, uint32_t series,
+                             uint32_t first, uint32_t last)
+{
+    const struct arena *a = r->db->arena;
+    slot at = series_of_id(a, &r->db->series, series);
+    if (at == 0)
+        return false;
+    int64_t first_ms = window_ms_of(w, first), last_ms = window_ms_of(w, last);
+    if (clock_window_of(&r->db->clock, first_ms) != w->number ||
+        clock_window_of(&r->db->clock, last_ms) != w->number)
+        return false;
+    const struct series_state *s = &series_at(a, at)->state;
+    if (s->newest.serial != 0 && first_ms <= s->newest_ms)
+        return false;
+    return s->newest.serial != w->serial || s->newest.kind != CHUNK_HEAD ||
+           chunk_head_at(a, s->newest.at)->tail.n_samples == 0;
+}
+
+/* Blocks that follow each other in a timeline do so in time. */
+static bool is_behind_waiting(const struct restore *r, struct times_cache *times,
+                              const struct block *b)
+{
+    const struct chunk_parts *in = &r->waiting.parts;
+    const struct block *before = &in->blocks[in->n - 1];
+    if (before->times == BLOCK_AT && b->times == BLOCK_AT && before->timeline == b->timeline)
+        return b->first >= before->first + before->n_samples;
+    return first_time(r, times, b) > last_time(r, times, before);
+}
+
+/* Lets the series' blocks wait only if this one can wait with them. What comes behind a run depends
+ * on what has become of it. */
+static int make_room(struct restore *r, uint32_t series)
+{
+    const struct restored *waiting = &r->waiting;
+    const struct chunk_parts *in = &waiting->parts;
+    if (in->n == 0)
+        return 0;
+    if (waiting->series != series)
+        return flush(r, true);
+    bool is_full = in->n == CHUNK_PARTS_MAX, ends = in->parts[in->n - 1] == PART_RUN;
+    return is_full || ends ? flush(r, false) : 0;
+}
+
+static int add_block(struct restore *r, uint32_t series, const struct dump_block *in,
+                     struct window *w, struct times_cache *times)
+{
+    struct chunk_parts *parts = &r->waiting.parts;
+    struct block *b = &parts->blocks[parts->n];
+    int err = to_block(r, in, times, b);
+    if (err != 0)
+        return err;
+    uint32_t last = b->times == BLOCK_AT ? 0 : last_time(r, times, b);
+    if (last >= r->db->options.window_ms)
+        return ERR_CORRUPT;
+    bool is_behind = parts->n > 0 ? is_behind_waiting(r, times, b)
+                                  : is_behind_series(r, w, series, first_time(r, times, b),
+                                                     last_time(r, times, b));
+    if (!is_behind)
+        return ERR_CORRUPT;
+    parts->parts[parts->n++] = (enum chunk_part)in->part;
+    r->waiting.series = series;
+    return 0;
+}
+
+int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
+{
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache own, *times = times_of(r, &own, items);
+    int err = make_room(r, series);
+    if (err != 0)
+        return err;
+    struct window *w = enter(r);
+    err = w != NULL ? add_block(r, series, block, w, times) : ERR_TOO_OLD;
+    leave(r);
+    return err == 0 && !r->is_held ? flush(r, false) : err;
+}
+
+static int to_tail(struct restore *r, const struct dump_tail *in, struct times_cache *times,
+                   struct chunk_tail *ret, uint32_t t[BLOCK_SAMPLES_MAX])
+{
     if (in->n < 1 || in->n > DUMP_TAIL_MAX)
         return ERR_CORRUPT;
     ret->n = in->n;
@@ -432,46 +564,45 @@ static int to_tail(struct restore *r, const struct dump_tail *in, struct times_c
             return ERR_NOT_FOUND;
         timeline_read(r->db->arena, times, ret->timeline, in->places[0], in->n, t);
     }
-    *ret_first = t[0];
-    *ret_last = t[in->n - 1];
     return are_times(r, t, in->n) ? 0 : ERR_CORRUPT;
 }
 
-/* A block or a tail, whichever `in` has. */
-static int restore_samples(struct restored *in, uint32_t series)
+static int add_tail(struct restore *r, uint32_t series, const struct dump_tail *in,
+                    struct window *w, struct times_cache *times)
 {
-    struct restore *r = in->r;
-    struct times_item items[TIMES_CACHE_WRITER];
-    struct times_cache own, *times = times_of(r, &own, items);
-    uint32_t first, last, n = in->block != NULL ? in->block->n_samples : in->tail->n;
-    struct window *w = enter(r);
-    int err = ERR_TOO_OLD;
-    if (w != NULL)
-        err = in->block != NULL ? to_block(r, in->block, times, &in->b, &first, &last)
-                                : to_tail(r, in->tail, times, in->t, &first, &last);
-    if (err == 0)
-        err = change_chunk(in, w, series, first, last, n, times);
-    leave(r);
-    return err;
-}
-
-int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
-{
-    struct restored in = {.r = r, .block = block};
-    return restore_samples(&in, series);
+    struct chunk_tail tail;
+    uint32_t t[BLOCK_SAMPLES_MAX];
+    const struct chunk_parts *parts = &r->waiting.parts;
+    int err = to_tail(r, in, times, &tail, t);
+    if (err != 0)
+        return err;
+    bool is_behind = parts->n > 0 ? t[0] > last_time(r, times, &parts->blocks[parts->n - 1])
+                                  : is_behind_series(r, w, series, t[0], t[in->n - 1]);
+    if (!is_behind)
+        return ERR_CORRUPT;
+    r->waiting.series = series;
+    return write_waiting(r, true, &tail, t);
 }
 
 int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
 {
-    struct chunk_tail t;
-    struct restored in = {.r = r, .tail = tail, .t = &t};
-    return restore_samples(&in, series);
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache own, *times = times_of(r, &own, items);
+    int err = make_room(r, series);
+    if (err != 0)
+        return err;
+    struct window *w = enter(r);
+    err = w != NULL ? add_tail(r, series, tail, w, times) : ERR_TOO_OLD;
+    leave(r);
+    return err;
 }
 
 void restore_end(struct restore *r)
 {
     struct tsdb *db = r->db;
-    restore_pause(r);
+    (void)flush(r, false); /* whoever holds has paused, and been told */
+    leave_now(r);
+    r->is_held = false;
     db->slots.is_alone = false;
     table_release(db->arena, &r->timelines);
     table_release(db->arena, &r->shared);

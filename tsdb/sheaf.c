@@ -104,15 +104,42 @@ bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const 
     return append_bytes(c, s, e, bytes, block_put(b, &e->context, bytes));
 }
 
+/* The last n (1 .. REST_MAX) bytes of a sheaf. */
+static bool add_last_piece(struct change *c, struct sheaf *s, struct sheaf_end *e,
+                           const uint8_t *bytes, size_t n)
+{
+    size_t whole = LINK_BYTES + n;
+    slot made = whole <= CRUMB_BYTES_MAX ? change_take_crumb(c, whole) : change_take(c, whole);
+    if (made != 0)
+        add_piece(c, s, e, made, bytes, n);
+    return made != 0;
+}
+
+bool sheaf_make(struct change *c, struct sheaf *ret, const struct block *blocks, uint32_t n,
+                uint32_t first_time)
+{
+    uint8_t bytes[SHEAF_BYTES_MAX];
+    struct sheaf_end e = {0};
+    size_t n_bytes = 0, done = 0;
+    *ret = (struct sheaf){.first_time = first_time, .n_blocks = (uint16_t)n};
+    if (blocks[0].times == BLOCK_AT)
+        ret->start = e.context = (struct block_context){blocks[0].timeline, blocks[0].first};
+    for (uint32_t i = 0; i < n; i++) {
+        n_bytes += block_put(&blocks[i], &e.context, bytes + n_bytes);
+        ret->n_samples += blocks[i].n_samples;
+        ptrdiff_t filled = fill_pieces(c, ret, &e, bytes + done, n_bytes - done);
+        if (filled < 0)
+            return false;
+        done += (size_t)filled;
+    }
+    ret->n_bytes = (uint16_t)n_bytes;
+    return n_bytes == done || add_last_piece(c, ret, &e, bytes + done, n_bytes - done);
+}
+
 bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e)
 {
-    if (e->n_rest > 0) {
-        size_t bytes = LINK_BYTES + e->n_rest;
-        slot made = bytes <= CRUMB_BYTES_MAX ? change_take_crumb(c, bytes) : change_take(c, bytes);
-        if (made == 0)
-            return false;
-        add_piece(c, s, e, made, slot_ptr(c->slots->arena, e->rest), e->n_rest);
-    }
+    if (e->n_rest > 0 && !add_last_piece(c, s, e, slot_ptr(c->slots->arena, e->rest), e->n_rest))
+        return false;
     drop_rest(c, e);
     *e = (struct sheaf_end){0};
     return true;

@@ -58,6 +58,11 @@ bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const 
 /* Closes an open sheaf; does nothing with a closed one. False as above. */
 bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e) WARN_UNUSED;
 
+/* A closed sheaf of n (1 .. SHEAF_BLOCKS_MAX + 2) blocks at once, in the slots in which appending
+ * them one by one and closing would have left it. False as above. */
+bool sheaf_make(struct change *c, struct sheaf *ret, const struct block *blocks, uint32_t n,
+                uint32_t first_time) WARN_UNUSED;
+
 /* Copies the sheaf's bytes into one piece of memory. e: of an open one, else NULL. */
 void sheaf_gather(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
                   uint8_t out[SHEAF_BYTES_MAX]);
