@@ -2,24 +2,20 @@
 
 #include "tsdb/err.h"
 
-struct pair {
-    uint32_t number;
-    uint32_t series;
-};
-
 void number_map_init(struct number_map *m, struct arena *a, unsigned owner)
 {
     *m = (struct number_map){.arena = a};
-    table_init(&m->pairs, sizeof(struct pair), owner);
+    table_init(&m->pairs, sizeof(struct number_pair), owner);
 }
 
 void number_map_release(struct number_map *m)
 {
     table_release(m->arena, &m->pairs);
     m->n = m->at = 0;
+    m->has_last = false;
 }
 
-static const struct pair *pair_at(const struct number_map *m, uint64_t i)
+static const struct number_pair *pair_at(const struct number_map *m, uint64_t i)
 {
     assert(i < m->n);
     return table_at(m->arena, &m->pairs, i);
@@ -29,10 +25,10 @@ int number_map_add(struct number_map *m, uint32_t number, uint32_t series)
 {
     if (m->n > 0 && number <= pair_at(m, m->n - 1)->number)
         return ERR_CORRUPT;
-    struct pair *p = table_make(m->arena, &m->pairs, m->n);
+    struct number_pair *p = table_make(m->arena, &m->pairs, m->n);
     if (!p)
         return ERR_NO_MEMORY;
-    *p = (struct pair){number, series};
+    *p = (struct number_pair){number, series};
     m->n++;
     return 0;
 }
@@ -53,18 +49,19 @@ static uint64_t lower_bound(const struct number_map *m, uint32_t number)
 
 bool number_map_find(struct number_map *m, uint32_t number, uint32_t *ret_series)
 {
-    /* the same series again, or its neighbour */
-    for (uint64_t i = m->at; i < m->n && i < m->at + 2; i++) {
-        if (pair_at(m, i)->number == number) {
-            m->at = i;
-            *ret_series = pair_at(m, i)->series;
-            return true;
-        }
+    if (m->has_last && m->last.number == number) {
+        *ret_series = m->last.series;
+        return true;
     }
-    m->at = lower_bound(m, number);
-    if (m->at == m->n || pair_at(m, m->at)->number != number)
+    if (m->at + 1 < m->n && pair_at(m, m->at + 1)->number == number)
+        m->at++;
+    else
+        m->at = lower_bound(m, number);
+    m->has_last = m->at < m->n && pair_at(m, m->at)->number == number;
+    if (!m->has_last)
         return false;
-    *ret_series = pair_at(m, m->at)->series;
+    m->last = *pair_at(m, m->at);
+    *ret_series = m->last.series;
     return true;
 }
 

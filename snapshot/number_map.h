@@ -11,11 +11,18 @@
 
 #include "alloc/table.h"
 
+struct number_pair {
+    uint32_t number;
+    uint32_t series;
+};
+
 struct number_map {
     struct arena *arena; /* borrowed */
     struct table pairs;
     uint64_t n;
-    uint64_t at; /* the pair of the last lookup, or the one after it */
+    uint64_t at; /* of the last lookup: the pair, or the one after it */
+    bool has_last;
+    struct number_pair last; /* which it found: blocks of one series follow each other */
 };
 
 /* owner: the row of the budget that the table is charged to. */

@@ -138,6 +138,7 @@ struct restore { /* where a window's timelines and shared values are */
     bool is_held;             /* restore_hold */
     unsigned place;           /* in the epoch, while n_left > 0 */
     unsigned n_left;          /* records until others get their turn; 0 = outside */
+    struct window *live;      /* while n_left > 0: the window, or NULL when it has gone */
     struct times_item *items; /* RESTORE_TIMES of them, or NULL for want of memory */
     struct times_cache times; /* in these, of the window and while it is held */
     struct restored waiting;

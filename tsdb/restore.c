@@ -34,6 +34,7 @@ static void leave_now(struct restore *r)
     if (r->n_left == 0)
         return;
     r->n_left = 0;
+    slots_unhold(&r->db->slots);
     slots_leave(&r->db->slots, r->place);
     pthread_rwlock_unlock(&r->db->lock);
     slots_drain(&r->db->slots);
@@ -57,9 +58,11 @@ static struct window *enter(struct restore *r)
     if (r->n_left == 0) {
         pthread_rwlock_wrlock(&r->db->lock);
         r->place = slots_enter(&r->db->slots);
+        slots_hold(&r->db->slots);
         r->n_left = r->is_held ? HELD_RECORDS : 1;
+        r->live = r->has_window ? window_of_number(&r->db->windows, r->window) : NULL;
     }
-    return r->has_window ? window_of_number(&r->db->windows, r->window) : NULL;
+    return r->live;
 }
 
 static void leave(struct restore *r)
@@ -211,10 +214,9 @@ static int restore_timeline(struct restore *r, struct window *w, const struct du
     }
     if (t->at == 0 || t->n != in->from + i)
         return ERR_CORRUPT;
-    for (int err; i < in->n; i++, t->n++)
-        if ((err = timeline_append(sl, w, t->at, in->times[i])) != 0)
-            return err;
-    return 0;
+    int err = i < in->n ? timeline_append(sl, w, t->at, &in->times[i], in->n - i) : 0;
+    t->n += err == 0 ? in->n - i : 0;
+    return err;
 }
 
 static bool are_times(const struct restore *r, const uint32_t *times, uint32_t n)

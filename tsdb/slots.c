@@ -3,6 +3,33 @@
 #include <sched.h>
 #include <time.h>
 
+/* Of this thread: the slots whose lock it holds across calls, or NULL. */
+static _Thread_local const struct slots *held;
+
+static void lock(struct slots *s)
+{
+    if (held != s)
+        pthread_mutex_lock(&s->lock);
+}
+
+static void unlock(struct slots *s)
+{
+    if (held != s)
+        pthread_mutex_unlock(&s->lock);
+}
+
+void slots_hold(struct slots *s)
+{
+    lock(s);
+    held = s;
+}
+
+void slots_unhold(struct slots *s)
+{
+    held = NULL;
+    unlock(s);
+}
+
 void slots_init(struct slots *s, struct arena *a, unsigned owner_open, unsigned owner_limbo)
 {
     s->arena = a;
@@ -21,11 +48,11 @@ void slots_release(struct slots *s)
 
 void slots_drain(struct slots *s)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     if (s->n_promised == 0)
         limbo_seal(&s->limbo);
     limbo_drain(&s->limbo);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
 }
 
 void change_init(struct change *c, struct slots *s, struct window *w)
@@ -48,9 +75,9 @@ static slot take(struct change *c, struct pool *p, bool is_open)
 {
     slot made = 0;
     if (!c->has_failed && c->n_taken < CHANGE_SLOTS_MAX) {
-        pthread_mutex_lock(&c->slots->lock);
+        lock(c->slots);
         made = pool_get(c->slots->arena, p);
-        pthread_mutex_unlock(&c->slots->lock);
+        unlock(c->slots);
     }
     if (made == 0)
         c->has_failed = true;
@@ -97,17 +124,17 @@ void change_undo(struct change *c)
 {
     if (c->n_taken == 0)
         return;
-    pthread_mutex_lock(&c->slots->lock);
+    lock(c->slots);
     while (c->n_taken > 0) {
         struct change_slot s = c->taken[--c->n_taken];
         pool_put(c->slots->arena, pool_of(c, s), s.s);
     }
-    pthread_mutex_unlock(&c->slots->lock);
+    unlock(c->slots);
 }
 
 static bool promise_locked(struct slots *s, size_t n)
 {
-    if (!limbo_reserve(&s->limbo, s->n_promised + n))
+    if (!s->is_alone && !limbo_reserve(&s->limbo, s->n_promised + n))
         return false;
     s->n_promised += n;
     return true;
@@ -115,17 +142,17 @@ static bool promise_locked(struct slots *s, size_t n)
 
 bool slots_promise(struct slots *s, size_t n)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     bool has_room = promise_locked(s, n);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
     return has_room;
 }
 
 void slots_unpromise(struct slots *s, size_t n)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     s->n_promised -= n;
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
 }
 
 void slots_wait(struct slots *s)
@@ -173,11 +200,11 @@ void change_finish(struct change *c)
 {
     struct slots *s = c->slots;
     if (c->n_replaced > 0) {
-        pthread_mutex_lock(&s->lock);
+        lock(s);
         for (uint32_t i = 0; i < c->n_replaced; i++)
             retire_locked(s, pool_of(c, c->replaced[i]), c->replaced[i].s);
         s->n_promised -= c->n_replaced;
-        pthread_mutex_unlock(&s->lock);
+        unlock(s);
     }
     if (c->payload != 0)
         atomic_fetch_add_explicit(&c->window->payload_bytes, (uint64_t)c->payload,
@@ -189,11 +216,11 @@ void change_finish(struct change *c)
 
 void slots_open_retire(struct slots *s, const slot *items, uint32_t n, size_t payload)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     for (uint32_t i = 0; i < n; i++)
         retire_locked(s, &s->open, items[i]);
     s->n_promised -= n;
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
     atomic_fetch_sub_explicit(&s->open_payload, payload, memory_order_relaxed);
 }
 
@@ -206,55 +233,55 @@ void slots_count_open(struct slots *s, int64_t *io_payload)
 
 void slots_open_put(struct slots *s, const slot *items, uint32_t n, size_t payload)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     for (uint32_t i = 0; i < n; i++)
         pool_put(s->arena, &s->open, items[i]);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
     atomic_fetch_sub_explicit(&s->open_payload, payload, memory_order_relaxed);
 }
 
 slot slots_kind_get(struct slots *s, struct kind *k, size_t bytes)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     slot made = kind_get(s->arena, k, bytes);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
     return made;
 }
 
 void slots_kind_put(struct slots *s, struct kind *k, slot at, size_t bytes)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     kind_put(s->arena, k, at, bytes);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
 }
 
 void slots_kind_retire(struct slots *s, struct kind *k, slot at, size_t bytes)
 {
-    pthread_mutex_lock(&s->lock);
-    limbo_add(&s->limbo, kind_pool(k, bytes), at);
+    lock(s);
+    retire_locked(s, kind_pool(k, bytes), at);
     s->n_promised--;
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
 }
 
 bool slots_add_member(struct slots *s, struct window *w, uint32_t series)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     bool is_in = window_add_member(s->arena, w, series);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
     return is_in;
 }
 
 void slots_drop_member(struct slots *s, struct window *w, uint32_t series)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     window_drop_member(s->arena, w, series);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
 }
 
 uint64_t slots_next_member(struct slots *s, const struct window *w, uint64_t from, uint64_t end)
 {
-    pthread_mutex_lock(&s->lock);
+    lock(s);
     uint64_t next = window_next_member(s->arena, w, from, end);
-    pthread_mutex_unlock(&s->lock);
+    unlock(s);
     return next;
 }

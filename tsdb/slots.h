@@ -67,6 +67,11 @@ static inline void slots_leave(struct slots *s, unsigned place)
     epoch_leave(&s->epoch, place);
 }
 
+/* From here to slots_unhold the calls of this thread share one hold of the lock; of one struct
+ * slots at a time. In between the thread takes no lock but the arena's. */
+void slots_hold(struct slots *s);
+void slots_unhold(struct slots *s);
+
 /* Puts back what nobody can see any more; to be called outside the epoch. */
 void slots_drain(struct slots *s);
 

@@ -151,17 +151,21 @@ static int time_is(const struct arena *a, const struct timeline_state *s, uint32
     return times[at % SEGMENT_TIMES] == time;
 }
 
+/* 1 = all n times are there now, or ERR_NO_MEMORY, or 0: they do not ascend, or are too many. */
 static int extend(struct slots *sl, struct window *w, struct timeline *t, struct timeline_state *s,
-                  uint32_t time)
+                  const uint32_t *times, uint32_t n)
 {
-    if (time <= s->last || s->n >= TIMELINE_TIMES_MAX)
+    if (n > TIMELINE_TIMES_MAX - s->n || times[0] <= s->last)
         return 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (times[i] <= times[i - 1])
+            return 0;
     struct change c;
     change_init(&c, sl, w);
-    if (!add_time(&c, s, time) || !change_prepare(&c)) {
-        change_undo(&c);
+    for (uint32_t i = 0; i < n && !c.has_failed; i++)
+        (void)add_time(&c, s, times[i]);
+    if (!change_prepare(&c))
         return ERR_NO_MEMORY;
-    }
     words_store(&t->state, s, sizeof(*s));
     change_finish(&c);
     return 1;
@@ -182,7 +186,7 @@ int timeline_follow(struct slots *sl, struct window *w, slot timeline, uint32_t 
     s = t->state;
     int rc = 0;
     if (at == s.n && is_plausible(&s, time)) {
-        rc = extend(sl, w, t, &s, time);
+        rc = extend(sl, w, t, &s, &time, 1);
         *ret_is_new = rc > 0;
     }
     version_unlock(&t->version);
@@ -191,12 +195,14 @@ int timeline_follow(struct slots *sl, struct window *w, slot timeline, uint32_t 
     return rc;
 }
 
-int timeline_append(struct slots *sl, struct window *w, slot timeline, uint32_t time)
+int timeline_append(struct slots *sl, struct window *w, slot timeline, const uint32_t *times,
+                    uint32_t n)
 {
     struct timeline *t = timeline_at(sl->arena, timeline);
+    ENSURE(n >= 1 && n <= SEGMENT_TIMES);
     version_lock(&t->version);
     struct timeline_state s = t->state;
-    int rc = extend(sl, w, t, &s, time);
+    int rc = extend(sl, w, t, &s, times, n);
     version_unlock(&t->version);
     return rc > 0 ? 0 : rc < 0 ? rc : ERR_CORRUPT;
 }

@@ -66,9 +66,11 @@ slot timeline_new(struct slots *s, struct window *w, uint32_t time) WARN_UNUSED;
 int timeline_follow(struct slots *s, struct window *w, slot timeline, uint32_t at, uint32_t time,
                     bool *ret_is_new) WARN_UNUSED;
 
-/* Adds a time behind the last, whatever the distance: what a snapshot brings back. Errors:
- * ERR_CORRUPT (not later than the last, or full), ERR_NO_MEMORY. */
-int timeline_append(struct slots *s, struct window *w, slot timeline, uint32_t time) WARN_UNUSED;
+/* Adds n (1 .. SEGMENT_TIMES) times behind the last, whatever the distance: what a snapshot brings
+ * back. Errors, and nothing is added: ERR_CORRUPT (they do not ascend from the last on, or the
+ * timeline would be too long), ERR_NO_MEMORY. */
+int timeline_append(struct slots *s, struct window *w, slot timeline, const uint32_t *times,
+                    uint32_t n) WARN_UNUSED;
 
 /* Looks for a time among the newest TIMELINE_LOOK_BACK ones. */
 enum { TIMELINE_LOOK_BACK = 16 };

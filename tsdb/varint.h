@@ -36,6 +36,11 @@ static inline bool varint_get(const uint8_t **at, const uint8_t *end, uint64_t *
 {
     uint64_t v = 0;
     const uint8_t *p = *at;
+    if (p != end && *p < 0x80) { /* most are of one byte */
+        *ret = *p;
+        *at = p + 1;
+        return true;
+    }
     for (unsigned shift = 0; shift < 64; shift += 7) {
         if (p == end)
             return false;

@@ -138,7 +138,7 @@ static void read_block(struct input *in)
     set_up();
     slot timeline = timeline_new(&w->slots, w->window, 5);
     for (uint32_t i = 1; i < BLOCK_TIMES; i++)
-        REQUIRE(timeline_append(&w->slots, w->window, timeline, 5 + i * i) == 0);
+        REQUIRE(timeline_append(&w->slots, w->window, timeline, &(uint32_t){5 + i * i}, 1) == 0);
     struct block_context io = {timeline, (uint32_t)take(in, 1)};
     size_t n_bytes = (size_t)(in->end - in->at);
     uint8_t *exact = malloc(n_bytes + (size_t)(n_bytes == 0));
@@ -300,7 +300,7 @@ static slot copied(slot timeline)
         timeline_new(&w->slots, w->window, timeline_time(&w->arena, &w->times, timeline, 0));
     for (uint32_t i = 1; i < n; i++) {
         uint32_t time = timeline_time(&w->arena, &w->times, timeline, i);
-        REQUIRE(timeline_append(&w->slots, w->window, made, time) == 0);
+        REQUIRE(timeline_append(&w->slots, w->window, made, &time, 1) == 0);
     }
     REQUIRE(w->n_timelines < TIMELINES_MAX);
     w->old[w->n_timelines] = timeline;

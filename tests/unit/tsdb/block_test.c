@@ -14,7 +14,8 @@ static void set_up(void)
     random_init(&random_state, random_seed());
     timeline = timeline_new(&x.slots, x.w, 0);
     for (uint32_t i = 1; i < TIMELINE_TIMES; i++)
-        cr_assert_eq(timeline_append(&x.slots, x.w, timeline, i * TIMELINE_STEP), 0);
+        cr_assert_eq(timeline_append(&x.slots, x.w, timeline, &(uint32_t){i * TIMELINE_STEP}, 1),
+                     0);
 }
 
 static void tear_down(void)

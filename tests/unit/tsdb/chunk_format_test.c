@@ -247,8 +247,8 @@ Test(chunk_format, a_segment_of_a_timeline)
     cr_assert_eq(e.n, SEGMENT_TIMES);
     slot timeline = timeline_new(&x.slots, x.w, e.times[0]);
     for (uint32_t i = 1; i < e.n; i++)
-        cr_assert_eq(timeline_append(&x.slots, x.w, timeline, e.times[i]), 0);
-    cr_assert_eq(timeline_append(&x.slots, x.w, timeline, e.times[e.n - 1] + 1), 0);
+        cr_assert_eq(timeline_append(&x.slots, x.w, timeline, &e.times[i], 1), 0);
+    cr_assert_eq(timeline_append(&x.slots, x.w, timeline, &(uint32_t){e.times[e.n - 1] + 1}, 1), 0);
     const struct timeline_state *s = &timeline_at(&x.t.arena, timeline)->state;
     const struct segment *g = row_at(&x.t.arena, &s->segments, sizeof(*g), 0);
     cr_assert_eq(g->first, e.times[0]);

@@ -35,8 +35,9 @@ static slot copy_timeline(slot from)
     slot to = timeline_new(&x.slots, copy.to, timeline_time(&x.t.arena, &cache, from, 0));
     cr_assert_neq(to, 0);
     for (uint32_t i = 1; i < n; i++)
-        cr_assert_eq(
-            timeline_append(&x.slots, copy.to, to, timeline_time(&x.t.arena, &cache, from, i)), 0);
+        cr_assert_eq(timeline_append(&x.slots, copy.to, to,
+                                     &(uint32_t){timeline_time(&x.t.arena, &cache, from, i)}, 1),
+                     0);
     return to;
 }
 

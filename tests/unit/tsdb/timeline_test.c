@@ -27,7 +27,7 @@ static void start(struct model *m, uint32_t time)
 
 static void append(struct model *m, uint32_t time)
 {
-    cr_assert_eq(timeline_append(&x.slots, x.w, m->at, time), 0);
+    cr_assert_eq(timeline_append(&x.slots, x.w, m->at, &time, 1), 0);
     m->times[m->n++] = time;
 }
 
@@ -140,17 +140,17 @@ Test(timeline, the_widest_differences_fit)
         append(&model, time += i == 60 ? UINT32_MAX - 1000 : 1 + i % 3);
     expect_times(&model);
     expect_footprint();
-    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, UINT32_MAX), 0);
-    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, UINT32_MAX), ERR_CORRUPT);
+    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, &(uint32_t){UINT32_MAX}, 1), 0);
+    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, &(uint32_t){UINT32_MAX}, 1), ERR_CORRUPT);
 }
 
 Test(timeline, takes_no_time_that_is_not_later)
 {
     start(&model, 1000);
     append(&model, 2000);
-    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, 2000), ERR_CORRUPT);
-    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, 1999), ERR_CORRUPT);
-    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, 0), ERR_CORRUPT);
+    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, &(uint32_t){2000}, 1), ERR_CORRUPT);
+    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, &(uint32_t){1999}, 1), ERR_CORRUPT);
+    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, &(uint32_t){0}, 1), ERR_CORRUPT);
     expect_times(&model);
 }
 
@@ -279,7 +279,7 @@ Test(timeline, is_full_at_the_places_that_a_chunk_can_name)
     cr_assert_eq(follow(TIMELINE_TIMES_MAX - 1, 1001, &is_new), 1, "the last");
     cr_assert_eq(timeline_times(&x.t.arena, model.at), TIMELINE_TIMES_MAX);
     cr_assert_eq(follow(TIMELINE_TIMES_MAX, 1002, &is_new), 0, "one past");
-    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, 1002), ERR_CORRUPT);
+    cr_assert_eq(timeline_append(&x.slots, x.w, model.at, &(uint32_t){1002}, 1), ERR_CORRUPT);
     *s = good;
 }
 
@@ -289,7 +289,7 @@ static void append_in_a_dry_window(struct model *m, uint32_t time, bool with_lim
     for (uint32_t n_left = 0;; n_left++) {
         struct chunk_footprint before = test_window_used(&x, x.w);
         test_dry_begin(&x, &dry, n_left, with_limbo);
-        int err = timeline_append(&x.slots, x.w, m->at, time);
+        int err = timeline_append(&x.slots, x.w, m->at, &time, 1);
         test_dry_end(&x, &dry, with_limbo);
         if (err == 0) {
             m->times[m->n++] = time;
@@ -318,7 +318,7 @@ Test(timeline, without_memory_it_stays_as_it_was)
             bool packs = i % SEGMENT_TIMES == 0;
             if (packs && i == SEGMENT_TIMES) { /* pieces that are replaced need room in the limbo */
                 test_dry_begin(&x, &dry, 5, false);
-                cr_assert_eq(timeline_append(&x.slots, x.w, model.at, time), ERR_NO_MEMORY);
+                cr_assert_eq(timeline_append(&x.slots, x.w, model.at, &time, 1), ERR_NO_MEMORY);
                 test_dry_end(&x, &dry, false);
             }
             append_in_a_dry_window(&model, time, true);
