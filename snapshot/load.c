@@ -588,7 +588,7 @@ static int load_all(struct load *l)
     begin_progress(l);
     restore_begin(&l->restore, l->db);
     if (l->memory->n > 0)
-        restore_seal_below(&l->restore, l->memory->plan[l->memory->n - 1].number);
+        restore_newest(&l->restore, l->memory->plan[l->memory->n - 1].number);
     if (l->has_hash_key)
         restore_hash_key(&l->restore, l->hash_key);
     err = leave_windows(l);

@@ -132,7 +132,7 @@ struct restore { /* where a window's timelines and shared values are */
     struct table timelines; /* number -> slot, and how many times it has */
     struct table shared;    /* of uint32_t: number -> slot */
     int64_t window;
-    int64_t open_from; /* restore_seal_below */
+    int64_t open_from; /* chunks of windows before this one are sealed */
     bool has_window;
     bool is_trusted;          /* set by the caller, see restore_block */
     bool is_held;             /* restore_hold */
@@ -151,9 +151,10 @@ void restore_begin(struct restore *r, struct tsdb *db);
  * has taken a key by tsdb_series_hash before must forget it. */
 void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES]);
 
-/* Chunks of windows before this one are written as their series left them when they moved on to the
- * next, without what only the newest has. Without it that is done window after window, later. */
-void restore_seal_below(struct restore *r, int64_t window);
+/* No window above this one will come. Chunks of windows for which late samples were over when it
+ * began are then written as those are that their series has moved on from; the others at once or
+ * later, when their turn comes (tsdb_tick). */
+void restore_newest(struct restore *r, int64_t window);
 
 /* From here to restore_pause the records restored may share a hold of the store's lock, dozens at a
  * time, and blocks may wait for others of their chunk, so that what they cost is mostly themselves.

@@ -45,9 +45,23 @@ void restore_hold(struct restore *r)
     r->is_held = true;
 }
 
-void restore_seal_below(struct restore *r, int64_t window)
+/* Whether there are times in a window of that number. */
+static bool is_number(const struct tsdb *db, int64_t number)
 {
-    r->open_from = window;
+    return number >= clock_window_of(&db->clock, INT64_MIN) &&
+           number <= clock_window_of(&db->clock, INT64_MAX);
+}
+
+/* A window's chunks are sealed when the time of late samples is over, which it is for those that
+ * had ended so long before the newest window began. */
+void restore_newest(struct restore *r, int64_t window)
+{
+    const struct tsdb *db = r->db;
+    int64_t due_ms = clock_window_start(&db->clock, window);
+    if (!is_number(db, window) ||
+        __builtin_sub_overflow(due_ms, db->options.out_of_order_ms, &due_ms))
+        return;
+    r->open_from = clock_window_of(&db->clock, due_ms);
 }
 
 static int flush(struct restore *r, bool is_whole);
@@ -156,13 +170,6 @@ int store_restore_window_locked(struct tsdb *db, int64_t number)
     while (window_live(ws, 0)->number < oldest)
         window_expire(ws, window_live(ws, 0));
     return 0;
-}
-
-/* Whether there are times in a window of that number. */
-static bool is_number(const struct tsdb *db, int64_t number)
-{
-    return number >= clock_window_of(&db->clock, INT64_MIN) &&
-           number <= clock_window_of(&db->clock, INT64_MAX);
 }
 
 void restore_floor(struct restore *r, int64_t window)

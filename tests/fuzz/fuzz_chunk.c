@@ -331,7 +331,8 @@ static int copy_block(void *ctx, enum chunk_part part, const struct block *b)
     struct block moved = *b;
     moved.timeline = b->times == BLOCK_AT ? copied(b->timeline) : 0;
     moved.shared = b->shared != 0 ? copied_shared(b->shared) : 0;
-    REQUIRE(chunk_restore_block(&to->writer, &to->c, part, &moved) == 0);
+    const struct chunk_parts in = {.n = 1, .parts = {part}, .blocks = {moved}};
+    REQUIRE(chunk_restore(&to->writer, &to->c, &in) == 0);
     return 0;
 }
 
@@ -340,7 +341,8 @@ static int copy_tail(void *ctx, const struct chunk_tail *t)
     struct copy *to = ctx;
     struct chunk_tail moved = *t;
     moved.timeline = t->timeline != 0 ? copied(t->timeline) : 0;
-    REQUIRE(chunk_restore_tail(&to->writer, &to->c, &moved) == 0);
+    const struct chunk_parts in = {.tail = &moved};
+    REQUIRE(chunk_restore(&to->writer, &to->c, &in) == 0);
     return 0;
 }
 

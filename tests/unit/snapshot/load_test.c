@@ -290,6 +290,8 @@ Test(load, a_snapshot_of_what_was_loaded_is_the_same)
     given_a_snapshot(30, 3);
     struct test_store copy;
     struct snapshot_report report, again;
+    tsdb_tick(store.db); /* seals what is silent, of which a restart makes blocks at once */
+    (void)test_save(&store, &disk.io);
     cr_assert_eq(load_into(&copy, &report), 0);
     again = test_save(&copy, &disk.io);
     cr_assert_eq(again.series, report.series);

@@ -21,7 +21,10 @@ struct copy {
     uint32_t n_timelines;
     struct chunk_writer w;
     struct chunk chunk; /* the one that is being restored */
-    bool is_dry;        /* each part is tried without memory first */
+    bool is_dry;        /* each batch is tried without memory first */
+    struct chunk_parts parts;
+    uint8_t bytes[CHUNK_PARTS_MAX][2][BLOCK_STORED_MAX]; /* of the blocks in it */
+    uint32_t n_parts_max;                                /* of a batch */
 };
 
 static struct copy copy;
@@ -62,50 +65,52 @@ static slot copied(slot timeline)
     return 0;
 }
 
-typedef int (*restore_part)(const void *part, int kind);
-
-static int restore_block(const void *part, int kind)
+/* Restores a batch; before it, with too little memory, it changes nothing. */
+static void restore_parts(void)
 {
-    return chunk_restore_block(&copy.w, &copy.chunk, (enum chunk_part)kind, part);
-}
-
-static int restore_tail(const void *part, int kind)
-{
-    (void)kind;
-    return chunk_restore_tail(&copy.w, &copy.chunk, part);
-}
-
-/* Restores a part; before it, with too little memory, it changes nothing. */
-static int restore(restore_part part_of, const void *part, int kind)
-{
-    for (uint32_t n_left = 0; copy.is_dry; n_left++) {
+    int err = ERR_NO_MEMORY;
+    for (uint32_t n_left = 0; copy.is_dry && err != 0; n_left++) {
         const struct chunk_view before = test_view(&x, &copy.chunk);
         struct chunk_footprint used = test_window_used(&x, copy.to), now;
         struct window *w = x.w;
         x.w = copy.to;
         test_dry_begin(&x, &dry, n_left, n_left % 2 != 0);
-        int err = part_of(part, kind);
+        err = chunk_restore(&copy.w, &copy.chunk, &copy.parts);
         test_dry_end(&x, &dry, n_left % 2 != 0);
         x.w = w;
         if (err == 0)
-            return 0;
+            break;
         cr_assert_eq(err, ERR_NO_MEMORY);
         now = test_window_used(&x, copy.to);
-        test_same_footprint(&used, &now, "a part without memory");
+        test_same_footprint(&used, &now, "a batch without memory");
         const struct chunk_view after = test_view(&x, &copy.chunk);
         cr_assert_arr_eq(&before, &after, sizeof(before));
-        cr_assert_lt(n_left, 70);
+        cr_assert_lt(n_left, 200);
     }
-    return part_of(part, kind);
+    if (!copy.is_dry)
+        cr_assert_eq(chunk_restore(&copy.w, &copy.chunk, &copy.parts), 0);
+    copy.parts.n = 0;
+    copy.n_parts_max = 1 + (uint32_t)below(CHUNK_PARTS_MAX);
+}
+
+static const uint8_t *kept(uint32_t i, unsigned which, const uint8_t *bytes, size_t n)
+{
+    return n > 0 ? memcpy(copy.bytes[i][which], bytes, n) : NULL;
 }
 
 static int visit_block(void *ctx, enum chunk_part part, const struct block *b)
 {
-    struct block moved = *b;
     (void)ctx;
+    if (copy.parts.n == copy.n_parts_max)
+        restore_parts();
+    uint32_t i = copy.parts.n++;
+    struct block *moved = &copy.parts.blocks[i];
+    copy.parts.parts[i] = part;
+    *moved = *b;
     if (b->times == BLOCK_AT)
-        moved.timeline = copied(b->timeline);
-    cr_assert_eq(restore(restore_block, &moved, (int)part), 0);
+        moved->timeline = copied(b->timeline);
+    moved->values = kept(i, 0, b->values, b->n_values_bytes);
+    moved->times_bytes = kept(i, 1, b->times_bytes, b->n_times_bytes);
     return 0;
 }
 
@@ -115,7 +120,9 @@ static int visit_tail(void *ctx, const struct chunk_tail *t)
     (void)ctx;
     if (t->timeline != 0)
         moved.timeline = copied(t->timeline);
-    cr_assert_eq(restore(restore_tail, &moved, 0), 0);
+    copy.parts.tail = &moved;
+    restore_parts();
+    copy.parts.tail = NULL;
     return 0;
 }
 
@@ -128,9 +135,15 @@ static struct chunk restored(const struct test_model *m)
     copy.w = test_writer(&x, m);
     copy.w.window = copy.to;
     copy.w.is_open = true;
+    bool was_sealed = m->c.kind == CHUNK_SHEAF || m->c.kind == CHUNK_ROW;
+    copy.parts = (struct chunk_parts){0};
+    copy.n_parts_max = 1 + (uint32_t)below(CHUNK_PARTS_MAX);
     unsigned place = slots_enter(&x.slots);
     cr_assert_eq(chunk_visit(&x.t.arena, &v, 0, &visitor), 0);
-    if (m->c.kind == CHUNK_SHEAF || m->c.kind == CHUNK_ROW) /* it was sealed */
+    copy.parts.is_sealed = was_sealed && below(4) != 0;
+    if (copy.parts.n > 0)
+        restore_parts();
+    if (was_sealed && !copy.parts.is_sealed)
         cr_assert_eq(chunk_seal(&copy.w, &copy.chunk), 0);
     slots_leave(&x.slots, place);
     return copy.chunk;
@@ -269,25 +282,62 @@ static struct block run_of(uint32_t time)
     return b;
 }
 
-Test(chunk_restore, nothing_comes_behind_a_tail_or_into_a_sealed_chunk)
+static int restore_block(const struct chunk_writer *w, struct chunk *c, enum chunk_part part,
+                         const struct block *b)
+{
+    struct chunk_parts in = {.n = 1, .parts = {part}, .blocks = {*b}};
+    return chunk_restore(w, c, &in);
+}
+
+static int restore_tail(const struct chunk_writer *w, struct chunk *c, const struct chunk_tail *t)
+{
+    struct chunk_parts in = {.tail = t};
+    return chunk_restore(w, c, &in);
+}
+
+Test(chunk_restore, nothing_comes_behind_a_tail)
 {
     struct chunk_tail tail = {.n = 2, .places = {1000, 2000}, .values = {1, 2}};
     struct block b = run_of(5000);
     struct chunk_writer w = test_writer(&x, &m);
     struct chunk c = {0};
     w.is_open = true;
-    cr_assert_eq(chunk_restore_tail(&w, &c, &tail), 0);
+    cr_assert_eq(restore_tail(&w, &c, &tail), 0);
     const struct chunk before = c;
-    cr_assert_eq(chunk_restore_tail(&w, &c, &tail), ERR_CORRUPT);
-    cr_assert_eq(chunk_restore_block(&w, &c, PART_BLOCK, &b), ERR_CORRUPT);
-    cr_assert_eq(chunk_restore_block(&w, &c, PART_SHEAF, &b), ERR_CORRUPT);
-    cr_assert_eq(chunk_restore_block(&w, &c, PART_RUN, &b), ERR_CORRUPT);
+    cr_assert_eq(restore_tail(&w, &c, &tail), ERR_CORRUPT);
+    cr_assert_eq(restore_block(&w, &c, PART_BLOCK, &b), ERR_CORRUPT);
+    cr_assert_eq(restore_block(&w, &c, PART_SHEAF, &b), ERR_CORRUPT);
+    cr_assert_eq(restore_block(&w, &c, PART_RUN, &b), ERR_CORRUPT);
     cr_assert_arr_eq(&c, &before, sizeof(c));
+    struct chunk_parts both = {.n = 1, .parts = {PART_RUN}, .blocks = {b}, .tail = &tail};
+    struct chunk none = {0};
+    cr_assert_eq(chunk_restore(&w, &none, &both), ERR_CORRUPT);
+    cr_assert_eq(none.serial, 0);
+}
+
+/* A chunk of which the first part was thought to be all. */
+Test(chunk_restore, a_sealed_chunk_is_opened_for_more)
+{
+    struct chunk_writer w = test_writer(&x, &m);
+    struct chunk_tail tail = {.n = 2, .places = {90000, 95000}, .values = {1, 2}};
+    struct chunk c = {0};
+    struct chunk_parts in = {.n = 2, .is_sealed = true, .parts = {PART_SHEAF, PART_SHEAF}};
+    in.blocks[0] = run_of(1000);
+    in.blocks[1] = run_of(2000);
+    cr_assert_eq(chunk_restore(&w, &c, &in), 0);
+    cr_assert_eq(c.kind, CHUNK_ROW);
+    struct block b = run_of(5000);
+    cr_assert_eq(restore_block(&w, &c, PART_BLOCK, &b), 0);
+    cr_assert_eq(c.kind, CHUNK_HEAD);
     cr_assert_eq(chunk_seal(&w, &c), 0);
-    cr_assert_eq(c.kind, CHUNK_SHEAF);
-    cr_assert_eq(chunk_restore_block(&w, &c, PART_BLOCK, &b), ERR_CORRUPT);
-    cr_assert_eq(chunk_restore_tail(&w, &c, &tail), ERR_CORRUPT);
-    cr_assert_eq(c.n_samples, 2);
+    cr_assert_eq(restore_tail(&w, &c, &tail), 0);
+    cr_assert_eq(c.n_samples, 5);
+    struct chunk_view v = test_view(&x, &c);
+    cr_assert_eq(v.head.sheaves.n + (v.head.last.n_blocks > 0), 3);
+    cr_assert(chunk_check(&x.t.arena, &x.times, &v));
+    struct chunk_footprint used = test_window_used(&x, x.w), counted = {0};
+    chunk_add_footprint(&x.t.arena, &v, &counted);
+    test_same_footprint(&counted, &used, "opened again");
 }
 
 /* ---- limits ---- */
@@ -300,7 +350,7 @@ Test(chunk_restore, a_sheaf_is_closed_at_its_limit)
     w.is_open = true;
     for (uint32_t i = 0; i < 50; i++) {
         struct block b = run_of(1000 + i);
-        cr_assert_eq(chunk_restore_block(&w, &c, i == 0 ? PART_SHEAF : PART_BLOCK, &b), 0);
+        cr_assert_eq(restore_block(&w, &c, i == 0 ? PART_SHEAF : PART_BLOCK, &b), 0);
     }
     struct chunk_view v = test_view(&x, &c);
     cr_assert_eq(v.head.sheaves.n, 3);
@@ -323,7 +373,7 @@ static uint32_t split_in_directory_of(uint32_t n)
     w.is_open = true;
     for (uint32_t i = 0; i < n; i++) {
         struct block b = run_of(1000 + i * 10000);
-        cr_assert_eq(chunk_restore_block(&w, &c, PART_SHEAF, &b), 0);
+        cr_assert_eq(restore_block(&w, &c, PART_SHEAF, &b), 0);
     }
     uint32_t n_sheaves = test_view(&x, &c).head.sheaves.n;
     for (; err == 0 && test_view(&x, &c).head.sheaves.n == n_sheaves && n_in < 5000; n_in++)

@@ -439,6 +439,97 @@ Test(restore, the_longest_tail_takes_more_samples)
 
 /* ---- series and windows ---- */
 
+/* ---- blocks that wait for others of their chunk ---- */
+
+static uint32_t series_of(const char *text)
+{
+    struct test_labels l;
+    uint32_t id;
+    cr_assert_eq(restore_series(&r, test_labels(&l, text), &id), 0);
+    return id;
+}
+
+static int wait_block(uint32_t series, uint32_t first, uint32_t n, enum dump_part part)
+{
+    static uint8_t bytes[32][COLUMN_BYTES_MAX]; /* they must stay */
+    static unsigned next;
+    struct dump_block b = block_at(first, n);
+    uint8_t *kept = bytes[next++ % ARRAY_LEN(bytes)];
+    memcpy(kept, b.values, b.n_values_bytes);
+    b.values = kept;
+    b.part = part;
+    return restore_block(&r, series, &b);
+}
+
+Test(restore, blocks_that_wait_are_judged_one_by_one)
+{
+    uint32_t other = series_of("up{a=2}");
+    struct dump_tail tail = tail_at(70, 10), early = tail_at(59, 5);
+    restore_hold(&r);
+    cr_assert_eq(wait_block(up, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(wait_block(up, 19, 5, DUMP_BLOCK), ERR_CORRUPT, "begins before the end");
+    cr_assert_eq(wait_block(up, 190, 11, DUMP_BLOCK), ERR_NOT_FOUND, "times that are not there");
+    cr_assert_eq(wait_block(up, 20, 40, DUMP_BLOCK), 0);
+    cr_assert_eq(restore_tail(&r, up, &early), ERR_CORRUPT);
+    cr_assert_eq(restore_tail(&r, up, &tail), 0);
+    cr_assert_eq(wait_block(up, 80, 5, DUMP_BLOCK), ERR_CORRUPT, "a tail is the end");
+    cr_assert_eq(wait_block(other, 0, 3, DUMP_SHEAF), 0);
+    cr_assert_eq(wait_block(up + 1000, 0, 3, DUMP_SHEAF), ERR_CORRUPT, "no series");
+    cr_assert_eq(restore_pause(&r), 0);
+    expect_samples(73);
+    cr_assert_eq(wait_block(other, 2, 1, DUMP_BLOCK), ERR_CORRUPT);
+    cr_assert_eq(wait_block(other, 3, 1, DUMP_BLOCK), 0, "and it goes on");
+    expect_samples(74);
+}
+
+Test(restore, more_blocks_than_can_wait)
+{
+    restore_hold(&r);
+    for (uint32_t i = 0; i < 3 * CHUNK_PARTS_MAX + 1; i++)
+        cr_assert_eq(wait_block(up, i * 2, 2, i % 8 == 0 ? DUMP_SHEAF : DUMP_BLOCK), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    expect_samples(2 * (3 * CHUNK_PARTS_MAX + 1));
+}
+
+/* Only a chunk that more may follow of has slots in the pool `open`. */
+Test(restore, chunks_of_older_windows_are_sealed)
+{
+    uint32_t second = series_of("up{a=2}"), third = series_of("up{a=3}");
+    struct dump_tail tail = tail_at(40, 3);
+    uint32_t before = test_stats(&s).open.used;
+    restore_newest(&r, window_number() + 2);
+    restore_hold(&r);
+    cr_assert_eq(wait_block(up, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(wait_block(up, 20, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(restore_tail(&r, up, &tail), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    expect_samples(43);
+    cr_assert_eq(test_stats(&s).open.used, before, "a tail ends it");
+    restore_hold(&r);
+    cr_assert_eq(wait_block(second, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    uint32_t with_one = test_stats(&s).open.used;
+    cr_assert_gt(with_one, before, "the last one may go on");
+    restore_hold(&r);
+    cr_assert_eq(wait_block(second, 20, 20, DUMP_BLOCK), 0);
+    cr_assert_eq(wait_block(third, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    expect_samples(103);
+    cr_assert_eq(test_stats(&s).open.used, with_one, "and only the last one");
+}
+
+/* As late samples may still come to it. */
+Test(restore, chunks_of_the_window_before_the_newest_stay_open)
+{
+    uint32_t second = series_of("up{a=2}"), before = test_stats(&s).open.used;
+    restore_newest(&r, window_number() + 1);
+    restore_hold(&r);
+    cr_assert_eq(wait_block(up, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(wait_block(second, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    cr_assert_geq(test_stats(&s).open.used, before + 2);
+}
+
 Test(restore, labels_must_be_normalised)
 {
     struct label items[] = {{"b", "1", 1, 1}, {"__name__", "up", 8, 2}};
