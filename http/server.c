@@ -79,13 +79,26 @@ struct connection {
  * over. */
 static _Thread_local bool has_connection_lease;
 
+/* One too many is closed by us. At a limit of its own the library would not accept: everybody would
+ * hang in the kernel's queue, those who ask whether we are healthy too. */
+static bool take_connection(struct server *s)
+{
+    struct ceiling *ceiling = &s->o.app->ceiling;
+    if (atomic_fetch_add(&s->n_connections, 1) >= s->o.max_connections)
+        atomic_fetch_add(&ceiling->n_connections_refused, 1);
+    else if (ceiling_take_connection(ceiling, SERVER_CONNECTION_BYTES))
+        return true;
+    atomic_fetch_sub(&s->n_connections, 1);
+    return false;
+}
+
 static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t n)
 {
     struct server *s = cls;
     (void)address;
     (void)n;
     if (!has_connection_lease)
-        has_connection_lease = ceiling_take_connection(&s->o.app->ceiling, SERVER_CONNECTION_BYTES);
+        has_connection_lease = take_connection(s);
     return has_connection_lease ? MHD_YES : MHD_NO;
 }
 
@@ -105,6 +118,7 @@ static void connection_begin(struct server *s, struct MHD_Connection *mhd, void 
     has_connection_lease = false;
     if (self == 0) {
         budget_give(&app->budget, app->owner_connections, SERVER_CONNECTION_BYTES);
+        atomic_fetch_sub(&s->n_connections, 1);
         shutdown(fd, SHUT_RDWR); /* no memory for one more */
         return;
     }
@@ -120,6 +134,7 @@ static void connection_end(struct server *s, struct connection *c)
     struct app *app = s->o.app;
     watch_close(&s->watch, &c->watch);
     ceiling_end_connection(&app->ceiling, SERVER_CONNECTION_BYTES);
+    atomic_fetch_sub(&s->n_connections, 1);
     pthread_mutex_lock(&s->lock);
     pool_put(&app->arena, &s->connections, c->self);
     pthread_mutex_unlock(&s->lock);
@@ -650,11 +665,12 @@ static struct MHD_Daemon *start_daemon(struct server *s)
 {
     const struct server_options *o = &s->o;
     unsigned pool = o->n_threads > 1 ? o->n_threads : 0; /* a pool of one is none */
+    unsigned each = o->max_connections + 1;              /* the library cuts a limit into shares */
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept,
         s, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
         o->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, pool, MHD_OPTION_CONNECTION_LIMIT,
-        o->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        each * (pool > 0 ? pool : 1), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SERVER_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)SERVER_SEND_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 * 1024),
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,

@@ -40,8 +40,8 @@ enum {
 
 struct server_options {
     struct app *app;
-    int listen_fd; /* taken: closed by server_stop, and when the start fails */
-    unsigned max_connections;
+    int listen_fd;            /* taken: closed by server_stop, and when the start fails */
+    unsigned max_connections; /* more are closed as they come */
     unsigned
         max_requests; /* at once, of those that compute or bring a body; 0 = SERVER_REQUESTS_MAX */
     unsigned n_threads; /* of the library */
@@ -63,8 +63,9 @@ struct server {
     pthread_mutex_t lock;
     struct pool exchanges; /* guarded by lock: requests under way */
     struct pool connections;
-    atomic_int n_active; /* requests under way that came before the stop */
-    atomic_int n_parked; /* request_park */
+    atomic_uint n_connections; /* charged ones */
+    atomic_int n_active;       /* requests under way that came before the stop */
+    atomic_int n_parked;       /* request_park */
     atomic_int
         n_in_flight; /* requests that compute or bring a body, from their head to their end */
 };
