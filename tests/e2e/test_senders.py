@@ -59,41 +59,38 @@ def goes_on(server, name):
         assert server.query(f'{name}{{k="{k}"}}')["result"][0]["value"][1] == str(k)
 
 
-def test_two_hundred_that_stall_in_the_middle_of_a_body():
+def dribble(sock, body, began):
+    """Sends a byte a second until the other end has had enough; whether it had."""
+    while time.monotonic() - began < READ_DEADLINE_S + 15:
+        with contextlib.suppress(OSError):
+            sock.sendall(body[:1])
+        body = body[1:]
+        if is_closed(sock, 1):
+            return True
+    return False
+
+
+def test_bodies_that_stall_or_come_a_byte_a_second():
+    """Progress is no excuse: the deadline is that of the request, whose sender has given up by then."""
     with Hourglass() as server, contextlib.ExitStack() as stack:
         server.start()
-        body = body_of("stalled")
+        body, other = body_of("stalled"), body_of("dribble")
         began = time.monotonic()
         stalled = [stack.enter_context(contextlib.closing(server.connect())) for _ in range(200)]
         for sock in stalled:
             sock.sendall(head_of(body) + body[: len(body) // 2])
+        slow = stack.enter_context(contextlib.closing(server.connect()))
+        slow.sendall(head_of(other))
         goes_on(server, "meanwhile")
         stalled[0].sendall(body[len(body) // 2 :])
         assert answer_of(stalled[0], 10) == (204, ""), "who finds his way again is served"
+        assert dribble(slow, other, began), "kept for good"
         for sock in stalled[1:]:
             assert is_closed(sock, max(1, began + READ_DEADLINE_S + 15 - time.monotonic())), "kept for good"
         assert time.monotonic() - began > READ_DEADLINE_S - 2, "they had their time"
         assert len(server.query("stalled")["result"]) == 200, "of the one that went on"
-        wait_until(lambda: server.metric("hourglass_http_connections") <= 2, what="they are gone")
-        goes_on(server, "afterwards")
-
-
-def test_one_byte_a_second():
-    """Progress is no excuse: the deadline is that of the request."""
-    with Hourglass() as server:
-        server.start()
-        body = body_of("dribble")
-        with contextlib.closing(server.connect()) as slow:
-            began = time.monotonic()
-            slow.sendall(head_of(body))
-            closed = False
-            while not closed and time.monotonic() - began < READ_DEADLINE_S + 15:
-                with contextlib.suppress(OSError):
-                    slow.sendall(body[:1])
-                body = body[1:]
-                closed = is_closed(slow, 1)
-            assert closed and time.monotonic() - began > READ_DEADLINE_S - 2
         assert server.query("dribble")["result"] == []
+        wait_until(lambda: server.metric("hourglass_http_connections") <= 2, what="they are gone")
         goes_on(server, "afterwards")
 
 
