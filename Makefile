@@ -87,7 +87,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop promql soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan crash compare bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-peers bench-codec bench-journal bench-write \
+        e2e e2e-tsan crash compare bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-peers bench-hour bench-codec bench-journal bench-write \
         record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
@@ -191,7 +191,7 @@ prop: $(PROP)
 
 # At full length what `make test` holds a minute of: kills, power cuts, every fault, every damaged byte, replays, property
 # tests. Hours; a line a row. ROWS="kills faults" runs some, KILLS=30 FAULTS=20 ROUNDS=50 for a quick look.
-soak: all $(CRASH) $(PROP) $(patsubst %,$(BUILD)/tests/unit/%_test,http/recorder $(addprefix snapshot/,journal_replay load check directory))
+soak: all $(BENCH) $(CRASH) $(PROP) $(patsubst %,$(BUILD)/tests/unit/%_test,http/recorder $(addprefix snapshot/,journal_replay load check directory))
 	@MAKE="$(MAKE)" BUILD=$(BUILD) ROWS="$(ROWS)" tests/tools/soak.sh
 
 asan:
@@ -293,6 +293,10 @@ bench-durable: all peers $(BENCH)
 bench-peers: all peers $(BENCH)
 	@tests/tools/get-peers.sh $(abspath build/peers) victoria-metrics
 	@ROWS="$(ROWS)" SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/peers.py
+
+# An hour of 500,000 series with churn, queries and snapshots in windows of five minutes. MINUTES, SCALE: tests/bench/hour.py.
+bench-hour: all $(BENCH)
+	@SCALE="$(SCALE)" DATA="$(DATA)" python3 -B tests/bench/hour.py
 
 # Columns: ns and bytes a value by encoding and family, building, decoding, appending, reading. DATA as above.
 $(CODEC): $(OBJ_codec) $(call archives,tsdb)

@@ -2,6 +2,7 @@
 # soak.sh: what `make test` holds a minute of, at full length; called by `make soak`. A line a row: ok or FAIL, what it
 # is, the last line it said about itself, seconds. The rest is in BUILD/soak/ROW.log. Exit code 1 when a row has failed.
 #   ROWS    those to run (all)      KILLS   300     FAULTS  all     ROUNDS  300, of replays 20 times as many
+#   MINUTES 60, of the hour
 set -uo pipefail
 
 logs=$BUILD/soak
@@ -52,6 +53,7 @@ row replay 'other limits, another clock, another order' 'Tested:' ROUNDS=$((20 *
 row columns '10^9 values through columns' . N=1000000000 PROP_SECONDS=0 "$BUILD/tests/prop/column_prop"
 row store 'a store against a model' . ROUNDS="$rounds" "$BUILD/tests/prop/store_prop"
 row ceiling '10^7 new series, 50 queries against 256 MiB' 'RSS at most' CEILING=long $MAKE e2e E2E=test_ceiling TESTS=tests/e2e SUITE=e2e
+row hour 'an hour: 500,000 series, churn, queries, snapshots' ' | ok ' MINUTES="${MINUTES:-60}" python3 -B tests/bench/hour.py
 row promql "Prometheus' compliance queries" 'e2e:' COMPLIANCE=all $MAKE e2e E2E=test_compliance TESTS=tests/e2e SUITE=e2e
 
 exit $failed
