@@ -9,8 +9,9 @@
  * is appended between slices may or may not be seen; no sample is seen twice.
  *
  * In: restore_series in the same order, then window by window restore_times, restore_shared,
- * restore_block and restore_tail, through the functions that ingest uses, so that the page map
- * afterwards is that of the process that wrote it.
+ * restore_block and restore_tail: through the functions that ingest uses, or, for a chunk that was
+ * sealed and is there as a whole (chunk_restore.c), into the slots that these would have taken. So
+ * the page map afterwards is that of the process that wrote it.
  *
  * Times are offsets in ms from the window's start. A timeline is named by a number, and so are
  * shared values; it means something within its window and its snapshot only.
