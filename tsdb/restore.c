@@ -541,19 +541,6 @@ static int add_block(struct restore *r, uint32_t series, const struct dump_block
     return 0;
 }
 
-int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
-{
-    struct times_item items[TIMES_CACHE_WRITER];
-    struct times_cache own, *times = times_of(r, &own, items);
-    int err = make_room(r, series);
-    if (err != 0)
-        return err;
-    struct window *w = enter(r);
-    err = w != NULL ? add_block(r, series, block, w, times) : ERR_TOO_OLD;
-    leave(r);
-    return err == 0 && !r->is_held ? flush(r, false) : err;
-}
-
 static int to_tail(struct restore *r, const struct dump_tail *in, struct times_cache *times,
                    struct chunk_tail *ret, uint32_t t[BLOCK_SAMPLES_MAX])
 {
@@ -593,7 +580,9 @@ static int add_tail(struct restore *r, uint32_t series, const struct dump_tail *
     return write_waiting(r, true, &tail, t);
 }
 
-int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
+/* A block or a tail, whichever is not NULL. */
+static int restore_samples(struct restore *r, uint32_t series, const struct dump_block *block,
+                           const struct dump_tail *tail)
 {
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache own, *times = times_of(r, &own, items);
@@ -601,9 +590,23 @@ int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tai
     if (err != 0)
         return err;
     struct window *w = enter(r);
-    err = w != NULL ? add_tail(r, series, tail, w, times) : ERR_TOO_OLD;
+    if (w == NULL)
+        err = ERR_TOO_OLD;
+    else
+        err = block != NULL ? add_block(r, series, block, w, times)
+                            : add_tail(r, series, tail, w, times);
     leave(r);
-    return err;
+    return err == 0 && !r->is_held ? flush(r, false) : err;
+}
+
+int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
+{
+    return restore_samples(r, series, block, NULL);
+}
+
+int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
+{
+    return restore_samples(r, series, NULL, tail);
 }
 
 void restore_end(struct restore *r)
