@@ -96,6 +96,9 @@ int backup_files(struct directory *d, struct io *from, struct io *to, uint8_t *b
         directory_window_name(d->windows[i].number, name);
         if (d->windows[i].has_file)
             err = take_file(&b, name);
+        directory_left_name(d->windows[i].number, name);
+        if (err == 0 && d->windows[i].has_left)
+            err = take_file(&b, name);
     }
     if (err == 0 && to->ops->sync_dir(to) < 0)
         err = failed(&b, "sync directory of", to->place, SNAPSHOT_NAME);

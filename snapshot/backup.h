@@ -1,7 +1,7 @@
 /* A copy of the directory that stays as it is: hard links to the files, which are never written to
  * again once they have their names; where there are no links, copies.
  *
- *     DIR/snapshots/<name>/snapshot.hg, window-<N>.hg
+ *     DIR/snapshots/<name>/snapshot.hg, window-<N>.hg, left-<N>.hg
  *
  * It is made under a name with ".tmp" behind it and renamed when it is whole. hourglass started
  * with

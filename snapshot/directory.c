@@ -7,22 +7,43 @@
 #include <string.h>
 
 #define WINDOW_PREFIX "window-"
+#define LEFT_PREFIX   "left-"
 #define FILE_SUFFIX   ".hg"
 
-void directory_window_name(int64_t number, char ret[FILE_NAME_BYTES])
+static void make_name(const char *prefix, int64_t number, char ret[FILE_NAME_BYTES])
 {
-    snprintf(ret, FILE_NAME_BYTES, WINDOW_PREFIX "%" PRId64 FILE_SUFFIX, number);
+    snprintf(ret, FILE_NAME_BYTES, "%s%" PRId64 FILE_SUFFIX, prefix, number);
 }
 
 /* Only the name that we would give it is one: not +1, not 01, not 1.hg.bak. */
-bool directory_window_number(const char *name, int64_t *ret)
+static bool parse_name(const char *prefix, const char *name, int64_t *ret)
 {
     char expected[FILE_NAME_BYTES];
-    if (strncmp(name, WINDOW_PREFIX, strlen(WINDOW_PREFIX)) != 0)
+    if (strncmp(name, prefix, strlen(prefix)) != 0)
         return false;
-    *ret = (int64_t)strtoll(name + strlen(WINDOW_PREFIX), NULL, 10);
-    directory_window_name(*ret, expected);
+    *ret = (int64_t)strtoll(name + strlen(prefix), NULL, 10);
+    make_name(prefix, *ret, expected);
     return strcmp(name, expected) == 0;
+}
+
+void directory_window_name(int64_t number, char ret[FILE_NAME_BYTES])
+{
+    make_name(WINDOW_PREFIX, number, ret);
+}
+
+bool directory_window_number(const char *name, int64_t *ret)
+{
+    return parse_name(WINDOW_PREFIX, name, ret);
+}
+
+void directory_left_name(int64_t number, char ret[FILE_NAME_BYTES])
+{
+    make_name(LEFT_PREFIX, number, ret);
+}
+
+bool directory_left_number(const char *name, int64_t *ret)
+{
+    return parse_name(LEFT_PREFIX, name, ret);
 }
 
 /* The place of the first window that is not below. */
@@ -77,7 +98,8 @@ static bool is_ours(const char *name, size_t len)
         return false;
     memcpy(whole, name, len);
     whole[len] = '\0';
-    return strcmp(whole, SNAPSHOT_NAME) == 0 || directory_window_number(whole, &number);
+    return strcmp(whole, SNAPSHOT_NAME) == 0 || directory_window_number(whole, &number) ||
+           directory_left_number(whole, &number);
 }
 
 static int visit_name(void *ctx, const char *name)
@@ -91,6 +113,10 @@ static int visit_name(void *ctx, const char *name)
         struct directory_window *w = directory_make(l->directory, number);
         if (w != NULL)
             w->has_file = true;
+    } else if (directory_left_number(name, &number)) {
+        struct directory_window *w = directory_make(l->directory, number);
+        if (w != NULL)
+            w->has_left = true;
     } else if (len > suffix && strcmp(name + len - suffix, TEMP_SUFFIX) == 0 &&
                is_ours(name, len - suffix)) {
         /* if it cannot be removed, the next save says so */

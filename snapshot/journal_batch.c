@@ -40,11 +40,12 @@ static void add_payload(struct journal_batch *b, const struct journal_entry *e, 
 
 /* The header of the payload that the parts from first_part on are; its place was kept before them.
  */
-static void add_header(struct journal_batch *b, int first_part, size_t n, enum journal_frame type,
+static void add_header(struct journal_batch *b, int first_part, size_t n, unsigned type,
                        uint64_t file_id, uint32_t number)
 {
+    const struct frame_kind *kind = b->kind != NULL ? b->kind : &frame_kind_journal;
     struct frame_header h = {
-        .version = JOURNAL_VERSION,
+        .version = kind->version,
         .type = (uint16_t)type,
         .payload_bytes = (uint32_t)n,
         .number = number,
@@ -52,7 +53,7 @@ static void add_header(struct journal_batch *b, int first_part, size_t n, enum j
         .payload_checksum = checksum64_parts(b->parts + first_part, b->n_parts - first_part),
     };
     uint8_t *bytes = b->headers[b->n_frames++];
-    frame_header_encode_as(&frame_kind_journal, &h, bytes);
+    frame_header_encode_as(kind, &h, bytes);
     b->parts[first_part - 1] = (struct iovec){.iov_base = bytes, .iov_len = FRAME_HEADER_BYTES};
     b->bytes += FRAME_HEADER_BYTES + n;
 }
@@ -77,11 +78,17 @@ size_t journal_batch_add(struct journal_batch *b, const struct journal_entry *e,
     return n;
 }
 
-void journal_batch_add_head(struct journal_batch *b, const uint8_t head[JOURNAL_HEAD_BYTES],
-                            uint64_t file_id)
+void journal_batch_add_frame(struct journal_batch *b, unsigned type, const void *payload, size_t n,
+                             uint64_t file_id, uint32_t number)
 {
     int first_part = ++b->n_parts;
     b->parts[b->n_parts++] =
-        (struct iovec){.iov_base = (uint8_t *)head, .iov_len = JOURNAL_HEAD_BYTES};
-    add_header(b, first_part, JOURNAL_HEAD_BYTES, JOURNAL_FRAME_HEAD, file_id, 0);
+        (struct iovec){.iov_base = (uint8_t *)(uintptr_t)payload, .iov_len = n};
+    add_header(b, first_part, n, type, file_id, number);
+}
+
+void journal_batch_add_head(struct journal_batch *b, const uint8_t head[JOURNAL_HEAD_BYTES],
+                            uint64_t file_id)
+{
+    journal_batch_add_frame(b, JOURNAL_FRAME_HEAD, head, JOURNAL_HEAD_BYTES, file_id, 0);
 }

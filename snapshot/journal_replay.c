@@ -415,7 +415,7 @@ static int replay_all(struct replay *r)
         journal_find(r->o->io, from, &number, &r->progress.n_bytes, &r->progress.n_segments);
     r->report->file_bytes = r->progress.n_bytes;
     r->report->oldest = found > 0 ? number : 0;
-    while (found > 0) {
+    while (found > 0 && (r->o->to == 0 || number <= r->o->to)) {
         int err = replay_segment(r, number);
         if (err < 0)
             return err;

@@ -38,6 +38,7 @@ struct journal_replay_options {
     struct io *io; /* borrowed, as is the arena */
     struct arena *arena;
     uint64_t from;             /* number of the first segment to be read; 0 = all */
+    uint64_t to;               /* and of the last; 0 = all */
     uint64_t record_bytes_max; /* longer ones are lost and counted; 0 = JOURNAL_RECORD_MAX */
     /* A value below 0 ends the replay, which returns it. */
     int (*visit)(void *ctx, const struct journal_record *r);

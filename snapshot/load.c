@@ -16,6 +16,7 @@
  * window, or there would be two copies that are both good. */
 #include "snapshot/load.h"
 
+#include "snapshot/left.h"
 #include "snapshot/load_file.h"
 #include "snapshot/look.h"
 #include "snapshot/split.h"
@@ -40,7 +41,9 @@ struct window_plan {
     bool is_old;
     bool is_left;
     bool was_damaged;
+    bool is_sure; /* its head says the generation */
     uint64_t generation, naming, file_bytes, memory_bytes;
+    uint64_t left_bytes; /* of left-<N>.hg */
 };
 
 /* What is taken from the budget. A second buffer and what splitting needs are taken only by a load
@@ -215,6 +218,7 @@ static void plan_copy(struct load *l, const struct file_look *look, const struct
     p->place = place;
     p->generation = look->head.generation;
     p->naming = look->head.naming;
+    p->is_sure = look->has_head;
     p->file_bytes = look->file_bytes / look->head.n_windows;
     p->memory_bytes =
         look->has_head ? pool_bytes_of(w) : p->file_bytes * (uint64_t)BYTES_A_FILE_BYTE;
@@ -317,16 +321,64 @@ static int look_at_window(struct load *l, struct directory_window *dw)
     return 0;
 }
 
+/* What the journal held for a window that was left; there may be nothing else of it. */
+static int look_at_left(struct load *l, struct directory_window *dw)
+{
+    struct left_report found;
+    char name[FILE_NAME_BYTES];
+    directory_left_name(dw->number, name);
+    int err = left_look(l->io, name, l->memory->buffer, &found);
+    bool is_other = err == 0 && found.has_head && found.head.window != dw->number;
+    if (err == ERR_CORRUPT || is_other) {
+        dw->has_left = false;
+        return set_aside(l, name);
+    }
+    if (err == 0 && found.has_head && found.head.window_ms != tsdb_options(l->db)->window_ms)
+        err = ERR_WRONG_WINDOW;
+    l->memory->look.version = found.version;
+    l->memory->look.head.window_ms = found.head.window_ms;
+    if (err < 0)
+        return refuse(l, name, err);
+    dw->left_generation = found.has_head ? found.head.generation : UINT64_MAX;
+    dw->left_below = found.head.below;
+    struct window_plan *p = plan_of(l, dw->number);
+    if (p != NULL)
+        p->left_bytes = found.file_bytes;
+    return 0;
+}
+
+/* Whether it belongs to the copy that counts: that one has it all when it is newer. */
+static void judge_left(struct load *l)
+{
+    struct directory *d = l->directory;
+    for (uint32_t i = 0; i < d->n; i++) {
+        struct directory_window *dw = &d->windows[i];
+        struct window_plan *p = dw->has_left ? find_plan(l, dw->number) : NULL;
+        if (p == NULL)
+            continue;
+        dw->is_left_stale =
+            p->place != IN_NO_FILE && p->is_sure && p->generation > dw->left_generation;
+        if (!dw->is_left_stale)
+            p->memory_bytes += p->left_bytes * BYTES_A_FILE_BYTE;
+    }
+}
+
 static int look_at_all(struct load *l)
 {
     struct directory *d = l->directory;
     int err = 0;
     for (uint32_t i = 0; err == 0 && i < d->n; i++)
-        err = look_at_window(l, &d->windows[i]);
+        err = d->windows[i].has_file ? look_at_window(l, &d->windows[i]) : 0;
+    for (uint32_t i = 0; err == 0 && i < d->n; i++)
+        err = d->windows[i].has_left ? look_at_left(l, &d->windows[i]) : 0;
     for (uint32_t i = d->n; i-- > 0;)
-        if (!d->windows[i].has_file)
+        if (!d->windows[i].has_file && !d->windows[i].has_left)
             directory_drop(d, &d->windows[i]);
-    return err == 0 ? look_at_snapshot(l) : err;
+    if (err == 0)
+        err = look_at_snapshot(l);
+    if (err == 0)
+        judge_left(l);
+    return err;
 }
 
 /* ---- what is kept, and what fits ---- */
@@ -360,7 +412,10 @@ static void plan_left(struct load *l)
 static void tell_left(struct load *l, const struct window_plan *p)
 {
     char name[FILE_NAME_BYTES];
-    directory_window_name(p->number, name);
+    if (p->place == IN_NO_FILE)
+        directory_left_name(p->number, name);
+    else
+        directory_window_name(p->number, name);
     l->report->left_windows++;
     if (l->watch != NULL && l->watch->left != NULL)
         l->watch->left(l->watch->ctx,
@@ -397,7 +452,8 @@ static int leave_window(struct load *l, struct window_plan *p)
     int err = p->place == IN_SNAPSHOT ? split_off(l, p) : 0;
     if (err < 0)
         return err;
-    dw->has_file = dw->is_left = true;
+    dw->is_left = true;
+    dw->has_file = p->place != IN_NO_FILE;
     dw->generation = p->generation;
     tell_left(l, p);
     return 0;
@@ -414,8 +470,11 @@ static int leave_windows(struct load *l)
         err = leave_window(l, &m->plan[i]);
         floor = m->plan[i].number + 1;
     }
-    if (err == 0 && floor != INT64_MIN)
+    if (err == 0 && floor != INT64_MIN) {
         restore_floor(&l->restore, floor);
+        l->directory->are_left = true;
+        l->directory->left_floor = floor;
+    }
     return err;
 }
 

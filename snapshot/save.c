@@ -450,12 +450,9 @@ static const struct tsdb_window_stats *find_stats(const struct tsdb_stats *stats
 }
 
 /* What the store could not take stays until its time is over, of which the newest window tells. */
-static bool is_over(const struct save *s, const struct directory_window *dw)
+static bool has_expired(const struct save *s, const struct directory_window *dw)
 {
     const struct tsdb_stats *stats = &s->memory->stats;
-    const struct tsdb_window_stats *w = find_stats(stats, dw->number);
-    if (!dw->is_left)
-        return w == NULL || dw->file_changes != w->changes;
     if (stats->n_windows == 0)
         return false;
     int64_t newest = stats->windows[stats->n_windows - 1].number;
@@ -463,23 +460,74 @@ static bool is_over(const struct save *s, const struct directory_window *dw)
            (uint64_t)newest - (uint64_t)dw->number > tsdb_options(s->db)->n_windows;
 }
 
-/* After the snapshot is in place: files of windows that have expired, or that it has in a newer
- * copy. What cannot be removed is tried again with the next save. */
-static void drop_old_files(struct save *s)
+static bool is_over(const struct save *s, const struct directory_window *dw)
 {
-    struct directory *d = s->options->directory;
+    const struct tsdb_window_stats *w = find_stats(&s->memory->stats, dw->number);
+    if (!dw->is_left)
+        return w == NULL || dw->file_changes != w->changes;
+    return has_expired(s, dw);
+}
+
+/* Of a window that is in memory, all that the journal held for it is in what was just written. */
+static bool is_left_over(const struct save *s, const struct directory_window *dw)
+{
+    return dw->is_left_stale || !dw->is_left || has_expired(s, dw);
+}
+
+static bool drop_file(struct save *s, const char *name)
+{
+    return s->io->ops->remove(s->io, name) == 0 || errno == ENOENT;
+}
+
+/* Those of windows that have expired, or that the snapshot has in a newer copy. What cannot be
+ * removed is tried again with the next save. */
+static void drop_window_files(struct save *s, struct directory *d)
+{
     char name[FILE_NAME_BYTES];
-    for (uint32_t i = 0; d != NULL && i < d->n;) {
+    for (uint32_t i = 0; i < d->n; i++) {
         struct directory_window *dw = &d->windows[i];
         directory_window_name(dw->number, name);
-        if (dw->has_file && is_over(s, dw) &&
-            (s->io->ops->remove(s->io, name) == 0 || errno == ENOENT))
+        if (dw->has_file && is_over(s, dw) && drop_file(s, name))
             dw->has_file = dw->is_left = false;
-        if (!dw->has_file && find_stats(&s->memory->stats, dw->number) == NULL)
-            directory_drop(d, dw);
-        else
-            i++;
     }
+}
+
+/* They go when the window's file has gone for certain, or what they say was deleted of that would
+ * be back; and before the journal goes, which says what was deleted since. */
+static int drop_left_files(struct save *s, struct directory *d)
+{
+    char name[FILE_NAME_BYTES];
+    bool has_any = false;
+    for (uint32_t i = 0; i < d->n; i++)
+        has_any |= d->windows[i].has_left && is_left_over(s, &d->windows[i]);
+    if (has_any && s->io->ops->sync_dir(s->io) < 0)
+        return io_failed(s, "sync directory of", s->name);
+    for (uint32_t i = 0; i < d->n; i++) {
+        struct directory_window *dw = &d->windows[i];
+        directory_left_name(dw->number, name);
+        if (!dw->has_left || !is_left_over(s, dw))
+            continue;
+        if ((dw->has_file && is_over(s, dw)) || !drop_file(s, name))
+            return io_failed(s, "remove", name);
+        dw->has_left = dw->is_left_stale = false;
+    }
+    return has_any && s->io->ops->sync_dir(s->io) < 0 ? io_failed(s, "sync directory of", name) : 0;
+}
+
+/* After the snapshot is in place: what is not needed any more. */
+static int drop_old_files(struct save *s)
+{
+    struct directory *d = s->options->directory;
+    if (d == NULL)
+        return 0;
+    drop_window_files(s, d);
+    int err = drop_left_files(s, d);
+    for (uint32_t i = d->n; i-- > 0;) {
+        struct directory_window *dw = &d->windows[i];
+        if (!dw->has_file && !dw->has_left && find_stats(&s->memory->stats, dw->number) == NULL)
+            directory_drop(d, dw);
+    }
+    return err;
 }
 
 int save_store(struct tsdb *db, struct io *io, const struct save_options *o,
@@ -507,9 +555,9 @@ int save_store(struct tsdb *db, struct io *io, const struct save_options *o,
     int err = save_window_files(&s);
     if (err == 0)
         err = save_snapshot(&s);
-    int saved = errno;
     if (err == 0)
-        drop_old_files(&s);
+        err = drop_old_files(&s);
+    int saved = errno;
     arena_span_put(arena, owner, memory, sizeof *memory);
     errno = saved;
     return err;
