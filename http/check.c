@@ -2,6 +2,7 @@
 
 #include "snapshot/check.h"
 #include "snapshot/journal_replay.h"
+#include "snapshot/left.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -95,6 +96,67 @@ static bool check_journal(struct io *io, struct arena *arena, const char *dir)
     return is_clean;
 }
 
+static int note_left(void *ctx, const char *name)
+{
+    int64_t number;
+    struct directory_window *w;
+    if (directory_left_number(name, &number) && (w = directory_make(ctx, number)) != NULL)
+        w->has_left = true;
+    return 0;
+}
+
+static void print_left(const char *name, const struct left_report *r)
+{
+    const struct left_head *h = &r->head;
+    char created[TIME_TEXT_BYTES], begin[TIME_TEXT_BYTES];
+    printf("%s\n", name);
+    if (r->has_head) {
+        time_text(h->created_ms, created);
+        time_text((int64_t)((uint64_t)h->window * (uint64_t)h->window_ms), begin);
+        printf("  of the journal, for a window that is not in memory, format %u, created %s\n",
+               r->version, created);
+        printf("  window begun %s, of generation %" PRIu64 ", segments below %" PRIu64 "\n", begin,
+               h->generation, h->below);
+    }
+    printf("  records %" PRIu64 ", bytes %" PRIu64 "\n", r->records, r->file_bytes);
+    if (left_is_good(r))
+        printf("  good\n");
+    else
+        printf("  DAMAGED: frames lost %" PRIu64 ": %s\n", r->lost_frames, r->detail);
+}
+
+/* False when it is damaged. */
+static bool check_left_file(const struct left_read_options *o, const char *dir, int64_t window)
+{
+    struct left_report r;
+    int err = left_read(o, &r);
+    if (err < 0 && err != ERR_CORRUPT) {
+        fprintf(stderr, "hourglass check: %s/%s: %s\n", dir, o->name,
+                err == ERR_IO ? strerror(errno) : tsdb_err_text(err));
+        return false;
+    }
+    if (r.has_head && r.head.window != window)
+        snprintf(r.detail, sizeof(r.detail), "it is not of the window in its name");
+    print_left(o->name, &r);
+    return left_is_good(&r);
+}
+
+/* What the journal held for windows that are not in memory. False when any of it is damaged. */
+static bool check_left(struct io *io, struct arena *arena, const char *dir)
+{
+    static struct directory found;
+    static uint8_t buffer[FRAME_BUFFER_BYTES];
+    bool is_good = io->ops->list(io, note_left, &found) == 0;
+    for (uint32_t i = 0; i < found.n; i++) {
+        char name[FILE_NAME_BYTES];
+        directory_left_name(found.windows[i].number, name);
+        const struct left_read_options o = {
+            .io = io, .name = name, .buffer = buffer, .arena = arena, .visit = pass_over};
+        is_good &= check_left_file(&o, dir, found.windows[i].number);
+    }
+    return is_good;
+}
+
 static int check_dir(const char *dir)
 {
     static struct budget budget;
@@ -112,6 +174,7 @@ static int check_dir(const char *dir)
         return CHECK_DAMAGED;
     }
     int err = check_directory(&f.io, &arena, print_file, NULL, &is_good);
+    bool is_left_good = check_left(&f.io, &arena, dir);
     bool is_journal_good = check_journal(&f.io, &arena, dir);
     if (err == ERR_NOT_FOUND) {
         printf("there is no snapshot and no file of a window\n");
@@ -119,7 +182,7 @@ static int check_dir(const char *dir)
     } else if (err < 0) {
         fprintf(stderr, "hourglass check: %s: %s\n", dir, tsdb_err_text(err));
     }
-    is_good &= is_journal_good;
+    is_good &= is_journal_good && is_left_good;
     io_file_close(&f);
     arena_release(&arena);
     return (err == 0 || err == ERR_NOT_FOUND) && is_good ? CHECK_GOOD : CHECK_DAMAGED;
@@ -131,8 +194,8 @@ int check_main(int argc, char **argv)
         fprintf(
             stderr,
             "usage: hourglass check DIR\n"
-            "verifies the snapshot, the files of windows and the journal in DIR; exit code 0: all "
-            "is good, 1: not\n");
+            "verifies the snapshot, the files of windows, what lies beside them and the journal in "
+            "DIR; exit code 0: all is good, 1: not\n");
         return CHECK_USAGE;
     }
     return check_dir(argv[0]);

@@ -267,6 +267,7 @@ static int load(struct program *p)
         return code;
     app->recorder.relieve = relieve_memory;
     app->recorder.relieve_ctx = app;
+    app->recorder.carry.directory = &app->saver.files.directory;
     if (recorder_replay(&app->recorder, dir, error, sizeof(error)) != 0)
         return fail(error);
     int err = recorder_start(&app->recorder, &app->config, save_soon, p);

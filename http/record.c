@@ -108,6 +108,7 @@ static int store_write(struct record *io, struct recorder *r, char *error, size_
 static int store_delete(struct record *io, struct recorder *r, char *error, size_t n)
 {
     struct delete_report report = {0};
+    r->n_deletions_replayed++;
     int err = delete_record_apply(&io->deletion, r->db, NULL, &io->region, &report);
     if (err == ERR_NO_MEMORY)
         return out_of_memory(io, error, n);

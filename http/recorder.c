@@ -28,6 +28,7 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a)
     r->arena = a;
     r->lock_fd = -1;
     r->owner = budget_owner(a->budget, "requests");
+    carry_init(&r->carry, a, r->owner);
 }
 
 /* --- the way back ----------------------------------------------------------------------------- */
@@ -81,10 +82,14 @@ int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
         return ERR_IO;
     }
     r->is_open = true;
+    int err = carry_back(r, error, n);
+    if (err != 0)
+        return err;
     struct journal_replay_options o = {.io = &r->files.io, .arena = r->arena};
-    int err = ahead_replay(r, &o, error, n);
+    err = ahead_replay(r, &o, error, n);
     if (err != 0)
         return explain(r, err, error, n);
+    carry_replayed(r);
     atomic_store(&r->n_replayed, atomic_load(&r->n_segments));
     tell(r, started_ms);
     return 0;
@@ -135,6 +140,7 @@ static uint64_t max_bytes(const struct recorder *r, const struct config *c)
 int recorder_start(struct recorder *r, const struct config *c, void (*want_snapshot)(void *ctx),
                    void *ctx)
 {
+    uint64_t number_min = r->replayed.newest + 1;
     bool is_off = c->journal_sync_ms == JOURNAL_SYNC_OFF;
     bool is_always = c->journal_sync_ms == JOURNAL_SYNC_ALWAYS;
     r->want_snapshot = want_snapshot;
@@ -147,7 +153,7 @@ int recorder_start(struct recorder *r, const struct config *c, void (*want_snaps
                             : JOURNAL_INTERVAL,
         .sync_ms = c->journal_sync_ms,
         .max_bytes = max_bytes(r, c),
-        .number_min = r->replayed.newest + 1,
+        .number_min = number_min > r->carry.number_min ? number_min : r->carry.number_min,
         .sequence_min = r->replayed.next_sequence,
         .want_snapshot = on_want,
         .remake_dir = remake_dir,
@@ -157,6 +163,7 @@ int recorder_start(struct recorder *r, const struct config *c, void (*want_snaps
     int err = journal_open(&o, &made);
     if (err == 0)
         r->journal = made;
+    r->carry.max_bytes = o.max_bytes;
     return err;
 }
 
@@ -166,6 +173,7 @@ void recorder_stop(struct recorder *r)
         LOG_ERROR("The journal could not be synced at the end.",
                   log_text("error", strerror(errno)));
     r->journal = NULL;
+    carry_release(&r->carry);
     if (r->is_open)
         io_file_close(&r->files);
     r->is_open = false;
@@ -310,6 +318,9 @@ int recorder_put(struct recorder *r, enum record_kind kind, const void *body, si
                               .done = put_done}};
     if (r->journal == NULL)
         return 0;
+    int left_err = kind == RECORD_DELETE ? carry_note_deletion(&r->carry, body, n) : 0;
+    if (left_err != 0)
+        return left_err;
     pthread_mutex_init(&p.lock, NULL);
     pthread_cond_init(&p.changed, NULL);
     int err = journal_submit(r->journal, &p.entry);
@@ -336,6 +347,16 @@ uint64_t recorder_cut(struct recorder *r)
     if (r->journal != NULL)
         journal_cut(r->journal, &number);
     return number;
+}
+
+int recorder_carry(struct recorder *r, uint64_t number, char *detail, size_t n)
+{
+    int err = r->journal != NULL ? carry_out(r, number, detail, n) : 0;
+    if (err != 0)
+        LOG_ERROR("What the journal holds for windows that were left on disk could not be carried "
+                  "to them; its segments stay, and the next snapshot tries again.",
+                  log_text("error", tsdb_err_text(err)), log_text("detail", detail));
+    return err;
 }
 
 void recorder_drop(struct recorder *r, uint64_t number)

@@ -13,11 +13,15 @@
  * them (http/refusals.h). Numbers are never used for
  * anything else; an unknown one, of a newer version, is counted and left out.
  *
+ * Before segments are dropped, what they hold for windows that were left on disk is carried into
+ * files beside these (http/carry.h).
+ *
  * Threads: open and replay before the server has work, close after it has none; the others from
  * any. */
 #ifndef HG_HTTP_RECORDER_H
 #define HG_HTTP_RECORDER_H
 
+#include "http/carry.h"
 #include "http/config.h"
 #include "http/request.h"
 #include "snapshot/journal.h"
@@ -56,7 +60,9 @@ struct recorder {
     struct journal_replay_report replayed;   /* after recorder_replay */
     uint64_t n_samples_replayed;
     uint64_t n_samples_left_out; /* of windows that are no longer kept, or were left on disk */
+    uint64_t n_deletions_replayed;
     uint64_t n_records_unknown, n_records_bad;
+    struct carry carry; /* of what concerns windows that were left on disk */
     bool is_open;
 };
 
@@ -102,8 +108,13 @@ int recorder_put(struct recorder *r, enum record_kind kind, const void *body, si
 /* Answers a write: 204 without a body, anything else with the text; 503 says when to come back. */
 void recorder_answer(struct request *rq, const struct write_answer *a);
 
-/* Before a snapshot is begun, and when it is safe on disk. */
+/* Before a snapshot is begun: a cut, and what the journal has for windows that were left on disk is
+ * carried to them (carry_out; logged when that fails, with `detail` of n bytes filled in: then
+ * nothing may be dropped). The caller sees to it that nobody else uses the directory meanwhile. */
 uint64_t recorder_cut(struct recorder *r);
+int recorder_carry(struct recorder *r, uint64_t number, char *detail, size_t n) WARN_UNUSED;
+
+/* When it is safe on disk. */
 void recorder_drop(struct recorder *r, uint64_t number);
 
 /* False without a journal. */

@@ -157,3 +157,63 @@ bool refusals_apply(const uint8_t *meta, size_t n, struct write_body *body)
             apply_to(&m, &b->entries[i]);
     return !m.is_bad && m.n_refused == 0;
 }
+
+/* Whether the next sample is one that is stored. */
+static bool next_is_stored(struct run_reader *m)
+{
+    if (m->n_before > 0) {
+        m->n_before--;
+        return true;
+    }
+    if (--m->n_refused == 0)
+        next_run(m);
+    return false;
+}
+
+bool refusals_each(const uint8_t *meta, size_t n, const struct write_body *body,
+                   void (*visit)(void *ctx, int64_t t_ms, bool is_stored), void *ctx)
+{
+    struct run_reader m = {.at = meta, .end = meta + n};
+    next_run(&m);
+    for (const struct write_block *b = body->first; b && !m.is_bad; b = b->next)
+        for (size_t i = 0; i < b->n; i++)
+            for (uint32_t k = 0; k < b->entries[i].n_samples && !m.is_bad; k++) {
+                bool is_stored = next_is_stored(&m);
+                visit(ctx, b->entries[i].samples[k].t_ms, is_stored);
+            }
+    return !m.is_bad && m.n_refused == 0;
+}
+
+struct narrowing {
+    struct run_writer writer;
+    bool (*is_wanted)(const void *ctx, int64_t t_ms);
+    const void *ctx;
+};
+
+static void narrow_sample(void *ctx, int64_t t_ms, bool is_stored)
+{
+    struct narrowing *w = ctx;
+    put_samples(&w->writer, 1, !is_stored || !w->is_wanted(w->ctx, t_ms));
+}
+
+bool refusals_narrow(const uint8_t *meta, size_t n, const struct write_body *body,
+                     bool (*is_wanted)(const void *ctx, int64_t t_ms), const void *ctx,
+                     struct region *r, const uint8_t **ret, size_t *ret_n)
+{
+    struct narrowing count = {.is_wanted = is_wanted, .ctx = ctx};
+    *ret = NULL;
+    *ret_n = 0;
+    if (!refusals_each(meta, n, body, narrow_sample, &count))
+        return false;
+    put_run(&count.writer);
+    if (count.writer.n == 0)
+        return true;
+    struct narrowing w = {
+        .writer = {.to = region_alloc(r, count.writer.n)}, .is_wanted = is_wanted, .ctx = ctx};
+    if (!w.writer.to || !refusals_each(meta, n, body, narrow_sample, &w))
+        return false;
+    put_run(&w.writer);
+    *ret = w.writer.to;
+    *ret_n = w.writer.n;
+    return true;
+}

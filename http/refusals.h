@@ -34,4 +34,16 @@ bool refusals_encode(struct refusals *r, const struct write_body *body, const ui
  * when the meta is malformed or speaks of samples that the body does not have. */
 bool refusals_apply(const uint8_t *meta, size_t n, struct write_body *body) WARN_UNUSED;
 
+/* Shows each sample of a body that was decoded anew, before refusals_apply, in its order, and
+ * whether the meta has it for stored. False as refusals_apply. */
+bool refusals_each(const uint8_t *meta, size_t n, const struct write_body *body,
+                   void (*visit)(void *ctx, int64_t t_ms, bool is_stored), void *ctx) WARN_UNUSED;
+
+/* The meta by which fewer samples of such a body are stored: those that it has for stored and that
+ * are wanted. It is made in the region; NULL and 0 bytes when all
+ * are. False as refusals_apply, and without memory. */
+bool refusals_narrow(const uint8_t *meta, size_t n, const struct write_body *body,
+                     bool (*is_wanted)(const void *ctx, int64_t t_ms), const void *ctx,
+                     struct region *r, const uint8_t **ret, size_t *ret_n) WARN_UNUSED;
+
 #endif

@@ -43,11 +43,13 @@ static int save(struct saver *s, char *ret_name, struct snapshot_report *ret)
     int64_t start = clock_boot_ms();
     /* what comes from here on may or may not be in the snapshot; it is in the journal */
     uint64_t cut = recorder_cut(s->recorder);
-    int err = write_files(s, ret_name, ret);
-    if (err == 0)
+    char detail[SNAPSHOT_DETAIL_BYTES] = "";
+    int carry_err = recorder_carry(s->recorder, cut, detail, sizeof(detail));
+    int err = carry_err != 0 && ret_name != NULL ? carry_err : write_files(s, ret_name, ret);
+    if (err == 0 && carry_err == 0)
         recorder_drop(s->recorder, cut);
     int64_t took = clock_boot_ms() - start;
-    if (err == 0) {
+    if (err == 0 && carry_err == 0) {
         atomic_store(&s->last_success_wall_ms, clock_wall_ms());
         atomic_store(&s->last_duration_ms, took);
         atomic_store(&s->last_bytes, ret->file_bytes);
@@ -56,8 +58,12 @@ static int save(struct saver *s, char *ret_name, struct snapshot_report *ret)
         atomic_fetch_add(&s->n_failed, 1);
     }
     pthread_mutex_unlock(&s->lock);
-    log_outcome(s, err, took, ret);
-    return err;
+    if (carry_err == 0 || ret_name == NULL)
+        log_outcome(s, err, took, ret);
+    if (carry_err == 0 || (err != 0 && ret_name == NULL))
+        return err;
+    memcpy(ret->detail, detail, sizeof(detail));
+    return carry_err;
 }
 
 int saver_save(struct saver *s, struct snapshot_report *ret)

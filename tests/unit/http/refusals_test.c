@@ -117,6 +117,26 @@ Test(refusals, a_bad_label_set_refuses_all_its_samples)
     expect_left((const bool[]){false, false, true, true, true, false, true});
 }
 
+/* Times are places. */
+static bool is_of_seven(const void *ctx, int64_t t_ms)
+{
+    return t_ms % 7 < *(const int64_t *)ctx;
+}
+
+/* What is narrowed leaves what the meta leaves and is wanted. The body is as it was made. */
+static void expect_narrowed(const uint8_t *meta, size_t n_meta, int64_t wanted,
+                            const bool *is_refused)
+{
+    static bool is_gone[SAMPLES_MAX];
+    const uint8_t *narrowed;
+    size_t n;
+    cr_assert(refusals_narrow(meta, n_meta, &body, is_of_seven, &wanted, &region, &narrowed, &n));
+    for (uint64_t place = 0; place < body.n_samples; place++)
+        is_gone[place] = is_refused[place] || (int64_t)(place % 7) >= wanted;
+    cr_assert(refusals_apply(narrowed, n, &body));
+    expect_left(is_gone);
+}
+
 Test(refusals, any_choice_of_any_body_comes_back)
 {
     static uint32_t lengths[ENTRIES_MAX];
@@ -147,8 +167,28 @@ Test(refusals, any_choice_of_any_body_comes_back)
         make_body(n, lengths);
         cr_assert(refusals_apply(meta, n_meta, &body));
         expect_left(is_refused);
+        make_body(n, lengths);
+        expect_narrowed(meta, n_meta, (int64_t)random_below(&random, 8), is_refused);
         region_release(&region);
     }
+}
+
+static void see_sample(void *ctx, int64_t t_ms, bool is_stored)
+{
+    (void)t_ms;
+    *(unsigned *)ctx += is_stored;
+}
+
+Test(refusals, narrowing_without_memory_says_so)
+{
+    const uint8_t *meta;
+    size_t n;
+    int64_t none = 0, all = 7;
+    make_body(300, NULL);
+    region.limit_bytes = 1;
+    cr_assert_not(refusals_narrow(NULL, 0, &body, is_of_seven, &none, &region, &meta, &n));
+    cr_assert(refusals_narrow(NULL, 0, &body, is_of_seven, &all, &region, &meta, &n));
+    cr_assert(meta == NULL && n == 0, "all are stored");
 }
 
 Test(refusals, without_memory_it_says_so)
@@ -197,7 +237,10 @@ Test(refusals, bad_meta_is_refused)
         {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1}, 11, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        unsigned n_stored = 0;
         make_body(5, NULL);
+        cr_assert_eq(refusals_each(rows[i].bytes, rows[i].n, &body, see_sample, &n_stored),
+                     rows[i].is_good, "row %zu", i);
         cr_assert_eq(refusals_apply(rows[i].bytes, rows[i].n, &body), rows[i].is_good, "row %zu",
                      i);
     }
