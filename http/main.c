@@ -37,7 +37,8 @@ enum {
     PERTURB_BYTE = 0xff, /* malloc hands out memory filled with its complement, zeros */
     SPARE_FDS = 256,     /* beside the connections' */
     QUERY_MEMORY_SHARE = 4,
-    FEATURE_NAME_MAX = 64, /* shown of one that is not known */
+    JOURNAL_MEMORY_SHARE = 8, /* of its bytes, what its samples take in memory: less by far */
+    FEATURE_NAME_MAX = 64,    /* shown of one that is not known */
 };
 
 struct program {
@@ -218,12 +219,22 @@ static int explain_load(const char *dir, int err, const struct snapshot_report *
     return fail(text);
 }
 
+/* Of what is loaded nothing must have to be dropped at once: it would be lost for good, and is safe
+ * where it lies. */
+static uint64_t load_reserve(const struct program *p)
+{
+    return ceiling_begin_bytes(CEILING_WINDOW, p->app.budget.limit_bytes) +
+           recorder_journal_bytes(p->app.config.storage_path) / JOURNAL_MEMORY_SHARE;
+}
+
 static int load_snapshot(struct program *p)
 {
     struct saver *saver = &p->app.saver;
     struct snapshot_report *r = &saver->loaded;
-    const struct snapshot_watch watch = {
-        .progress = &saver->progress, .damaged = log_damaged, .left = log_left};
+    const struct snapshot_watch watch = {.progress = &saver->progress,
+                                         .reserve_bytes = load_reserve(p),
+                                         .damaged = log_damaged,
+                                         .left = log_left};
     int64_t start = clock_boot_ms();
     int err = snapshot_load(&saver->files, p->app.db, &watch, r);
     p->app.replay_ms = clock_boot_ms() - start;

@@ -72,6 +72,18 @@ static int explain(struct recorder *r, int err, char *error, size_t n)
     return err;
 }
 
+uint64_t recorder_journal_bytes(const char *dir)
+{
+    struct io_file files;
+    uint64_t number, bytes = 0;
+    if (io_file_open(&files, dir) != 0)
+        return 0;
+    if (journal_find(&files.io, 1, &number, &bytes, NULL) < 0)
+        bytes = 0;
+    io_file_close(&files);
+    return bytes;
+}
+
 int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
 {
     int64_t started_ms = clock_boot_ms();

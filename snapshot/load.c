@@ -399,8 +399,12 @@ static void plan_left(struct load *l)
     struct load_memory *m = l->memory;
     const struct budget *b = tsdb_arena(l->db)->budget;
     uint64_t used = atomic_load(&b->used_bytes);
-    uint64_t needed = used + l->index_bytes + l->open_bytes + b->limit_bytes / SPARE_SHARE +
-                      FRAME_BUFFER_BYTES + sizeof(struct split_memory); /* a full store splits */
+    /* what loading takes comes back; a full store splits */
+    uint64_t spare =
+        b->limit_bytes / SPARE_SHARE + FRAME_BUFFER_BYTES + sizeof(struct split_memory);
+    if (l->watch != NULL && l->watch->reserve_bytes > spare)
+        spare = l->watch->reserve_bytes;
+    uint64_t needed = used + l->index_bytes + l->open_bytes + spare;
     bool is_full = false;
     for (uint32_t i = m->n; i-- > 0 && !m->plan[i].is_old;) {
         needed += m->plan[i].memory_bytes;

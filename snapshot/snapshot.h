@@ -48,6 +48,9 @@ struct snapshot_progress {
 struct snapshot_watch {
     void *ctx;
     struct snapshot_progress *progress;
+    /* To be left free beside the windows: what the journal will take, and what is always to be
+     * free. */
+    uint64_t reserve_bytes;
     /* A file of which something was lost: a second name under which it is kept, or "" */
     void (*damaged)(void *ctx, const char *name, const struct snapshot_report *file,
                     const char *kept_as);

@@ -534,6 +534,33 @@ static void expect_left(size_t limit_bytes, unsigned n_left_min)
     cr_assert_eq(test_append(store->db, 999, &s, 1), 0);
 }
 
+/* Of windows that are loaded so much is left free that none has to go at once. */
+Test(directory, what_is_to_be_left_free_is)
+{
+    struct random random;
+    uint64_t n_before = 0;
+    random_init(&random, random_seed());
+    fill_large(1000, 4, &random);
+    save_rested();
+    for (size_t needed = 6 << 20; needed > 0; needed -= 256 << 10) {
+        struct test_store copy;
+        static struct directory d;
+        const struct snapshot_watch watch = {.reserve_bytes = TEST_LIMIT_BYTES - needed};
+        test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+        cr_assert_eq(load_directory(copy.db, &disk.io, &d, &watch, &report), 0);
+        arena_trim(&copy.arena);
+        size_t free_bytes = TEST_LIMIT_BYTES - atomic_load(&copy.budget.used_bytes);
+        cr_assert(report.left_windows == 3 || free_bytes >= watch.reserve_bytes,
+                  "%zu bytes are free, not %llu", free_bytes,
+                  (unsigned long long)watch.reserve_bytes);
+        cr_assert_geq(report.left_windows, n_before);
+        n_before = report.left_windows;
+        test_store_free(&copy);
+    }
+    cr_assert_eq(n_before, 3, "all but the newest");
+    expect_loads();
+}
+
 Test(directory, what_does_not_fit_stays_on_disk_and_comes_back)
 {
     struct random random;
