@@ -29,31 +29,92 @@ static bool is_canceled(const struct read_options *o)
 
 /* ---- copies ---- */
 
-static bool copy_label(struct region *r, const struct label *from, struct label *to)
+enum { MEMO_PAIRS = 256, LENT_FIRST_BYTES = 16 * 1024 };
+
+/* Where label sets are copied to. Those that stay share the texts of a pair that was copied not
+ * long ago: of a hundred bytes that a series' labels have, most are in the labels of the series
+ * before. Those that are lent go to one place, which the next slice uses again. */
+struct copier {
+    struct region *region;
+    bool lends;
+    char *lent;
+    size_t n_lent, cap;
+    struct {
+        uint32_t pair; /* 0 = empty */
+        struct label copy;
+    } memo[MEMO_PAIRS];
+};
+
+_Static_assert(LABELS_PER_SERIES_MAX <= 64, "a bit for each");
+
+static void *copier_room(struct copier *c, size_t bytes)
 {
-    char *bytes = region_alloc(r, (size_t)from->name_len + from->value_len);
-    if (bytes == NULL)
+    if (!c->lends)
+        return region_alloc(c->region, bytes);
+    bytes = align_up(bytes, sizeof(void *));
+    if (bytes > c->cap - c->n_lent) { /* what is lent already stays where it is */
+        size_t cap = size_max(size_max(2 * c->cap, bytes), LENT_FIRST_BYTES);
+        char *more = region_alloc(c->region, cap);
+        if (more == NULL)
+            return NULL;
+        c->lent = more;
+        c->cap = cap;
+        c->n_lent = 0;
+    }
+    c->n_lent += bytes;
+    return c->lent + c->n_lent - bytes;
+}
+
+/* The copy of a label that is there already. A pair's id may have become another's between two
+ * slices, so the bytes decide. */
+static bool recall(const struct copier *c, uint32_t pair, struct label *io)
+{
+    const struct label *l = &c->memo[pair % MEMO_PAIRS].copy;
+    if (c->lends || c->memo[pair % MEMO_PAIRS].pair != pair || l->name_len != io->name_len ||
+        l->value_len != io->value_len || memcmp(l->name, io->name, l->name_len) != 0 ||
+        memcmp(l->value, io->value, l->value_len) != 0)
         return false;
-    memcpy(bytes, from->name, from->name_len);
-    memcpy(bytes + from->name_len, from->value, from->value_len);
-    *to = (struct label){bytes, bytes + from->name_len, from->name_len, from->value_len};
+    *io = *l;
     return true;
 }
 
-static bool copy_labels(const struct tsdb *db, const struct series *s, struct region *r,
+static void remember(struct copier *c, uint32_t pair, const struct label *copy)
+{
+    if (c->lends)
+        return;
+    c->memo[pair % MEMO_PAIRS].pair = pair;
+    c->memo[pair % MEMO_PAIRS].copy = *copy;
+}
+
+static bool copy_labels(const struct tsdb *db, const struct series *s, struct copier *c,
                         struct labels *ret)
 {
     struct label_row row;
+    struct label items[LABELS_PER_SERIES_MAX];
+    uint64_t known = 0;
+    size_t n_bytes = 0;
     series_row(db->arena, &db->series, s->id, &row);
-    struct label *items = region_alloc(r, row.n * sizeof(*items));
-    if (items == NULL)
-        return false;
     for (uint32_t i = 0; i < row.n; i++) {
-        struct label l = label_index_label(db->arena, &db->labels, row.pairs[i]);
-        if (!copy_label(r, &l, &items[i]))
-            return false;
+        items[i] = label_index_label(db->arena, &db->labels, row.pairs[i]);
+        if (recall(c, row.pairs[i], &items[i]))
+            known |= UINT64_C(1) << i;
+        else
+            n_bytes += (size_t)items[i].name_len + items[i].value_len;
     }
-    *ret = (struct labels){items, row.n};
+    *ret = (struct labels){copier_room(c, row.n * sizeof(*items) + n_bytes), row.n};
+    if (ret->items == NULL)
+        return false;
+    char *bytes = (char *)(ret->items + row.n);
+    for (uint32_t i = 0; i < row.n; i++) {
+        struct label *l = &items[i];
+        if (!(known >> i & 1)) {
+            l->name = memcpy(bytes, l->name, l->name_len);
+            l->value = memcpy(bytes + l->name_len, l->value, l->value_len);
+            bytes += l->name_len + l->value_len;
+            remember(c, row.pairs[i], l);
+        }
+        ret->items[i] = *l;
+    }
     return true;
 }
 
@@ -90,6 +151,7 @@ struct selection {
     struct region *region;
     struct read_set set;
     uint64_t n_samples;
+    struct copier labels;
     struct times_cache times;
     uint32_t times_serial;      /* of the oldest window that they may be of */
     struct read_series scratch; /* columns that samples are unpacked into; n: their room */
@@ -110,13 +172,13 @@ struct slice {
     size_t n;
 };
 
-static int have_room(struct selection *sel, size_t n)
+/* Columns for n samples, with those that are in the scratch columns. */
+static int make_room(struct selection *sel, size_t n)
 {
     struct read_series *scratch = &sel->scratch;
+    struct read_series more = {.n = n};
     if (n <= scratch->n)
         return 0;
-    n += n / 2; /* or every longer series would take new columns */
-    struct read_series more = {.n = n};
     more.t_ms = region_alloc(sel->region, n * sizeof(*more.t_ms));
     more.values = region_alloc(sel->region, n * sizeof(*more.values));
     if (more.t_ms == NULL || more.values == NULL)
@@ -127,6 +189,12 @@ static int have_room(struct selection *sel, size_t n)
     }
     *scratch = more;
     return 0;
+}
+
+/* The same, and some more, or every longer series would take new columns. */
+static int have_room(struct selection *sel, size_t n)
+{
+    return n <= sel->scratch.n ? 0 : make_room(sel, n + n / 2);
 }
 
 /* Room for the segments of times that a series has in all its windows: the next one mostly has the
@@ -167,14 +235,11 @@ static int unpack_samples(struct selection *sel, const struct slice *slice, cons
     return 0;
 }
 
-/* The same of what is seen at given times; nothing if that is nothing. */
-static int unpack_seen(struct selection *sel, const struct slice *slice, const struct series *s,
-                       size_t *ret_n)
+/* The same of what is seen at given times; nothing if that is nothing. There is room for it. */
+static void unpack_seen(struct selection *sel, const struct slice *slice, const struct series *s,
+                        size_t *ret_n)
 {
     const struct read_options *o = sel->options;
-    int err = have_room(sel, *ret_n + o->n_at);
-    if (err != 0)
-        return err;
     struct chunk_view v;
     struct picker p = {.at_ms = o->at_ms,
                        .n = o->n_at,
@@ -187,7 +252,6 @@ static int unpack_seen(struct selection *sel, const struct slice *slice, const s
             pick_chunk(&p, sel->db->arena, &sel->times, &v, slice->spans[i].start_ms);
     pick_end(&p);
     *ret_n += p.n_found > 0 ? o->n_at : 0;
-    return 0;
 }
 
 static int copy_samples(struct selection *sel, size_t n, struct read_series *ret)
@@ -219,6 +283,7 @@ static int look_up_locked(struct selection *sel, const uint32_t *ids, size_t n, 
 {
     struct tsdb *db = sel->db;
     ret->n = 0;
+    sel->labels.n_lent = 0;
     ret->n_spans = store_spans_locked(db, sel->options->min_ms, sel->options->max_ms, ret->spans);
     forget_old_times(sel, ret);
     for (size_t i = 0; i < n; i++) {
@@ -226,7 +291,7 @@ static int look_up_locked(struct selection *sel, const uint32_t *ids, size_t n, 
         if (at == 0)
             continue;
         ret->series[ret->n] = series_at(db->arena, at);
-        if (!copy_labels(db, ret->series[ret->n], sel->region, &ret->labels[ret->n]))
+        if (!copy_labels(db, ret->series[ret->n], &sel->labels, &ret->labels[ret->n]))
             return ERR_NO_MEMORY;
         ret->n++;
     }
@@ -276,7 +341,7 @@ static bool overlaps(const struct walk_times *t, const struct series *s)
 int read_select(struct tsdb *db, const struct matcher_set *set, const struct read_options *o,
                 struct region *r, struct read_set *ret)
 {
-    struct selection sel = {.db = db, .options = o, .region = r};
+    struct selection sel = {.db = db, .options = o, .region = r, .labels = {.region = r}};
     uint32_t *ids = NULL;
     size_t n = 0;
     pthread_rwlock_rdlock(&db->lock);
@@ -309,10 +374,13 @@ static int unpack_slice(struct selection *sel, const uint32_t *ids, size_t n, st
     unsigned place = slots_enter(&sel->db->slots);
     int err = look_up_locked(sel, ids, n, slice);
     pthread_rwlock_unlock(&sel->db->lock);
+    if (err == 0 && sel->options->at_ms != NULL)
+        err = make_room(sel, slice->n * sel->options->n_at);
     for (size_t i = 0; err == 0 && i < slice->n; i++) {
-        err = sel->options->at_ms != NULL
-                  ? unpack_seen(sel, slice, slice->series[i], &n_samples)
-                  : unpack_samples(sel, slice, slice->series[i], &n_samples);
+        if (sel->options->at_ms != NULL)
+            unpack_seen(sel, slice, slice->series[i], &n_samples);
+        else
+            err = unpack_samples(sel, slice, slice->series[i], &n_samples);
         ends[i] = n_samples;
     }
     slots_leave(&sel->db->slots, place);
@@ -338,10 +406,22 @@ static int visit_slice(struct selection *sel, const struct slice *slice, const s
     return err;
 }
 
+/* How many series of so many samples come next, and at the first time room for them, instead of
+ * finding it too small series by series. */
+static int plan_slice(struct selection *sel, size_t n_samples, size_t *io_n)
+{
+    bool is_first = *io_n == EACH_SERIES_FIRST;
+    *io_n = size_max(1, size_min(SLICE_SERIES, EACH_SAMPLES / size_max(1, n_samples)));
+    return is_first && *io_n > EACH_SERIES_FIRST && sel->options->at_ms == NULL
+               ? make_room(sel, *io_n * n_samples)
+               : 0;
+}
+
 int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_options *o,
               struct region *r, read_visit visit, void *ctx)
 {
-    struct selection sel = {.db = db, .options = o, .region = r};
+    struct selection sel = {
+        .db = db, .options = o, .region = r, .labels = {.region = r, .lends = o->lends_labels}};
     uint32_t *ids = NULL;
     size_t n = 0, n_slice = EACH_SERIES_FIRST;
     pthread_rwlock_rdlock(&db->lock);
@@ -359,8 +439,7 @@ int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_
         if (err == 0)
             err = visit_slice(&sel, &slice, ends, visit, ctx);
         if (err == 0 && slice.n > 0)
-            n_slice = size_max(
-                1, size_min(SLICE_SERIES, EACH_SAMPLES * slice.n / size_max(1, ends[slice.n - 1])));
+            err = plan_slice(&sel, ends[slice.n - 1] / slice.n, &n_slice);
     }
     return err;
 }
@@ -374,6 +453,7 @@ struct walk {
     int (*visit)(struct walk *w, const struct series *s);
     struct labels *sets; /* read_label_sets */
     size_t n_sets;
+    struct copier labels;
     const char *name; /* read_label_values */
     size_t name_len;
     struct text_set *texts;
@@ -447,7 +527,7 @@ static int find_ids(struct tsdb *db, const struct matcher_set *sets, size_t n_se
 
 static int visit_label_set(struct walk *w, const struct series *s)
 {
-    if (!copy_labels(w->db, s, w->region, &w->sets[w->n_sets]))
+    if (!copy_labels(w->db, s, &w->labels, &w->sets[w->n_sets]))
         return ERR_NO_MEMORY;
     w->n_sets++;
     return 0;
@@ -462,7 +542,8 @@ int read_label_sets(struct tsdb *db, const struct matcher_set *sets, size_t n_se
                     const struct read_options *o, struct region *r, struct labels **ret,
                     size_t *ret_n)
 {
-    struct walk w = {.db = db, .options = o, .region = r, .visit = visit_label_set};
+    struct walk w = {
+        .db = db, .options = o, .region = r, .visit = visit_label_set, .labels = {.region = r}};
     uint32_t *ids = NULL;
     size_t n = 0;
     int err = find_ids(db, sets, n_sets, r, &ids, &n);
@@ -614,6 +695,7 @@ static int exemplars_of(struct tsdb *db, const uint32_t *ids, size_t n,
                         const struct read_options *o, struct region *r, struct read_exemplars *list,
                         size_t *io_n)
 {
+    struct copier labels = {.region = r};
     for (size_t i = 0; i < n; i++) {
         struct read_exemplars *to = &list[*io_n];
         int err =
@@ -624,7 +706,7 @@ static int exemplars_of(struct tsdb *db, const uint32_t *ids, size_t n,
             continue;
         pthread_rwlock_rdlock(&db->lock);
         slot at = series_of_id(db->arena, &db->series, ids[i]);
-        bool is_copied = at == 0 || copy_labels(db, series_at(db->arena, at), r, &to->labels);
+        bool is_copied = at == 0 || copy_labels(db, series_at(db->arena, at), &labels, &to->labels);
         pthread_rwlock_unlock(&db->lock);
         if (!is_copied)
             return ERR_NO_MEMORY;

@@ -41,6 +41,7 @@ struct read_options {
     const int64_t *at_ms; /* NULL = all samples */
     size_t n_at;
     int64_t lookback_ms;
+    bool lends_labels;         /* read_each: labels are gone when the visit returns */
     uint64_t max_samples;      /* 0 = no limit */
     const atomic_bool *cancel; /* NULL = never; checked between slices */
 };
@@ -50,7 +51,8 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
                 struct region *r, struct read_set *ret) WARN_UNUSED;
 
 /* The same, a series at a time, for who need not keep the samples: they are handed over in memory
- * that is used again for the next, and may be changed there. Labels stay, in the region. Nothing of
+ * that is used again for the next, and may be changed there. Labels stay, in
+ * the region, unless they are lent. Nothing of
  * the store is held meanwhile. A visit that returns other than 0 ends the reading, which returns
  * it. */
 typedef int (*read_visit)(void *ctx, struct read_series *s);

@@ -10,6 +10,7 @@
 #include "tsdb/promql/labelset.h"
 #include "tsdb/promql/query_limits.h"
 #include "tsdb/promql/selector.h"
+#include "tsdb/promql/stream.h"
 
 #include <time.h>
 
@@ -242,9 +243,11 @@ int eval_node(struct eval *e, const struct node *n, struct value *ret)
     uint64_t n_before = e->n_samples;
     if (eval_poll(e, 1) != 0 || eval_kind(e, n, ret) != 0)
         return -1;
+    const struct stream *stream = stream_of(e, node_unwrap(n));
     uint64_t n_points = 0;
     if (ret->type == PROMQL_VECTOR)
-        n_points = vector_points(&ret->vector, e->steps.n);
+        n_points =
+            stream && stream->is_used ? stream->n_points : vector_points(&ret->vector, e->steps.n);
     if (n->kind == NODE_SELECTOR)
         e->counts->samples_queryable += n_points;
     if (eval_check_samples(e, n_points) != 0)

@@ -26,6 +26,7 @@ struct eval {
     uint64_t n_samples;    /* in values that are alive now: held against options->max_samples */
     size_t n_polled;       /* points of work since the last look at the clock */
     bool is_range_query;
+    struct stream *stream; /* who wants columns one at a time (stream.h), or NULL */
 };
 
 int eval_node(struct eval *e, const struct node *n, struct value *ret) WARN_UNUSED;

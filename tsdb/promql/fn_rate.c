@@ -252,30 +252,34 @@ static void note_name(struct eval *e, const struct label *name, uint32_t pos)
     annot_add(e->annot, ANNOT_INFO, textbuf_finish(&b), pos);
 }
 
-/* An info for each name that is no counter's, among the series that have a result. */
+/* An info for each name that is no counter's, among the series that have a result. ctx: the name of
+ * the last one, which most have. */
+static void note_series(void *ctx, struct eval *e, const struct labels *ls, uint32_t pos)
+{
+    struct word *last = ctx;
+    const struct label *name = labelset_name(ls);
+    bool has_types = e->features & PROMQL_TYPE_AND_UNIT_LABELS;
+    if (!name ||
+        (!has_types && bytes_compare(last->bytes, last->len, name->value, name->value_len) == 0))
+        return;
+    if (!has_types) {
+        last->bytes = region_copy(e->region, name->value, name->value_len);
+        last->len = last->bytes ? name->value_len : 0;
+    }
+    if (is_counter(e, ls))
+        return;
+    if (has_types)
+        note_type(e, ls, pos);
+    else
+        note_name(e, name, pos);
+}
+
 static int eval_counter(struct eval *e, const struct node *call, range_fn fn, struct value *ret)
 {
+    struct word last = {"", 0};
+    const struct range_fn_notes notes = {note_series, &last};
     ret->type = PROMQL_VECTOR;
-    if (range_fn_eval_named(e, call, fn, &ret->vector) != 0)
-        return -1;
-    const struct label *last = NULL;
-    bool has_types = e->features & PROMQL_TYPE_AND_UNIT_LABELS;
-    uint32_t pos = node_argument_pos(range_fn_argument(call));
-    for (size_t i = 0; i < ret->vector.n; i++) {
-        const struct labels *ls = &ret->vector.items[i].labels;
-        const struct label *name = labelset_name(ls);
-        bool is_known =
-            last && name && !has_types &&
-            bytes_compare(last->value, last->value_len, name->value, name->value_len) == 0;
-        if (name && !is_known && name->value_len > 0 && !is_counter(e, ls)) {
-            if (has_types)
-                note_type(e, ls, pos);
-            else
-                note_name(e, name, pos);
-        }
-        last = name;
-    }
-    return eval_drop_names(e, &ret->vector, true);
+    return range_fn_eval_noting(e, call, fn, &notes, &ret->vector);
 }
 
 int fn_rate(struct eval *e, const struct node *call, struct value *ret)

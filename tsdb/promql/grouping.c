@@ -1,26 +1,34 @@
 #include "tsdb/promql/grouping.h"
 
-#include "tsdb/promql/label_map.h"
-#include "tsdb/promql/labelset.h"
+void group_keys_init(struct group_keys *k, struct region *r, const struct word_list *labels,
+                     enum group_by by, enum label_map_keeps keeps)
+{
+    *k = (struct group_keys){.by = by, .labels = labels};
+    label_map_init(&k->map, r);
+    k->map.keeps = keeps;
+}
 
-enum grouping_kind { GROUP_BY, GROUP_WITHOUT, GROUP_WITHOUT_NAMED };
+bool group_keys_put(struct group_keys *k, const struct labels *ls, uint32_t *ret_number,
+                    bool *ret_is_new)
+{
+    struct labels key = {0};
+    if (k->by != GROUP_BY || k->labels->n > 0) {
+        if (!labelset_row_fit(k->map.region, &k->row, ls->n))
+            return false;
+        key = k->by == GROUP_BY
+                  ? labelset_keep_in(k->row.items, ls, k->labels)
+                  : labelset_drop_in(k->row.items, ls, k->labels, k->by == GROUP_WITHOUT);
+    }
+    return label_map_put(&k->map, &key, ret_number, ret_is_new);
+}
 
 /* The number of each column's group. */
-static uint32_t *number_columns(struct eval *e, struct label_map *map,
-                                const struct word_list *labels, enum grouping_kind kind,
-                                const struct vector *v)
+static uint32_t *number_columns(struct eval *e, struct group_keys *keys, const struct vector *v)
 {
     uint32_t *numbers = eval_alloc(e, v->n, sizeof(*numbers));
-    const struct labels none = {0};
     for (size_t i = 0; numbers && i < v->n; i++) {
-        struct labels key = none;
-        bool is_new, is_good = true;
-        if (kind != GROUP_BY)
-            is_good =
-                labelset_drop(e->region, &v->items[i].labels, labels, kind == GROUP_WITHOUT, &key);
-        else if (labels->n > 0)
-            is_good = labelset_keep(e->region, &v->items[i].labels, labels, &key);
-        if (!is_good || !label_map_put(map, &key, &numbers[i], &is_new)) {
+        bool is_new;
+        if (!group_keys_put(keys, &v->items[i].labels, &numbers[i], &is_new)) {
             eval_fail_memory(e);
             return NULL;
         }
@@ -31,21 +39,22 @@ static uint32_t *number_columns(struct eval *e, struct label_map *map,
 }
 
 static int init(struct eval *e, struct grouping *g, const struct word_list *labels,
-                enum grouping_kind kind, const struct vector *v)
+                enum group_by by, const struct vector *v)
 {
-    struct label_map map;
-    label_map_init(&map, e->region);
-    uint32_t *numbers = number_columns(e, &map, labels, kind, v);
+    struct group_keys keys;
+    group_keys_init(&keys, e->region, labels, by, LABEL_MAP_COPIES_ROWS);
+    uint32_t *numbers = number_columns(e, &keys, v);
     if (!numbers)
         return -1;
     uint32_t *members = eval_alloc(e, v->n, sizeof(*members));
-    *g = (struct grouping){.groups = eval_alloc(e, map.n, sizeof(*g->groups)), .n = map.n};
+    *g =
+        (struct grouping){.groups = eval_alloc(e, keys.map.n, sizeof(*g->groups)), .n = keys.map.n};
     if (!members || !g->groups)
         return -1;
     for (size_t i = 0; i < v->n; i++)
         g->groups[numbers[i]].n++;
     for (uint32_t i = 0; i < g->n; i++) {
-        g->groups[i].labels = map.keys[i].labels;
+        g->groups[i].labels = keys.map.keys[i].labels;
         g->groups[i].members = members;
         members += g->groups[i].n;
         g->groups[i].n = 0;

@@ -1,5 +1,7 @@
 #include "tsdb/promql/label_map.h"
 
+#include "tsdb/promql/labelset.h"
+
 #include <string.h>
 
 enum { FIRST_KEYS = 16 };
@@ -69,6 +71,9 @@ bool label_map_put(struct label_map *m, const struct labels *ls, uint32_t *ret_n
     if (!grow(m))
         return false;
     m->keys[m->n] = (struct label_map_key){hash, *ls};
+    if (m->keeps != LABEL_MAP_BORROWS &&
+        !labelset_copy(m->region, ls, m->keeps == LABEL_MAP_COPIES_TEXTS, &m->keys[m->n].labels))
+        return false;
     enter(m, m->n);
     *ret_number = m->n++;
     *ret_is_new = true;

@@ -10,11 +10,15 @@
 
 struct label_map_key {
     uint64_t hash;
-    struct labels labels; /* borrowed: rows and texts */
+    struct labels labels;
 };
+
+/* What a map does with a set that is new to it; the rest of it is borrowed. */
+enum label_map_keeps { LABEL_MAP_BORROWS, LABEL_MAP_COPIES_ROWS, LABEL_MAP_COPIES_TEXTS };
 
 struct label_map {
     struct region *region;
+    enum label_map_keeps keeps; /* LABEL_MAP_BORROWS at first; changed while there is nothing */
     struct label_map_key *keys; /* by number */
     uint32_t n;
     uint32_t cap;

@@ -1,6 +1,7 @@
 #include "tsdb/promql/labelset.h"
 
 #include "tsdb/promql/quote.h"
+#include "tsdb/store_limits.h"
 
 #include <string.h>
 
@@ -55,33 +56,87 @@ bool labelset_drop_metadata(struct region *r, struct labels *ls)
     return true;
 }
 
+struct labels labelset_keep_in(struct label *row, const struct labels *ls,
+                               const struct word_list *names)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < ls->n; i++)
+        if (is_listed(&ls->items[i], names))
+            row[n++] = ls->items[i];
+    return (struct labels){row, n};
+}
+
+struct labels labelset_drop_in(struct label *row, const struct labels *ls,
+                               const struct word_list *names, bool drops_name)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < ls->n; i++)
+        if (!is_listed(&ls->items[i], names) && !(drops_name && labelset_is_name(&ls->items[i])))
+            row[n++] = ls->items[i];
+    return (struct labels){row, n};
+}
+
+struct labels labelset_drop_metadata_in(struct label *row, const struct labels *ls)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < ls->n; i++)
+        if (!is_metadata(&ls->items[i]))
+            row[n++] = ls->items[i];
+    return (struct labels){row, n};
+}
+
 bool labelset_keep(struct region *r, const struct labels *ls, const struct word_list *names,
                    struct labels *ret)
 {
     uint32_t n_max = names->n < ls->n ? names->n : ls->n;
-    struct label *items = region_calloc(r, n_max + 1, sizeof(*items));
+    struct label *items = region_alloc(r, (n_max + 1) * sizeof(*items));
     if (!items)
         return false;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < ls->n; i++)
-        if (is_listed(&ls->items[i], names))
-            items[n++] = ls->items[i];
-    *ret = (struct labels){items, n};
+    *ret = labelset_keep_in(items, ls, names);
     return true;
 }
 
 bool labelset_drop(struct region *r, const struct labels *ls, const struct word_list *names,
                    bool drops_name, struct labels *ret)
 {
-    struct label *items = region_calloc(r, ls->n + 1, sizeof(*items));
+    struct label *items = region_alloc(r, (ls->n + 1) * sizeof(*items));
     if (!items)
         return false;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < ls->n; i++)
-        if (!is_listed(&ls->items[i], names) && !(drops_name && labelset_is_name(&ls->items[i])))
-            items[n++] = ls->items[i];
-    *ret = (struct labels){items, n};
+    *ret = labelset_drop_in(items, ls, names, drops_name);
     return true;
+}
+
+bool labelset_copy(struct region *r, const struct labels *ls, bool copies_texts, struct labels *ret)
+{
+    size_t n_bytes = 0;
+    for (uint32_t i = 0; copies_texts && i < ls->n; i++)
+        n_bytes += (size_t)ls->items[i].name_len + ls->items[i].value_len;
+    struct label *items = region_alloc(r, ls->n * sizeof(*items) + n_bytes);
+    if (!items)
+        return false;
+    char *bytes = (char *)(items + ls->n);
+    for (uint32_t i = 0; i < ls->n; i++) {
+        items[i] = ls->items[i];
+        if (!copies_texts)
+            continue;
+        items[i].name = memcpy(bytes, items[i].name, items[i].name_len);
+        bytes += items[i].name_len;
+        items[i].value = memcpy(bytes, items[i].value, items[i].value_len);
+        bytes += items[i].value_len;
+    }
+    *ret = (struct labels){items, ls->n};
+    return true;
+}
+
+bool labelset_row_fit(struct region *r, struct labelset_row *row, uint32_t n)
+{
+    if (n <= row->cap)
+        return true;
+    row->cap = n > LABELS_PER_SERIES_MAX ? 2 * n : LABELS_PER_SERIES_MAX;
+    row->items = region_alloc(r, row->cap * sizeof(*row->items));
+    if (!row->items)
+        row->cap = 0;
+    return row->items != NULL;
 }
 
 bool labelset_set(struct region *r, const struct labels *ls, struct word name, struct word value,

@@ -22,6 +22,26 @@ bool labelset_keep(struct region *r, const struct labels *ls, const struct word_
 bool labelset_drop(struct region *r, const struct labels *ls, const struct word_list *names,
                    bool drops_name, struct labels *ret) WARN_UNUSED;
 
+/* The same, and the one before, into a row with room for all labels of ls. */
+struct labels labelset_keep_in(struct label *row, const struct labels *ls,
+                               const struct word_list *names);
+struct labels labelset_drop_in(struct label *row, const struct labels *ls,
+                               const struct word_list *names, bool drops_name);
+struct labels labelset_drop_metadata_in(struct label *row, const struct labels *ls);
+
+/* A row that is used again and again. */
+struct labelset_row {
+    struct label *items;
+    uint32_t cap;
+};
+
+/* Room for n labels; what was in it is lost. */
+bool labelset_row_fit(struct region *r, struct labelset_row *row, uint32_t n) WARN_UNUSED;
+
+/* A new row, and if asked for new texts. */
+bool labelset_copy(struct region *r, const struct labels *ls, bool copies_texts,
+                   struct labels *ret) WARN_UNUSED;
+
 /* With one label set to a value; an empty value removes it. */
 bool labelset_set(struct region *r, const struct labels *ls, struct word name, struct word value,
                   struct labels *ret) WARN_UNUSED;

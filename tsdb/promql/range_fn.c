@@ -3,6 +3,7 @@
 #include "tsdb/promql/columns.h"
 #include "tsdb/promql/funcs.h"
 #include "tsdb/promql/selector.h"
+#include "tsdb/promql/stream.h"
 
 const struct node *range_fn_argument(const struct node *call)
 {
@@ -24,6 +25,10 @@ struct slide {
     size_t n_scratch;
     struct columns results;
     uint64_t n_points;
+    const struct range_fn_notes *notes; /* may be NULL */
+    uint32_t pos;                       /* for it: of the range */
+    struct stream *stream;              /* NULL: columns are kept */
+    bool drops_names;                   /* of the stream's columns */
 };
 
 /* The first sample behind the bound, from `at` on. Samples come at regular times and so do steps:
@@ -104,6 +109,10 @@ static int put_series(void *ctx, const struct samples *samples)
         return 0;
     c->labels = samples->labels;
     c->drops_name = samples->drops_name;
+    if (s->notes)
+        s->notes->note(s->notes->ctx, s->e, &c->labels, s->pos);
+    if (s->stream)
+        return stream_put(s->e, s->stream, c, s->drops_names);
     columns_keep(&s->results);
     return 0;
 }
@@ -114,36 +123,56 @@ static int slide_all(struct slide *s, const struct node *range)
 {
     range = node_unwrap(range);
     if (range->kind == NODE_RANGE)
-        return selector_each_range(s->e, range, &s->range, put_series, s);
+        return selector_each_range(s->e, range, s->stream, &s->range, put_series, s);
     for (size_t i = 0; i < s->range.n; i++)
         if (put_series(s, &s->range.items[i]) != 0)
             return -1;
     return 0;
 }
 
-int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn, struct vector *ret)
+static int slide_call(struct slide *s, const struct node *call)
 {
-    struct slide s = {.e = e, .fn = fn};
+    struct eval *e = s->e;
+    const struct node *range = range_fn_argument(call);
     for (uint32_t i = 0; i < call->call.n_args; i++) {
         const struct node *arg = call->call.args[i];
         if (arg->type != PROMQL_MATRIX) {
-            if (eval_scalar(e, arg, &s.params[s.n_params++]) != 0)
+            if (eval_scalar(e, arg, &s->params[s->n_params++]) != 0)
                 return -1;
-        } else if (node_unwrap(arg)->kind != NODE_RANGE && eval_range(e, arg, &s.range) != 0) {
+        } else if (node_unwrap(arg)->kind != NODE_RANGE && eval_range(e, arg, &s->range) != 0) {
             return -1;
         }
     }
-    if (slide_all(&s, range_fn_argument(call)) != 0)
+    s->pos = node_argument_pos(range);
+    return slide_all(s, range);
+}
+
+int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn, struct vector *ret)
+{
+    struct slide s = {.e = e, .fn = fn};
+    if (slide_call(&s, call) != 0)
         return -1;
     *ret = s.results.kept;
     return 0;
 }
 
+int range_fn_eval_noting(struct eval *e, const struct node *call, range_fn fn,
+                         const struct range_fn_notes *notes, struct vector *ret)
+{
+    struct slide s = {.e = e,
+                      .fn = fn,
+                      .notes = notes,
+                      .stream = stream_of(e, call),
+                      .drops_names = !(call->call.func->flags & FUNC_KEEPS_NAME)};
+    if (s.stream)
+        s.stream->is_used = true;
+    if (slide_call(&s, call) != 0)
+        return -1;
+    *ret = s.results.kept;
+    return s.drops_names ? eval_drop_names(e, ret, true) : 0;
+}
+
 int range_fn_eval(struct eval *e, const struct node *call, range_fn fn, struct vector *ret)
 {
-    if (range_fn_eval_named(e, call, fn, ret) != 0)
-        return -1;
-    if (call->call.func->flags & FUNC_KEEPS_NAME)
-        return 0;
-    return eval_drop_names(e, ret, true);
+    return range_fn_eval_noting(e, call, fn, NULL, ret);
 }

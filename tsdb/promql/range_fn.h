@@ -37,9 +37,19 @@ typedef bool (*range_fn)(const struct range_window *w, const double *params, dou
 int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn,
                         struct vector *ret) WARN_UNUSED;
 
-/* The same; then names are dropped, unless the function keeps them. */
+/* The same; then names are dropped, unless the function keeps them. Columns go to the call's stream
+ * when it has one. */
 int range_fn_eval(struct eval *e, const struct node *call, range_fn fn,
                   struct vector *ret) WARN_UNUSED;
+
+/* The same; note gets the labels of each series that has a result, names included. pos: of the
+ * range in the text. */
+struct range_fn_notes {
+    void (*note)(void *ctx, struct eval *e, const struct labels *ls, uint32_t pos);
+    void *ctx;
+};
+int range_fn_eval_noting(struct eval *e, const struct node *call, range_fn fn,
+                         const struct range_fn_notes *notes, struct vector *ret) WARN_UNUSED;
 
 /* The argument of the call that is the range. */
 const struct node *range_fn_argument(const struct node *call);

@@ -3,6 +3,7 @@
 #include "tsdb/promql/columns.h"
 #include "tsdb/promql/extended_range.h"
 #include "tsdb/promql/literal.h"
+#include "tsdb/promql/stream.h"
 #include "tsdb/read.h"
 
 #include <string.h>
@@ -26,10 +27,11 @@ static int fail_read(struct eval *e, int err)
     }
 }
 
-/* The result of a reading whose visits report their own errors. */
+/* The result of a reading whose visits report their own errors, or that a stream is ambiguous. */
 static int end_read(struct eval *e, int err)
 {
-    if (err != 0 && e->err->kind == PROMQL_ERR_NONE)
+    bool is_ambiguous = e->stream && e->stream->is_ambiguous;
+    if (err != 0 && e->err->kind == PROMQL_ERR_NONE && !is_ambiguous)
         return fail_read(e, err);
     return err != 0 ? -1 : 0;
 }
@@ -65,6 +67,7 @@ struct instant {
     enum edges edges;
     enum sample_part part;
     struct columns columns;
+    struct stream *stream; /* NULL: columns are kept */
 };
 
 /* Fills one column of what was seen at each step. True when it has a point. */
@@ -126,7 +129,10 @@ static int visit_instant(void *ctx, struct read_series *s)
     }
     if (has_points) {
         c->labels = s->labels;
-        columns_keep(&in->columns);
+        if (!in->stream)
+            columns_keep(&in->columns);
+        else if (stream_put(in->e, in->stream, c, false) != 0)
+            return -1;
     }
     return eval_poll(in->e, s->n + in->e->steps.n);
 }
@@ -149,6 +155,12 @@ static int eval_part(struct eval *e, const struct node *n, enum sample_part part
         .e = e, .reference = eval_reference(e, &s->shift), .edges = s->edges, .part = part};
     if (part == PART_TIME)
         in.edges = EDGES_PLAIN;
+    else
+        in.stream = stream_of(e, n);
+    if (in.stream) {
+        in.stream->is_used = true;
+        options.lends_labels = true;
+    }
     if (in.edges != EDGES_SMOOTHED) {
         options.at_ms = step_times(e, &in.reference);
         options.n_at = e->steps.n;
@@ -227,11 +239,12 @@ static int visit_range(void *ctx, struct read_series *s)
     return samples.n > 0 ? v->visit(v->ctx, &samples) : 0;
 }
 
-int selector_each_range(struct eval *e, const struct node *n, struct range *ret,
+int selector_each_range(struct eval *e, const struct node *n, bool lends_labels, struct range *ret,
                         selector_visit visit, void *ctx)
 {
     const struct selector *s = &n->range.selector->selector;
     struct read_options options = options_of(e, s, range_span(e, n));
+    options.lends_labels = lends_labels;
     struct visiting v = {e, visit, ctx};
     *ret = range_of(e, n);
     return end_read(e, read_each(e->db, &s->matchers, &options, e->region, visit_range, &v));

@@ -19,10 +19,10 @@ int selector_eval(struct eval *e, const struct node *n, struct vector *ret) WARN
 int selector_eval_times(struct eval *e, const struct node *n, struct vector *ret) WARN_UNUSED;
 
 /* The range of a selector, a series at a time: visit gets the samples of each, without stale
- * markers, and they are gone when it returns. Its result is 0, or -1 with the error in e. *ret is
- * filled before, but for the items. */
+ * markers, and they are gone when it returns, labels as well if these are lent. Its result is 0, or
+ * -1 with the error in e. *ret is filled before, but for the items. */
 typedef int (*selector_visit)(void *ctx, const struct samples *s);
-int selector_each_range(struct eval *e, const struct node *n, struct range *ret,
+int selector_each_range(struct eval *e, const struct node *n, bool lends_labels, struct range *ret,
                         selector_visit visit, void *ctx) WARN_UNUSED;
 
 /* All of it at once. */

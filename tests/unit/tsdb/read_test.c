@@ -371,6 +371,11 @@ Test(read, a_series_at_a_time_is_the_same)
         struct visitor v = {.expected = &set, .n_allowed = SIZE_MAX};
         cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 0);
         cr_assert_eq(v.n, set.n);
+        o.lends_labels = true;
+        v.n = 0;
+        cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 0);
+        cr_assert_eq(v.n, set.n);
+        o.lends_labels = false;
         v = (struct visitor){.expected = &set, .n_allowed = 3};
         cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 7);
         cr_assert_eq(v.n, 3);
@@ -525,6 +530,36 @@ Test(read, ends_when_its_region_is_full)
         }
     }
     cr_assert(n_refused > 5 && n_whole > 5, "%d, %d", n_refused, n_whole);
+}
+
+/* More of them than what lending begins with, under every limit of the region. */
+Test(read, lent_labels_need_room_for_one_slice)
+{
+    const struct matcher_set all = {NULL, 0};
+    char series[256];
+    struct read_options o = everything;
+    struct read_set set;
+    size_t n_refused = 0, n_whole = 0;
+    for (int i = 0; i < 300; i++) {
+        int n = snprintf(series, sizeof(series), "long{a=v%05d,b=", i);
+        memset(series + n, 'a' + i % 26, (size_t)(i % 220));
+        memcpy(series + n + i % 220, "b}", 3);
+        cr_assert_eq(test_append(&s, series, T0, i), 0);
+    }
+    cr_assert_eq(read_select(s.db, &all, &o, &s.region, &set), 0);
+    o.lends_labels = true;
+    for (size_t limit = ARENA_PAGE_BYTES; limit < 60 * (size_t)ARENA_PAGE_BYTES;
+         limit += ARENA_PAGE_BYTES) {
+        struct visitor v = {.expected = &set, .n_allowed = SIZE_MAX};
+        struct region r;
+        region_init(&r, &s.arena, budget_owner(&s.budget, "queries"), limit);
+        int err = read_each(s.db, &all, &o, &r, visit, &v);
+        cr_assert(err == ERR_NO_MEMORY || (err == 0 && v.n == set.n));
+        n_refused += err != 0;
+        n_whole += err == 0;
+        region_release(&r);
+    }
+    cr_assert(n_refused > 2 && n_whole > 5, "%zu, %zu", n_refused, n_whole);
 }
 
 Test(read, a_copy_outlives_the_store_that_it_came_from)
