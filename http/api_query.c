@@ -1,18 +1,23 @@
 /* /api/v1/query and /api/v1/query_range.
  *
  * A query computes in a region of its own, which is dropped before the answer waits for its reader:
- * a client that reads slowly holds the text of its answer only. Its deadline runs from the arrival
+ * a client that reads slowly holds its answer only, of which many points are
+ * packed (points.h). Its deadline runs from the arrival
  * of the request, so waiting for a worker counts. */
 #include "http/api.h"
 #include "http/api_params.h"
 #include "http/app.h"
 #include "http/clock.h"
+#include "http/points.h"
 #include "tsdb/promql/float_text.h"
 #include "tsdb/promql/promql.h"
 
 #include <string.h>
 
-enum { POINTS_MAX = 11000 };
+enum {
+    POINTS_MAX = 11000,
+    PACKED_POINTS_MIN = 8192, /* the text of fewer is a few hundred KiB, and its length is told */
+};
 
 static const char *const truncated_warning = "results truncated due to limit";
 
@@ -144,8 +149,7 @@ static void put_series(struct json *j, const struct promql_series *s, bool is_ma
         return;
     }
     json_array(j);
-    for (size_t i = 0; i < s->n_points && !chain_failed(j->out); i++)
-        json_point(j, s->points[i].t_ms, s->points[i].v);
+    points_put(j, s->points, s->n_points);
     json_array_end(j);
     json_object_end(j);
 }
@@ -219,6 +223,14 @@ static void put_result(struct json *j, const struct promql_result *r, size_t n_s
     json_object_end(j);
 }
 
+static uint64_t count_points(const struct promql_result *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; r->type == PROMQL_MATRIX && i < r->n_series; i++)
+        n += r->series[i].n_points;
+    return n;
+}
+
 static void answer(struct request *rq, const struct ask *ask, const struct promql_result *r,
                    const struct stats *stats)
 {
@@ -237,6 +249,8 @@ static void answer(struct request *rq, const struct ask *ask, const struct promq
         }
     }
     reply_begin(rq, &j);
+    if (count_points(r) >= PACKED_POINTS_MIN)
+        points_pack(&j);
     put_result(&j, r, is_cut ? (size_t)ask->limit : r->n_series, ask->wants_stats ? stats : NULL);
     reply_end_annotated(rq, &j, warnings, n_warnings, r->infos, r->n_infos);
 }

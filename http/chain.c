@@ -79,22 +79,60 @@ void chain_put_i64(struct chain *c, int64_t v)
     chain_put_u64(c, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
-size_t chain_read(const struct chain *c, struct chain_reader *at, char *out, size_t size)
+/* Whether there is anything left, at->offset in at->block then. */
+static bool find_rest(struct chain_reader *at)
 {
-    size_t n = 0;
+    while (at->block && at->offset == at->block->n) {
+        at->block = at->block->next;
+        at->offset = 0;
+    }
+    return at->block;
+}
+
+void chain_take(struct chain_reader *at, void *out, size_t n)
+{
+    char *to = out;
+    while (n > 0) {
+        ENSURE(find_rest(at));
+        size_t part = size_min(n, at->block->n - at->offset);
+        memcpy(to, at->block->bytes + at->offset, part);
+        at->offset += part;
+        to += part;
+        n -= part;
+    }
+}
+
+bool chain_next(const struct chain *c, struct chain_reader *at, const char **ret, size_t *ret_n)
+{
     if (!at->is_started) {
         at->block = c->first;
         at->is_started = true;
     }
-    while (n < size && at->block) {
-        size_t part = size_min(size - n, at->block->n - at->offset);
-        memcpy(out + n, at->block->bytes + at->offset, part);
-        at->offset += part;
+    if (!find_rest(at))
+        return false;
+    *ret = at->block->bytes + at->offset;
+    *ret_n = at->block->n - at->offset;
+    const char *mark = c->expand ? memchr(*ret, CHAIN_MARK, *ret_n) : NULL;
+    if (mark == *ret) {
+        at->offset++;
+        *ret_n = c->expand(c->expand_ctx, at, ret);
+        return true;
+    }
+    if (mark)
+        *ret_n = (size_t)(mark - *ret);
+    at->offset += *ret_n;
+    return true;
+}
+
+size_t chain_read(const struct chain *c, struct chain_reader *at, char *out, size_t size)
+{
+    size_t n = 0;
+    while (n < size && (at->n_piece > 0 || chain_next(c, at, &at->piece, &at->n_piece))) {
+        size_t part = size_min(size - n, at->n_piece);
+        memcpy(out + n, at->piece, part);
+        at->piece += part;
+        at->n_piece -= part;
         n += part;
-        if (at->offset == at->block->n) {
-            at->block = at->block->next;
-            at->offset = 0;
-        }
     }
     return n;
 }

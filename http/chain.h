@@ -16,10 +16,21 @@ struct chain_block {
     char bytes[];
 };
 
+struct chain;
+struct chain_reader;
+
+/* What stands behind a CHAIN_MARK is not text but is made into it when it is read: this takes it
+ * (chain_take) and returns how many bytes of text it lends, until it is called again. So one reader
+ * at a time. */
+enum { CHAIN_MARK = '\0' };
+typedef size_t (*chain_expand)(void *ctx, struct chain_reader *at, const char **ret);
+
 struct chain {
     struct region *region; /* borrowed: owns the blocks */
     struct chain_block *first, *last;
-    size_t n_bytes;
+    size_t n_bytes;      /* in blocks: of the text, if nothing is to be expanded */
+    chain_expand expand; /* NULL: all is text, and may contain the mark */
+    void *expand_ctx;
     bool is_out_of_memory;
 };
 
@@ -28,6 +39,8 @@ struct chain_reader {
     const struct chain_block *block;
     size_t offset;
     bool is_started;
+    const char *piece; /* lent by chain_next, and not read yet */
+    size_t n_piece;
 };
 
 void chain_init(struct chain *c, struct region *r);
@@ -45,5 +58,12 @@ static inline bool chain_failed(const struct chain *c)
 
 /* Copies the next bytes, at most size; 0 at the end. */
 size_t chain_read(const struct chain *c, struct chain_reader *at, char *out, size_t size);
+
+/* Lends the next piece of the text until the next call; false at the end. Not to be mixed with
+ * chain_read. */
+bool chain_next(const struct chain *c, struct chain_reader *at, const char **ret, size_t *ret_n);
+
+/* Copies bytes as they are in the blocks, for an expansion; there must be so many. */
+void chain_take(struct chain_reader *at, void *out, size_t n);
 
 #endif

@@ -18,8 +18,9 @@ _Static_assert((1 << (WINDOW_BITS + 2)) + (1 << (MEMORY_LEVEL + 9)) < GZIP_MEMOR
 
 struct gzip { /* the front of its memory */
     z_stream stream;
-    struct chain *out;              /* of gzip_begin */
-    const struct chain_block *next; /* of gzip_open: what zlib gets when it has read the last */
+    struct chain *out;      /* of gzip_begin */
+    const struct chain *in; /* of gzip_open */
+    struct chain_reader at;
     bool is_at_end;
     size_t taken_bytes; /* of the memory, itself included */
 };
@@ -128,17 +129,20 @@ struct gzip *gzip_open(struct region *r, const struct chain *in, enum gzip_codin
 {
     struct gzip *g = begin(r, c == GZIP_GZIP ? GZIP_HEADER : 0, READ_LEVEL);
     if (g != NULL)
-        g->next = in->first;
+        g->in = in;
     return g;
 }
 
-static void feed(struct gzip *g)
+/* False at the end of the chain. */
+static bool feed(struct gzip *g)
 {
-    while (g->stream.avail_in == 0 && g->next != NULL) {
-        g->stream.next_in = (const unsigned char *)g->next->bytes;
-        g->stream.avail_in = (uInt)g->next->n; /* at most CHAIN_BLOCK_BYTES_MAX */
-        g->next = g->next->next;
+    const char *bytes;
+    size_t n = 0;
+    while (g->stream.avail_in == 0 && chain_next(g->in, &g->at, &bytes, &n)) {
+        g->stream.next_in = (const unsigned char *)bytes;
+        g->stream.avail_in = (uInt)n; /* at most CHAIN_BLOCK_BYTES_MAX, or an expansion */
     }
+    return g->stream.avail_in > 0;
 }
 
 size_t gzip_read(struct gzip *g, char *out, size_t n)
@@ -147,8 +151,7 @@ size_t gzip_read(struct gzip *g, char *out, size_t n)
     g->stream.avail_out = (uInt)size_min(n, 1u << 30);
     uInt room = g->stream.avail_out;
     while (!g->is_at_end && g->stream.avail_out > 0) {
-        feed(g);
-        int rc = deflate(&g->stream, g->next == NULL ? Z_FINISH : Z_NO_FLUSH);
+        int rc = deflate(&g->stream, feed(g) ? Z_NO_FLUSH : Z_FINISH);
         ENSURE(rc != Z_STREAM_ERROR);
         g->is_at_end = rc == Z_STREAM_END;
     }

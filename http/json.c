@@ -176,39 +176,85 @@ void json_double(struct json *j, double v)
     j->needs_comma = true;
 }
 
-void json_time(struct json *j, int64_t t_ms)
+static size_t digits_text(uint64_t v, char *out)
 {
-    put_comma(j);
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    memcpy(out, digits + at, sizeof(digits) - at);
+    return sizeof(digits) - at;
+}
+
+static size_t time_text(int64_t t_ms, char *out)
+{
     uint64_t magnitude = t_ms < 0 ? 0 - (uint64_t)t_ms : (uint64_t)t_ms;
     unsigned rest = (unsigned)(magnitude % 1000);
+    size_t n = 0;
     if (t_ms < 0)
-        chain_put(j->out, "-", 1);
-    chain_put_u64(j->out, magnitude / 1000);
+        out[n++] = '-';
+    n += digits_text(magnitude / 1000, out + n);
     if (rest > 0) {
-        const char decimals[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
-                                 (char)('0' + rest % 10)};
-        chain_put(j->out, decimals, sizeof(decimals));
+        out[n++] = '.';
+        out[n++] = (char)('0' + rest / 100);
+        out[n++] = (char)('0' + rest / 10 % 10);
+        out[n++] = (char)('0' + rest % 10);
     }
+    return n;
+}
+
+void json_time(struct json *j, int64_t t_ms)
+{
+    char text[JSON_POINT_BYTES_MAX];
+    put_comma(j);
+    chain_put(j->out, text, time_text(t_ms, text));
     j->needs_comma = true;
+}
+
+static size_t value_text(double v, char *out)
+{
+    char text[FLOAT_TEXT_MAX];
+    size_t n = float_text_json(v, text);
+    out[0] = '"';
+    memcpy(out + 1, text, n);
+    out[n + 1] = '"';
+    return n + 2;
+}
+
+size_t json_point_text(int64_t t_ms, double v, char out[JSON_POINT_BYTES_MAX])
+{
+    size_t n = 0;
+    out[n++] = '[';
+    n += time_text(t_ms, out + n);
+    out[n++] = ',';
+    n += value_text(v, out + n);
+    out[n++] = ']';
+    return n;
 }
 
 void json_value(struct json *j, double v)
 {
-    char text[FLOAT_TEXT_MAX];
-    size_t n = float_text_json(v, text);
+    char text[JSON_POINT_BYTES_MAX];
     put_comma(j);
-    chain_put(j->out, "\"", 1);
-    chain_put(j->out, text, n);
-    chain_put(j->out, "\"", 1);
+    chain_put(j->out, text, value_text(v, text));
     j->needs_comma = true;
 }
 
 void json_point(struct json *j, int64_t t_ms, double v)
 {
-    json_array(j);
-    json_time(j, t_ms);
-    json_value(j, v);
-    json_array_end(j);
+    char text[JSON_POINT_BYTES_MAX];
+    put_comma(j);
+    chain_put(j->out, text, json_point_text(t_ms, v, text));
+    j->needs_comma = true;
+}
+
+void json_raw(struct json *j, const void *bytes, size_t n)
+{
+    put_comma(j);
+    chain_put(j->out, bytes, n);
+    j->needs_comma = true;
 }
 
 void json_labels(struct json *j, const struct labels *ls)

@@ -51,6 +51,13 @@ void json_value(struct json *j, double v);
 /* [1435781451.781,"1"] */
 void json_point(struct json *j, int64_t t_ms, double v);
 
+/* The same text; returns its length. */
+enum { JSON_POINT_BYTES_MAX = 64 };
+size_t json_point_text(int64_t t_ms, double v, char out[JSON_POINT_BYTES_MAX]);
+
+/* A value that is written already. */
+void json_raw(struct json *j, const void *bytes, size_t n);
+
 /* {"__name__":"up","job":"x"} */
 void json_labels(struct json *j, const struct labels *ls);
 

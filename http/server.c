@@ -291,6 +291,9 @@ static struct MHD_Response *make_response(struct exchange *x)
     const struct reply *r = &x->rq.reply;
     const char *bytes = r->bytes;
     size_t n = r->n_bytes;
+    if (r->is_chain && r->chain.expand) /* how long it will be is not known */
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READ_BLOCK_BYTES, on_read, x,
+                                                 NULL);
     if (r->is_chain && r->chain.first != r->chain.last)
         return MHD_create_response_from_callback(r->chain.n_bytes, READ_BLOCK_BYTES, on_read, x,
                                                  NULL);

@@ -2,12 +2,15 @@
 burst took comes back."""
 
 import contextlib
+import json
 import os
 import re
 import resource
+import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 
 from hg import PEERS, ROOT, Hourglass, now_ms, snappy, wait_until, write_request
 
@@ -243,3 +246,66 @@ def test_metrics_pass_promtool():
         checked = subprocess.run([os.path.join(PEERS, "promtool"), "check", "metrics"], capture_output=True,
                                  input=server.get("/metrics").body, timeout=60, check=False)
         assert checked.returncode == 0 and not checked.stderr, checked.stderr
+
+
+POINTS_SERIES, POINTS_EACH = 1000, 1000
+
+
+def write_points(server, end_s):
+    """A sample a minute: a third each of series that do not change, of counters, and of gauges with two decimals."""
+    for first in range(0, POINTS_SERIES, 250):
+        series = []
+        for i in range(first, first + 250):
+            values = [(float(i), float(i + k * (1 + i % 7)), (k * k * (i + 3) % 9973) / 100)[i % 3]
+                      for k in range(POINTS_EACH // 60 + 2)]
+            series.append(({"__name__": "points", "i": f"{i:04}", "host": f"host-{i % 20}", "job": "long"},
+                           [((end_s - POINTS_EACH + (k - 1) * 60) * 1000, v) for k, v in enumerate(values)]))
+        server.write_ok(*series)
+
+
+def read_slowly(server, path):
+    """(the answer, the highest RSS while most of it was still to be read)"""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer, highest = client.recv(4096), 0
+        time.sleep(2.5)  # what evaluation took is given back by the tick
+        for _ in range(30):
+            answer += client.recv(4096)
+            highest = max(highest, resident(server))
+            time.sleep(0.02)
+        pieces = [answer]
+        while piece := client.recv(1 << 20):
+            pieces.append(piece)
+    return b"".join(pieces), highest
+
+
+def dechunked(answer):
+    at, text = answer.index(b"\r\n\r\n") + 4, []
+    while at < len(answer):
+        end = answer.index(b"\r\n", at)
+        size = int(answer[at:end], 16)
+        text.append(answer[end + 2:end + 2 + size])
+        at = end + 4 + size
+    return b"".join(text)
+
+
+def test_a_million_points_wait_for_a_slow_reader_in_four_mib():
+    with Hourglass() as server:
+        server.start()
+        end_s = now_ms() // 1000
+        write_points(server, end_s)
+        def ask(selector):
+            query = urllib.parse.quote(f"{selector} + time() % 10")
+            return f"/api/v1/query_range?query={query}&start={end_s - POINTS_EACH + 1}&end={end_s}&step=1"
+
+        wanted = server.get(ask('points{i=~"..99"}')).json["data"]["result"]
+        time.sleep(2.5)
+        before = resident(server)
+        answer, highest = read_slowly(server, ask("points"))
+        found = json.loads(dechunked(answer))["data"]["result"]
+        assert [len(one["values"]) for one in found] == [POINTS_EACH] * POINTS_SERIES
+        assert len(wanted) == 10
+        assert [one for one in found if one["metric"]["i"].endswith("99")] == wanted
+        assert highest - before <= 4 * MIB, f"{before} -> {highest}"

@@ -418,7 +418,7 @@ def test_long_answers_are_compressed_while_they_are_sent():
         params = {"query": "m", "start": base, "end": base + 10000, "step": 1, "lookback_delta": "3h"}
         path = "/api/v1/query_range?" + urllib.parse.urlencode(params)
         plain, body, most = read_slowly(server, path, {})
-        assert plain.getheader("Content-Encoding") is None and plain.getheader("Content-Length") == str(len(body))
+        assert plain.getheader("Content-Encoding") is None and plain.getheader("Transfer-Encoding") == "chunked"
         assert body.count(b"],[") > 1_000_000 - 1000 and most <= 4 << 20, (len(body), most)
         for coding, window in (("gzip", 31), ("deflate", 15)):
             answer, packed, most = read_slowly(server, path, {"Accept-Encoding": f"br, {coding}"})
