@@ -245,7 +245,10 @@ static uint32_t times_in_segment(const struct timeline_state *s, uint32_t segmen
 static const uint32_t *cached(const struct arena *a, struct times_cache *t, slot timeline,
                               uint32_t segment, uint32_t n)
 {
-    uint32_t mixed = segment * 5 + timeline / (SIZE_CLASS_STEP_BYTES / 16);
+    /* Timelines of different windows often have the same place in a page, and those that a reader
+     * needs at once must not drive each other out. Knuth's multiplicative hash, the middle of it.
+     */
+    uint32_t mixed = segment + ((timeline / (SIZE_CLASS_STEP_BYTES / 16) * 2654435761u) >> 15);
     struct times_item *item = &t->items[mixed & (t->n_items - 1)];
     if (item->timeline == timeline && item->segment == segment && item->n >= n)
         return item->times;
