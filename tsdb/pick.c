@@ -33,11 +33,25 @@ static void answer_before(struct picker *p, int64_t next_ms)
         answer(p, p->last_ms, p->last_value);
 }
 
-/* How many of the times are not behind the bound, `k` of them surely; the stride of the time before
- * is nearly always right. */
+/* How many of the times are not behind the bound, which is none before the first. Times mostly come
+ * at one pace: the line through the first and the last is right, or nearly. */
+static uint32_t count_until_first(const uint32_t *times, uint32_t n, int64_t bound)
+{
+    uint64_t span = times[n - 1] - times[0], part = (uint64_t)(bound - times[0]);
+    uint32_t k = part >= span ? n : (uint32_t)(part * (n - 1) / span) + 1;
+    while (k > 1 && times[k - 1] > bound)
+        k--;
+    while (k < n && times[k] <= bound)
+        k++;
+    return k;
+}
+
+/* The same behind the k that are known; the stride of the time before is nearly always right. */
 static uint32_t count_until(const uint32_t *times, uint32_t n, uint32_t k, int64_t bound,
                             uint32_t *io_stride)
 {
+    if (k == 0)
+        return count_until_first(times, n, bound);
     uint32_t from = k;
     if (*io_stride > 0 && k + *io_stride <= n && times[k + *io_stride - 1] <= bound)
         k += *io_stride;
@@ -53,8 +67,8 @@ static int answer_from(struct reader *r, const uint32_t *times, const uint64_t *
 {
     struct picker *p = r->p;
     int64_t last_ms = r->start_ms + times[n - 1];
-    for (uint32_t k = 0, stride = 0; p->n_answered < p->n && p->at_ms[p->n_answered] <= last_ms;) {
-        k = count_until(times, n, k, p->at_ms[p->n_answered] - r->start_ms, &stride);
+    for (uint32_t k = 0; p->n_answered < p->n && p->at_ms[p->n_answered] <= last_ms;) {
+        k = count_until(times, n, k, p->at_ms[p->n_answered] - r->start_ms, &p->stride);
         answer(p, r->start_ms + times[k - 1], values[is_run ? 0 : k - 1]);
     }
     p->last_ms = last_ms;

@@ -22,6 +22,7 @@ struct picker {
     size_t n_answered; /* pick.c: of at_ms */
     int64_t last_ms;   /* pick.c: of the newest sample so far, or PICK_NONE */
     uint64_t last_value;
+    uint32_t stride; /* pick.c: samples from one answer to the next */
 };
 
 /* For each series: first the one, then its chunks in the order of time (start_ms: of the chunk's
