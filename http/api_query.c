@@ -16,7 +16,7 @@
 
 enum {
     POINTS_MAX = 11000,
-    PACKED_POINTS_MIN = 8192, /* the text of fewer is a few hundred KiB, and its length is told */
+    PACKED_POINTS_MIN = 65536, /* fewer are 2 MiB of text: not worth the packing */
 };
 
 static const char *const truncated_warning = "results truncated due to limit";

@@ -180,6 +180,11 @@ static size_t digits_text(uint64_t v, char *out)
 {
     char digits[20];
     size_t at = sizeof(digits);
+    for (; v >= 100; v /= 100) {
+        unsigned two = (unsigned)(v % 100);
+        digits[--at] = (char)('0' + two % 10);
+        digits[--at] = (char)('0' + two / 10);
+    }
     do {
         digits[--at] = (char)('0' + v % 10);
         v /= 10;
