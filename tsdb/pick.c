@@ -139,12 +139,29 @@ void pick_begin(struct picker *p)
     p->last_value = 0;
 }
 
+/* Whether the next time that is asked for is not before the chunk's last sample, which is then all
+ * that can be seen of it: mostly so where one time is asked for, which is now. */
+static bool sees_last_only(struct reader *r, const struct chunk_view *v)
+{
+    struct picker *p = r->p;
+    const struct tail *t = &v->head.tail;
+    if (v->c.kind != CHUNK_HEAD || t->n_samples == 0)
+        return false;
+    uint32_t time =
+        t->timeline != 0 ? timeline_time(r->a, r->times, t->timeline, t->last) : t->last;
+    if (p->at_ms[p->n_answered] < r->start_ms + time)
+        return false;
+    p->last_ms = r->start_ms + time;
+    p->last_value = t->last_value;
+    return true;
+}
+
 void pick_chunk(struct picker *p, const struct arena *a, struct times_cache *t,
                 const struct chunk_view *v, int64_t start_ms)
 {
     struct reader r = {p, a, t, start_ms};
     const struct chunk_visitor visitor = {pick_block, pick_tail, &r};
-    if (p->n_answered < p->n)
+    if (p->n_answered < p->n && !sees_last_only(&r, v))
         (void)chunk_visit(a, v, min_time(&r), &visitor);
 }
 

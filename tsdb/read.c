@@ -291,7 +291,9 @@ static int look_up_locked(struct selection *sel, const uint32_t *ids, size_t n, 
         if (at == 0)
             continue;
         ret->series[ret->n] = series_at(db->arena, at);
-        if (!copy_labels(db, ret->series[ret->n], &sel->labels, &ret->labels[ret->n]))
+        ret->labels[ret->n] = (struct labels){0};
+        if (sel->options->labels != READ_LABELS_NONE &&
+            !copy_labels(db, ret->series[ret->n], &sel->labels, &ret->labels[ret->n]))
             return ERR_NO_MEMORY;
         ret->n++;
     }
@@ -420,8 +422,10 @@ static int plan_slice(struct selection *sel, size_t n_samples, size_t *io_n)
 int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_options *o,
               struct region *r, read_visit visit, void *ctx)
 {
-    struct selection sel = {
-        .db = db, .options = o, .region = r, .labels = {.region = r, .lends = o->lends_labels}};
+    struct selection sel = {.db = db,
+                            .options = o,
+                            .region = r,
+                            .labels = {.region = r, .lends = o->labels == READ_LABELS_LENT}};
     uint32_t *ids = NULL;
     size_t n = 0, n_slice = EACH_SERIES_FIRST;
     pthread_rwlock_rdlock(&db->lock);

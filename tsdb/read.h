@@ -33,6 +33,9 @@ struct read_set {
     size_t n;
 };
 
+/* Labels stay in the region; or they are gone when the visit returns; or they are left out. */
+enum read_labels { READ_LABELS_KEPT, READ_LABELS_LENT, READ_LABELS_NONE };
+
 struct read_options {
     int64_t min_ms, max_ms;
     /* read_each: of a series not its samples, but the newest one at each of these n_at ascending
@@ -41,7 +44,7 @@ struct read_options {
     const int64_t *at_ms; /* NULL = all samples */
     size_t n_at;
     int64_t lookback_ms;
-    bool lends_labels;         /* read_each: labels are gone when the visit returns */
+    enum read_labels labels;   /* of read_each */
     uint64_t max_samples;      /* 0 = no limit */
     const atomic_bool *cancel; /* NULL = never; checked between slices */
 };

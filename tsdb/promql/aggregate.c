@@ -82,7 +82,9 @@ static int fold_all(struct eval *e, const struct folder *folder, const struct ag
     struct folding f = {.e = e, .folder = folder};
     group_keys_init(&f.keys, e->region, &a->labels, a->is_without ? GROUP_WITHOUT : GROUP_BY,
                     LABEL_MAP_COPIES_TEXTS);
-    if (stream_each(e, a->inner, is_whole, fold_column, &f, ret_is_ambiguous) != 0)
+    const struct stream_visitor visitor = {
+        .visit = fold_column, .ctx = &f, .needs_labels = a->is_without || a->labels.n > 0};
+    if (stream_each(e, a->inner, is_whole, &visitor, ret_is_ambiguous) != 0)
         return -1;
     for (size_t i = 0; i < f.results.kept.n; i++)
         folder->finish(&f.folds[i], e->steps.n);

@@ -159,7 +159,7 @@ static int eval_part(struct eval *e, const struct node *n, enum sample_part part
         in.stream = stream_of(e, n);
     if (in.stream) {
         in.stream->is_used = true;
-        options.lends_labels = true;
+        options.labels = in.stream->visitor->needs_labels ? READ_LABELS_LENT : READ_LABELS_NONE;
     }
     if (in.edges != EDGES_SMOOTHED) {
         options.at_ms = step_times(e, &in.reference);
@@ -244,7 +244,7 @@ int selector_each_range(struct eval *e, const struct node *n, bool lends_labels,
 {
     const struct selector *s = &n->range.selector->selector;
     struct read_options options = options_of(e, s, range_span(e, n));
-    options.lends_labels = lends_labels;
+    options.labels = lends_labels ? READ_LABELS_LENT : READ_LABELS_KEPT;
     struct visiting v = {e, visit, ctx};
     *ret = range_of(e, n);
     return end_read(e, read_each(e->db, &s->matchers, &options, e->region, visit_range, &v));

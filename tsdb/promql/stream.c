@@ -66,25 +66,25 @@ int stream_put(struct eval *e, struct stream *s, struct column *c, bool drops_na
         c->drops_name = true;
     else if (drops_names && drop_names(e, s, c) != 0)
         return -1;
-    if (s->visit(s->ctx, c) != 0)
+    if (s->visitor->visit(s->visitor->ctx, c) != 0)
         return -1;
     memset(c->present, 0, (e->steps.n + 63) / 64 * sizeof(*c->present));
     c->drops_name = false;
     return 0;
 }
 
-static int visit_all(struct eval *e, const struct vector *v, stream_visit visit, void *ctx)
+static int visit_all(struct eval *e, const struct vector *v, const struct stream_visitor *visitor)
 {
     for (size_t i = 0; i < v->n; i++)
-        if (visit(ctx, &v->items[i]) != 0 || eval_poll(e, 1) != 0)
+        if (visitor->visit(visitor->ctx, &v->items[i]) != 0 || eval_poll(e, 1) != 0)
             return -1;
     return 0;
 }
 
-int stream_each(struct eval *e, const struct node *n, bool is_whole, stream_visit visit, void *ctx,
-                bool *ret_is_ambiguous)
+int stream_each(struct eval *e, const struct node *n, bool is_whole,
+                const struct stream_visitor *visitor, bool *ret_is_ambiguous)
 {
-    struct stream s = {.node = is_whole ? NULL : node_unwrap(n), .visit = visit, .ctx = ctx};
+    struct stream s = {.node = is_whole ? NULL : node_unwrap(n), .visitor = visitor};
     struct stream *before = e->stream;
     const struct promql_result counts = *e->counts;
     const uint64_t n_samples = e->n_samples;
@@ -98,5 +98,5 @@ int stream_each(struct eval *e, const struct node *n, bool is_whole, stream_visi
         e->n_samples = n_samples;
         return 0;
     }
-    return err == 0 && !s.is_used ? visit_all(e, &v, visit, ctx) : err;
+    return err == 0 && !s.is_used ? visit_all(e, &v, visitor) : err;
 }

@@ -14,12 +14,15 @@
 #include "tsdb/promql/labelset.h"
 
 /* The column, its labels and their texts are gone when it returns. 0, or -1 with the error in e. */
-typedef int (*stream_visit)(void *ctx, const struct column *c);
+struct stream_visitor {
+    int (*visit)(void *ctx, const struct column *c);
+    void *ctx;
+    bool needs_labels; /* or columns may come without */
+};
 
 struct stream {
     const struct node *node; /* whose columns are wanted */
-    stream_visit visit;
-    void *ctx;
+    const struct stream_visitor *visitor;
     bool is_used;       /* they have come one at a time: its value has none */
     bool is_ambiguous;  /* two series may have become one: the whole of them is needed to say */
     uint64_t n_columns; /* handed over */
@@ -31,8 +34,8 @@ struct stream {
 
 /* Evaluates a vector for the visitor. *ret_is_ambiguous: nothing is known yet, what was visited is
  * to be forgotten, and the node to be asked again with is_whole. 0, or -1 with the error in e. */
-int stream_each(struct eval *e, const struct node *n, bool is_whole, stream_visit visit, void *ctx,
-                bool *ret_is_ambiguous) WARN_UNUSED;
+int stream_each(struct eval *e, const struct node *n, bool is_whole,
+                const struct stream_visitor *visitor, bool *ret_is_ambiguous) WARN_UNUSED;
 
 /* Who wants the columns of this node, or NULL. */
 struct stream *stream_of(const struct eval *e, const struct node *n);

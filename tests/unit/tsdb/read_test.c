@@ -352,6 +352,13 @@ static int visit(void *ctx, struct read_series *got)
     return 0;
 }
 
+static int visit_unlabelled(void *ctx, struct read_series *got)
+{
+    cr_assert(got->labels.n == 0 && got->n > 0);
+    ++*(size_t *)ctx;
+    return 0;
+}
+
 /* Series of very different lengths, more than a slice of them, and some with nothing in the range.
  */
 Test(read, a_series_at_a_time_is_the_same)
@@ -371,11 +378,15 @@ Test(read, a_series_at_a_time_is_the_same)
         struct visitor v = {.expected = &set, .n_allowed = SIZE_MAX};
         cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 0);
         cr_assert_eq(v.n, set.n);
-        o.lends_labels = true;
+        o.labels = READ_LABELS_LENT;
         v.n = 0;
         cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 0);
         cr_assert_eq(v.n, set.n);
-        o.lends_labels = false;
+        o.labels = READ_LABELS_NONE;
+        size_t n = 0;
+        cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit_unlabelled, &n), 0);
+        cr_assert_eq(n, set.n);
+        o.labels = READ_LABELS_KEPT;
         v = (struct visitor){.expected = &set, .n_allowed = 3};
         cr_assert_eq(read_each(s.db, &all, &o, &s.region, visit, &v), 7);
         cr_assert_eq(v.n, 3);
@@ -547,7 +558,7 @@ Test(read, lent_labels_need_room_for_one_slice)
         cr_assert_eq(test_append(&s, series, T0, i), 0);
     }
     cr_assert_eq(read_select(s.db, &all, &o, &s.region, &set), 0);
-    o.lends_labels = true;
+    o.labels = READ_LABELS_LENT;
     for (size_t limit = ARENA_PAGE_BYTES; limit < 60 * (size_t)ARENA_PAGE_BYTES;
          limit += ARENA_PAGE_BYTES) {
         struct visitor v = {.expected = &set, .n_allowed = SIZE_MAX};
