@@ -71,6 +71,7 @@ static bool read_common(struct request *rq, struct ask *ask)
 {
     ask->options.max_samples = rq->app->config.query_max_samples;
     ask->options.cancel = &rq->cancel;
+    ask->options.takes_columns = true;
     ask->wants_stats = *params_text(&rq->params, "stats") != '\0';
     return api_limit(rq, &ask->limit) && read_timeout(rq, ask) && read_lookback(rq, ask);
 }
@@ -137,8 +138,18 @@ static void put_string(struct json *j, const struct promql_result *r)
     json_array_end(j);
 }
 
-static void put_series(struct json *j, const struct promql_series *s, bool is_matrix)
+/* A piece of points after the other, as they are packed. */
+static void put_points(struct json *j, const struct promql_result *r, const struct promql_series *s)
 {
+    struct promql_point piece[POINTS_PIECE];
+    size_t at = 0, n;
+    while (!chain_failed(j->out) && (n = promql_points(r, s, &at, piece, POINTS_PIECE)) > 0)
+        points_put(j, piece, n);
+}
+
+static void put_series(struct json *j, const struct promql_result *r, const struct promql_series *s)
+{
+    bool is_matrix = r->type == PROMQL_MATRIX;
     json_object(j);
     json_key(j, "metric");
     json_labels(j, &s->labels);
@@ -149,7 +160,7 @@ static void put_series(struct json *j, const struct promql_series *s, bool is_ma
         return;
     }
     json_array(j);
-    points_put(j, s->points, s->n_points);
+    put_points(j, r, s);
     json_array_end(j);
     json_object_end(j);
 }
@@ -215,7 +226,7 @@ static void put_result(struct json *j, const struct promql_result *r, size_t n_s
     } else {
         json_array(j);
         for (size_t i = 0; i < n_series && !chain_failed(j->out); i++)
-            put_series(j, &r->series[i], r->type == PROMQL_MATRIX);
+            put_series(j, r, &r->series[i]);
         json_array_end(j);
     }
     if (stats)

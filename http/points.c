@@ -1,12 +1,9 @@
 #include "http/points.h"
 
-#include "tsdb/column.h"
-
 #include <string.h>
 
 enum {
     POINTS_LINEAR = 255, /* no column has it */
-    PIECE_POINTS = COLUMN_VALUES_MAX,
 };
 
 struct head {
@@ -39,7 +36,7 @@ static struct head get_head(const char *from)
 
 /* What one piece becomes. A comma between two points counts to the first. */
 struct expansion {
-    char text[PIECE_POINTS * JSON_POINT_BYTES_MAX];
+    char text[POINTS_PIECE * JSON_POINT_BYTES_MAX];
 };
 
 static bool decode_times(const struct head *h, const uint8_t *bytes, int64_t *ret)
@@ -59,8 +56,8 @@ static size_t expand(void *ctx, struct chain_reader *at, const char **ret)
     struct expansion *x = ctx;
     char head[HEAD_BYTES];
     uint8_t bytes[COLUMN_BYTES_MAX];
-    int64_t t_ms[PIECE_POINTS];
-    uint64_t bits[PIECE_POINTS];
+    int64_t t_ms[POINTS_PIECE];
+    uint64_t bits[POINTS_PIECE];
     chain_take(at, head, HEAD_BYTES);
     const struct head h = get_head(head);
     chain_take(at, bytes, h.times_bytes);
@@ -96,7 +93,7 @@ void points_pack(struct json *j)
 
 static size_t encode_times(const struct promql_point *p, uint32_t n, uint8_t *out, uint8_t *ret)
 {
-    uint64_t times[PIECE_POINTS];
+    uint64_t times[POINTS_PIECE];
     uint64_t linear[2] = {(uint64_t)p[0].t_ms,
                           n > 1 ? (uint64_t)p[1].t_ms - (uint64_t)p[0].t_ms : 0};
     bool is_linear = true;
@@ -115,7 +112,7 @@ static void put_piece(struct json *j, const struct promql_point *p, uint32_t n)
 {
     char piece[1 + HEAD_BYTES + 2 * COLUMN_BYTES_MAX];
     uint8_t *bytes = (uint8_t *)piece + 1 + HEAD_BYTES;
-    uint64_t bits[PIECE_POINTS];
+    uint64_t bits[POINTS_PIECE];
     struct head h = {.n_less_one = (uint8_t)(n - 1)};
     for (uint32_t i = 0; i < n; i++)
         memcpy(&bits[i], &p[i].v, sizeof(bits[i]));
@@ -130,8 +127,8 @@ void points_put(struct json *j, const struct promql_point *points, size_t n)
 {
     size_t i = 0;
     if (j->out->expand)
-        for (; i < n && !chain_failed(j->out); i += size_min(PIECE_POINTS, n - i))
-            put_piece(j, points + i, (uint32_t)size_min(PIECE_POINTS, n - i));
+        for (; i < n && !chain_failed(j->out); i += size_min(POINTS_PIECE, n - i))
+            put_piece(j, points + i, (uint32_t)size_min(POINTS_PIECE, n - i));
     for (; i < n && !chain_failed(j->out); i++)
         json_point(j, points[i].t_ms, points[i].v);
 }

@@ -15,7 +15,10 @@
 #define HG_HTTP_POINTS_H
 
 #include "http/json.h"
+#include "tsdb/column.h"
 #include "tsdb/promql/promql.h"
+
+enum { POINTS_PIECE = COLUMN_VALUES_MAX }; /* what is packed together */
 
 /* From here on points_put packs. Without memory it does not, and the chain has failed. */
 void points_pack(struct json *j);

@@ -191,7 +191,8 @@ const char *compare_middle(const struct command *c, const struct promql_result *
         const struct promql_series *s = &result->series[i];
         for (size_t k = 0; k < s->n_points; k++)
             if (s->points[k].t_ms == middle_ms)
-                series[n++] = (struct promql_series){s->labels, &s->points[k], 1};
+                series[n++] = (struct promql_series){
+                    .labels = s->labels, .points = &s->points[k], .n_points = 1};
     }
     if (is_scalar)
         return n == 1 ? compare_scalar(c, series[0].points[0].v, r) : "no scalar";

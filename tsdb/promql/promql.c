@@ -147,10 +147,43 @@ bool promql_parse_duration(const char *text, size_t n, int64_t *ret_ms)
 /* --- results -----------------------------------------------------------------------------------
  */
 
+static size_t column_points_from(const struct promql_result *r, const struct promql_series *s,
+                                 size_t *io_at, struct promql_point *ret, size_t n)
+{
+    size_t n_found = 0, at = *io_at;
+    while (n_found < n && at < r->n_steps) {
+        uint64_t rest = s->present[at / 64] >> (at % 64);
+        if (rest & 1)
+            ret[n_found++] = (struct promql_point){
+                (int64_t)((uint64_t)r->start_ms + at * (uint64_t)r->step_ms), s->v[at]};
+        at += rest != 0 ? 1 : 64 - at % 64;
+    }
+    *io_at = at;
+    return n_found;
+}
+
+size_t promql_points(const struct promql_result *r, const struct promql_series *s, size_t *io_at,
+                     struct promql_point *ret, size_t n)
+{
+    if (!s->points)
+        return column_points_from(r, s, io_at, ret, n);
+    n = size_min(n, s->n_points - *io_at);
+    memcpy(ret, s->points + *io_at, n * sizeof(*ret));
+    *io_at += n;
+    return n;
+}
+
 static int put_points(struct eval *e, const struct column *c, struct promql_series *ret)
 {
+    size_t n = column_points(c, e->steps.n);
     ret->labels = c->labels;
-    ret->points = eval_alloc(e, column_points(c, e->steps.n), sizeof(*ret->points));
+    if (e->is_range_query && e->options->takes_columns) {
+        ret->v = c->v;
+        ret->present = c->present;
+        ret->n_points = n;
+        return 0;
+    }
+    ret->points = eval_alloc(e, n, sizeof(*ret->points));
     if (!ret->points)
         return -1;
     for (size_t i = 0; i < e->steps.n; i++)
@@ -247,6 +280,9 @@ static int put_value(struct eval *e, const struct value *v, struct promql_result
 {
     int err = 0;
     ret->type = v->type;
+    ret->start_ms = e->steps.start_ms;
+    ret->step_ms = e->steps.step_ms;
+    ret->n_steps = e->steps.n;
     switch (v->type) {
     case PROMQL_STRING:
         ret->string = v->string.bytes;

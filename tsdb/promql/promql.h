@@ -55,6 +55,7 @@ struct promql_options {
     uint64_t max_samples;      /* of one query, as --query.max-samples */
     int64_t deadline_boot_ms;  /* CLOCK_BOOTTIME; 0 = none */
     const atomic_bool *cancel; /* NULL = never */
+    bool takes_columns;        /* points of a matrix may come as columns: promql_points() */
 };
 
 enum promql_type { PROMQL_SCALAR, PROMQL_STRING, PROMQL_VECTOR, PROMQL_MATRIX };
@@ -66,8 +67,11 @@ struct promql_point {
 
 struct promql_series {
     struct labels labels;
-    struct promql_point *points; /* one in a vector and a scalar, at least one in a matrix */
+    struct promql_point *points; /* one in a vector and a scalar, at least one in a matrix; NULL of
+                                    one that is a column */
     size_t n_points;
+    const double *v;         /* a column: a number a step, */
+    const uint64_t *present; /* and a bit for each that is there */
 };
 
 struct promql_result {
@@ -80,11 +84,17 @@ struct promql_result {
     int64_t string_t_ms;
     const char **warnings, **infos; /* annotations, as in Prometheus' JSON */
     size_t n_warnings, n_infos;
+    int64_t start_ms, step_ms; /* of columns, which have n_steps */
+    size_t n_steps;
     uint64_t samples_read; /* decoded, whatever became of them */
     uint64_t
         samples_queryable; /* that the steps looked at, each once a step: totalQueryableSamples */
     uint64_t samples_peak; /* most that were alive at once, which max_samples is held against */
 };
+
+/* The next points of a series, at most n; 0 at the end. *io_at: 0 at first, then left alone. */
+size_t promql_points(const struct promql_result *r, const struct promql_series *s, size_t *io_at,
+                     struct promql_point *ret, size_t n);
 
 struct promql_query;
 struct node;

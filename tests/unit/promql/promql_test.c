@@ -129,6 +129,47 @@ Test(promql, a_query_past_its_deadline_stops)
     test_query_release(&t);
 }
 
+/* The points of a matrix, taken as columns in whatever pieces, are those that are given otherwise.
+ */
+Test(promql, points_of_columns)
+{
+    static const char *const queries[] = {"m", "m > 3", "sum(m)", "time()", "nothing"};
+    static struct promql_point got[4000];
+    struct test_query t;
+    test_query_init(&t);
+    test_load(&t, "m{k=\"a\"}", 15000, "1 2 stale _ _ 5+1x90 stale _x30 7");
+    test_load(&t, "m{k=\"b\"}", 15000, "_x100 1");
+    for (size_t q = 0; q < ARRAY_LEN(queries); q++) {
+        for (size_t piece = 1; piece < 140; piece += piece < 8 ? 1 : 23) {
+            struct region points = {0};
+            test_range(&t, queries[q], 0, 2000, 1.5);
+            const struct promql_result want = t.result;
+            points = t.region; /* keeps them over the next query */
+            region_init(&t.region, &t.arena, t.owner, 0);
+            t.options.takes_columns = true;
+            struct promql_query *parsed = test_parse(&t, queries[q]);
+            cr_assert_eq(promql_range(parsed, t.db, TEST_BASE_MS, TEST_BASE_MS + 2000000, 1500,
+                                      &t.options, &t.region, &t.result, &t.error),
+                         0);
+            promql_release(parsed);
+            t.options.takes_columns = false;
+            cr_assert_eq(t.result.n_series, want.n_series);
+            for (size_t i = 0; i < want.n_series; i++) {
+                const struct promql_series *s = &t.result.series[i], *w = &want.series[i];
+                size_t at = 0, n = 0, more;
+                cr_assert_eq(labels_compare(&s->labels, &w->labels), 0);
+                while ((more = promql_points(&t.result, s, &at, got + n, piece)) > 0)
+                    n += more;
+                cr_assert_eq(n, w->n_points);
+                cr_assert_eq(s->n_points, n);
+                cr_assert_arr_eq(got, w->points, n * sizeof(*got));
+            }
+            region_release(&points);
+        }
+    }
+    test_query_release(&t);
+}
+
 /* Fails each allocation of the query in turn; the answer is then an error. How often it was one. */
 static size_t fail_each(struct test_query *t, const char *query)
 {
