@@ -364,8 +364,8 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
 
 /* ---- a series at a time ---- */
 
-/* Samples of a slice that read_each unpacks at once: they should fit the processor's cache. */
-enum { EACH_SAMPLES = 32768, EACH_SERIES_FIRST = 4 };
+/* Samples of a slice that read_each unpacks at once: 128 KiB, which fits the processor's cache. */
+enum { EACH_SAMPLES = 8192, EACH_SERIES_FIRST = 4 };
 
 /* Unpacks a slice one series behind the other; ends[i] is where series i ends. */
 static int unpack_slice(struct selection *sel, const uint32_t *ids, size_t n, struct slice *slice,
