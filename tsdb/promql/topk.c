@@ -135,6 +135,19 @@ static int eval_ordered(struct eval *e, const struct grouping *g, struct vector 
     return 0;
 }
 
+/* Takes the points of a group's others away. */
+static void keep_best(struct ranking *r, const struct group *g, struct vector *v, size_t step,
+                      size_t k)
+{
+    r->n = 0;
+    if (k > 0)
+        rank(r, g, v, step, k);
+    for (uint32_t i = 0; i < g->n; i++)
+        column_clear(&v->items[g->members[i]], step);
+    for (size_t j = 0; j < r->n; j++)
+        column_put(&v->items[r->entries[j].column], step, r->entries[j].v);
+}
+
 int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
               bool is_bottom, struct vector *ret)
 {
@@ -150,23 +163,13 @@ int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const 
         return 0;
     if (e->steps.n == 1)
         return eval_ordered(e, g, v, k[0], &r, ret);
-    struct vector kept;
-    if (eval_new_vector(e, v->n, &kept) != 0)
-        return -1;
-    for (size_t i = 0; i < v->n; i++) {
-        kept.items[i].labels = v->items[i].labels;
-        kept.items[i].drops_name = v->items[i].drops_name;
-    }
     for (size_t step = 0; step < e->steps.n; step++) {
-        for (uint32_t i = 0; i < g->n && topk_limit(k[step], v->n) > 0; i++) {
-            rank(&r, &g->groups[i], v, step, topk_limit(k[step], v->n));
-            for (size_t j = 0; j < r.n; j++)
-                column_put(&kept.items[r.entries[j].column], step, r.entries[j].v);
-        }
+        for (uint32_t i = 0; i < g->n; i++)
+            keep_best(&r, &g->groups[i], v, step, topk_limit(k[step], v->n));
         if (eval_poll(e, v->n) != 0)
             return -1;
     }
-    *ret = kept;
+    *ret = *v;
     vector_squeeze(ret, e->steps.n);
     return 0;
 }
