@@ -61,7 +61,7 @@ static int add_group(struct folding *f, uint32_t number)
     return 0;
 }
 
-static int fold_column(void *ctx, const struct column *c)
+static int fold_column(void *ctx, struct column *c)
 {
     struct folding *f = ctx;
     uint32_t number;

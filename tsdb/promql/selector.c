@@ -30,8 +30,7 @@ static int fail_read(struct eval *e, int err)
 /* The result of a reading whose visits report their own errors, or that a stream is ambiguous. */
 static int end_read(struct eval *e, int err)
 {
-    bool is_ambiguous = e->stream && e->stream->is_ambiguous;
-    if (err != 0 && e->err->kind == PROMQL_ERR_NONE && !is_ambiguous)
+    if (err != 0 && e->err->kind == PROMQL_ERR_NONE && !stream_is_ambiguous(e))
         return fail_read(e, err);
     return err != 0 ? -1 : 0;
 }

@@ -12,6 +12,14 @@ struct stream *stream_of(const struct eval *e, const struct node *n)
     return e->stream && e->stream->node == n ? e->stream : NULL;
 }
 
+bool stream_is_ambiguous(const struct eval *e)
+{
+    const struct stream *s = e->stream;
+    while (s && !s->is_ambiguous)
+        s = s->around;
+    return s && e->err->kind == PROMQL_ERR_NONE;
+}
+
 static void enter(struct stream *s, uint64_t hash)
 {
     size_t i = hash & (s->n_slots - 1);
@@ -84,14 +92,14 @@ static int visit_all(struct eval *e, const struct vector *v, const struct stream
 int stream_each(struct eval *e, const struct node *n, bool is_whole,
                 const struct stream_visitor *visitor, bool *ret_is_ambiguous)
 {
-    struct stream s = {.node = is_whole ? NULL : node_unwrap(n), .visitor = visitor};
-    struct stream *before = e->stream;
+    struct stream s = {
+        .node = is_whole ? NULL : node_unwrap(n), .visitor = visitor, .around = e->stream};
     const struct promql_result counts = *e->counts;
     const uint64_t n_samples = e->n_samples;
     struct vector v;
     e->stream = &s;
     int err = eval_vector(e, n, &v);
-    e->stream = before;
+    e->stream = s.around;
     *ret_is_ambiguous = err != 0 && s.is_ambiguous && e->err->kind == PROMQL_ERR_NONE;
     if (*ret_is_ambiguous) {
         *e->counts = counts;

@@ -196,6 +196,7 @@ Test(promql, running_out_of_memory_is_an_error)
     static const char *const queries[] = {
         "sum by (k) (rate(m[5m])) / on(k) group_left max_over_time(m[5m:15s])",
         "m + fill(1) nothing",
+        "sum without (k) (2 * m) + sum(rate(m[5m]) > 0)",
         "info(m, {__name__=\"m\", k=\"a\"}) or info(m, {__name__!=\"x\"})",
         "limitk(2, m) or limit_ratio(0.5, m)",
         "increase(m[step() * 20] smoothed) or changes(m[5m] anchored) or m smoothed",

@@ -10,6 +10,8 @@ static const struct test_series loads[] = {
     {"c{i=\"1\",k=\"x\"}", 15000, "0+15x20"},
     {"d{__type__=\"gauge\",i=\"1\"}", 15000, "1x20"},
     {"d{i=\"1\"}", 15000, "2x20"},
+    {"e{z=\"1\"}", 15000, "1 2 stale"},
+    {"f{z=\"1\"}", 15000, "_x3 3 4"},
 };
 
 static const char *const same = "vector cannot contain metrics with the same labelset";
@@ -30,6 +32,28 @@ static const struct test_case cases[] = {
     {"sum(predict_linear(c[1m], scalar(sum(d{__type__=\"gauge\"}))))", 60, 0, 0, "{} 61"},
     {"sum(timestamp(c)) - 1700000000", 60, 0, 0, "{} 100"},
     {"sum(abs(c))", 60, 0, 0, "{} 60"},
+    {"sum by (k) (8 * {__name__=~\"[ab]_total\"})", 30, 60, 30,
+     "{k=\"x\"} 64@30 128@60; {k=\"y\"} 72@30 104@60"},
+    {"sum by (k) (a_total * 8)", 30, 60, 30, "{k=\"x\"} 64@30 128@60; {k=\"y\"} 40@30 40@60"},
+    {"sum by (__name__) (a_total * 8)", 30, 60, 30, "{} 104@30 168@60"},
+    {"sum by (__name__) ({i=\"1\"} >= 3)", 0, 60, 15,
+     "{__name__=\"a_total\"} 3@45 4@60; {__name__=\"c\"} 15@15 30@30 45@45 60@60"},
+    {"sum by (k) (3 <= bool (a_total))", 0, 60, 15,
+     "{k=\"x\"} 0@0 1@15 1@30 2@45 2@60; {k=\"y\"} 1@0 1@15 1@30 1@45 1@60"},
+    {"count(rate(a_total[1m]) > 0.1)", 15, 60, 15, "{} 1@45 1@60"},
+    {"count(((rate({__name__=~\"[ab]_total\"}[1m])) * 2 > (0.15)) - 1)", 15, 60, 15,
+     "{} 1@30 2@45 2@60"},
+    {"sum(a_total * scalar(sum(d)))", 60, 0, 0, "{} 63"},
+    {"sum(sum(a_total) * 2)", 60, 0, 0, "{} 42"},
+    {"sum by (z) ({z=\"1\"} * 2)", 0, 75, 15, "{z=\"1\"} 2@0 4@15 6@60 8@75"},
+    {"count(c > 10000)", 60, 0, 0, ""},
+    {"sum(d + 1)", 60, 0, 0, "vector cannot contain metrics with the same labelset"},
+    {"sum({i=\"1\",k=\"x\"} + 1)", 60, 0, 0,
+     "vector cannot contain metrics with the same labelset"},
+    {"sum({i=~\"1|3\"} / 3)", 0, 150, 15, "vector cannot contain metrics with the same labelset"},
+    {"sum(rate({i=\"1\",k=\"x\"}[1m]) + 1)", 60, 0, 0,
+     "vector cannot contain metrics with the same labelset"},
+    {"sum(max_over_time((sum(c * 2) > 1)[30s:15s]) * 2)", 60, 0, 0, "{} 240"},
     {"count({i=~\".+\"})", 60, 120, 30, "{} 7@60 6@90 7@120"},
     {"count(nothing) or count(rate(nothing[1m]))", 60, 0, 0, ""},
 };
@@ -97,9 +121,13 @@ Test(stream, samples_are_counted_as_if_all_had_been_there)
 /* 3,000 columns of 500 steps would be 12 MiB. */
 Test(stream, memory_is_that_of_the_groups)
 {
-    static const char *const queries[] = {
-        "sum by (k) (m)", "avg by (k) (rate(m[5m]))", "stddev(max_over_time(m[5m]))",
-        "count({i=~\".*\",__name__!=\"\"})", "count(increase({i=~\".+\"}[1h]))"};
+    static const char *const queries[] = {"sum by (k) (m)",
+                                          "avg by (k) (rate(m[5m]))",
+                                          "stddev(max_over_time(m[5m]))",
+                                          "count({i=~\".*\",__name__!=\"\"})",
+                                          "count(increase({i=~\".+\"}[1h]))",
+                                          "count by (k) (m > 5)",
+                                          "sum(rate(m[5m]) * 8 + 1)"};
     struct test_query t;
     char series[64];
     test_query_init(&t);
