@@ -113,6 +113,9 @@ int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
     if ((a->param && eval_node(e, a->param, &param) != 0) || eval_vector(e, a->inner, &v) != 0 ||
         grouping_init(e, &g, &a->labels, a->is_without, &v) != 0)
         return -1;
+    if (param.type == PROMQL_SCALAR && a->param && !node_depends_on_time(a->inner))
+        for (size_t i = 1; i < e->steps.n; i++)
+            param.scalar[i] = param.scalar[0];
     switch (a->op) {
     case TOKEN_QUANTILE:
         return quantile_eval(e, &g, &v, param.scalar, node_argument_pos(a->param), ret);
@@ -125,6 +128,6 @@ int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
         return limit_ratio_eval(e, &v, param.scalar, node_argument_pos(a->param), ret);
     default:
         assert(a->op == TOKEN_COUNT_VALUES);
-        return count_values_eval(e, &g, &v, param.string, ret);
+        return count_values_eval(e, a, &g, &v, param.string, ret);
     }
 }

@@ -149,9 +149,17 @@ struct node *node_new(struct region *r, enum node_kind kind, enum promql_type ty
 /* The node inside any parentheses. */
 const struct node *node_unwrap(const struct node *n);
 
+/* Whether it may differ from step to step. As in Prometheus an aggregation's parameter does not
+ * count: over what is fixed by @ it is looked at once. */
+bool node_depends_on_time(const struct node *n);
+
 /* Where annotations about an argument point: inside its parentheses; for a subquery, like in
  * Prometheus, at the start of the text. */
 uint32_t node_argument_pos(const struct node *n);
+
+/* The same of a function's argument. One that is the same at all steps, of a call that is not, is
+ * worked out apart in Prometheus, and then its parentheses count. */
+uint32_t node_call_argument_pos(const struct node *call, uint32_t i);
 
 /* The shift of a selector, of the selector of a range, or of a subquery; NULL for other kinds. */
 struct shift *node_shift(struct node *n);

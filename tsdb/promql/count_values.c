@@ -13,21 +13,44 @@ struct counter {
     struct column *results;
     size_t cap;
     struct word label;
+    bool is_dropped; /* the label, by the grouping */
 };
 
-/* The column of a value in a group. */
-static int find_column(struct counter *c, const struct group *group, double v, struct column **ret)
+static bool is_dropped(const struct aggregate *a, struct word label)
+{
+    if (!a->is_without)
+        return false;
+    if (bytes_compare(label.bytes, label.len, "__name__", 8) == 0)
+        return true;
+    for (uint32_t i = 0; i < a->labels.n; i++)
+        if (bytes_compare(label.bytes, label.len, a->labels.items[i].bytes,
+                          a->labels.items[i].len) == 0)
+            return true;
+    return false;
+}
+
+/* The labels of a value's column, in the region. */
+static bool label_value(struct counter *c, const struct group *group, double v, struct labels *ret)
 {
     char number[FLOAT_TEXT_MAX];
     size_t n = float_text_plain(v, number);
-    struct region_mark mark = region_mark(c->e->region);
+    *ret = group->labels;
+    if (c->is_dropped)
+        return true;
     char *text = region_copy(c->e->region, number, n);
     struct word value = {text, (uint32_t)n};
+    return text && labelset_set(c->e->region, &group->labels, c->label, value, ret);
+}
+
+/* The column of a value in a group. A name that was to be dropped stays: Prometheus does not hand
+ * the mark on here. */
+static int find_column(struct counter *c, const struct group *group, double v, struct column **ret)
+{
+    struct region_mark mark = region_mark(c->e->region);
     struct labels labels;
     uint32_t index;
     bool is_new;
-    if (!text || !labelset_set(c->e->region, &group->labels, c->label, value, &labels) ||
-        !label_map_put(&c->map, &labels, &index, &is_new))
+    if (!label_value(c, group, v, &labels) || !label_map_put(&c->map, &labels, &index, &is_new))
         return eval_fail_memory(c->e);
     if (!is_new)
         region_rewind(c->e->region, mark);
@@ -43,7 +66,6 @@ static int find_column(struct counter *c, const struct group *group, double v, s
     }
     *ret = &c->results[index];
     (*ret)->labels = c->map.keys[index].labels;
-    (*ret)->drops_name = group->drops_name;
     return 0;
 }
 
@@ -65,10 +87,10 @@ static int count_group(struct counter *c, const struct group *g, const struct ve
     return 0;
 }
 
-int count_values_eval(struct eval *e, const struct grouping *g, const struct vector *v,
-                      struct word label, struct vector *ret)
+int count_values_eval(struct eval *e, const struct aggregate *a, const struct grouping *g,
+                      const struct vector *v, struct word label, struct vector *ret)
 {
-    struct counter c = {.e = e, .label = label};
+    struct counter c = {.e = e, .label = label, .is_dropped = is_dropped(a, label)};
     label_map_init(&c.map, e->region);
     if (label.len == 0 || !utf8_is_valid(label.bytes, label.len)) {
         struct textbuf b;

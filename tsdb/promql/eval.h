@@ -64,6 +64,12 @@ static inline bool eval_delays_names(const struct eval *e)
     return e->features & PROMQL_DELAYED_NAME_REMOVAL;
 }
 
+/* Order is for instants, and for what is the same at all steps, which Prometheus works out as one. */
+static inline bool eval_may_sort(const struct eval *e, const struct node *call)
+{
+    return e->steps.n == 1 || !node_depends_on_time(call);
+}
+
 /* Merges columns with equal labels in the same way. */
 int eval_merge_equal(struct eval *e, struct vector *v, bool is_strict) WARN_UNUSED;
 

@@ -178,8 +178,9 @@ static double bucket_quantile(double q, struct bucket *b, size_t n, bool *ret_wa
     return quantile_of_buckets(q, b, n);
 }
 
-/* How many observations lie below v: linear inside a bucket, none of one that is open downwards. */
-static double rank_of(double v, const struct bucket *b, size_t n)
+/* How many observations lie below v: linear inside a bucket, none of one that is open downwards.
+ * In buckets that fall it may be more than there are. */
+static double rank_in_buckets(double v, const struct bucket *b, size_t n)
 {
     double rank = 0;
     for (size_t i = 0; i < n; i++) {
@@ -193,7 +194,13 @@ static double rank_of(double v, const struct bucket *b, size_t n)
         }
         rank = b[i].count;
     }
-    return fmin(rank, b[n - 1].count);
+    return rank;
+}
+
+static double rank_of(double v, const struct bucket *b, size_t n)
+{
+    double rank = rank_in_buckets(v, b, n), most = b[n - 1].count;
+    return rank > most ? most : rank;
 }
 
 static double bucket_fraction(double lower, double upper, struct bucket *b, size_t n)
@@ -220,12 +227,14 @@ struct histograms {
     uint32_t pos;           /* of the vector */
 };
 
-static int init_histograms(struct eval *e, const struct node *n, struct histograms *h)
+static int init_histograms(struct eval *e, const struct node *call, uint32_t arg,
+                           struct histograms *h)
 {
+    const struct node *n = call->call.args[arg];
     static struct word le = {"le", 2};
     const struct word_list le_only = {&le, 1};
     double *bounds;
-    *h = (struct histograms){.pos = node_argument_pos(n)};
+    *h = (struct histograms){.pos = node_call_argument_pos(call, arg)};
     if (eval_vector(e, n, &h->v) != 0 || take_bounds(e, &h->v, h->pos, &bounds) != 0 ||
         grouping_init_named(e, &h->g, &le_only, &h->v) != 0)
         return -1;
@@ -245,7 +254,8 @@ static size_t gather(const struct histograms *h, const struct group *g, size_t s
     return n;
 }
 
-/* Prometheus knows the metric's name at the histogram's first step only. */
+/* Prometheus knows the metric's name at the histogram's first step only, unless names are dropped
+ * at the end. */
 static void note_forced(struct eval *e, const struct label *name, uint32_t pos)
 {
     struct textbuf b;
@@ -269,8 +279,8 @@ static int eval_quantile(struct eval *e, const struct histograms *h, const doubl
         column_put(ret, i, bucket_quantile(q[i], h->buckets, n, &was_forced));
         if (was_forced && !is_noted)
             note_forced(e, is_first ? labelset_name(&g->labels) : NULL, h->pos);
-        is_noted = is_noted || (was_forced && !is_first);
-        is_first = false;
+        is_noted = is_noted || (was_forced && (!is_first || eval_delays_names(e)));
+        is_first = eval_delays_names(e);
         if (eval_poll(e, g->n) != 0)
             return -1;
     }
@@ -278,23 +288,21 @@ static int eval_quantile(struct eval *e, const struct histograms *h, const doubl
     return 0;
 }
 
-static void check_quantiles(struct eval *e, const double *q, const struct node *n)
+static void check_quantiles(struct eval *e, const double *q, uint32_t pos)
 {
     for (size_t i = 0; i < e->steps.n; i++)
-        quantile_check(e, q[i], n->pos);
+        quantile_check(e, q[i], pos);
 }
 
 int fn_histogram_quantile(struct eval *e, const struct node *call, struct value *ret)
 {
-    const struct node *q_node = call->call.args[0];
     double *q;
     struct histograms h;
     ret->type = PROMQL_VECTOR;
-    if (eval_scalar(e, q_node, &q) != 0)
+    if (eval_scalar(e, call->call.args[0], &q) != 0)
         return -1;
-    check_quantiles(e, q, q_node);
-    if (init_histograms(e, call->call.args[1], &h) != 0 ||
-        eval_new_vector(e, h.g.n, &ret->vector) != 0)
+    check_quantiles(e, q, node_call_argument_pos(call, 0));
+    if (init_histograms(e, call, 1, &h) != 0 || eval_new_vector(e, h.g.n, &ret->vector) != 0)
         return -1;
     for (uint32_t i = 0; i < h.g.n; i++)
         if (eval_quantile(e, &h, q, &h.g.groups[i], &ret->vector.items[i]) != 0)
@@ -308,8 +316,7 @@ int fn_histogram_fraction(struct eval *e, const struct node *call, struct value 
     struct histograms h;
     ret->type = PROMQL_VECTOR;
     if (eval_scalar(e, call->call.args[0], &lower) != 0 ||
-        eval_scalar(e, call->call.args[1], &upper) != 0 ||
-        init_histograms(e, call->call.args[2], &h) != 0 ||
+        eval_scalar(e, call->call.args[1], &upper) != 0 || init_histograms(e, call, 2, &h) != 0 ||
         eval_new_vector(e, h.g.n, &ret->vector) != 0)
         return -1;
     for (uint32_t k = 0; k < h.g.n; k++) {
@@ -410,13 +417,13 @@ int fn_histogram_quantiles(struct eval *e, const struct node *call, struct value
         quote_add(&b, label.bytes, label.len);
         return eval_fail(e, PROMQL_ERR_EXECUTION, textbuf_finish(&b));
     }
-    if (init_histograms(e, args[0], &h) != 0)
+    if (init_histograms(e, call, 0, &h) != 0)
         return -1;
     for (uint32_t a = 2; a < call->call.n_args; a++) {
         double *q;
         if (eval_scalar(e, args[a], &q) != 0)
             return -1;
-        check_quantiles(e, q, args[a]);
+        check_quantiles(e, q, node_call_argument_pos(call, a));
         for (uint32_t k = 0; k < h.g.n; k++)
             for (size_t i = 0; i < e->steps.n; i++)
                 if (put_quantile(e, &h, &h.g.groups[k], q[i], i, label, &columns) != 0)

@@ -14,7 +14,8 @@ static const double ONE_BY_LN10 = 0.434294481903251827651128918916605082;
 /* params: the call's scalar arguments at the step. */
 typedef double (*math_fn)(double v, const double *params);
 
-static int map_values(struct eval *e, const struct node *call, math_fn fn, struct value *ret)
+/* The names stay. */
+static int map_named(struct eval *e, const struct node *call, math_fn fn, struct value *ret)
 {
     double *columns[FUNC_ARGS_MAX] = {0};
     ret->type = PROMQL_VECTOR;
@@ -36,6 +37,13 @@ static int map_values(struct eval *e, const struct node *call, math_fn fn, struc
         if (eval_poll(e, e->steps.n) != 0)
             return -1;
     }
+    return 0;
+}
+
+static int map_values(struct eval *e, const struct node *call, math_fn fn, struct value *ret)
+{
+    if (map_named(e, call, fn, ret) != 0)
+        return -1;
     return eval_drop_names(e, &ret->vector, false);
 }
 
@@ -168,15 +176,14 @@ int fn_clamp(struct eval *e, const struct node *call, struct value *ret)
 {
     double *low, *high;
     if (eval_scalar(e, call->call.args[1], &low) != 0 ||
-        eval_scalar(e, call->call.args[2], &high) != 0 ||
-        map_values(e, call, value_clamp, ret) != 0)
+        eval_scalar(e, call->call.args[2], &high) != 0 || map_named(e, call, value_clamp, ret) != 0)
         return -1;
     for (size_t k = 0; k < ret->vector.n; k++)
         for (size_t i = 0; i < e->steps.n; i++)
             if (high[i] < low[i])
                 column_clear(&ret->vector.items[k], i);
     vector_squeeze(&ret->vector, e->steps.n);
-    return 0;
+    return eval_drop_names(e, &ret->vector, false);
 }
 
 int fn_pi(struct eval *e, const struct node *call, struct value *ret)

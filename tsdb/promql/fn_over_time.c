@@ -190,7 +190,7 @@ int fn_quantile_over_time(struct eval *e, const struct node *call, struct value 
     for (size_t k = 0; k < ret->vector.n; k++)
         for (size_t i = 0; i < e->steps.n; i++)
             if (!(q[i] >= 0 && q[i] <= 1) && column_has(&ret->vector.items[k], i))
-                quantile_check(e, q[i], call->call.args[0]->pos);
+                quantile_check(e, q[i], node_call_argument_pos(call, 0));
     return eval_drop_names(e, &ret->vector, true);
 }
 

@@ -2,7 +2,10 @@
  *
  * A value is cut into runs of digits and runs of other bytes. Two runs that are both numbers of an
  * int64 compare as numbers, others as bytes; where one value ends first it is the smaller. This is
- * the order of github.com/facette/natsort, which Prometheus uses. */
+ * the order of github.com/facette/natsort, which Prometheus uses.
+ *
+ * It contradicts itself where a value is empty, neither is before the other then, so that the way
+ * of sorting shows: few series are sorted as Go sorts few. */
 #include "tsdb/promql/eval.h"
 #include "tsdb/promql/fn.h"
 #include "tsdb/promql/labelset.h"
@@ -80,18 +83,37 @@ static int compare(const void *a, const void *b, void *call_node)
 
 static int compare_down(const void *a, const void *b, void *call_node)
 {
-    return compare(b, a, call_node);
+    return -compare(a, b, call_node); /* not the other way round: both may be true */
 }
 
-static int sort_columns(struct eval *e, const struct node *call,
-                        int (*order)(const void *, const void *, void *), struct value *ret)
+typedef int column_order(const void *, const void *, void *);
+
+/* As many as slices.SortFunc inserts one by one. */
+enum { FEW = 12 };
+
+static void insert_each(struct vector *v, column_order *order, void *ctx)
 {
+    for (size_t i = 1; i < v->n; i++)
+        for (size_t j = i; j > 0 && order(&v->items[j], &v->items[j - 1], ctx) < 0; j--) {
+            struct column c = v->items[j];
+            v->items[j] = v->items[j - 1];
+            v->items[j - 1] = c;
+        }
+}
+
+static int sort_columns(struct eval *e, const struct node *call, column_order *order,
+                        struct value *ret)
+{
+    void *ctx = (void *)(uintptr_t)call;
     ret->type = PROMQL_VECTOR;
     if (eval_vector(e, call->call.args[0], &ret->vector) != 0)
         return -1;
-    if (e->steps.n == 1 && ret->vector.n > 1)
-        qsort_r(ret->vector.items, ret->vector.n, sizeof(*ret->vector.items), order,
-                (void *)(uintptr_t)call);
+    if (!eval_may_sort(e, call))
+        return 0;
+    if (ret->vector.n <= FEW)
+        insert_each(&ret->vector, order, ctx);
+    else
+        qsort_r(ret->vector.items, ret->vector.n, sizeof(*ret->vector.items), order, ctx);
     return 0;
 }
 

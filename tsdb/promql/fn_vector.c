@@ -67,7 +67,7 @@ static int sort_columns(struct eval *e, const struct node *call,
     ret->type = PROMQL_VECTOR;
     if (eval_vector(e, call->call.args[0], &ret->vector) != 0)
         return -1;
-    if (e->steps.n == 1 && ret->vector.n > 1)
+    if (eval_may_sort(e, call) && ret->vector.n > 1)
         qsort(ret->vector.items, ret->vector.n, sizeof(*ret->vector.items), compare);
     return 0;
 }

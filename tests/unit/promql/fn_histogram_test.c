@@ -11,6 +11,9 @@ static const struct test_series loads[] = {
     {"hneg_bucket{le=\"Inf\"}", 15000, "4 4"},
     {"hbad", 15000, "1x9"},
     {"hbad{le=\"x\"}", 15000, "1x9"},
+    {"hfall_bucket{le=\"1\"}", 15000, "1x9"},
+    {"hfall_bucket{le=\"2\"}", 15000, "6x9"},
+    {"hfall_bucket{le=\"+Inf\"}", 15000, "3x9"},
     {"hone_bucket{le=\"+Inf\"}", 15000, "3x9"},
 };
 
@@ -26,6 +29,10 @@ static const struct test_case cases[] = {
      "{x=\"1\"} +Inf ! PromQL warning: quantile value should be between 0 and 1, got 1.5 (1:20)"},
     {"histogram_quantile(-1, hq_bucket)", 60, 0, 0,
      "{x=\"1\"} -Inf ! PromQL warning: quantile value should be between 0 and 1, got -1 (1:20)"},
+    {"histogram_quantile((1 + 0.5), hq_bucket)", 60, 0, 0,
+     "{x=\"1\"} +Inf ! PromQL warning: quantile value should be between 0 and 1, got 1.5 (1:20)"},
+    {"histogram_fraction(1, 1.9, hfall_bucket)", 60, 0, 0, "{} 0.6666666666666666"},
+    {"histogram_fraction(1.5, 2, hfall_bucket)", 60, 0, 0, "{} 0"},
     {"histogram_quantile(NaN, hq_bucket)", 60, 0, 0,
      "{x=\"1\"} NaN ! PromQL warning: quantile value should be between 0 and 1, got NaN (1:20)"},
     {"histogram_quantile(0.9, rate(hq_bucket[1m]))", 0, 120, 30, "{x=\"1\"} 1@30 1@60 1@90 1@120"},

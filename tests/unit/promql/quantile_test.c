@@ -51,6 +51,15 @@ static const struct test_case cases[] = {
     {"quantile_over_time(-1, qa[1m])", 45, 0, 0,
      "{i=\"1\", k=\"x\"} -Inf; {i=\"2\", k=\"x\"} -Inf; {i=\"3\", k=\"y\"} -Inf; {i=\"4\", "
      "k=\"y\"} -Inf ! PromQL warning: quantile value should be between 0 and 1, got -1 (1:20)"},
+    {"quantile_over_time((2), qa{i=\"1\"}[1m])", 45, 0, 0,
+     "{i=\"1\", k=\"x\"} +Inf ! PromQL warning: quantile value should be between 0 and 1, got 2 "
+     "(1:20)"},
+    {"quantile_over_time((2), qa{i=\"1\"}[1m] @ end())", 45, 0, 0,
+     "{i=\"1\", k=\"x\"} +Inf ! PromQL warning: quantile value should be between 0 and 1, got 2 "
+     "(1:21)"},
+    {"quantile_over_time((time()), qa{i=\"1\"}[1m])", 45, 0, 0,
+     "{i=\"1\", k=\"x\"} +Inf ! PromQL warning: quantile value should be between 0 and 1, got "
+     "1.700000085e+09 (1:21)"},
     {"quantile_over_time(2, nothing[1m])", 45, 0, 0, ""},
     {"quantile without (i) (0.5, qa)", 0, 0, 0, "{k=\"x\"} 1.5; {k=\"y\"} 6.5"},
 };

@@ -38,6 +38,15 @@ static const struct test_case cases[] = {
     {"topk by (k) (2.9, ka)", 0, 0, 0,
      "{__name__=\"ka\", i=\"2\", k=\"x\"} 2; {__name__=\"ka\", i=\"1\", k=\"x\"} 1; "
      "{__name__=\"ka\", i=\"4\", k=\"y\"} 10; {__name__=\"ka\", i=\"3\", k=\"y\"} 3"},
+    /* what is fixed by @ has the parameter of the first step */
+    {"topk(time() - 1700000039, ka{k=\"y\"} @ 1700000040)", 0, 30, 15,
+     "{__name__=\"ka\", i=\"4\", k=\"y\"} 10@0 10@15 10@30"},
+    /* and an order: which two are named */
+    {"vector(1) + on () sort_desc(ka @ 1700000040)", 0, 30, 15,
+     "found duplicate series for the match group {} on the right hand-side of the operation: "
+     "[{__name__=\"ka\", i=\"3\", k=\"y\"}, {__name__=\"ka\", i=\"4\", k=\"y\"}];many-to-many "
+     "matching not "
+     "allowed: matching labels must be unique on one side"},
     {"bottomk(0, ka)", 0, 0, 0, ""},
     {"bottomk by (k) (0, ka)", 0, 0, 0, ""},
     {"bottomk(1, ka)", 0, 0, 0, "{__name__=\"ka\", i=\"1\", k=\"x\"} 1"},
