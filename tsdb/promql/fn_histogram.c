@@ -174,7 +174,8 @@ static double bucket_quantile(double q, struct bucket *b, size_t n, bool *ret_wa
         return q < 0 ? -INFINITY : INFINITY;
     if (!order_buckets(b, &n))
         return NAN;
-    *ret_was_forced = make_monotonic(b, n);
+    bool was_forced = make_monotonic(b, n);
+    *ret_was_forced = was_forced && b[n - 1].count != 0;
     return quantile_of_buckets(q, b, n);
 }
 

@@ -14,6 +14,8 @@ static const struct test_series loads[] = {
     {"hfall_bucket{le=\"1\"}", 15000, "1x9"},
     {"hfall_bucket{le=\"2\"}", 15000, "6x9"},
     {"hfall_bucket{le=\"+Inf\"}", 15000, "3x9"},
+    {"hnone_bucket{le=\"1\"}", 15000, "0+0x9"},
+    {"hnone_bucket{le=\"+Inf\"}", 15000, "-3+0x9"},
     {"hone_bucket{le=\"+Inf\"}", 15000, "3x9"},
 };
 
@@ -31,6 +33,7 @@ static const struct test_case cases[] = {
      "{x=\"1\"} -Inf ! PromQL warning: quantile value should be between 0 and 1, got -1 (1:20)"},
     {"histogram_quantile((1 + 0.5), hq_bucket)", 60, 0, 0,
      "{x=\"1\"} +Inf ! PromQL warning: quantile value should be between 0 and 1, got 1.5 (1:20)"},
+    {"histogram_quantile(0.5, hnone_bucket)", 60, 0, 0, "{} NaN"},
     {"histogram_fraction(1, 1.9, hfall_bucket)", 60, 0, 0, "{} 0.6666666666666666"},
     {"histogram_fraction(1.5, 2, hfall_bucket)", 60, 0, 0, "{} 0"},
     {"histogram_quantile(NaN, hq_bucket)", 60, 0, 0,
