@@ -87,7 +87,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop promql soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan crash compare diff-prometheus bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-peers bench-hour bench-codec bench-journal bench-write \
+        e2e e2e-tsan crash compare diff-prometheus vmalert bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-peers bench-hour bench-codec bench-journal bench-write \
         record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
@@ -237,6 +237,11 @@ compare: all peers
 # differs. N=500 is for a quick look, SEED=7 repeats; VERBOSE=1 lists also what is chance or by design.
 diff-prometheus: all peers
 	@N=$${N:-20000} TWICE=1 SUITE=diff python3 -B tests/e2e/run.py test_differential
+
+# Ten minutes of two vmalerts with thirty rules, one on us and one on a real Prometheus.
+vmalert: all peers
+	@tests/tools/get-peers.sh $(abspath build/peers) victoria-metrics
+	@DURATION=$${DURATION:-600} INTERVAL=$${INTERVAL:-5} SUITE=vmalert python3 -B tests/e2e/run.py test_vmalert
 
 # Memory against the bars of docs/memory.md, end to end. ROWS="d1 churn" runs some, SCALE=0.05 is for a quick look,
 # DATA=file.tar.zst names the scrapes to replay.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # get-peers.sh DIR [victoria-metrics]: unpacks what hourglass is tested and compared with into DIR/usr/bin: Prometheus
-# 3.5 and promtool from Debian's suite sid, node_exporter from this machine's own suite, VictoriaMetrics when asked.
+# 3.5 and promtool from Debian's suite sid, node_exporter from this machine's own suite, VictoriaMetrics with vmagent and
+# vmalert when asked.
 # Nothing is installed, so no service is started; the system's package lists stay as they are; root is not needed.
 # Packages come from the mirror that this machine's apt sources name. Where sid cannot be had, the machine's own, older
 # Prometheus takes its place, which is said each time. DIR/versions has a line "package version" for each, the newest
@@ -67,7 +68,7 @@ if [ ! -x "$bin/prometheus" ] || [ ! -x "$bin/promtool" ]; then
         fetch "$codename" prometheus
     }
 fi
-if [ "${1:-}" = victoria-metrics ] && [ ! -x "$bin/victoria-metrics" ]; then
+if [ "${1:-}" = victoria-metrics ] && { [ ! -x "$bin/victoria-metrics" ] || [ ! -x "$bin/vmalert" ]; }; then
     echo "fetching VictoriaMetrics (sid)"
     fetch sid victoria-metrics
     tail -n 1 "$dir/versions" | grep -q "$victoria_wanted" ||

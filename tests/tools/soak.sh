@@ -55,5 +55,7 @@ row store 'a store against a model' . ROUNDS="$rounds" "$BUILD/tests/prop/store_
 row ceiling '10^7 new series, 50 queries against 256 MiB' 'RSS at most' CEILING=long $MAKE e2e E2E=test_ceiling TESTS=tests/e2e SUITE=e2e
 row hour 'an hour: 500,000 series, churn, queries, snapshots' ' | ok ' MINUTES="${MINUTES:-60}" python3 -B tests/bench/hour.py
 row promql "Prometheus' compliance queries" 'e2e:' COMPLIANCE=all $MAKE e2e E2E=test_compliance TESTS=tests/e2e SUITE=e2e
+row diff '60,000 random questions to us and to Prometheus' 'of those asked' N=60000 $MAKE diff-prometheus
+row vmalert 'thirty rules of vmalert, ten minutes' 'rules for' $MAKE vmalert
 
 exit $failed
