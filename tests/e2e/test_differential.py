@@ -73,6 +73,11 @@ def offset_in_parentheses(text, ours, theirs):
     return bool(re.search(r"offset -?\(", text)) and "parse error" in (theirs.error[1] or "")
 
 
+def infinite_duration(text, ours, theirs):
+    """A length that is not a number is an error, and that one is infinite is said."""
+    return "duration is NaN or infinite" in (ours.error[1] or "")
+
+
 def newer_function(text, ours, theirs):
     """start() and its like are names with a parenthesis behind them to 3.5."""
     return bool(re.search(r"\b(start|end|range|step)\(", text)) and 'unexpected "("' in (theirs.error[1] or "")
@@ -110,7 +115,7 @@ def place_of_operator(text, ours, theirs):
 
 
 BY_DESIGN = (duplicate_match, merged_labels, parameter_nan, first_bucket, median_of_nan, dropped_name,
-             offset_in_parentheses, newer_function, parser_gave_up,
+             offset_in_parentheses, infinite_duration, newer_function, parser_gave_up,
              order_of_empty, name_behind_info, name_of_at, timestamp_of_both, place_of_operator)
 
 

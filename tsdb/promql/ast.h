@@ -119,6 +119,7 @@ struct node {
     enum promql_type type;
     uint32_t pos;   /* byte in the text where it starts */
     uint32_t depth; /* of the tree below, itself included */
+    uint32_t end;   /* of a duration's expression: the byte behind it, without parentheses */
     union {
         struct {
             double value;

@@ -8,26 +8,27 @@
 
 struct resolver {
     const struct duration_times *times;
-    const char *error;
+    struct duration_fault fault;
 };
 
 static double value_of(struct resolver *r, const struct node *n);
 
-static double fail(struct resolver *r, const char *error)
+static double fail(struct resolver *r, const struct node *n, const char *text)
 {
-    if (!r->error)
-        r->error = error;
+    if (!r->fault.text)
+        r->fault = (struct duration_fault){text, n->pos, n->end};
     return 0;
 }
 
-static double value_of_binary(struct resolver *r, const struct binary *b)
+static double value_of_binary(struct resolver *r, const struct node *n)
 {
+    const struct binary *b = &n->binary;
     double lhs = value_of(r, b->lhs), rhs = value_of(r, b->rhs);
     bool keeps;
     if (b->op == TOKEN_DIV && rhs == 0)
-        return fail(r, "division by zero");
+        return fail(r, n, "division by zero");
     if (b->op == TOKEN_MOD && rhs == 0)
-        return fail(r, "modulo by zero");
+        return fail(r, n, "modulo by zero");
     return arith_apply(b->op, lhs, rhs, &keeps);
 }
 
@@ -53,7 +54,7 @@ static double value_of(struct resolver *r, const struct node *n)
     case NODE_UNARY:
         return -value_of(r, n->unary.operand);
     case NODE_BINARY:
-        return value_of_binary(r, &n->binary);
+        return value_of_binary(r, n);
     case NODE_CALL:
         return value_of_call(r, &n->call);
     default:
@@ -65,17 +66,17 @@ static double value_of(struct resolver *r, const struct node *n)
 static void resolve(struct resolver *r, struct duration *d, bool may_be_negative)
 {
     const double NS_PER_MS = 1e6;
-    if (!d->expr || r->error)
+    if (!d->expr || r->fault.text)
         return;
     double seconds = value_of(r, d->expr);
-    if (r->error)
+    if (r->fault.text)
         return;
     if (!isfinite(seconds))
-        r->error = "duration is NaN or infinite";
+        fail(r, d->expr, "duration is NaN or infinite");
     else if (seconds <= 0 && !may_be_negative)
-        r->error = "duration must be greater than 0";
+        fail(r, d->expr, "duration must be greater than 0");
     else if (fabs(seconds) >= (double)INT64_MAX / 1e9)
-        r->error = "duration is out of range";
+        fail(r, d->expr, "duration is out of range");
     else
         d->ns = (int64_t)(seconds * 1000) * (int64_t)NS_PER_MS;
 }
@@ -121,10 +122,10 @@ static void resolve_below(struct resolver *r, struct node *n)
     }
 }
 
-bool duration_resolve(struct node *root, const struct duration_times *t, const char **ret_error)
+bool duration_resolve(struct node *root, const struct duration_times *t, struct duration_fault *ret)
 {
     struct resolver r = {.times = t};
     resolve_below(&r, root);
-    *ret_error = r.error;
-    return !r.error;
+    *ret = r.fault;
+    return !r.fault.text;
 }

@@ -11,8 +11,14 @@ struct duration_times {
     int64_t step_ms, range_ms;
 };
 
-/* Sets the values of all durations below. False with *ret_error, one of Prometheus' texts. */
+/* One of Prometheus' texts, and the bytes of the expression that it is about. */
+struct duration_fault {
+    const char *text; /* NULL without one */
+    uint32_t start, end;
+};
+
+/* Sets the values of all durations below. False with *ret. */
 bool duration_resolve(struct node *root, const struct duration_times *t,
-                      const char **ret_error) WARN_UNUSED;
+                      struct duration_fault *ret) WARN_UNUSED;
 
 #endif

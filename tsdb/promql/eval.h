@@ -64,7 +64,8 @@ static inline bool eval_delays_names(const struct eval *e)
     return e->features & PROMQL_DELAYED_NAME_REMOVAL;
 }
 
-/* Order is for instants, and for what is the same at all steps, which Prometheus works out as one. */
+/* Order is for instants, and for what is the same at all steps, which Prometheus works out as one.
+ */
 static inline bool eval_may_sort(const struct eval *e, const struct node *call)
 {
     return e->steps.n == 1 || !node_depends_on_time(call);

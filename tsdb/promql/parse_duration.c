@@ -71,6 +71,7 @@ static bool parse_literal(struct parser *p, struct node **ret)
     *ret = new_node(p, NODE_NUMBER, t.pos);
     if (!*ret)
         return false;
+    (*ret)->end = t.pos + t.len;
     (*ret)->number.is_duration = is_duration;
     (*ret)->number.value = is_duration ? literal_seconds(ns) : seconds;
     (*ret)->number.ns = ns;
@@ -117,6 +118,7 @@ static bool parse_call(struct parser *p, const struct func *f, struct node **ret
             return false;
     }
     *ret = n;
+    n->end = parser_peek(p)->pos + 1;
     return parser_accept(p, TOKEN_RIGHT_PAREN) || unexpected(p);
 }
 
@@ -128,10 +130,14 @@ static bool parse_paren(struct parser *p, struct node **ret)
         return false;
     if (!parser_accept(p, TOKEN_RIGHT_PAREN))
         return unexpected(p);
+    *ret = inner; /* a literal loses its parentheses, as in Prometheus, but for (-2) ^ 2 */
+    if (inner->kind == NODE_NUMBER && inner->number.value >= 0)
+        return check_enabled(p, inner);
     *ret = new_node(p, NODE_PAREN, inner->pos);
     if (!*ret)
         return false;
     (*ret)->paren = inner;
+    (*ret)->end = inner->end;
     return check_enabled(p, inner) && deepen(p, *ret, inner);
 }
 
@@ -171,6 +177,9 @@ static bool parse_signed(struct parser *p, bool is_expression, struct node **ret
     struct node *operand;
     if (!parse_operand(p, is_expression, &operand))
         return false;
+    if (node_unwrap(operand)->kind == NODE_NUMBER)
+        while (operand->kind == NODE_PAREN)
+            operand = operand->paren;
     *ret = operand;
     if (operand->kind == NODE_NUMBER) {
         if (sign.kind == TOKEN_SUB) {
@@ -184,6 +193,7 @@ static bool parse_signed(struct parser *p, bool is_expression, struct node **ret
             return false;
         (*ret)->unary.op = TOKEN_SUB;
         (*ret)->unary.operand = operand;
+        (*ret)->end = operand->end;
         return deepen(p, *ret, operand);
     }
     return true;
@@ -206,6 +216,16 @@ static unsigned precedence_of(enum token_kind k)
     }
 }
 
+/* A zero that is written down is refused at once. */
+static bool check_divisor(struct parser *p, const struct token *op, const struct node *rhs)
+{
+    const struct node *literal = node_unwrap(rhs);
+    if ((op->kind != TOKEN_DIV && op->kind != TOKEN_MOD) || literal->kind != NODE_NUMBER ||
+        literal->number.value != 0)
+        return true;
+    return parser_failf(p, op->pos, "%s by zero", op->kind == TOKEN_DIV ? "division" : "modulo");
+}
+
 static bool parse_operator(struct parser *p, struct node **lhs)
 {
     enum { PREC_POW = 3 };
@@ -213,11 +233,12 @@ static bool parse_operator(struct parser *p, struct node **lhs)
     unsigned precedence = precedence_of(op.kind);
     struct node *rhs, *n;
     if (!parse_expression(p, precedence == PREC_POW ? precedence : precedence + 1, &rhs) ||
-        !check_enabled(p, *lhs))
+        !check_enabled(p, *lhs) || !check_divisor(p, &op, rhs))
         return false;
     n = new_node(p, NODE_BINARY, (*lhs)->pos);
     if (!n)
         return false;
+    n->end = rhs->end;
     n->binary = (struct binary){.op = op.kind, .op_pos = op.pos, .lhs = *lhs, .rhs = rhs};
     if (!deepen(p, n, *lhs) || !deepen(p, n, rhs))
         return false;

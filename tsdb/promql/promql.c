@@ -349,12 +349,13 @@ static int evaluate(struct promql_query *q, struct tsdb *db, struct eval *e,
     struct value v;
     const struct duration_times times = {e->query_step_ms,
                                          time_sub(e->query_end_ms, e->query_start_ms)};
-    const char *bad_duration;
+    struct duration_fault fault;
     e->features = q->features;
     e->db = db;
     e->counts = &result;
-    if (!duration_resolve(q->root, &times, &bad_duration))
-        return eval_fail(e, PROMQL_ERR_BAD_DATA, bad_duration);
+    if (!duration_resolve(q->root, &times, &fault))
+        return eval_fail(e, PROMQL_ERR_BAD_DATA,
+                         region_printf(e->region, "%u:%u: %s", fault.start, fault.end, fault.text));
     if (eval_node(e, q->root, &v) != 0 || finish_names(e, &v) != 0 ||
         put_value(e, &v, &result) != 0)
         return -1;
