@@ -12,10 +12,12 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <string>
 
 /* All of C++ in this process. */
 void *operator new(size_t n)
@@ -95,11 +97,63 @@ const char *go_words(re2::RE2::ErrorCode code)
     }
 }
 
+/* --- groups with names: Go has known (?<name>..) as well since 1.22, this RE2 only (?P<name>..)
+ * ---
+ */
+
+/* Behind the class of characters that begins at i. */
+size_t skip_class(const std::string &expr, size_t i)
+{
+    i += expr.compare(i, 2, "[^") == 0 ? 2 : 1;
+    for (bool is_first = true; i < expr.size(); is_first = false) {
+        size_t named = expr.compare(i, 2, "[:") == 0 ? expr.find(":]", i + 2) : std::string::npos;
+        if (expr[i] == ']' && !is_first)
+            return i + 1;
+        i = named != std::string::npos ? named + 2 : i + (expr[i] == '\\' ? 2 : 1);
+    }
+    return expr.size();
+}
+
+/* Behind what stands at i and is no group: an escape, a class, one character. */
+size_t skip_piece(const std::string &expr, size_t i)
+{
+    if (expr[i] == '[')
+        return skip_class(expr, i);
+    if (expr[i] != '\\')
+        return i + 1;
+    if (expr.compare(i, 2, "\\Q") != 0)
+        return std::min(i + 2, expr.size());
+    size_t end = expr.find("\\E", i + 2);
+    return end == std::string::npos ? expr.size() : end + 2;
+}
+
+std::string with_old_names(const std::string &expr)
+{
+    std::string out;
+    for (size_t i = 0; i < expr.size();) {
+        bool is_group = expr.compare(i, 3, "(?<") == 0 && i + 3 < expr.size();
+        size_t next = is_group ? i + 3 : skip_piece(expr, i);
+        out += is_group ? "(?P<" : expr.substr(i, next - i);
+        i = next;
+    }
+    return out;
+}
+
+/* A piece of an expression as it was written. */
+std::string as_written(std::string piece, const std::string &expr)
+{
+    if (expr.find(piece) != std::string::npos)
+        return piece;
+    for (size_t at; (at = piece.find("(?P<")) != std::string::npos;)
+        piece.erase(at + 2, 1);
+    return piece;
+}
+
 /* Go shows the whole expression as compiled where a parenthesis is missing, and the offending piece
  * otherwise. */
 void write_error(const re2::RE2 &re, const char *expr, size_t n, char *text, size_t text_bytes)
 {
-    const std::string &arg = re.error_arg();
+    const std::string arg = as_written(re.error_arg(), std::string(expr, n));
     if (text_bytes == 0)
         return;
     re2::RE2::ErrorCode code = re.error_code();
@@ -136,7 +190,7 @@ extern "C" struct pattern *pattern_new(const char *expr, size_t n, char *text, s
     options.set_max_mem(PROGRAM_BYTES_MAX);
     unsigned long n_uses = cushion_uses();
     struct pattern *p =
-        cushion_has_room() ? new pattern(re2::StringPiece(expr, n), options) : nullptr;
+        cushion_has_room() ? new pattern(with_old_names(std::string(expr, n)), options) : nullptr;
     bool is_good = p != nullptr && p->re.ok();
     if (is_good)
         p->matches_empty = re2::RE2::FullMatchN("", p->re, nullptr, 0);

@@ -72,6 +72,11 @@ Test(pattern, says_what_is_wrong_in_the_words_of_go)
         {"\\z\\8", "invalid escape sequence: `\\8`"},
         {"(?<", "invalid or unsupported Perl syntax: `(?<`"},
         {"(?=a)", "invalid or unsupported Perl syntax: `(?=`"},
+        {"(?<n", "invalid named capture: `(?<n`"},
+        {"(?<=a)b", "invalid named capture: `(?<=a)b`"},
+        {"(?<a b>c)", "invalid named capture: `(?<a b>`"},
+        {"(?P<a b>c)(?<d>e)", "invalid named capture: `(?P<a b>`"},
+        {"(?<a>b", "missing closing ): `(?<a>b`"},
         {"(?P<n", "invalid named capture: `(?P<n`"},
         {"a\xFF", "invalid UTF-8: `"},
     };
@@ -110,6 +115,30 @@ Test(pattern, takes_a_thousand_alternatives)
     cr_assert(pattern_matches(p, "instance-number-0999", 20));
     cr_assert_not(pattern_matches(p, "instance-number-1000", 20));
     pattern_free(p);
+}
+
+Test(pattern, names_groups_without_a_p_as_well)
+{
+    static const struct {
+        const char *expr, *subject;
+        int n_groups;
+    } rows[] = {
+        {"(?<a>b)(?P<c>d)", "bd", 2},
+        {"\\(?<a>", "<a>", 0},
+        {"\\Q(?<a>\\E(?<n>x)", "(?<a>x", 1},
+        {"[(?<a>]", "<", 0},
+        {"[](?<a>]", "]", 0},
+        {"[^](?<a>]", "x", 0},
+        {"[\\](?<a>](?<n>x)", "]x", 1},
+        {"[[:alpha:](?<a>]", "z", 0},
+        {"\\Q(?<a>", "(?<a>", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct pattern *p = made(rows[i].expr);
+        cr_expect_eq(pattern_n_groups(p), rows[i].n_groups, "%s", rows[i].expr);
+        cr_expect(pattern_matches(p, rows[i].subject, strlen(rows[i].subject)), "%s", rows[i].expr);
+        pattern_free(p);
+    }
 }
 
 Test(pattern, tells_where_its_groups_matched)
