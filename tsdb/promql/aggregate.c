@@ -121,7 +121,7 @@ int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
         return quantile_eval(e, &g, &v, param.scalar, node_argument_pos(a->param), ret);
     case TOKEN_TOPK:
     case TOKEN_BOTTOMK:
-        return topk_eval(e, &g, &v, param.scalar, a->op == TOKEN_BOTTOMK, ret);
+        return topk_eval(e, &g, &v, param.scalar, a->op == TOKEN_BOTTOMK, eval_may_sort(e, n), ret);
     case TOKEN_LIMITK:
         return limit_k_eval(e, &g, &v, param.scalar, ret);
     case TOKEN_LIMIT_RATIO:

@@ -117,7 +117,7 @@ size_t topk_limit(double k, size_t n)
     return !(k >= 1) ? 0 : k >= (double)n ? n : (size_t)k;
 }
 
-/* One step: columns of the best in order. */
+/* As at the first step: columns of the best in order. */
 static int eval_ordered(struct eval *e, const struct grouping *g, struct vector *v, double k,
                         struct ranking *r, struct vector *ret)
 {
@@ -149,7 +149,7 @@ static void keep_best(struct ranking *r, const struct group *g, struct vector *v
 }
 
 int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
-              bool is_bottom, struct vector *ret)
+              bool is_bottom, bool is_ordered, struct vector *ret)
 {
     struct ranking r = {.is_bottom = is_bottom};
     double max;
@@ -161,7 +161,7 @@ int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const 
         return -1;
     if (max < 1)
         return 0;
-    if (e->steps.n == 1)
+    if (is_ordered)
         return eval_ordered(e, g, v, k[0], &r, ret);
     for (size_t step = 0; step < e->steps.n; step++) {
         for (uint32_t i = 0; i < g->n; i++)

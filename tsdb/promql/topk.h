@@ -8,10 +8,11 @@
 #include "tsdb/promql/eval.h"
 #include "tsdb/promql/grouping.h"
 
-/* k has one value a step. The operand's columns are used up. With one step the result is in the
- * order of values within each group, groups in their own order. */
+/* k has one value a step. The operand's columns are used up. is_ordered, for operands and k that
+ * are the same at all steps: the result is in the order of values within each group, groups in
+ * their own order. */
 int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
-              bool is_bottom, struct vector *ret) WARN_UNUSED;
+              bool is_bottom, bool is_ordered, struct vector *ret) WARN_UNUSED;
 
 /* The largest k of all steps; when it is 1 or more, all must fit an int64. NaN
  * at all steps is an error; at some it is one as well, or takes nothing there, as in 3.5. */

@@ -42,6 +42,14 @@ static const struct test_case cases[] = {
     {"topk(time() - 1700000039, ka{k=\"y\"} @ 1700000040)", 0, 30, 15,
      "{__name__=\"ka\", i=\"4\", k=\"y\"} 10@0 10@15 10@30"},
     /* and an order: which two are named */
+    {"vector(1) + on () topk(2, ka @ 1700000040)", 0, 30, 15,
+     "found duplicate series for the match group {} on the right hand-side of the operation: "
+     "[{__name__=\"ka\", i=\"3\", k=\"y\"}, {__name__=\"ka\", i=\"4\", k=\"y\"}];many-to-many "
+     "matching not allowed: matching labels must be unique on one side"},
+    {"vector(1) + on () topk(3, ka @ 1700000040)", 0, 30, 15,
+     "found duplicate series for the match group {} on the right hand-side of the operation: "
+     "[{__name__=\"ka\", i=\"3\", k=\"y\"}, {__name__=\"ka\", i=\"4\", k=\"y\"}];many-to-many "
+     "matching not allowed: matching labels must be unique on one side"},
     {"vector(1) + on () sort_desc(ka @ 1700000040)", 0, 30, 15,
      "found duplicate series for the match group {} on the right hand-side of the operation: "
      "[{__name__=\"ka\", i=\"3\", k=\"y\"}, {__name__=\"ka\", i=\"4\", k=\"y\"}];many-to-many "
