@@ -65,6 +65,8 @@ void api_federate(struct request *rq);
 /* api_page.c */
 void api_healthy(struct request *rq);
 void api_ready(struct request *rq);
+void api_version(struct request *rq);
+void api_lifecycle(struct request *rq);
 void api_metrics(struct request *rq);
 void api_page(struct request *rq);
 

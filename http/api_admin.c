@@ -52,7 +52,7 @@ static bool is_enabled(struct request *rq)
  * read before anything is deleted. Nor may one of them match every series by saying nothing. */
 static bool read_deletion(struct request *rq, struct delete_record *ret)
 {
-    if (!api_params_complete(rq))
+    if (!api_params_well_formed(rq))
         return false;
     if (!params_next(&rq->params, "match[]", NULL)) {
         reply_error(rq, API_BAD_DATA, "no match[] parameter provided");

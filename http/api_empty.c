@@ -85,7 +85,7 @@ static bool check_pages(struct request *rq)
 void api_rules(struct request *rq)
 {
     const char *type = params_text(&rq->params, "type");
-    if (!api_params_complete(rq) || !check_selectors(rq, "match[]", ""))
+    if (!api_params_well_formed(rq) || !check_selectors(rq, "match[]", ""))
         return;
     if (*type != '\0' && strcasecmp(type, "alert") != 0 && strcasecmp(type, "record") != 0) {
         reply_error(rq, API_BAD_DATA, "invalid parameter \"type\": not supported value \"%s\"",

@@ -16,8 +16,7 @@ static bool read_options(struct request *rq, struct read_options *ret)
         !api_time(rq, "end", PARAMS_TIME_MAX_MS, &ret->max_ms))
         return false;
     if (ret->max_ms < ret->min_ms) {
-        reply_error(rq, API_BAD_DATA,
-                    "invalid parameter \"end\": end timestamp must not be before start timestamp");
+        reply_error(rq, API_BAD_DATA, "end timestamp must not be before start timestamp");
         return false;
     }
     return true;
@@ -104,7 +103,7 @@ void api_query_exemplars(struct request *rq)
     if (q)
         run(rq, q, &options);
     else if (err.kind == PROMQL_ERR_BAD_DATA)
-        reply_error(rq, API_BAD_DATA, "invalid parameter \"query\": %s", err.text ? err.text : "");
+        reply_error(rq, API_BAD_DATA, "%s", err.text ? err.text : "");
     else
         answer_no_memory(rq);
     promql_release(q);

@@ -225,7 +225,10 @@ void api_federate(struct request *rq)
         answer_error(rq, ERR_NO_MEMORY);
         return;
     }
-    if (!read_all(&f))
+    if (rq->params.fault)
+        answer_text(rq, 400,
+                    region_printf(&rq->region, "error parsing form values: %s", rq->params.fault));
+    if (rq->params.fault || !read_all(&f))
         return;
     if (f.n > 0)
         qsort(f.items, f.n, sizeof(*f.items), compare);

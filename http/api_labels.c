@@ -160,9 +160,10 @@ void api_series(struct request *rq)
     struct scope s = {0};
     struct labels *series;
     size_t n;
+    if (!api_params_well_formed(rq))
+        return;
     if (!params_next(&rq->params, "match[]", NULL)) {
-        if (api_params_complete(rq))
-            reply_error(rq, API_BAD_DATA, "no match[] parameter provided");
+        reply_error(rq, API_BAD_DATA, "no match[] parameter provided");
         return;
     }
     if (!read_scope(rq, true, &s))

@@ -1,6 +1,7 @@
 /* What is asked for outside /api/v1: health, our metrics, and the page. */
 #include "http/api.h"
 #include "http/app.h"
+#include "http/version.h"
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 
@@ -12,6 +13,26 @@ void api_healthy(struct request *rq)
 {
     static const char text[] = "Prometheus Server is Healthy.\n";
     reply_static(rq, 200, TEXT_PLAIN, text, sizeof(text) - 1);
+}
+
+void api_version(struct request *rq)
+{
+    static const char text[] =
+        "{\"version\":\"" HOURGLASS_PROMETHEUS_VERSION "\",\"revision\":\"" HOURGLASS_VERSION
+        "\",\"branch\":\"hourglass\",\"buildUser\":\"\",\"buildDate\":\"\","
+        "\"goVersion\":\"\"}\n";
+    reply_static(rq, 200, TEXT_PLAIN, text, sizeof(text) - 1);
+}
+
+/* Prometheus' answers while its lifecycle API is off: signals are what we have. */
+void api_lifecycle(struct request *rq)
+{
+    static const char off[] = "Lifecycle API is not enabled.";
+    static const char wrong[] = "Only POST or PUT requests allowed";
+    if (rq->method == METHOD_GET)
+        reply_static(rq, 405, TEXT_PLAIN, wrong, sizeof(wrong) - 1);
+    else
+        reply_static(rq, 403, TEXT_PLAIN, off, sizeof(off) - 1);
 }
 
 /* The route needs the store: before it is there the server answers 503 itself. */

@@ -108,3 +108,12 @@ bool api_params_complete(struct request *rq)
     reply_error(rq, API_EXECUTION, "out of memory for the parameters");
     return false;
 }
+
+bool api_params_well_formed(struct request *rq)
+{
+    if (!api_params_complete(rq))
+        return false;
+    if (rq->params.fault)
+        reply_error(rq, API_BAD_DATA, "error parsing form values: %s", rq->params.fault);
+    return !rq->params.fault;
+}

@@ -23,4 +23,8 @@ void api_matchers_release(struct matcher_set *sets, size_t n);
 /* True when the parameters could be kept; else answers. */
 bool api_params_complete(struct request *rq);
 
+/* The same, and false, answered, when a pair had to be left out; for those that Prometheus is
+ * strict about. */
+bool api_params_well_formed(struct request *rq);
+
 #endif

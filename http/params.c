@@ -2,6 +2,7 @@
 
 #include "tsdb/labels.h"
 #include "tsdb/promql/promql.h"
+#include "tsdb/promql/quote.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -45,31 +46,94 @@ size_t params_decode(char *bytes, size_t n, bool plus_is_space)
     return to;
 }
 
-void params_add_encoded(struct params *p, const char *name, size_t name_len, const char *value,
-                        size_t value_len, bool plus_is_space)
+static void append(struct params *p, struct param *item)
 {
-    if (p->n >= PARAMS_MAX || p->is_out_of_memory)
-        return;
-    struct param *item = region_alloc(p->region, sizeof(*item));
-    char *name_copy = region_copy(p->region, name, name_len);
-    char *value_copy = region_copy(p->region, value, value_len);
-    if (!item || !name_copy || !value_copy) {
-        p->is_out_of_memory = true;
-        return;
-    }
-    name_len = params_decode(name_copy, name_len, plus_is_space);
-    value_len = params_decode(value_copy, value_len, plus_is_space);
-    if (name_len == SIZE_MAX || value_len == SIZE_MAX)
-        return;
-    name_copy[name_len] = '\0';
-    value_copy[value_len] = '\0';
-    *item = (struct param){name_copy, value_copy, name_len, value_len, NULL};
     if (p->last)
         p->last->next = item;
     else
         p->first = item;
     p->last = item;
     p->n++;
+}
+
+/* Copies with room for a NUL; NULL when there may be no more, or no memory is left. */
+static struct param *copy_pair(struct params *p, const char *name, size_t name_len,
+                               const char *value, size_t value_len)
+{
+    if (p->n >= PARAMS_MAX || p->is_out_of_memory)
+        return NULL;
+    struct param *item = region_alloc(p->region, sizeof(*item));
+    char *name_copy = region_copy(p->region, name, name_len);
+    char *value_copy = region_copy(p->region, value, value_len);
+    p->is_out_of_memory = !item || !name_copy || !value_copy;
+    if (p->is_out_of_memory)
+        return NULL;
+    *item = (struct param){name_copy, value_copy, name_len, value_len, NULL};
+    return item;
+}
+
+void params_add(struct params *p, const char *name, size_t name_len, const char *value,
+                size_t value_len)
+{
+    struct param *item = copy_pair(p, name, name_len, value, value_len);
+    if (item)
+        append(p, item);
+}
+
+/* The first wrong escape of the encoded text, as url.EscapeError shows it. */
+static void note_escape(struct params *p, const char *text, size_t n)
+{
+    const char *at = text;
+    char copy[3] = "";
+    for (size_t left = n; left > 0; left = n - (size_t)(at - text)) {
+        at = memchr(at, '%', left);
+        if (!at)
+            return;
+        left = n - (size_t)(at - text);
+        size_t length = left < sizeof(copy) ? left : sizeof(copy);
+        memcpy(copy, at, length);
+        if (params_decode(copy, length, false) == SIZE_MAX) {
+            struct textbuf b;
+            textbuf_init(&b, p->region);
+            textbuf_puts(&b, "invalid URL escape ");
+            quote_add(&b, at, length);
+            p->fault = textbuf_finish(&b);
+            return;
+        }
+        at += length;
+    }
+}
+
+static void note_fault(struct params *p, const char *name, size_t name_len, const char *value,
+                       size_t value_len)
+{
+    if (p->fault)
+        return;
+    if (memchr(name, ';', name_len) || memchr(value, ';', value_len))
+        p->fault = "invalid semicolon separator in query";
+    else
+        note_escape(p, name, name_len);
+    if (!p->fault)
+        note_escape(p, value, value_len);
+}
+
+void params_add_encoded(struct params *p, const char *name, size_t name_len, const char *value,
+                        size_t value_len, bool plus_is_space)
+{
+    struct param *item = copy_pair(p, name, name_len, value, value_len);
+    if (!item)
+        return;
+    char *decoded_name = (char *)(uintptr_t)item->name, *decoded = (char *)(uintptr_t)item->value;
+    item->name_len = params_decode(decoded_name, name_len, plus_is_space);
+    item->value_len = params_decode(decoded, value_len, plus_is_space);
+    if (item->name_len == SIZE_MAX || item->value_len == SIZE_MAX || memchr(name, ';', name_len) ||
+        memchr(value, ';', value_len)) {
+        note_fault(p, name, name_len, value, value_len);
+        return;
+    }
+    decoded_name[item->name_len] = '\0';
+    decoded[item->value_len] = '\0';
+    append(p, item);
 }
 
 void params_add_form(struct params *p, const char *form, size_t n)

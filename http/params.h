@@ -22,12 +22,17 @@ struct params {
     struct param *first, *last;
     size_t n;
     bool is_out_of_memory;
+    const char *fault; /* what Go's parser says of the first pair that was left out; NULL = none */
 };
 
 void params_init(struct params *p, struct region *r);
 
-/* Adds one pair whose two halves are still percent-encoded; a pair with a wrong escape is left out,
- * as Go does. plus_is_space: "+" stands for a space. */
+/* Adds one pair as it is; both halves are copied. */
+void params_add(struct params *p, const char *name, size_t name_len, const char *value,
+                size_t value_len);
+
+/* Adds one pair whose two halves are still percent-encoded; a pair with a wrong escape or a
+ * semicolon is left out, as Go does. plus_is_space: "+" stands for a space. */
 void params_add_encoded(struct params *p, const char *name, size_t name_len, const char *value,
                         size_t value_len, bool plus_is_space);
 

@@ -8,6 +8,7 @@ enum {
     GET = METHOD_GET,
     GET_POST = METHOD_GET | METHOD_POST,
     POST_PUT = METHOD_POST | METHOD_PUT,
+    GET_POST_PUT = METHOD_GET | METHOD_POST | METHOD_PUT,
     GET_HEAD = METHOD_GET | METHOD_HEAD,
     GET_DELETE = METHOD_GET | METHOD_DELETE,
     API = ROUTE_NEEDS_STORE | ROUTE_SHARED,
@@ -21,7 +22,7 @@ static const struct route routes[] = {
     {"/api/v1/query_exemplars", GET_POST, API_COMPUTES, api_query_exemplars, NULL},
     {"/api/v1/format_query", GET_POST, API_COMPUTES, api_format_query, NULL},
     {"/api/v1/parse_query", GET_POST, API_COMPUTES, api_parse_query, NULL},
-    {"/api/v1/series", GET_POST, API_COMPUTES, api_series, NULL},
+    {"/api/v1/series", GET_POST, API_COMPUTES | ROUTE_FORMS_ONLY, api_series, NULL},
     {"/api/v1/labels", GET_POST, API_COMPUTES, api_labels, NULL},
     {"/api/v1/label/:name/values", GET, API_COMPUTES, api_label_values, NULL},
     {"/api/v1/metadata", GET, API, api_metadata, NULL},
@@ -41,11 +42,14 @@ static const struct route routes[] = {
     {"/api/v1/status/queries", GET_DELETE, API, api_queries, NULL},
     {"/api/v1/status/tsdb", GET, API_COMPUTES | ROUTE_LEASES_ALL, api_tsdb, NULL},
     {"/api/v1/admin/tsdb/snapshot", POST_PUT, API_COMPUTES | ROUTE_RELIEVES, api_snapshot, NULL},
-    {"/api/v1/admin/tsdb/delete_series", POST_PUT, API_COMPUTES | ROUTE_RELIEVES, api_delete_series,
-     NULL},
+    {"/api/v1/admin/tsdb/delete_series", POST_PUT, API_COMPUTES | ROUTE_RELIEVES | ROUTE_FORMS_ONLY,
+     api_delete_series, NULL},
     {"/api/v1/admin/tsdb/clean_tombstones", POST_PUT, API, api_clean_tombstones, NULL},
     {"/-/healthy", GET_HEAD, 0, api_healthy, NULL},
     {"/-/ready", GET_HEAD, ROUTE_NEEDS_STORE, api_ready, NULL},
+    {"/-/reload", GET_POST_PUT, 0, api_lifecycle, NULL},
+    {"/-/quit", GET_POST_PUT, 0, api_lifecycle, NULL},
+    {"/version", GET, 0, api_version, NULL},
     {"/federate", GET, ROUTE_NEEDS_STORE | ROUTE_COMPUTES, api_federate, NULL},
     {"/metrics", GET, 0, api_metrics, NULL},
     {"/debug/pprof/heap", GET, ROUTE_NEEDS_STORE, api_pprof_heap, NULL},
@@ -117,6 +121,8 @@ const char *route_allow(const struct route *r)
         return "GET, OPTIONS, POST";
     case POST_PUT:
         return "OPTIONS, POST, PUT";
+    case GET_POST_PUT:
+        return "GET, OPTIONS, POST, PUT";
     case GET_DELETE:
         return "DELETE, GET, OPTIONS";
     default:

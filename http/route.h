@@ -13,6 +13,8 @@ enum route_flag {
     /* When memory is short it may have all that queries may: then it is asked who fills it. */
     ROUTE_LEASES_ALL = 8,
     ROUTE_SHARED = 16, /* pages of other origins may read the answer (CORS) */
+    /* Prometheus reads these without multipart/form-data, and refuses forms with a fault. */
+    ROUTE_FORMS_ONLY = 32,
 };
 
 struct route {

@@ -25,6 +25,7 @@
 #include "http/clock.h"
 #include "http/gzip.h"
 #include "http/log.h"
+#include "http/multipart.h"
 #include "http/route.h"
 
 #include <errno.h>
@@ -618,6 +619,8 @@ static enum MHD_Result dispatch(struct exchange *x)
     if (x->wants_body && params_is_form(rq->content_type) && rq->body.n > 0)
         params_add_form(&rq->params, rq->body.bytes, rq->body.n);
     MHD_get_connection_values_n(x->mhd, MHD_GET_ARGUMENT_KIND, on_argument, &rq->params);
+    if (x->wants_body && rq->body.n > 0 && !(rq->route->flags & ROUTE_FORMS_ONLY))
+        multipart_add(&rq->params, rq->content_type, rq->body.bytes, rq->body.n);
     if (rq->route->flags & ROUTE_COMPUTES)
         return compute(x);
     rq->route->handle(rq);

@@ -342,6 +342,7 @@ def test_requests_of_grafana():
             return pair.ask("POST", "/api/v1/" + path, None, headers, urllib.parse.urlencode(params, doseq=True))
 
         post("query", {"query": "1+1", "time": "4"})
+        pair.get("/api/v1/query", query="1+1", time="4")
         for server in pair.servers:
             data = server.data("/api/v1/status/buildinfo")
             assert data["version"].startswith("3.5.") and not data.get("features"), data
@@ -351,6 +352,10 @@ def test_requests_of_grafana():
         post("labels", {**span, "match[]": 'up{job="a"}'})
         post("series", {**span, "match[]": "up"})
         pair.get("/api/v1/label/U__my_2e_label/values", **span, **{"match[]": '{"my.metric"}'})
+        # without the label API, and with exemplars, as its panels ask beside each query
+        theirs, ours = (s.get("/api/v1/series", {**span, "match[]": '{__name__!=""}'}) for s in pair.servers)
+        assert ours.code == theirs.code == 200 and sorted(map(str, ours.json["data"])) == sorted(map(str, theirs.json["data"]))
+        post("query_exemplars", {"query": "up", "start": start, "end": end})
         for query in ("sum by (job) (rate(up[1m]))", "up", 'topk(1, {"my.metric"})', "sum("):
             post("query_range", {"query": query, "start": start, "end": end, "step": "15", "timeout": "30s"})
             post("query_range", {"query": query, "start": start, "end": end, "step": "15.5"})
@@ -369,6 +374,84 @@ def test_requests_of_vmalert():
             pair.ask("POST", "/api/v1/query_range", {"query": query, "start": pair.now / 1000 - 60,
                                                      "end": pair.now / 1000, "step": "15s"},
                      {"Content-Type": "application/json"})
+
+
+def test_version_and_lifecycle():
+    """GET /version is what tools ask before they talk to a Prometheus; its lifecycle API is off, as by default."""
+    with Pair() as pair:
+        theirs, ours = (s.get("/version") for s in pair.servers)
+        assert (ours.code, ours.headers["content-type"]) == (theirs.code, theirs.headers["content-type"])
+        assert {k: type(v) for k, v in ours.json.items()} == {k: type(v) for k, v in theirs.json.items()}
+        assert ours.text[-1] == theirs.text[-1] == "\n" and ours.json == pair.hourglass.data("/api/v1/status/buildinfo")
+        for method in ("HEAD", "POST", "PUT", "DELETE", "OPTIONS"):
+            pair.ask(method, "/version")
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"):
+            pair.ask(method, "/-/reload")
+            pair.ask(method, "/-/quit")
+        assert all(s.get("/-/healthy").code == 200 for s in pair.servers)
+
+
+def multipart(*fields, boundary="xBx", extra=b""):
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields]
+    return "".join(parts).encode() + extra + f"--{boundary}--\r\n".encode()
+
+
+PART = b"--xBx\r\nContent-Disposition: form-data; name=query\r\n"
+
+
+def test_multipart_forms():
+    """As FormData and curl -F send them: behind the URL's parameters, all or nothing, and not everywhere."""
+    with Pair() as pair:
+        kind = "multipart/form-data; boundary=xBx"
+        now = str(pair.now / 1000)
+
+        def post(path, body, content_type=kind):
+            return pair.ask("POST", "/api/v1/" + path, None, {"Content-Type": content_type}, body)
+
+        assert post("query", multipart(("query", "up"), ("time", now))).json["data"]["result"]
+        post("query?query=1", multipart(("query", "up"), ("time", now)))
+        post("query", multipart(("query", "up"), ("query", "1"), ("time", now)))
+        post("query_range", multipart(("query", "up"), ("start", pair.now / 1000 - 60), ("end", now), ("step", "15")))
+        for name in ("labels", "series", "query_exemplars", "format_query", "parse_query"):
+            post(name, multipart(("match[]", "up"), ("query", "up"), ("start", pair.now / 1000 - 60), ("end", now)))
+            post(name, multipart(("match[]", "{"), ("query", "{")))
+        file = b'--xBx\r\nContent-Disposition: form-data; name="query"; filename="f"\r\n\r\n1\r\n'
+        post("query", multipart(("time", now), ("query", "up"), extra=file))
+        for content_type in ("multipart/form-data", "multipart/mixed; boundary=xBx", "a b/c", ";", kind):
+            for body in (b"garbage", b"", PART + b"\r\n2\r\n--xBx", multipart(("query", "2"))):
+                post("query?query=1&time=4", body, content_type)
+        for body in (
+            b"\n\npreamble\r\n--xBx  \r\ncontent-disposition: FORM-DATA; NAME=query\r\n\r\n1\r\n+1\r\n--xBx--\r\nepilogue",
+            b"--xBx\nContent-Disposition: form-data; name=query\n\n2\n--xBx--", PART + b"\r\n2\r\n--xBx",
+            PART + b"\r\n2\r\n--xBxy\r\n--xBx--", PART + b"\r\n2\r\n--xBx x\r\n--xBx--", PART + b"\r\n--xBx--", b"--xBx--",
+            b"--xBx\r\nContent-Disposition: attachment; name=query\r\n\r\n2\r\n--xBx--",
+            b"--xBx\r\nX: 1\r\n\r\n2\r\n" + PART + b"\r\n3\r\n--xBx--", b"--xBx\r\nbad\r\n\r\n2\r\n" + PART + b"\r\n3\r\n--xBx--",
+            b'--xBx\r\nContent-Disposition: form-data; name="que\\ry"\r\n\r\n4\r\n--xBx--',
+            b'--xBx\r\nContent-Disposition: form-data;\r\n name="query"\r\n\r\n6\r\n--xBx--',
+            PART + b"\r\na%2B+b\r\n--xBx--",
+        ):
+            post("query?time=4", body)
+        post("query?time=4", multipart(("query", "5"), boundary="a b"), 'Multipart/Form-Data; charset=x; BOUNDARY="a b"')
+
+
+def test_errors_of_exemplars():
+    with Pair() as pair:
+        for params in ({}, {"start": "x"}, {"end": "x"}, {"start": 2, "end": 1}, {"query": "{"}, {"query": "1"},
+                       {"query": "rate(up)"}, {"query": "{", "start": "x"}, {"query": "up + foo"}):
+            pair.get("/api/v1/query_exemplars", **{"query": "up", **params})
+        pair.get("/api/v1/query_exemplars")
+
+
+def test_forms_with_faults():
+    with Pair() as pair:
+        for query in ("a=%zz", "a=%z", "%=1", "x;y=1", "x=%e", "x=%ff%0g", "x=1&y=%%31"):
+            for path in ("series?match[]=up", "rules?", "labels?", "label/job/values?", "metadata?", "targets?", "query?query=1&time=4"):
+                pair.ask("GET", f"/api/v1/{path}&{query}")
+            pair.ask("GET", f"/federate?match[]=nothing&{query}")
+            for path in ("series", "labels", "query"):
+                pair.ask("POST", f"/api/v1/{path}?match[]=up&query=1&time=4", None, {"Content-Type": FORM}, query)
+        for path in ("query?query=1;time=4", "query?time=9;query=1&query=2&time=4", "series?match[]=up;", "series?match[]=up%zz"):
+            pair.ask("GET", "/api/v1/" + path)
 
 
 # --- federation -----------------------------------------------------------------------------------------------

@@ -41,6 +41,32 @@ Test(params, a_form_is_decoded)
     cr_assert_null(params_next(&params, "missing", NULL));
 }
 
+Test(params, the_first_fault_is_named)
+{
+    static const struct {
+        const char *form, *fault;
+    } rows[] = {
+        {"a=1&b=%20+%25", NULL},
+        {"a=1&b=%zz&c=%y", "invalid URL escape \"%zz\""},
+        {"%=1", "invalid URL escape \"%\""},
+        {"a=%41%e", "invalid URL escape \"%e\""},
+        {"a=%ff%0g", "invalid URL escape \"%0g\""},
+        {"%1=%2", "invalid URL escape \"%1\""},
+        {"a=%\"x", "invalid URL escape \"%\\\"x\""},
+        {"x;y=1", "invalid semicolon separator in query"},
+        {"x=1;y&a=%", "invalid semicolon separator in query"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        params_init(&params, &region);
+        add(rows[i].form);
+        if (rows[i].fault)
+            cr_expect_str_eq(params.fault, rows[i].fault, "%s", rows[i].form);
+        else
+            cr_expect_null(params.fault);
+        cr_expect_null(params_next(&params, "x", NULL));
+    }
+}
+
 Test(params, repeated_names_come_in_order_and_the_first_wins)
 {
     add("match%5B%5D=a&x=1&match[]=b");
