@@ -93,6 +93,8 @@ static void teardown(void)
 
 TestSuite(api, .init = setup, .fini = teardown);
 
+static size_t request_limit; /* of the request's region; 0 = none */
+
 /* Runs the handler of "/path?query"; the answer's body is in `body`. */
 static int ask(const char *target)
 {
@@ -106,7 +108,7 @@ static int ask(const char *target)
     rq.arrived_boot_ns = clock_boot_ns();
     rq.route = route_find(path, &rq.capture, &rq.capture_len);
     cr_assert_not_null(rq.route, "%s", path);
-    region_init(&rq.region, &app.arena, app.owner_requests, 0);
+    region_init(&rq.region, &app.arena, app.owner_requests, request_limit);
     params_init(&rq.params, &rq.region);
     if (query)
         params_add_form(&rq.params, query + 1, strlen(query + 1));
@@ -369,7 +371,7 @@ Test(api, limits_of_status_tsdb)
 }
 
 /* Each take from the budget fails once, until none is left to fail. */
-static void without_memory(const char *target, const char *error)
+static void without_memory(const char *target, int failure, const char *error)
 {
     bool is_through = false;
     app.arena.retain_span_bytes = 0;
@@ -380,7 +382,7 @@ static void without_memory(const char *target, const char *error)
         int status = ask(target);
         is_through = atomic_load(&app.budget.fail_in) > 0;
         budget_fail_nth(&app.budget, 0);
-        cr_assert(is_through ? status == 200 : status == 503, "%ld: %d %s", nth, status, body);
+        cr_assert_eq(status, is_through ? 200 : failure, "%ld: %d %s", nth, status, body);
         if (!is_through)
             cr_assert_not_null(strstr(body, error), "%s", body);
         cr_assert(is_through ? nth > 1 : nth < 20);
@@ -391,8 +393,24 @@ static void without_memory(const char *target, const char *error)
 
 Test(api, status_tsdb_without_memory_says_so)
 {
-    without_memory("/api/v1/status/tsdb", "\"errorType\":\"unavailable\",\"error\":\"no memory to "
-                                          "count in: it takes 8 bytes for each label pair");
+    without_memory("/api/v1/status/tsdb", 503,
+                   "\"errorType\":\"unavailable\",\"error\":\"no memory to "
+                   "count in: it takes 8 bytes for each label pair");
+}
+
+/* A request may have a little more each time, until that is enough. */
+static void with_every_limit(const char *target, int failure, size_t most)
+{
+    int status = 0;
+    for (request_limit = 1; status != 200; request_limit += 512) {
+        cr_assert_leq(request_limit, most);
+        status = ask(target);
+        cr_assert(status == 200 || status == failure, "%zu: %d %s", request_limit, status, body);
+    }
+    cr_assert_gt(request_limit, 100);
+    request_limit = 0;
+    drop_request();
+    cr_assert_eq(atomic_load(&app.budget.rows[app.owner_requests].bytes), 0);
 }
 
 static const char *header(const char *name)
@@ -435,8 +453,8 @@ Test(api, heap_profile_as_text)
 
 Test(api, heap_profile_without_memory_says_so)
 {
-    without_memory("/debug/pprof/heap", "no memory for a profile (--storage.memory-limit)");
-    without_memory("/debug/pprof/heap?debug=1", "no memory for a profile");
+    without_memory("/debug/pprof/heap", 503, "no memory for a profile (--storage.memory-limit)");
+    without_memory("/debug/pprof/heap?debug=1", 503, "no memory for a profile");
 }
 
 Test(api, metrics_text_is_well_formed)
@@ -657,6 +675,21 @@ Test(api, federation)
     expect("/federate?match[]=load", 200, ""); /* an hour old */
     expect("/federate?match[]=%7B", 400,
            "1:2: parse error: unexpected end of input inside braces\n");
+}
+
+Test(api, federation_without_memory_says_so)
+{
+    without_memory("/federate?match[]=up&match[]=%7Bjob=\"a\"%7D", 500,
+                   "the series that match do not fit the memory of one query");
+    with_every_limit("/federate?match[]=up&match[]=%7Bjob=\"a\"%7D", 500, 1 << 20);
+}
+
+Test(api, parse_query_without_memory_says_so)
+{
+    without_memory("/api/v1/parse_query?query=sum(up%7Ba%3D~\"b\"%7D)%20by%20(x)%20-%201", 422,
+                   "\"errorType\":\"execution\"");
+    with_every_limit("/api/v1/parse_query?query=sum(up%7Ba%3D~\"b\"%7D)%20by%20(x)%20-%201", 422,
+                     1 << 20);
 }
 
 Test(api, stats_of_a_query)
