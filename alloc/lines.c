@@ -28,6 +28,7 @@
  * whole lines are looked at, and those that go on to the next line do so together).
  */
 #include "alloc/lines.h"
+#include "alloc/masks.h"
 
 #include <string.h>
 
@@ -314,18 +315,15 @@ void lines_ask(const struct arena *a, const struct lines *l, struct lines_search
 }
 
 /* The id of a key in a line, or 0. Where in a line an entry is is chance, so all of the line is
- * looked at, without a branch that could be guessed wrong: a bit for each entry that it could be.
- */
+ * looked at, without a branch that could be guessed wrong. Two entries that agree in their low bits
+ * are so rare that they may take a loop. */
 static inline uint32_t id_in(const struct trusted_line *t, struct lines_key key)
 {
-    unsigned found = 0;
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < TRUSTED_PER_LINE; i++) {
-        uint64_t difference = (t->high[i] ^ key.high) | (t->low[i] ^ key.low);
-        found |= (unsigned)(difference == 0) << i;
-    }
+    uint32_t found = masks_are(t->low, key.low);
     unsigned i = (unsigned)__builtin_ctz(found | 1u << (TRUSTED_PER_LINE - 1));
-    return t->ids[i] & -(uint32_t)(found != 0);
+    if (__builtin_expect((found & (found - 1)) != 0, 0))
+        return find_trusted(t, key, NULL, NULL, &i);
+    return t->ids[i] & -(uint32_t)(t->high[i] == key.high && found != 0);
 }
 
 /* Looks at the lines that were asked for; how many are not found. */

@@ -1,0 +1,90 @@
+/* Which of a few neighbours agree, a bit for each, without a branch: by SSE2, which every x86-64
+ * has, and portably with the same results (masks_portable_..., which the tests hold against it).
+ *
+ * Bit i of a mask is of the i-th byte or number. Addresses need not be aligned.
+ *
+ * Threads: pure functions. */
+#ifndef HG_ALLOC_MASKS_H
+#define HG_ALLOC_MASKS_H
+
+#include "alloc/base.h"
+
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum { MASKS_BYTES = 16, MASKS_NUMBERS = 8 };
+
+/* The top bits of bytes[0 .. 16). */
+static inline uint32_t masks_portable_tops(const uint8_t bytes[MASKS_BYTES])
+{
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < MASKS_BYTES; i++)
+        mask |= (uint32_t)(bytes[i] >> 7) << i;
+    return mask;
+}
+
+/* Which of 16 bytes are the same in both. */
+static inline uint32_t masks_portable_same(const uint8_t a[MASKS_BYTES],
+                                           const uint8_t b[MASKS_BYTES])
+{
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < MASKS_BYTES; i++)
+        mask |= (uint32_t)(a[i] == b[i]) << i;
+    return mask;
+}
+
+/* Which of numbers[0 .. 8) are that one. */
+static inline uint32_t masks_portable_are(const uint32_t numbers[MASKS_NUMBERS], uint32_t number)
+{
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < MASKS_NUMBERS; i++)
+        mask |= (uint32_t)(numbers[i] == number) << i;
+    return mask;
+}
+
+#ifdef __SSE2__
+
+static inline uint32_t masks_tops(const uint8_t bytes[MASKS_BYTES])
+{
+    return (uint32_t)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)bytes));
+}
+
+static inline uint32_t masks_same(const uint8_t a[MASKS_BYTES], const uint8_t b[MASKS_BYTES])
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, y));
+}
+
+static inline uint32_t masks_are(const uint32_t numbers[MASKS_NUMBERS], uint32_t number)
+{
+    __m128i sought = _mm_set1_epi32((int)number);
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)numbers);
+    __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(numbers + MASKS_NUMBERS / 2));
+    __m128i same = _mm_packs_epi32(_mm_cmpeq_epi32(x, sought), _mm_cmpeq_epi32(y, sought));
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
+}
+
+#else
+
+static inline uint32_t masks_tops(const uint8_t bytes[MASKS_BYTES])
+{
+    return masks_portable_tops(bytes);
+}
+
+static inline uint32_t masks_same(const uint8_t a[MASKS_BYTES], const uint8_t b[MASKS_BYTES])
+{
+    return masks_portable_same(a, b);
+}
+
+static inline uint32_t masks_are(const uint32_t numbers[MASKS_NUMBERS], uint32_t number)
+{
+    return masks_portable_are(numbers, number);
+}
+
+#endif
+
+#endif
