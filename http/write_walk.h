@@ -108,6 +108,7 @@ static inline bool walk_add_entry(struct walk *w, const struct series_part *s,
     *e = (struct append_entry){
         .key = key,
         .has_key = w->body->is_v2,
+        .is_alias = w->body->is_v2,
         .form = s->form,
         .n_form = (uint32_t)s->n_form,
         .n_samples = s->n_samples,

@@ -610,7 +610,7 @@ static void append_group(struct append *b, struct append_series *series, unsigne
     for (unsigned i = 0; i < n; i++)
         wanted[i] = (struct series_wanted){
             .key = series_key_of_labels(&db->series.hash, &series[i].labels)};
-    series_find_many(db->arena, &db->series, wanted, n);
+    series_find_many(db->arena, &db->series, wanted, n, false);
     series_fetch_many(db->arena, wanted, n);
     uint64_t hold = b->n_holds;
     for (unsigned i = 0; i < n; i++) {
@@ -674,7 +674,7 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
     for (unsigned i = 0; i < n; i++)
         wanted[i] = (struct series_wanted){
             .form = e[i].has_key ? NULL : e[i].form, .n_form = e[i].n_form, .key = e[i].key};
-    series_find_many(db->arena, &db->series, wanted, n);
+    series_find_many(db->arena, &db->series, wanted, n, n > 0 && e[0].is_alias);
     series_fetch_many(db->arena, wanted, n);
     for (unsigned i = 0; i < n; i++)
         e[i].key = wanted[i].key;

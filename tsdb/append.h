@@ -111,6 +111,8 @@ struct append_entry {
                         for want of a sample that was taken) */
     bool has_key;    /* it is made: by append_hash_ahead, or by the caller with tsdb_series_hash; a
                         key of 0 is of no form */
+    bool is_alias;   /* never the key of a label set, as that of its texts: it is looked for among
+                        aliases first, with all that are near it */
 };
 
 /* Asked for an entry whose form is not known, or whose series has gone meanwhile: the labels,

@@ -9,6 +9,7 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 {
     *x = (struct series_index){.next_id = 1};
     lines_init(&x->by_key, LINES_TRUSTED, owner_tables);
+    lines_init(&x->by_alias, LINES_TRUSTED, owner_tables);
     series_hash_init(&x->hash, (const uint8_t[SERIES_HASH_KEY_BYTES]){0});
     kind_init(&x->records, owner_records);
     kind_init(&x->histories, owner_records);
@@ -19,6 +20,7 @@ void series_index_init(struct series_index *x, unsigned owner_records, unsigned 
 void series_index_release(struct arena *a, struct series_index *x)
 {
     lines_release(a, &x->by_key);
+    lines_release(a, &x->by_alias);
     kind_drop(a, &x->records);
     kind_drop(a, &x->histories);
     strings_release(a, &x->rows);

@@ -49,9 +49,10 @@ struct history {
 };
 
 struct series_index {
-    struct lines by_key; /* 96 bits of a form's key -> id */
-    uint32_t n_stale;    /* entries of by_key whose id leads nowhere any more */
-    uint32_t next_purge; /* the segment of by_key that is swept next */
+    struct lines by_key;   /* 96 bits of the key of a series' labels -> id */
+    struct lines by_alias; /* the same of its aliases */
+    uint32_t n_stale;      /* entries of by_alias whose id leads nowhere any more */
+    uint32_t next_purge;   /* the segment of by_alias that is swept next */
     struct kind records;
     struct kind histories;
     struct strings rows; /* of pair ids (label_row.h), by the id of the series */
@@ -70,7 +71,8 @@ void series_index_release(struct arena *a, struct series_index *x);
 /* The series that a form or a label set of that key is of, or 0. */
 slot series_find(const struct arena *a, const struct series_index *x, struct series_key key);
 
-/* The same for many, whose waits for memory overlap: fills in series (or 0). */
+/* The same for many, whose waits for memory overlap: fills in series (or 0). are_aliases: most of
+ * them are expected to be, so these are looked at first. */
 struct series_wanted {
     const void *form; /* NULL: the key is given; else n_form bytes, and it is filled in */
     size_t n_form;
@@ -78,7 +80,7 @@ struct series_wanted {
     slot series;
 };
 void series_find_many(const struct arena *a, const struct series_index *x,
-                      struct series_wanted *wanted, size_t n);
+                      struct series_wanted *wanted, size_t n, bool are_aliases);
 
 /* Asks the processor for the records of those that were found. */
 void series_fetch_many(const struct arena *a, const struct series_wanted *wanted, size_t n);

@@ -11,9 +11,12 @@
  * Aliases. A form that is not the canonical one gets an entry of its own, so that the next request
  * finds it at once. Who writes forms anew each time (labels in another order, a length in one byte
  * more) must not fill the table: a series has SERIES_ALIASES_MAX of them, other forms are parsed
- * each time. The table does not say which keys are a series' aliases, so those of one that goes
- * stay; its id leads nowhere and is not used again. They are counted, and when they are an eighth
- * of the table, each series that goes sweeps a segment of it.
+ * each time. No table says which keys are a series' aliases, so those of one that goes stay; its id
+ * leads nowhere and is not used again. They are counted, and when they are an eighth of the
+ * aliases, each series that goes sweeps a segment of those.
+ *
+ * They have a table of their own. A sender of remote write 2.0 finds all of its series by aliases,
+ * and of lines with both kinds of keys half of what comes from memory would be for nobody.
  *
  * Rejected: comparing labels after the hit, as we did with 32 bits of hash: a dozen lines of memory
  * for each lookup. Handles of records in the table instead of ids: they move, and an id is
@@ -23,7 +26,7 @@
 
 enum {
     GROUP = LINES_SEARCH_MAX,
-    STALE_SHARE = 8, /* of the entries at most, before they are swept */
+    STALE_SHARE = 8, /* of the aliases at most, before they are swept */
 };
 
 /* The bits of a key that are kept: 96 of them. */
@@ -35,11 +38,14 @@ static inline struct lines_key kept_of(struct series_key key)
 slot series_find(const struct arena *a, const struct series_index *x, struct series_key key)
 {
     uint32_t id = lines_find(a, &x->by_key, kept_of(key), NULL, NULL);
+    if (id == 0 && x->by_alias.n > 0)
+        id = lines_find(a, &x->by_alias, kept_of(key), NULL, NULL);
     return id != 0 ? series_of_id(a, x, id) : 0;
 }
 
 /* Lookups that take a step together. */
 struct group {
+    const struct lines *first, *second; /* tables */
     struct lines_search search;
     const slot *entries[GROUP]; /* of the table of ids */
 };
@@ -54,14 +60,16 @@ static void ask_group(const struct arena *a, const struct series_index *x, struc
             w[i].key = series_key_of_form(&x->hash, w[i].form, w[i].n_form);
         g->search.keys[i] = kept_of(w[i].key);
     }
-    lines_ask(a, &x->by_key, &g->search);
+    lines_ask(a, g->first, &g->search);
 }
 
 /* Looks there, and asks for the entries of the ids; nothing has the id 0. */
 static void look_group(const struct arena *a, const struct series_index *x, struct group *g)
 {
-    lines_answer(a, &x->by_key, &g->search);
+    lines_answer(a, g->first, &g->search);
     for (uint32_t i = 0; i < g->search.n; i++) {
+        if (g->search.ids[i] == 0 && g->second->n > 0)
+            g->search.ids[i] = lines_find(a, g->second, g->search.keys[i], NULL, NULL);
         g->entries[i] = table_at(a, &x->by_id, g->search.ids[i]);
         __builtin_prefetch(g->entries[i]);
     }
@@ -75,9 +83,13 @@ static void answer_group(const struct group *g, struct series_wanted *w)
 
 /* Three groups are under way, each a step behind the one that follows it. */
 void series_find_many(const struct arena *a, const struct series_index *x, struct series_wanted *w,
-                      size_t n)
+                      size_t n, bool are_aliases)
 {
     struct group groups[3];
+    for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
+        groups[g].first = are_aliases ? &x->by_alias : &x->by_key;
+        groups[g].second = are_aliases ? &x->by_key : &x->by_alias;
+    }
     size_t n_groups = (n + GROUP - 1) / GROUP;
     for (size_t g = 0; g < n_groups + 2 && n > 0; g++) {
         if (g < n_groups)
@@ -105,11 +117,17 @@ void series_fetch_many(const struct arena *a, const struct series_wanted *w, siz
 
 bool series_enter_key(struct arena *a, struct series_index *x, struct series_key key, uint32_t id)
 {
-    uint32_t before = lines_find(a, &x->by_key, kept_of(key), NULL, NULL);
+    return lines_insert(a, &x->by_key, kept_of(key), id);
+}
+
+/* In the place of a stale one, if there is one. */
+static bool enter_alias(struct arena *a, struct series_index *x, struct lines_key key, uint32_t id)
+{
+    uint32_t before = lines_find(a, &x->by_alias, key, NULL, NULL);
     if (before == 0)
-        return lines_insert(a, &x->by_key, kept_of(key), id);
+        return lines_insert(a, &x->by_alias, key, id);
     ENSURE(series_of_id(a, x, before) == 0);
-    ENSURE(lines_replace(a, &x->by_key, kept_of(key), before, id));
+    ENSURE(lines_replace(a, &x->by_alias, key, before, id));
     x->n_stale--;
     return true;
 }
@@ -123,7 +141,7 @@ bool series_alias(struct arena *a, struct series_index *x, struct series_key key
     slot found = series_find(a, x, key);
     if (found != 0)
         return true;
-    if (!series_enter_key(a, x, key, s->id))
+    if (!enter_alias(a, x, kept_of(key), s->id))
         return false;
     state.n_aliases++;
     words_store(&s->state, &state, sizeof(state));
@@ -147,27 +165,30 @@ void series_leave_key(struct arena *a, struct series_index *x, struct series_key
     struct of_index of = {a, x};
     ENSURE(lines_remove(a, &x->by_key, kept_of(key), id));
     x->n_stale += n_aliases;
-    if (x->n_stale == x->by_key.n) {
-        lines_release(a, &x->by_key);
+    if (x->n_stale == x->by_alias.n) {
+        lines_release(a, &x->by_alias);
         x->n_stale = 0;
-    } else if (x->n_stale > x->by_key.n / STALE_SHARE)
-        x->n_stale -= lines_purge(a, &x->by_key, &x->next_purge, is_stale, &of);
+    } else if (x->n_stale > x->by_alias.n / STALE_SHARE)
+        x->n_stale -= lines_purge(a, &x->by_alias, &x->next_purge, is_stale, &of);
 }
 
 /* ---- checking ---- */
 
-/* Entries are those of the series, of their aliases, and stale ones. */
+/* Entries are those of the series, and those of their aliases and stale ones. */
 bool series_check_keys(const struct arena *a, const struct series_index *x)
 {
     uint32_t n_stale = 0, n_aliases = 0, n_series = 0, id;
-    if (!lines_check(a, &x->by_key, NULL, NULL))
+    if (!lines_check(a, &x->by_key, NULL, NULL) || !lines_check(a, &x->by_alias, NULL, NULL))
         return false;
     for (uint64_t at = 0; (id = lines_next(a, &x->by_key, &at)) != 0;)
+        if (series_of_id(a, x, id) == 0)
+            return false;
+    for (uint64_t at = 0; (id = lines_next(a, &x->by_alias, &at)) != 0;)
         n_stale += series_of_id(a, x, id) == 0;
     for (uint64_t of = 1; of < x->next_id; of++) {
         slot at = series_of_id(a, x, (uint32_t)of);
         n_series += at != 0;
         n_aliases += at != 0 ? series_at(a, at)->state.n_aliases : 0;
     }
-    return n_stale == x->n_stale && x->by_key.n == n_series + n_aliases + n_stale;
+    return n_stale == x->n_stale && x->by_key.n == n_series && x->by_alias.n == n_aliases + n_stale;
 }

@@ -209,7 +209,7 @@ static void ask_many(struct tsdb *db, const struct form *f, struct series_wanted
 {
     for (uint32_t i = 0; i < n; i++)
         w[i] = (struct series_wanted){.form = f[i].bytes, .n_form = f[i].n};
-    series_find_many(db->arena, &db->series, w, n);
+    series_find_many(db->arena, &db->series, w, n, false);
 }
 
 /* What of that is hashing. */

@@ -78,7 +78,7 @@ static size_t compare(uint32_t first, uint32_t step, size_t n)
             series_key_of_labels(&x.hash, make_labels(&made[i], first + (uint32_t)i * step));
         wanted[i].series = 77; /* whatever it was */
     }
-    series_find_many(&t.arena, &x, wanted, n);
+    series_find_many(&t.arena, &x, wanted, n, false);
     for (size_t i = 0; i < n; i++) {
         cr_assert_eq(wanted[i].series, find(&made[i].labels), "%zu of %zu", i, n);
         n_there += wanted[i].series != 0;
@@ -156,7 +156,7 @@ Test(series_find, tells_sets_of_all_lengths_apart)
         series_row(&t.arena, &x, series_at(&t.arena, made[n])->id, &row);
         cr_assert_eq(row.n, n);
     }
-    series_find_many(&t.arena, &x, wanted, N + 1);
+    series_find_many(&t.arena, &x, wanted, N + 1, false);
     for (uint32_t n = 0; n <= N; n++)
         cr_assert_eq(wanted[n].series, made[n], "%u labels", n);
     cr_assert(series_index_check(&t.arena, &x, &li));
@@ -181,6 +181,32 @@ static slot make(uint32_t i)
     return find(make_labels(&m, i));
 }
 
+/* Keys of label sets and aliases, one among the other: either may be looked at first. */
+Test(series_find, many_of_both_kinds)
+{
+    enum { N = 500 };
+    static struct series_wanted wanted[N];
+    static slot expected[N];
+    for (int are_aliases = 0; are_aliases < 2; are_aliases++) {
+        for (uint32_t i = 0; i < N; i++) {
+            struct made m;
+            uint32_t set = (uint32_t)are_aliases * N + i;
+            expected[i] = make(set);
+            wanted[i].key = series_key_of_labels(&x.hash, make_labels(&m, set));
+            if (i % 3 == 1) {
+                wanted[i].key = other_form(set);
+                cr_assert(series_alias(&t.arena, &x, other_form(set), expected[i]));
+            } else if (i % 3 == 2) {
+                wanted[i].key = other_form(set);
+                expected[i] = 0;
+            }
+        }
+        series_find_many(&t.arena, &x, wanted, N, are_aliases);
+        for (uint32_t i = 0; i < N; i++)
+            cr_assert_eq(wanted[i].series, expected[i], "%u", i);
+    }
+}
+
 Test(series_find, another_form_leads_to_the_same_series)
 {
     slot one = make(1), two = make(2);
@@ -189,7 +215,8 @@ Test(series_find, another_form_leads_to_the_same_series)
     cr_assert(series_alias(&t.arena, &x, other_form(7), two), "it is taken, which is no error");
     cr_assert_eq(series_find(&t.arena, &x, other_form(7)), one);
     cr_assert_eq(series_find(&t.arena, &x, other_form(8)), two);
-    cr_assert_eq(x.by_key.n, 4);
+    cr_assert_eq(x.by_key.n, 2);
+    cr_assert_eq(x.by_alias.n, 2);
     cr_assert(series_index_check(&t.arena, &x, &li));
 }
 
@@ -200,7 +227,8 @@ Test(series_find, a_series_has_a_few_aliases_and_no_more)
         cr_assert(series_alias(&t.arena, &x, other_form(i), one));
         cr_assert_eq(series_find(&t.arena, &x, other_form(i)), i < SERIES_ALIASES_MAX ? one : 0);
     }
-    cr_assert_eq(x.by_key.n, 1 + SERIES_ALIASES_MAX);
+    cr_assert_eq(x.by_key.n, 1);
+    cr_assert_eq(x.by_alias.n, SERIES_ALIASES_MAX);
     cr_assert(series_index_check(&t.arena, &x, &li));
 }
 
@@ -210,13 +238,16 @@ Test(series_find, the_aliases_of_a_series_that_has_gone_lead_nowhere)
     (void)make(2);
     cr_assert(series_alias(&t.arena, &x, other_form(7), one));
     for (uint32_t i = 100; i < 120; i++)
-        (void)make(i); /* so many that one is not swept */
+        cr_assert(series_alias(&t.arena, &x, other_form(i), make(i))); /* one is not swept then */
     series_remove(&slots, &x, &li, one);
     cr_assert_eq(x.n_stale, 1);
     cr_assert_eq(series_find(&t.arena, &x, other_form(7)), 0);
-    struct series_wanted wanted = {.key = other_form(7), .series = 77};
-    series_find_many(&t.arena, &x, &wanted, 1);
-    cr_assert_eq(wanted.series, 0);
+    struct series_wanted wanted = {.key = other_form(7)};
+    for (int are_aliases = 0; are_aliases < 2; are_aliases++) {
+        wanted.series = 77;
+        series_find_many(&t.arena, &x, &wanted, 1, are_aliases);
+        cr_assert_eq(wanted.series, 0);
+    }
     slot again = make(1);
     cr_assert(series_alias(&t.arena, &x, other_form(7), again));
     cr_assert_eq(x.n_stale, 0, "written over");
@@ -232,39 +263,39 @@ Test(series_find, aliases_do_not_outlive_their_series_for_long)
         for (uint32_t k = 0; k < SERIES_ALIASES_MAX; k++)
             cr_assert(series_alias(&t.arena, &x, other_form(i * SERIES_ALIASES_MAX + k), made));
     }
-    size_t bytes = lines_bytes(&x.by_key);
+    size_t bytes = lines_bytes(&x.by_alias);
     struct made m;
     for (uint32_t i = LEFT; i < N; i++) {
         series_remove(&slots, &x, &li, find(make_labels(&m, i)));
         slots_drain(&slots);
     }
-    cr_assert_leq(x.by_key.n, LEFT * (1 + SERIES_ALIASES_MAX) * 8 / 7 + SERIES_ALIASES_MAX);
-    cr_assert_leq(lines_bytes(&x.by_key), bytes / 50);
+    cr_assert_leq(x.by_alias.n, LEFT * SERIES_ALIASES_MAX * 8 / 7 + SERIES_ALIASES_MAX);
+    cr_assert_leq(lines_bytes(&x.by_alias), bytes / 50);
     cr_assert(series_index_check(&t.arena, &x, &li));
     for (uint32_t i = 0; i < LEFT; i++)
         series_remove(&slots, &x, &li, find(make_labels(&m, i)));
     cr_assert_eq(lines_bytes(&x.by_key), 0);
+    cr_assert_eq(lines_bytes(&x.by_alias), 0);
     cr_assert_eq(x.n_stale, 0);
 }
 
 Test(series_find, an_alias_without_memory_changes_nothing)
 {
-    enum { FORMS = 921 - 1 }; /* a page's worth less one */
+    enum { FORMS = 921 }; /* a page's worth */
     slot made = 0;
-    for (uint32_t i = 0; x.by_key.n < FORMS; i++) {
+    for (uint32_t i = 0; x.by_alias.n < FORMS; i++) {
         made = i % SERIES_ALIASES_MAX == 0 ? make(i) : made;
-        if (x.by_key.n < FORMS)
-            cr_assert(series_alias(&t.arena, &x, other_form(i), made));
+        cr_assert(series_alias(&t.arena, &x, other_form(i), made));
     }
     t.arena.retain_pages = 0;
     made = make(1);
     arena_trim(&t.arena);
-    uint32_t n = x.by_key.n, n_failed = 0;
+    uint32_t n = x.by_alias.n, n_failed = 0;
     for (long nth = 1;; nth++, n_failed++) {
         budget_fail_nth(&t.budget, nth);
         if (series_alias(&t.arena, &x, other_form(UINT32_MAX), made))
             break;
-        cr_assert_eq(x.by_key.n, n);
+        cr_assert_eq(x.by_alias.n, n);
         cr_assert(series_index_check(&t.arena, &x, &li));
     }
     budget_fail_nth(&t.budget, 0);
