@@ -119,6 +119,9 @@ $(BUILD)/obj/%.cc.o: %.cc Makefile
 	$(say) CXX $<
 	$(Q)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) -c $< -o $@
 
+# Two halves of a sum that are stored one by one and read as one vector wait for the store.
+$(BUILD)/obj/http/write_refs.c.o $(BUILD)/obj/http/write_body_v2.c.o $(BUILD)/obj/tsdb/series_key.c.o: EXTRA_CFLAGS += -fno-tree-slp-vectorize
+
 # Generated: protobuf messages, included as "http/proto/NAME.pb-c.h", and the pages, as read-only bytes between
 # web_NAME_html and web_NAME_html_end.
 $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto

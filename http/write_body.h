@@ -47,7 +47,7 @@ struct write_exemplar {
 struct write_symbols {
     uint32_t n;
     const uint8_t *message;  /* where they lie */
-    struct series_key *keys; /* of the texts (series_key_of_form); in the region, both */
+    struct series_key *keys; /* of the texts (series_key_of_text); in the region, both */
     struct write_symbol {
         uint32_t at, n; /* bytes from the begin of the message; how many */
     } * texts;

@@ -12,6 +12,7 @@
  *
  * A reference that leads nowhere is no matter of the wire's format and costs its series alone: that
  * has a key of 0, which no series has, and its labels are refused when they are asked for. */
+#include "http/write_refs.h"
 #include "http/write_walk.h"
 
 #include <string.h>
@@ -25,113 +26,14 @@ static const struct wire_shape histogram_shape = {1, {{HISTOGRAM_TIME, WIRE_VARI
 
 /* --- references ------------------------------------------------------------------------------- */
 
-/* The next number of a packed run, of which 32 bits count; false when it does not end. */
-static bool next_ref(struct wire *w, uint32_t *ret)
-{
-    enum { VARINT_BYTES_MAX = 10 };
-    uint64_t v = 0;
-    for (unsigned i = 0; i < VARINT_BYTES_MAX && w->at < w->end; i++) {
-        uint8_t byte = *w->at++;
-        v |= i < VARINT_BYTES_MAX - 1 ? (uint64_t)(byte & 0x7f) << (7 * i) : 0;
-        if (byte <= WIRE_SHORT_MAX) {
-            *ret = (uint32_t)v;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool are_refs(const uint8_t *bytes, size_t n)
-{
-    struct wire w = {bytes, bytes + n};
-    uint32_t ref;
-    while (w.at < w.end)
-        if (!next_ref(&w, &ref))
-            return false;
-    return true;
-}
-
 /* Piece by piece, whether numbers are in one packed run or by themselves. */
 static bool extend_refs(const struct wire_field *f, const uint8_t **form, size_t *n_form,
                         bool *is_scattered)
 {
-    if (f->type != WIRE_VARINT && (f->type != WIRE_BYTES || !are_refs(f->bytes, f->n)))
+    if (f->type != WIRE_VARINT && (f->type != WIRE_BYTES || !write_refs_are_sound(f->bytes, f->n)))
         return false;
     walk_extend(form, n_form, is_scattered, f->bytes, f->bytes + f->n);
     return true;
-}
-
-static const struct series_key no_key;
-
-/* The key of a form whose numbers all end. */
-static struct series_key key_of_any(const struct series_hash *h, const struct write_symbols *s,
-                                    const uint8_t *form, size_t n)
-{
-    struct wire w = {form, form + n};
-    struct series_mix mix = series_mix_begin();
-    while (w.at < w.end) {
-        uint32_t name, value;
-        ENSURE(next_ref(&w, &name));
-        if (w.at == w.end)
-            return no_key;
-        ENSURE(next_ref(&w, &value));
-        if (name >= s->n || value >= s->n)
-            return no_key;
-        series_mix_add(h, &mix, &s->keys[name], &s->keys[value]);
-    }
-    return series_mix_end(&mix);
-}
-
-enum { SHORT_BYTES = 40 };
-
-/* Which of the n bytes, at most SHORT_BYTES, are the last ones of a number: bit by bit. As many are
- * read, however many count, because the end of a loop would be a wrong guess. */
-static inline uint64_t ends_of(const uint8_t *bytes, size_t n)
-{
-    uint64_t open = 0;
-    for (size_t i = 0; i < SHORT_BYTES; i += 8) {
-        uint64_t word;
-        memcpy(&word, bytes + i, sizeof(word));
-        /* the top bits of eight bytes, gathered in the highest byte */
-        open |= (word >> 7 & 0x0101010101010101) * 0x0102040810204080 >> 56 << i;
-    }
-    return ~open & ((UINT64_C(1) << n) - 1);
-}
-
-/* The number that begins at *io_at and ends at the lowest of *io_ends, of one or two bytes;
- * UINT32_MAX when it has more. Where it begins is known without having read the one before, so that
- * numbers do not wait for each other. */
-static inline uint32_t short_ref(const uint8_t *bytes, unsigned *io_at, uint64_t *io_ends)
-{
-    unsigned at = *io_at, end = (unsigned)__builtin_ctzll(*io_ends), is_two = end - at;
-    uint16_t w;
-    memcpy(&w, bytes + at, sizeof(w));
-    *io_ends &= *io_ends - 1;
-    *io_at = end + 1;
-    uint32_t ref = (w & 0x7fU) | ((uint32_t)w >> 1 & 0x3f80U & (0 - is_two));
-    return is_two > 1 ? UINT32_MAX : ref;
-}
-
-/* The same for references of one or two bytes, in pairs that lead somewhere: false for any others,
- * sound or not. SHORT_BYTES behind their begin may be read. */
-static inline bool key_of_short(const struct series_hash *h, const struct write_symbols *s,
-                                const uint8_t *form, size_t n, struct series_key *ret)
-{
-    struct series_mix mix = series_mix_begin();
-    unsigned at = 0;
-    if (n > SHORT_BYTES)
-        return false;
-    for (uint64_t ends = ends_of(form, n); ends != 0;) {
-        uint32_t name = short_ref(form, &at, &ends);
-        if (ends == 0)
-            return false;
-        uint32_t value = short_ref(form, &at, &ends);
-        if (name >= s->n || value >= s->n)
-            return false;
-        series_mix_add(h, &mix, &s->keys[name], &s->keys[value]);
-    }
-    *ret = series_mix_end(&mix);
-    return at == n;
 }
 
 /* --- a series --------------------------------------------------------------------------------- */
@@ -142,13 +44,20 @@ struct part {
     struct series_key key;
     bool has_key; /* of the labels so far */
     uint64_t n_histograms;
-    uint32_t help, unit; /* references */
+    uint32_t last; /* the greatest reference of its metadata */
+};
+
+/* Metadata of the usual form, of a series before. */
+struct metadata_memo {
+    const uint8_t *bytes;
+    ptrdiff_t n; /* 0 = none */
+    uint32_t last;
 };
 
 struct walk_v2 {
     struct walk w;
-    const struct series_hash *hash;
-    const struct write_symbols *symbols;
+    struct write_refs refs;
+    struct metadata_memo metadata;
     bool is_table_late; /* a symbol came after a series */
 };
 
@@ -170,20 +79,19 @@ static bool walk_metadata(struct part *p, const struct wire_field *field)
         else if (f.number == METADATA_UNIT)
             unit = (uint32_t)wire_varint(&f);
     }
-    p->help = help;
-    p->unit = unit;
+    p->last = help > unit ? help : unit;
     return true;
 }
 
-/* The end of metadata at the start with tags and lengths of one byte and numbers of up to four, or
- * NULL. */
-static inline const uint8_t *usual_metadata(const uint8_t *at, const uint8_t *end, struct part *p)
+/* The end of metadata at the start with tags and lengths of one byte, each number once, of up to
+ * four bytes and in order; or NULL. */
+static inline const uint8_t *usual_metadata(const uint8_t *at, const uint8_t *end, uint32_t *ret)
 {
     size_t n = at[1];
     if (end - at < 2 || at[0] != WIRE_TAG(METADATA, WIRE_BYTES) || n > (size_t)(end - at) - 2 ||
         n > WIRE_SHORT_MAX)
         return NULL;
-    uint32_t refs[METADATA_UNIT + 1] = {0};
+    uint32_t before = 0, last = 0;
     for (at += 2, end = at + n; at < end;) {
         uint32_t tag = *at++, v = *at & 0x7f;
         for (unsigned shift = 7; *at > WIRE_SHORT_MAX; shift += 7) {
@@ -193,13 +101,29 @@ static inline const uint8_t *usual_metadata(const uint8_t *at, const uint8_t *en
             v |= (uint32_t)(*at & 0x7f) << shift;
         }
         at++;
-        if ((tag & 7) != WIRE_VARINT || tag >> 3 > METADATA_UNIT || tag < 8)
+        if ((tag & 7) != WIRE_VARINT || tag >> 3 > METADATA_UNIT || tag <= before)
             return NULL;
-        refs[tag >> 3] = v;
+        before = tag | 7;
+        if (tag >= WIRE_TAG(METADATA_HELP, WIRE_VARINT) && v > last)
+            last = v;
     }
-    p->help = refs[METADATA_HELP];
-    p->unit = refs[METADATA_UNIT];
+    *ret = last;
     return at == end ? at : NULL;
+}
+
+/* The same, for a sender describes one metric after the other, and its series alike. */
+static inline const uint8_t *alike_metadata(struct metadata_memo *m, const uint8_t *at,
+                                            const uint8_t *end, uint32_t *ret)
+{
+    if (m->n != 0 && m->n <= end - at && (~masks_same(at, m->bytes) & ((1u << m->n) - 1)) == 0) {
+        *ret = m->last;
+        return at + m->n;
+    }
+    const uint8_t *next = usual_metadata(at, end, ret);
+    m->bytes = at;
+    m->n = next != NULL && next - at <= MASKS_BYTES ? next - at : 0;
+    m->last = *ret;
+    return next;
 }
 
 static bool walk_exemplar(struct walk *w, const struct wire_field *field)
@@ -258,7 +182,7 @@ static bool walk_field(struct walk *w, struct part *p, struct wire *rest)
 }
 
 /* How far behind the end of a series its usual form may be looked for. */
-enum { USUAL_REACH = SHORT_BYTES };
+enum { USUAL_REACH = WRITE_REFS_SHORT };
 
 /* Takes what is of the usual form at the start of a series: a packed run of short references, then
  * samples, then metadata. */
@@ -269,7 +193,7 @@ static inline bool walk_usual(struct walk_v2 *v, struct part *p, struct wire *re
     size_t n = rest->at[1];
     if (rest->end - rest->at < 2 || rest->at[0] != WIRE_TAG(LABELS_REFS, WIRE_BYTES) ||
         n > WIRE_SHORT_MAX || n > (size_t)(rest->end - refs) ||
-        !key_of_short(v->hash, v->symbols, refs, n, &p->key))
+        !write_refs_key_of_short(&v->refs, refs, n, &p->key))
         return true;
     p->has_key = true;
     p->s.form = refs;
@@ -280,7 +204,8 @@ static inline bool walk_usual(struct walk_v2 *v, struct part *p, struct wire *re
             return false;
         rest->at = next;
     }
-    if (rest->at < rest->end && (next = usual_metadata(rest->at, rest->end, p)) != NULL)
+    if (rest->at < rest->end &&
+        (next = alike_metadata(&v->metadata, rest->at, rest->end, &p->last)) != NULL)
         rest->at = next;
     return true;
 }
@@ -299,18 +224,49 @@ static bool end_series(struct walk_v2 *v, struct part *p)
         !(s->form = walk_gather(w, s->bytes, s->n, LABELS_REFS, false, &s->n_form)))
         return false;
     if (!p->has_key)
-        p->key = key_of_any(v->hash, v->symbols, s->form, s->n_form);
-    uint32_t last = p->help > p->unit ? p->help : p->unit;
-    if (last >= v->symbols->n && last > 0) {
-        p->key = no_key;
+        p->key = write_refs_key(&v->refs, s->form, s->n_form);
+    if (p->last >= w->body->symbols.n && p->last > 0) {
+        p->key = (struct series_key){0, 0};
         s->form = NULL;
         s->n_form = 0;
     }
     return walk_add_entry(w, s, p->key);
 }
 
+/* Takes a series that is of the usual form, has one sample, and finds room for it and its entry;
+ * false, and nothing has changed, when it is not so. */
+static inline bool walk_alone(struct walk_v2 *v, const uint8_t *bytes, size_t n)
+{
+    struct walk *w = &v->w;
+    const uint8_t *at, *end = bytes + n, *refs = bytes + 2;
+    size_t n_refs = bytes[1];
+    uint32_t last = 0;
+    if (w->next == w->end || w->block == NULL || w->block->n == WRITE_BLOCK_ENTRIES || n < 2 ||
+        bytes[0] != WIRE_TAG(LABELS_REFS, WIRE_BYTES) || n_refs > n - 2 ||
+        (at = usual_sample(refs + n_refs, end, w->next)) == NULL ||
+        (at < end && alike_metadata(&v->metadata, at, end, &last) != end) ||
+        (last >= w->body->symbols.n && last > 0))
+        return false;
+    struct append_entry *e = &w->block->entries[w->block->n];
+    if (!write_refs_key_of_short(&v->refs, refs, n_refs, &e->key))
+        return false;
+    e->form = refs;
+    e->n_form = (uint32_t)n_refs;
+    e->n_samples = 1;
+    e->samples = w->next++;
+    e->err = 0;
+    e->series = 0;
+    e->has_key = e->is_alias = true;
+    w->block->n++;
+    w->body->n_entries++;
+    w->body->n_samples++;
+    return true;
+}
+
 static bool walk_series(struct walk_v2 *v, const uint8_t *bytes, size_t n)
 {
+    if (v->w.message_end - (bytes + n) >= USUAL_REACH && walk_alone(v, bytes, n))
+        return true;
     struct part p = {.s = walk_series_begin(&v->w, bytes, n)};
     struct wire rest = {bytes, bytes + n};
     if (v->w.message_end - rest.end >= USUAL_REACH && !walk_usual(v, &p, &rest))
@@ -323,15 +279,27 @@ static bool walk_series(struct walk_v2 *v, const uint8_t *bytes, size_t n)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* The next field as far as it is a symbol with the shortest tag and length. */
-static inline bool usual_symbol(const struct wire *w, const uint8_t **ret_at, size_t *ret_n)
+/* The text there as far as it is a symbol with the shortest tag and length, else NULL; *ret_n: its
+ * bytes. */
+static inline const uint8_t *usual_symbol(const uint8_t *at, const uint8_t *end, size_t *ret_n)
 {
-    size_t room = (size_t)(w->end - w->at);
-    if (room < 2 || w->at[0] != WIRE_TAG(SYMBOLS, WIRE_BYTES) || w->at[1] > WIRE_SHORT_MAX)
-        return false;
-    *ret_at = w->at + 2;
-    *ret_n = w->at[1];
-    return *ret_n <= room - 2;
+    if (end - at < 2 || at[0] != WIRE_TAG(SYMBOLS, WIRE_BYTES))
+        return NULL;
+    *ret_n = at[1];
+    return *ret_n <= WIRE_SHORT_MAX && *ret_n <= (size_t)(end - at) - 2 ? at + 2 : NULL;
+}
+
+/* room: there is room for all, else they are counted only. */
+static inline void take_symbol(struct walk_v2 *v, struct write_symbols *s, bool has_room,
+                               const uint8_t *text, size_t n)
+{
+    if (has_room) {
+        s->texts[s->n] = (struct write_symbol){(uint32_t)(text - s->message), (uint32_t)n};
+        s->keys[s->n] = v->w.message_end - text >= SERIES_TEXT_SHORT
+                            ? series_key_of_text_inside(v->refs.hash, text, n)
+                            : series_key_of_text(v->refs.hash, text, n);
+    }
+    s->n++;
 }
 
 /* Goes over the symbols at the start, or over those of the whole message, and notes them when there
@@ -340,27 +308,26 @@ static bool each_symbol(struct walk_v2 *v, struct write_symbols *s, bool is_whol
                         struct wire *rest)
 {
     s->n = 0;
-    while (rest->at < rest->end) {
-        struct wire_field f = {.number = SYMBOLS, .type = WIRE_BYTES};
+    for (;;) {
+        const uint8_t *text, *at = rest->at;
+        size_t n;
+        while ((text = usual_symbol(at, rest->end, &n)) != NULL) {
+            take_symbol(v, s, has_room, text, n);
+            at = text + n;
+        }
+        rest->at = at;
+        if (at == rest->end)
+            return true;
         struct wire next = *rest;
-        if (usual_symbol(&next, &f.bytes, &f.n))
-            next.at = f.bytes + f.n;
-        else if (!wire_next(&next, &f))
+        struct wire_field f;
+        if (!wire_next(&next, &f) || (f.number == SYMBOLS && f.type != WIRE_BYTES))
             return false;
-        if (f.number == SYMBOLS && f.type != WIRE_BYTES)
-            return false;
-        if (f.number != SYMBOLS && !is_whole)
+        if (f.number == SYMBOLS)
+            take_symbol(v, s, has_room, f.bytes, f.n);
+        else if (!is_whole)
             return true;
         *rest = next;
-        if (f.number != SYMBOLS)
-            continue;
-        if (has_room) {
-            s->texts[s->n] = (struct write_symbol){(uint32_t)(f.bytes - s->message), (uint32_t)f.n};
-            s->keys[s->n] = series_key_of_form(v->hash, f.bytes, f.n);
-        }
-        s->n++;
     }
-    return true;
 }
 
 /* Takes the table; *rest is left behind the symbols at the start. */
@@ -410,7 +377,6 @@ static bool walk_all(struct walk_v2 *v, struct wire *rest, bool is_whole)
 static bool walk_once(struct walk_v2 *v, struct wire rest, bool is_whole)
 {
     v->w.body->is_v2 = true;
-    v->symbols = &v->w.body->symbols;
     return take_symbols(v, is_whole, &rest) && walk_all(v, &rest, is_whole);
 }
 
@@ -420,7 +386,8 @@ enum write_body_outcome write_body_walk_v2(const struct series_hash *hash, const
 {
     const uint8_t *bytes = message;
     const struct wire rest = {bytes, bytes + n};
-    struct walk_v2 v = {.w = walk_begin(message, n, max_bytes, r, ret), .hash = hash};
+    struct walk_v2 v = {.w = walk_begin(message, n, max_bytes, r, ret)};
+    write_refs_init(&v.refs, hash, &ret->symbols);
     if (n > UINT32_MAX) /* places of texts have 32 bits */
         return WRITE_BODY_SWELLS;
     struct region_mark mark = region_mark(r);
@@ -430,6 +397,8 @@ enum write_body_outcome write_body_walk_v2(const struct series_hash *hash, const
         return v.w.failure;
     region_rewind(r, mark);
     v.w = walk_begin(message, n, max_bytes, r, ret);
+    v.metadata.n = 0;
+    write_refs_init(&v.refs, hash, &ret->symbols);
     return walk_once(&v, rest, true) ? WRITE_BODY_TAKEN : v.w.failure;
 }
 
@@ -453,7 +422,7 @@ int write_refs_labels(const struct write_symbols *s, const void *form, size_t n,
     struct wire w = {bytes, bytes + n};
     uint32_t n_refs = 0, ref;
     for (; w.at < w.end; n_refs++)
-        ENSURE(next_ref(&w, &ref));
+        ENSURE(write_refs_next(&w, &ref));
     if (n_refs % 2 != 0)
         return ERR_LABELS_REFS;
     if (!walk_label_room(room, n_refs / 2, r))
@@ -464,7 +433,7 @@ int write_refs_labels(const struct write_symbols *s, const void *form, size_t n,
     for (uint32_t i = 0; i < ret->n; i++) {
         struct label *l = &items[i];
         uint32_t value;
-        ENSURE(next_ref(&w, &ref) && next_ref(&w, &value));
+        ENSURE(write_refs_next(&w, &ref) && write_refs_next(&w, &value));
         if (!text_of(s, ref, &l->name, &l->name_len) ||
             !text_of(s, value, &l->value, &l->value_len))
             return ERR_LABELS_REFS;

@@ -26,17 +26,26 @@ enum {
 _Static_assert(SERIES_HASH_SECRET_BYTES >= XXH3_SECRET_SIZE_MIN, "a secret for XXH3");
 _Static_assert((int)BUFFER_BYTES >= (int)LABEL_HEAD_BYTES_MAX, "room for what is not text");
 
-/* What makes the factors others than the secret. */
-static const char factors_of[] = "factors";
+/* What makes the factors others than the secret, and others than each other. */
+static const char factors_of[] = "factors", text_factors_of[] = "words  ";
+
+static void make_factors(const uint8_t key[SERIES_HASH_KEY_BYTES],
+                         const char what[static sizeof(factors_of)], void *ret, size_t n_bytes)
+{
+    uint8_t seed[SERIES_HASH_KEY_BYTES + sizeof(factors_of)];
+    memcpy(seed, key, SERIES_HASH_KEY_BYTES);
+    memcpy(seed + SERIES_HASH_KEY_BYTES, what, sizeof(factors_of));
+    ENSURE(XXH3_generateSecret(ret, n_bytes, seed, sizeof(seed)) == XXH_OK);
+}
 
 void series_hash_init(struct series_hash *h, const uint8_t key[SERIES_HASH_KEY_BYTES])
 {
-    uint8_t seed[SERIES_HASH_KEY_BYTES + sizeof(factors_of)];
+    uint64_t words[XXH3_SECRET_SIZE_MIN / sizeof(uint64_t)];
     memcpy(h->key, key, sizeof(h->key));
     ENSURE(XXH3_generateSecret(h->secret, sizeof(h->secret), key, SERIES_HASH_KEY_BYTES) == XXH_OK);
-    memcpy(seed, key, SERIES_HASH_KEY_BYTES);
-    memcpy(seed + SERIES_HASH_KEY_BYTES, factors_of, sizeof(factors_of));
-    ENSURE(XXH3_generateSecret(h->factors, sizeof(h->factors), seed, sizeof(seed)) == XXH_OK);
+    make_factors(key, factors_of, h->factors, sizeof(h->factors));
+    make_factors(key, text_factors_of, words, sizeof(words));
+    memcpy(h->text_factors, words, sizeof(h->text_factors));
 }
 
 static struct series_key key_of(XXH128_hash_t hash)
@@ -47,6 +56,56 @@ static struct series_key key_of(XXH128_hash_t hash)
 struct series_key series_key_of_form(const struct series_hash *h, const void *form, size_t n)
 {
     return key_of(XXH3_128bits_withSecret(form, n, h->secret, sizeof(h->secret)));
+}
+
+/* ---- texts ---- */
+
+enum { TEXT_WORDS = SERIES_TEXT_SHORT / 8 };
+
+_Static_assert(sizeof(((struct series_hash *)0)->text_factors) <= XXH3_SECRET_SIZE_MIN,
+               "the shortest that XXH3 makes");
+
+/* Ones before zeros: from SERIES_TEXT_SHORT - n on, a mask for n bytes. */
+static const uint8_t text_masks[2 * SERIES_TEXT_SHORT] = {
+#define ONES 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+    ONES, ONES, ONES, ONES, ONES, ONES, ONES, ONES,
+#undef ONES
+};
+
+/* Adds the products of two pairs of words. */
+static inline void add_words(const struct series_hash *h, struct series_mix *m, unsigned from,
+                             const uint8_t *text, size_t n)
+{
+    uint64_t w[4], masks[4];
+    const uint64_t *f = &h->text_factors[from];
+    memcpy(w, text + 8 * from, sizeof(w));
+    memcpy(masks, text_masks + SERIES_TEXT_SHORT - n + 8 * from, sizeof(masks));
+    for (unsigned i = 0; i < 4; i++)
+        w[i] &= masks[i];
+    m->lo += series_folded(w[0] + f[0], w[1] + f[1]) + series_folded(w[2] + f[2], w[3] + f[3]);
+    m->hi += series_folded(w[0] + f[2], w[1] + f[3]) + series_folded(w[2] + f[4], w[3] + f[5]);
+}
+
+struct series_key series_key_of_text_inside(const struct series_hash *h, const void *text, size_t n)
+{
+    struct series_mix m = {.n = (uint32_t)n};
+    if (n > SERIES_TEXT_SHORT)
+        return series_key_of_form(h, text, n);
+    add_words(h, &m, 0, text, n);
+    if (n > SERIES_TEXT_SHORT / 2)
+        add_words(h, &m, TEXT_WORDS / 2, text, n);
+    return series_mix_end(&m);
+}
+
+struct series_key series_key_of_text(const struct series_hash *h, const void *text, size_t n)
+{
+    uint8_t copy[SERIES_TEXT_SHORT];
+    if (n > SERIES_TEXT_SHORT)
+        return series_key_of_form(h, text, n);
+    memset(copy, 0, sizeof(copy));
+    if (n > 0)
+        memcpy(copy, text, n);
+    return series_key_of_text_inside(h, copy, n);
 }
 
 /* ---- the canonical form ---- */

@@ -27,6 +27,7 @@ enum {
     SERIES_HASH_KEY_BYTES = 16,
     SERIES_HASH_SECRET_BYTES = 192,
     SERIES_HASH_PAIRS = 64, /* labels that have factors of their own */
+    SERIES_TEXT_SHORT = 64, /* bytes of a text that is hashed by multiplications */
 };
 
 /* What a store hashes with: XXH3 with a secret that is made of the key. */
@@ -35,6 +36,7 @@ struct series_hash {
     uint8_t secret[SERIES_HASH_SECRET_BYTES];
     uint64_t factors[2 * SERIES_HASH_PAIRS + 4]; /* of what is made of texts; the last two of more
                                                     labels than there are factors */
+    uint64_t text_factors[SERIES_TEXT_SHORT / 8 + 2]; /* of the words of a short text */
 };
 
 struct series_key {
@@ -54,20 +56,30 @@ struct series_key series_key_of_labels(const struct series_hash *h, const struct
 size_t series_form_bytes(const struct labels *ls);
 void series_form_put(const struct labels *ls, uint8_t *ret);
 
-/* The key of labels that are known by the keys of their texts (series_key_of_form), a label after
+/* The key of a text, of which keys of series are made below. Of up to SERIES_TEXT_SHORT bytes it is
+ * NH as well, over the words of the text, with zeros behind its end and its length stirred in: so
+ * many bytes are multiplied whatever they are, for lengths of texts are wrong guesses. Longer ones
+ * have the key of a form. Threads: as the others. */
+struct series_key series_key_of_text(const struct series_hash *h, const void *text, size_t n);
+
+/* The same for a text behind which SERIES_TEXT_SHORT bytes from its begin may be read. */
+struct series_key series_key_of_text_inside(const struct series_hash *h, const void *text,
+                                            size_t n);
+
+/* The key of labels that are known by the keys of their texts (series_key_of_text), a label after
  * the other:
  *
  *     m = series_mix_begin()
  *     series_mix_add(h, &m, name, value)
  *     key = series_mix_end(&m)
  *
- * NH of Black and others (UMAC: Fast and Secure Message Authentication, 1999), one sum for each
- * half of the keys: two label sets give the same sum with probability 2^-64 over the factors, which
- * are as secret as the hash's key. Then folded and stirred, since tables take some of the bits. */
-__extension__ typedef unsigned __int128 series_mix_sum;
-
+ * A sum of products, one for each label, as NH of Black and others (UMAC: Fast and Secure Message
+ * Authentication, 1999) has it, with other factors for each place and half of the keys; they are as
+ * secret as the hash's key. A product of 128 bits is folded before it is added, which takes NH's
+ * proof and leaves what every hash made of multiplications relies on: folded products of words that
+ * nobody knows are as good as random ones. Then stirred, since tables take some of the bits. */
 struct series_mix {
-    series_mix_sum lo, hi;
+    uint64_t lo, hi;
     uint32_t n;
 };
 
@@ -76,30 +88,64 @@ static inline struct series_mix series_mix_begin(void)
     return (struct series_mix){0, 0, 0};
 }
 
+static inline uint64_t series_folded(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 product;
+    product p = (product)a * b;
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+/* What a label adds to the sums. */
+struct series_mix_term {
+    uint64_t lo, hi;
+};
+
+/* place: how many labels are before it, less than SERIES_HASH_PAIRS. */
+static inline struct series_mix_term series_mix_term(const struct series_hash *h, uint32_t place,
+                                                     const struct series_key *name,
+                                                     const struct series_key *value)
+{
+    const uint64_t *f = &h->factors[2 * (size_t)place];
+    return (struct series_mix_term){series_folded(name->lo + f[0], value->lo + f[1]),
+                                    series_folded(name->hi + f[2], value->hi + f[3])};
+}
+
+static inline void series_mix_add_term(struct series_mix *m, const struct series_mix_term *term)
+{
+    m->lo += term->lo;
+    m->hi += term->hi;
+    m->n++;
+}
+
+/* Another label at the place of one, in a label set of at most SERIES_HASH_PAIRS. */
+static inline void series_mix_exchange(struct series_mix *m, const struct series_mix_term *from,
+                                       const struct series_mix_term *to)
+{
+    m->lo += to->lo - from->lo;
+    m->hi += to->hi - from->hi;
+}
+
 static inline void series_mix_add(const struct series_hash *h, struct series_mix *m,
                                   const struct series_key *name, const struct series_key *value)
 {
     uint32_t at = m->n % SERIES_HASH_PAIRS;
-    const uint64_t *f = &h->factors[2 * (size_t)at];
     if (at == 0 && m->n > 0) { /* the factors begin anew */
         m->lo *= h->factors[2 * SERIES_HASH_PAIRS + 2] | 1;
         m->hi *= h->factors[2 * SERIES_HASH_PAIRS + 3] | 1;
     }
-    m->lo += (series_mix_sum)(name->lo + f[0]) * (value->lo + f[1]);
-    m->hi += (series_mix_sum)(name->hi + f[2]) * (value->hi + f[3]);
-    m->n++;
+    struct series_mix_term term = series_mix_term(h, at, name, value);
+    series_mix_add_term(m, &term);
 }
 
-static inline uint64_t series_mix_stir(series_mix_sum sum, uint64_t n)
+static inline uint64_t series_mix_stir(uint64_t v)
 {
-    uint64_t v = (uint64_t)sum ^ (uint64_t)(sum >> 64) ^ n; /* XXH3's last steps */
-    v = (v ^ v >> 37) * 0x165667919E3779F9;
+    v = (v ^ v >> 37) * 0x165667919E3779F9; /* XXH3's last steps */
     return v ^ v >> 32;
 }
 
 static inline struct series_key series_mix_end(const struct series_mix *m)
 {
-    return (struct series_key){series_mix_stir(m->lo, m->n), series_mix_stir(m->hi, m->n)};
+    return (struct series_key){series_mix_stir(m->lo ^ m->n), series_mix_stir(m->hi ^ m->n)};
 }
 
 static inline bool series_keys_are_equal(struct series_key a, struct series_key b)

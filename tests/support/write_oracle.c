@@ -117,8 +117,8 @@ static void take_refs(const struct series_hash *h, const request_v2 *tree, const
             continue;
         }
         ProtobufCBinaryData name = tree->symbols[refs[i]], value = tree->symbols[refs[i + 1]];
-        struct series_key keys[] = {series_key_of_form(h, name.data, name.len),
-                                    series_key_of_form(h, value.data, value.len)};
+        struct series_key keys[] = {series_key_of_text(h, name.data, name.len),
+                                    series_key_of_text(h, value.data, value.len)};
         to->labels.items[i / 2] = (struct label){(const char *)name.data, (const char *)value.data,
                                                  (uint32_t)name.len, (uint32_t)value.len};
         series_mix_add(h, &mix, &keys[0], &keys[1]);

@@ -109,13 +109,40 @@ Test(series_key, a_key_gives_the_same_in_every_process)
 /* --- of texts -----------------------------------------------------------------------------------
  */
 
+enum { TEXT_MAX = 2 * SERIES_TEXT_SHORT };
+
+/* A text has one key, whatever lies behind it; and another one when a byte of it is, or when zeros
+ * come to its end. */
+Test(series_key, of_a_text_is_of_its_bytes_alone)
+{
+    uint8_t bytes[TEXT_MAX + SERIES_TEXT_SHORT], alone[TEXT_MAX];
+    struct random random;
+    random_init(&random, random_seed());
+    for (int round = 0; round < 20000; round++) {
+        size_t n = random_below(&random, TEXT_MAX - 1);
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            bytes[i] = (uint8_t)random_below(&random, 3);
+        memcpy(alone, bytes, n);
+        struct series_key key = series_key_of_text_inside(&h, bytes, n);
+        cr_assert(series_keys_are_equal(key, series_key_of_text(&h, alone, n)), "%zu bytes", n);
+        bytes[n] = 0;
+        struct series_key longer = series_key_of_text_inside(&h, bytes, n + 1);
+        cr_assert(key.lo != longer.lo && key.hi != longer.hi, "%zu bytes", n);
+        if (n == 0)
+            continue;
+        bytes[random_below(&random, n)] ^= 0x40;
+        struct series_key other = series_key_of_text_inside(&h, bytes, n);
+        cr_assert(key.lo != other.lo && key.hi != other.hi, "%zu bytes", n);
+    }
+}
+
 /* Texts by a number each, in pairs. */
 static struct series_key mixed(const uint32_t *texts, size_t n)
 {
     struct series_mix m = series_mix_begin();
     for (size_t i = 0; i < n; i += 2) {
-        struct series_key name = series_key_of_form(&h, &texts[i], sizeof(*texts));
-        struct series_key value = series_key_of_form(&h, &texts[i + 1], sizeof(*texts));
+        struct series_key name = series_key_of_text(&h, &texts[i], sizeof(*texts));
+        struct series_key value = series_key_of_text(&h, &texts[i + 1], sizeof(*texts));
         series_mix_add(&h, &m, &name, &value);
     }
     return series_mix_end(&m);
