@@ -10,7 +10,8 @@
  * Locks. Nearly every sample goes to a series that is there, in a window that is there: the store's
  * lock is held for reading, beside other batches and queries, and the series' version while its
  * samples go in. A new series or window needs the lock for writing: the batch lets go, makes what
- * is missing, takes the lock for reading again and looks the series up anew.
+ * is missing (for a group of entries at once), takes the lock for reading again and looks the
+ * series up anew.
  */
 #include "tsdb/append.h"
 #include "tsdb/store.h"
@@ -38,8 +39,10 @@ struct intake {
     struct labels parsed;
     struct series_key key; /* of the labels; while they are not known, of the form */
     struct series *series; /* NULL until it is found or made */
+    uint32_t id;           /* of the series that was there last, or 0 */
     struct append_counts *counts;
     int parse_err; /* the labels are not to be had: the rest of the samples is refused */
+    int make_err;  /* the series was not made, and is not tried again */
 };
 
 /* ---- the batch ---- */
@@ -286,8 +289,10 @@ static int know_labels(struct intake *in)
     in->parse_err = in->parser->parse(in->parser->ctx, in->entry, &in->parsed);
     if (in->parse_err != 0)
         return in->parse_err;
+    const struct append_entry *e = in->entry;
     in->labels = &in->parsed;
-    in->key = series_key_of_labels(&in->db->series.hash, in->labels);
+    if (e->is_alias || !series_form_is_canonical(&in->parsed, e->form, e->n_form))
+        in->key = series_key_of_labels(&in->db->series.hash, in->labels);
     return 0;
 }
 
@@ -297,28 +302,44 @@ static bool is_other_form(const struct intake *in)
     return in->entry != NULL && !series_keys_are_equal(in->entry->key, in->key);
 }
 
+/* Makes the series, unless it is there, and lets the form lead to it. */
 static int make_series_locked(struct intake *in)
 {
     struct tsdb *db = in->db;
-    if (series_find(db->arena, &db->series, in->key) != 0)
-        return 0;
-    int err = in->batch->is_replay ? 0 : check_limits_locked(db, in->labels);
+    slot at = series_find(db->arena, &db->series, in->key);
+    int err = at != 0 || in->batch->is_replay ? 0 : check_limits_locked(db, in->labels);
     if (err != 0)
         return err;
-    slot made = series_new(&db->slots, &db->series, &db->labels, in->labels, in->key);
-    if (made == 0)
-        return ERR_NO_MEMORY;
+    if (at == 0) {
+        at = series_new(&db->slots, &db->series, &db->labels, in->labels, in->key);
+        if (at == 0)
+            return ERR_NO_MEMORY;
+        in->batch->counters[N_SERIES_CREATED]++;
+    }
+    in->id = series_at(db->arena, at)->id;
     if (is_other_form(in)) /* without memory for it, it is parsed next time as well */
-        (void)!series_alias(db->arena, &db->series, in->entry->key, made);
-    in->batch->counters[N_SERIES_CREATED]++;
+        (void)!series_alias(db->arena, &db->series, in->entry->key, at);
     return 0;
+}
+
+static void set_series(struct intake *in, slot at)
+{
+    in->series = at != 0 ? series_at(in->db->arena, at) : NULL;
+    in->id = in->series != NULL ? in->series->id : 0;
 }
 
 static void find_series(struct intake *in)
 {
-    struct tsdb *db = in->db;
-    slot at = series_find(db->arena, &db->series, in->key);
-    in->series = at != 0 ? series_at(db->arena, at) : NULL;
+    set_series(in, series_find(in->db->arena, &in->db->series, in->key));
+}
+
+/* The lock was given up in between: the series may lie elsewhere, or have gone, or have come. */
+static void find_again(struct intake *in)
+{
+    if (in->id != 0)
+        set_series(in, series_of_id(in->db->arena, &in->db->series, in->id));
+    else
+        find_series(in);
 }
 
 /* Makes the window of a time and the series. Another thread may remove either before we are
@@ -337,7 +358,7 @@ static int make(struct intake *in, int64_t t_ms)
         err = ERR_NO_MEMORY;
     pthread_rwlock_unlock(&db->lock);
     enter(in->batch);
-    find_series(in);
+    find_again(in);
     return err;
 }
 
@@ -506,12 +527,12 @@ static void drop_if_empty(struct intake *in)
     struct tsdb *db = in->db;
     leave(in->batch);
     pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, in->key);
+    slot at = series_of_id(db->arena, &db->series, in->id);
     if (at != 0 && series_is_empty(series_at(db->arena, at)))
         store_remove_series_locked(db, at);
     pthread_rwlock_unlock(&db->lock);
     enter(in->batch);
-    find_series(in);
+    find_again(in);
 }
 
 /* The first sample of the rest, whose series or window is missing; 1 = it is dealt with. */
@@ -519,10 +540,10 @@ static int take_first(struct intake *in, const struct sample *sample, int *io_fi
 {
     int64_t bound = 0;
     int err = check_time(in, sample->t_ms, &bound);
-    if (err == 0 && know_labels(in) != 0)
+    if (err == 0 && in->make_err == 0 && know_labels(in) != 0)
         return 0;
     if (err == 0)
-        err = make(in, sample->t_ms);
+        err = in->make_err != 0 ? in->make_err : make(in, sample->t_ms);
     if (err == 0)
         return 0;
     err = refuse(in, err, sample, bound);
@@ -559,7 +580,7 @@ static int append_intake(struct intake *in, const struct sample *samples, size_t
         i += done;
         if (must_turn(b)) {
             turn_inside(b);
-            find_series(in);
+            find_again(in);
         } else if (done == 0) {
             i += (size_t)take_first(in, &samples[i], &first);
         }
@@ -594,12 +615,14 @@ int append_samples(struct append *b, const struct labels *ls, const struct sampl
 }
 
 /* What was looked up stays where it is for as long as the lock is held; whoever makes a series lets
- * go of it, and from then on each of the others is looked up by itself. */
-static void set_found(struct intake *in, slot found, uint64_t hold)
+ * go of it, and from then on the others are found by their ids. */
+static void set_found(struct intake *in, const struct series_wanted *found, uint64_t hold)
 {
-    in->series = found != 0 ? series_at(in->db->arena, found) : NULL;
-    if (in->batch->n_holds != hold)
-        find_series(in);
+    in->id = found->id;
+    if (in->batch->n_holds == hold)
+        set_series(in, found->series);
+    else
+        find_again(in);
 }
 
 static void append_group(struct append *b, struct append_series *series, unsigned n,
@@ -619,7 +642,7 @@ static void append_group(struct append *b, struct append_series *series, unsigne
                             .labels = &series[i].labels,
                             .key = wanted[i].key,
                             .counts = counts};
-        set_found(&in, wanted[i].series, hold);
+        set_found(&in, &wanted[i], hold);
         series[i].err = append_intake(&in, series[i].samples, series[i].n_samples);
     }
 }
@@ -655,7 +678,9 @@ static void learn_form(struct intake *in)
 static int append_entry(struct intake *in)
 {
     const struct append_entry *e = in->entry;
-    if (in->series == NULL) {
+    if (in->parse_err != 0)
+        return e->n_samples > 0 ? in->parse_err : 0;
+    if (in->series == NULL && in->make_err == 0) {
         if (know_labels(in) != 0)
             return e->n_samples > 0 ? in->parse_err : 0;
         if (is_other_form(in))
@@ -666,19 +691,73 @@ static int append_entry(struct intake *in)
     return append_intake(in, e->samples, e->n_samples);
 }
 
+/* A series that was made before its turn, or not. */
+struct made {
+    uint32_t id;
+    int parse_err, make_err;
+};
+
+/* Whether a series should be made for an entry whose form is not known: its first sample is for a
+ * window that is there. Any other entry has its series made when its turn comes. */
+static bool is_welcome(struct intake *in)
+{
+    struct tsdb *db = in->db;
+    const struct append_entry *e = in->entry;
+    int64_t bound;
+    return e->n_samples > 0 && check_time(in, e->samples[0].t_ms, &bound) == 0 &&
+           window_of_number(&db->windows, clock_window_of(&db->clock, e->samples[0].t_ms)) != NULL;
+}
+
+/* Makes the series of a group's unknown forms, and learns forms of those that are there, under one
+ * hold of the lock. */
+static void make_group(struct append *b, const struct append_entry *e, unsigned n,
+                       const struct parser *parser, const struct series_wanted *wanted,
+                       struct made *ret)
+{
+    leave(b);
+    pthread_rwlock_wrlock(&b->db->lock);
+    for (unsigned i = 0; i < n; i++) {
+        struct intake in = {
+            .batch = b, .db = b->db, .entry = &e[i], .parser = parser, .key = wanted[i].key};
+        ret[i] = (struct made){0, 0, 0};
+        if (wanted[i].id != 0 || !is_welcome(&in))
+            continue;
+        ret[i].parse_err = know_labels(&in);
+        if (ret[i].parse_err == 0)
+            ret[i].make_err = make_series_locked(&in);
+        ret[i].id = in.id;
+    }
+    pthread_rwlock_unlock(&b->db->lock);
+    enter(b);
+}
+
+static void take_made(struct intake *in, const struct made *made)
+{
+    in->parse_err = made->parse_err;
+    in->make_err = made->make_err;
+    in->id = made->id;
+    find_again(in);
+}
+
 static void append_entry_group(struct append *b, struct append_entry *e, unsigned n,
                                const struct parser *parser, struct append_counts *counts)
 {
     struct tsdb *db = b->db;
     struct series_wanted wanted[SEARCH_SERIES];
+    struct made made[SEARCH_SERIES];
+    unsigned n_unknown = 0;
     for (unsigned i = 0; i < n; i++)
         wanted[i] = (struct series_wanted){
             .form = e[i].has_key ? NULL : e[i].form, .n_form = e[i].n_form, .key = e[i].key};
     series_find_many(db->arena, &db->series, wanted, n, n > 0 && e[0].is_alias);
     series_fetch_many(db->arena, wanted, n);
-    for (unsigned i = 0; i < n; i++)
-        e[i].key = wanted[i].key;
     uint64_t hold = b->n_holds;
+    for (unsigned i = 0; i < n; i++) {
+        e[i].key = wanted[i].key;
+        n_unknown += wanted[i].id == 0;
+    }
+    if (n_unknown > 0)
+        make_group(b, e, n, parser, wanted, made);
     for (unsigned i = 0; i < n; i++) {
         struct intake in = {.batch = b,
                             .db = db,
@@ -686,9 +765,12 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
                             .parser = parser,
                             .key = e[i].key,
                             .counts = counts};
-        set_found(&in, wanted[i].series, hold);
+        if (wanted[i].id != 0)
+            set_found(&in, &wanted[i], hold);
+        else
+            take_made(&in, &made[i]);
         e[i].err = append_entry(&in);
-        e[i].series = in.series != NULL ? in.series->id : 0;
+        e[i].series = in.id;
     }
 }
 

@@ -118,8 +118,8 @@ struct append_entry {
 /* Asked for an entry whose form is not known, or whose series has gone meanwhile: the labels,
  * normalised, in memory of the caller's that stays until it is asked again, or append_entries
  * returns. An error becomes the entry's err and refuses its samples, which counts does not count.
- * Asked once for an entry at most. Called with the store's lock: no I/O, no call back into the
- * store. */
+ * Asked once for an entry, but where its series goes while we append to it. Called with the store's
+ * lock: no I/O, no call back into the store. */
 typedef int (*append_parse)(void *ctx, const struct append_entry *e, struct labels *ret);
 
 /* Hashes the forms, which append_entries otherwise does while it looks for them: for a thread that

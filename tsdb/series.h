@@ -71,13 +71,14 @@ void series_index_release(struct arena *a, struct series_index *x);
 /* The series that a form or a label set of that key is of, or 0. */
 slot series_find(const struct arena *a, const struct series_index *x, struct series_key key);
 
-/* The same for many, whose waits for memory overlap: fills in series (or 0). are_aliases: most of
- * them are expected to be, so these are looked at first. */
+/* The same for many, whose waits for memory overlap: fills in series and id (or 0). are_aliases:
+ * most of them are expected to be, so these are looked at first. */
 struct series_wanted {
     const void *form; /* NULL: the key is given; else n_form bytes, and it is filled in */
     size_t n_form;
     struct series_key key;
     slot series;
+    uint32_t id; /* of the series, which leads to it when slots have moved */
 };
 void series_find_many(const struct arena *a, const struct series_index *x,
                       struct series_wanted *wanted, size_t n, bool are_aliases);

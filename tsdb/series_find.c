@@ -77,8 +77,10 @@ static void look_group(const struct arena *a, const struct series_index *x, stru
 
 static void answer_group(const struct group *g, struct series_wanted *w)
 {
-    for (uint32_t i = 0; i < g->search.n; i++)
+    for (uint32_t i = 0; i < g->search.n; i++) {
         w[i].series = g->search.ids[i] != 0 ? *g->entries[i] : 0;
+        w[i].id = w[i].series != 0 ? g->search.ids[i] : 0;
+    }
 }
 
 /* Three groups are under way, each a step behind the one that follows it. */

@@ -151,6 +151,19 @@ size_t series_form_bytes(const struct labels *ls)
     return n;
 }
 
+bool series_form_is_canonical(const struct labels *ls, const void *form, size_t n)
+{
+    uintptr_t at = (uintptr_t)form, end = at + n;
+    for (uint32_t i = 0; i < ls->n; i++) {
+        const struct label *l = &ls->items[i];
+        uintptr_t name = (uintptr_t)l->name, value = (uintptr_t)l->value;
+        if (name < at || value < name + l->name_len || end - value < l->value_len || value > end)
+            return false;
+        at = value + l->value_len;
+    }
+    return series_form_bytes(ls) == n;
+}
+
 static size_t put_label(const struct label *l, uint8_t *out)
 {
     size_t n = put_name_head(l, out);

@@ -52,8 +52,15 @@ struct series_key series_key_of_form(const struct series_hash *h, const void *fo
 /* The key of the canonical form of normalised labels, in little memory however long they are. */
 struct series_key series_key_of_labels(const struct series_hash *h, const struct labels *ls);
 
-/* How many bytes the canonical form has; and writes it, for tests and benchmarks. */
+/* How many bytes the canonical form has. */
 size_t series_form_bytes(const struct labels *ls);
+
+/* Whether a form is the canonical one of labels that were taken out of it: their texts lie in it in
+ * order, and no byte is more than there must be. False as well for labels whose texts lie
+ * elsewhere. */
+bool series_form_is_canonical(const struct labels *ls, const void *form, size_t n);
+
+/* Writes it, for tests and benchmarks. */
 void series_form_put(const struct labels *ls, uint8_t *ret);
 
 /* The key of a text, of which keys of series are made below. Of up to SERIES_TEXT_SHORT bytes it is

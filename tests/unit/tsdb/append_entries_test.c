@@ -304,3 +304,32 @@ Test(append_entries, labels_that_fail_half_way_refuse_what_is_left)
     cr_assert_eq(counts.refused, 0);
     test_store_check(&s);
 }
+
+/* Of the new ones in a group some are there twice, in two forms, and some are too many. */
+Test(append_entries, new_series_of_a_group)
+{
+    enum { N = 60, SETS = 20, MOST = 15 };
+    static struct form f[N];
+    struct append_entry e[N];
+    cr_assert_eq(append_one("first", 0, T0), 0); /* its window is there */
+    s.db->options.max_series = 1 + MOST;
+    for (uint32_t i = 0; i < N; i++) {
+        struct test_labels l;
+        char text[64];
+        snprintf(text, sizeof(text), "up{a=1,b=%u}", i % SETS);
+        f[i].sample = (struct sample){T0 + i, i};
+        e[i] = entry_of(&f[i], test_labels(&l, text), i / SETS % 2);
+    }
+    struct append_counts counts = append_all(e, N);
+    cr_assert_eq(counts.stored, N / SETS * MOST);
+    cr_assert_eq(counts.refused, N / SETS * (SETS - MOST));
+    for (uint32_t i = 0; i < N; i++) {
+        cr_assert_eq(e[i].err, i % SETS < MOST ? 0 : ERR_MAX_SERIES, "%u", i);
+        cr_assert_eq(e[i].series == 0, e[i].err != 0);
+        cr_assert_eq(e[i].series, e[i % SETS].series);
+    }
+    cr_assert_eq(n_series(), 1 + MOST);
+    append_all(e, N);
+    cr_assert_eq(parsed.n, N / SETS * (SETS - MOST), "the others are known, in both forms");
+    test_store_check(&s);
+}

@@ -109,6 +109,34 @@ Test(series_key, a_key_gives_the_same_in_every_process)
 /* --- of texts -----------------------------------------------------------------------------------
  */
 
+/* Labels whose texts lie where they are in a form of two labels with names and values of a byte. */
+static struct labels labels_in(const char *form, struct label *items, const uint8_t at[4])
+{
+    for (int i = 0; i < 2; i++)
+        items[i] = (struct label){form + at[2 * i], form + at[2 * i + 1], 1, 1};
+    return (struct labels){items, 2};
+}
+
+Test(series_key, a_form_is_canonical_or_not)
+{
+    static const char form[] = "\012\006\012\001a\022\001b\012\006\012\001c\022\001d";
+    static const uint8_t in_order[] = {4, 7, 12, 15}, value_first[] = {7, 4, 12, 15},
+                         labels_turned[] = {12, 15, 4, 7};
+    const size_t n = sizeof(form) - 1;
+    struct label items[2];
+    struct labels ls = labels_in(form, items, in_order);
+    cr_assert(series_form_is_canonical(&ls, form, n));
+    cr_assert_not(series_form_is_canonical(&ls, form, n + 1), "a byte more");
+    cr_assert_not(series_form_is_canonical(&ls, form, n - 1), "the last text goes beyond");
+    cr_assert_not(series_form_is_canonical(&ls, form + n, n), "it lies elsewhere");
+    ls = labels_in(form, items, value_first);
+    cr_assert_not(series_form_is_canonical(&ls, form, n));
+    ls = labels_in(form, items, labels_turned);
+    cr_assert_not(series_form_is_canonical(&ls, form, n));
+    ls.n = 1;
+    cr_assert_not(series_form_is_canonical(&ls, form, n), "a label was dropped");
+}
+
 enum { TEXT_MAX = 2 * SERIES_TEXT_SHORT };
 
 /* A text has one key, whatever lies behind it; and another one when a byte of it is, or when zeros
