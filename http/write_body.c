@@ -217,21 +217,48 @@ static struct label read_label(const struct wire_field *field)
     }
     return l;
 }
+
+/* The end of the label at the start, when it is of the usual form; else NULL. */
+static const uint8_t *usual_label(const uint8_t *at, const uint8_t *end, struct label *ret)
+{
+    enum { HEAD = 2 }; /* bytes, of the label, its name and its value */
+    size_t room = (size_t)(end - at);
+    if (room < 3 * HEAD || at[0] != WIRE_TAG(LABELS, WIRE_BYTES) || at[1] > WIRE_SHORT_MAX ||
+        at[1] < 2 * HEAD || at[1] > room - HEAD)
+        return NULL;
+    size_t n = at[1], n_name = at[HEAD + 1];
+    const uint8_t *name = at + HEAD, *value = name + HEAD + n_name;
+    if (name[0] != WIRE_TAG(LABEL_NAME, WIRE_BYTES) || n_name > n - 2 * HEAD ||
+        value[0] != WIRE_TAG(LABEL_VALUE, WIRE_BYTES) || value[1] != n - n_name - 2 * HEAD)
+        return NULL;
+    *ret = (struct label){(const char *)name + HEAD, (const char *)value + HEAD, (uint32_t)n_name,
+                          value[1]};
+    return at + HEAD + n;
+}
+
+static void next_label(struct wire *w, struct label *ret)
+{
+    struct wire_field f;
+    const uint8_t *next = usual_label(w->at, w->end, ret);
+    if (next != NULL) {
+        w->at = next;
+        return;
+    }
+    ENSURE(wire_next(w, &f));
+    *ret = read_label(&f);
+}
+
 int write_form_labels(const void *form, size_t n, struct region *r, struct write_labels *room,
                       struct labels *ret)
 {
     const uint8_t *bytes = form;
-    struct wire_field f;
-    uint32_t n_labels = 0;
-    for (struct wire w = {bytes, bytes + n}; w.at < w.end; n_labels++)
-        ENSURE(wire_next(&w, &f));
-    if (!walk_label_room(room, n_labels, r))
-        return ERR_NO_MEMORY;
-    struct label *items = room->items;
-    *ret = (struct labels){items, n_labels};
-    for (struct wire w = {bytes, bytes + n}; w.at < w.end; items++) {
-        ENSURE(wire_next(&w, &f));
-        *items = read_label(&f);
+    struct wire w = {bytes, bytes + n};
+    *ret = (struct labels){room->items, 0};
+    for (; w.at < w.end; ret->n++) {
+        if (ret->n == room->n_items && !walk_more_labels(room, r))
+            return ERR_NO_MEMORY;
+        next_label(&w, &room->items[ret->n]);
     }
+    ret->items = room->items;
     return 0;
 }

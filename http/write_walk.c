@@ -137,14 +137,26 @@ bool walk_read_sample(const struct wire_field *field, bool has_start, struct sam
 
 enum { LABELS_ROOM = 32 }; /* the shortest array */
 
+static bool make_label_room(struct write_labels *room, size_t n, struct region *r)
+{
+    struct label *items = region_alloc(r, n * sizeof(*items));
+    if (!items)
+        return false;
+    if (room->n_items > 0)
+        memcpy(items, room->items, room->n_items * sizeof(*items));
+    *room = (struct write_labels){items, (uint32_t)n};
+    return true;
+}
+
 bool walk_label_room(struct write_labels *room, size_t n_labels, struct region *r)
 {
     if (n_labels <= room->n_items)
         return true;
     size_t n = size_max(n_labels, size_max(2 * (size_t)room->n_items, LABELS_ROOM));
-    struct label *items = region_alloc(r, n * sizeof(*items));
-    if (!items)
-        return false;
-    *room = (struct write_labels){items, (uint32_t)n};
-    return true;
+    return make_label_room(room, n, r);
+}
+
+bool walk_more_labels(struct write_labels *room, struct region *r)
+{
+    return make_label_room(room, size_max(2 * (size_t)room->n_items, LABELS_ROOM), r);
 }

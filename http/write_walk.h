@@ -63,6 +63,9 @@ bool walk_read_sample(const struct wire_field *field, bool has_start,
 /* Room for so many labels, made in the region; false without memory. */
 bool walk_label_room(struct write_labels *room, size_t n_labels, struct region *r) WARN_UNUSED;
 
+/* Twice the room, with what is in it. */
+bool walk_more_labels(struct write_labels *room, struct region *r) WARN_UNUSED;
+
 /* Another piece of a form. */
 static inline void walk_extend(const uint8_t **form, size_t *n_form, bool *is_scattered,
                                const uint8_t *begin, const uint8_t *end)

@@ -10,11 +10,14 @@
 #define HG_TSDB_LABEL_INDEX_H
 
 #include "tsdb/pair.h"
+#include "tsdb/store_limits.h"
 
 struct label_index {
     struct symbols symbols;
     struct pairs pairs;
-    struct postings all; /* all series */
+    struct postings all;                    /* all series */
+    uint32_t recent[LABELS_PER_SERIES_MAX]; /* pairs of series that were made last, by their place;
+                                               hints, which may have gone since */
 };
 
 /* owner_...: rows of the budget. release returns all memory, whatever is there. */

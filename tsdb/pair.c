@@ -147,6 +147,18 @@ uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s, const 
     return found;
 }
 
+bool pair_is(const struct arena *a, const struct pairs *p, const struct symbols *s, uint32_t id,
+             const struct label *l)
+{
+    if (!strings_has(a, &p->texts, id))
+        return false;
+    struct pair pair = pair_at(a, p, id);
+    const struct symbol *name = symbol_at(a, s, pair.name);
+    return pair.n_bytes == l->value_len && name->n_bytes == l->name_len &&
+           texts_are_equal(pair.value, l->value, l->value_len) &&
+           memcmp(name->bytes, l->name, l->name_len) == 0;
+}
+
 uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
                    const char *name, size_t name_len, const char *value, size_t value_len)
 {

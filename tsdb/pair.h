@@ -55,6 +55,11 @@ void pairs_release(struct arena *a, struct pairs *p);
 uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s,
                      const struct label *l) WARN_UNUSED;
 
+/* Whether an id, of a pair that was there once, is that of a label: for a caller who expects it,
+ * without a search. */
+bool pair_is(const struct arena *a, const struct pairs *p, const struct symbols *s, uint32_t id,
+             const struct label *l);
+
 /* The pair of a label, or 0. */
 uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
                    const char *name, size_t name_len, const char *value, size_t value_len);

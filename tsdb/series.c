@@ -117,15 +117,19 @@ static void drop_pairs(struct arena *a, struct label_index *li, const struct lab
         pair_drop_if_unused(a, &li->pairs, &li->symbols, row->pairs[i]);
 }
 
-/* The pairs of the labels, those that are new made; row->n < ls->n without memory. */
+/* The pairs of the labels, those that are new made; row->n < ls->n without memory. New series come
+ * from one target after the other, and share most pairs with the one before. */
 static void make_row(struct arena *a, struct label_index *li, const struct labels *ls,
                      struct label_row *ret)
 {
     for (ret->n = 0; ret->n < ls->n; ret->n++) {
-        uint32_t pair = pair_intern(a, &li->pairs, &li->symbols, &ls->items[ret->n]);
+        const struct label *l = &ls->items[ret->n];
+        uint32_t pair = li->recent[ret->n];
+        if (pair == 0 || !pair_is(a, &li->pairs, &li->symbols, pair, l))
+            pair = pair_intern(a, &li->pairs, &li->symbols, l);
         if (pair == 0)
             return;
-        ret->pairs[ret->n] = pair;
+        ret->pairs[ret->n] = li->recent[ret->n] = pair;
     }
 }
 

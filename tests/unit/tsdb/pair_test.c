@@ -77,6 +77,28 @@ Test(pair, equal_labels_are_one)
     cr_assert_eq(memcmp(l.value, "api", 3), 0);
 }
 
+static bool is_of(uint32_t id, const char *name, const char *value)
+{
+    struct label l = {name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
+    return pair_is(&t.arena, &p, &s, id, &l);
+}
+
+Test(pair, an_expected_one_is_it_or_not)
+{
+    uint32_t a = intern("job", "api");
+    cr_assert(is_of(a, "job", "api"));
+    cr_assert_not(is_of(a, "job", "web"));
+    cr_assert_not(is_of(a, "jab", "api"));
+    cr_assert_not(is_of(a, "job", "api2"));
+    cr_assert_not(is_of(a, "jobs", "api"));
+    cr_assert_not(is_of(a, "api", "job"));
+    pair_drop_if_unused(&t.arena, &p, &s, a);
+    cr_assert_not(is_of(a, "job", "api"), "it has gone");
+    uint32_t b = intern("x", "y");
+    cr_assert_eq(a, b, "and its id is another's");
+    cr_assert(is_of(a, "x", "y") && !is_of(a, "job", "api"));
+}
+
 Test(pair, a_name_lists_its_pairs)
 {
     uint32_t a = intern("job", "a"), b = intern("job", "b"), c = intern("job", "c");
