@@ -306,7 +306,7 @@ static bool is_other_form(const struct intake *in)
 static int make_series_locked(struct intake *in)
 {
     struct tsdb *db = in->db;
-    slot at = series_find(db->arena, &db->series, in->key);
+    slot at = series_find_labels(db->arena, &db->series, in->key);
     int err = at != 0 || in->batch->is_replay ? 0 : check_limits_locked(db, in->labels);
     if (err != 0)
         return err;
@@ -667,7 +667,7 @@ static void learn_form(struct intake *in)
         return;
     leave(in->batch);
     pthread_rwlock_wrlock(&db->lock);
-    slot at = series_find(db->arena, &db->series, in->key);
+    slot at = series_find_labels(db->arena, &db->series, in->key);
     if (at != 0)
         (void)!series_alias(db->arena, &db->series, in->entry->key, at);
     pthread_rwlock_unlock(&db->lock);

@@ -112,7 +112,7 @@ struct append_entry {
     bool has_key;    /* it is made: by append_hash_ahead, or by the caller with tsdb_series_hash; a
                         key of 0 is of no form */
     bool is_alias;   /* never the key of a label set, as that of its texts: it is looked for among
-                        aliases first, with all that are near it */
+                        aliases only, as all are that come with it */
 };
 
 /* Asked for an entry whose form is not known, or whose series has gone meanwhile: the labels,

@@ -71,6 +71,9 @@ void series_index_release(struct arena *a, struct series_index *x);
 /* The series that a form or a label set of that key is of, or 0. */
 slot series_find(const struct arena *a, const struct series_index *x, struct series_key key);
 
+/* The same for the key of a label set, which is no alias of another. */
+slot series_find_labels(const struct arena *a, const struct series_index *x, struct series_key key);
+
 /* The same for many, whose waits for memory overlap: fills in series and id (or 0). are_aliases:
  * most of them are expected to be, so these are looked at first. */
 struct series_wanted {

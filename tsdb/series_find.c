@@ -35,17 +35,27 @@ static inline struct lines_key kept_of(struct series_key key)
     return (struct lines_key){key.lo, (uint32_t)key.hi};
 }
 
+static slot find_in(const struct arena *a, const struct series_index *x, const struct lines *l,
+                    struct series_key key)
+{
+    uint32_t id = l->n > 0 ? lines_find(a, l, kept_of(key), NULL, NULL) : 0;
+    return id != 0 ? series_of_id(a, x, id) : 0;
+}
+
+slot series_find_labels(const struct arena *a, const struct series_index *x, struct series_key key)
+{
+    return find_in(a, x, &x->by_key, key);
+}
+
 slot series_find(const struct arena *a, const struct series_index *x, struct series_key key)
 {
-    uint32_t id = lines_find(a, &x->by_key, kept_of(key), NULL, NULL);
-    if (id == 0 && x->by_alias.n > 0)
-        id = lines_find(a, &x->by_alias, kept_of(key), NULL, NULL);
-    return id != 0 ? series_of_id(a, x, id) : 0;
+    slot found = find_in(a, x, &x->by_key, key);
+    return found != 0 ? found : find_in(a, x, &x->by_alias, key);
 }
 
 /* Lookups that take a step together. */
 struct group {
-    const struct lines *first, *second; /* tables */
+    const struct lines *first, *second; /* tables; NULL = none */
     struct lines_search search;
     const slot *entries[GROUP]; /* of the table of ids */
 };
@@ -68,7 +78,7 @@ static void look_group(const struct arena *a, const struct series_index *x, stru
 {
     lines_answer(a, g->first, &g->search);
     for (uint32_t i = 0; i < g->search.n; i++) {
-        if (g->search.ids[i] == 0 && g->second->n > 0)
+        if (g->search.ids[i] == 0 && g->second != NULL && g->second->n > 0)
             g->search.ids[i] = lines_find(a, g->second, g->search.keys[i], NULL, NULL);
         g->entries[i] = table_at(a, &x->by_id, g->search.ids[i]);
         __builtin_prefetch(g->entries[i]);
@@ -90,7 +100,7 @@ void series_find_many(const struct arena *a, const struct series_index *x, struc
     struct group groups[3];
     for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
         groups[g].first = are_aliases ? &x->by_alias : &x->by_key;
-        groups[g].second = are_aliases ? &x->by_key : &x->by_alias;
+        groups[g].second = are_aliases ? NULL : &x->by_alias;
     }
     size_t n_groups = (n + GROUP - 1) / GROUP;
     for (size_t g = 0; g < n_groups + 2 && n > 0; g++) {
@@ -123,28 +133,21 @@ bool series_enter_key(struct arena *a, struct series_index *x, struct series_key
 }
 
 /* In the place of a stale one, if there is one. */
-static bool enter_alias(struct arena *a, struct series_index *x, struct lines_key key, uint32_t id)
-{
-    uint32_t before = lines_find(a, &x->by_alias, key, NULL, NULL);
-    if (before == 0)
-        return lines_insert(a, &x->by_alias, key, id);
-    ENSURE(series_of_id(a, x, before) == 0);
-    ENSURE(lines_replace(a, &x->by_alias, key, before, id));
-    x->n_stale--;
-    return true;
-}
-
 bool series_alias(struct arena *a, struct series_index *x, struct series_key key, slot series)
 {
     struct series *s = series_at(a, series);
     struct series_state state = s->state;
     if (state.n_aliases >= SERIES_ALIASES_MAX)
         return true;
-    slot found = series_find(a, x, key);
-    if (found != 0)
+    uint32_t before = lines_find(a, &x->by_alias, kept_of(key), NULL, NULL);
+    if (before != 0 && series_of_id(a, x, before) != 0)
         return true;
-    if (!enter_alias(a, x, kept_of(key), s->id))
+    if (before == 0 && !lines_insert(a, &x->by_alias, kept_of(key), s->id))
         return false;
+    if (before != 0) {
+        ENSURE(lines_replace(a, &x->by_alias, kept_of(key), before, s->id));
+        x->n_stale--;
+    }
     state.n_aliases++;
     words_store(&s->state, &state, sizeof(state));
     return true;
