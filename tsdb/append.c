@@ -619,10 +619,10 @@ int append_samples(struct append *b, const struct labels *ls, const struct sampl
 static void set_found(struct intake *in, const struct series_wanted *found, uint64_t hold)
 {
     in->id = found->id;
-    if (in->batch->n_holds == hold)
-        set_series(in, found->series);
-    else
+    if (in->batch->n_holds != hold)
         find_again(in);
+    else if (in->id != 0)
+        in->series = series_at(in->db->arena, found->series);
 }
 
 static void append_group(struct append *b, struct append_series *series, unsigned n,
