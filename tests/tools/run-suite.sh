@@ -19,6 +19,12 @@ count() { # count WORD FILE: the number behind WORD in the last summary line, 0 
     sed 's/\x1b\[[0-9;]*m//g' "$2" | grep -a Tested: | sed -n "s/.*$1: *\([0-9]*\).*/\1/p" | tail -n 1 | grep . || echo 0
 }
 
+# What Criterion itself forgets, now and then, in an object that it has made, is nobody's leak here. (A suppression of
+# LeakSanitizer's own would do away with all that has Criterion somewhere above it, which is every test.)
+is_ours() { # is_ours REPORT
+    ! grep -q 'LeakSanitizer' "$1" || grep -E '^ +#1 ' "$1" | grep -qv libcriterion
+}
+
 run_one() { # run_one PROGRAM: leaves "passed failed" in its .count, what is to be said goes out in one piece
     local name=${1#"$build"/tests/} start=$SECONDS code good bad found report
     local base
@@ -33,7 +39,14 @@ run_one() { # run_one PROGRAM: leaves "passed failed" in its .count, what is to 
     if [ $((good + bad)) = 0 ] && ! grep -q 'Tested:' "$base.out"; then
         [ "$code" = 0 ] && good=1 || bad=1
     fi
-    found=$(find "$reports" -name "$(basename "$base").*san.*" | sort)
+    found=
+    for report in $(find "$reports" -name "$(basename "$base").*san.*" | sort); do
+        if is_ours "$report"; then
+            found+=" $report"
+        elif [ "$code" = 1 ]; then
+            code=0
+        fi
+    done
     if [ "$bad" = 0 ] && { [ "$code" != 0 ] || [ -n "$found" ]; }; then
         bad=1
     fi
@@ -53,7 +66,7 @@ run_one() { # run_one PROGRAM: leaves "passed failed" in its .count, what is to 
     return 0
 }
 
-export -f count run_one
+export -f count is_ours run_one
 printf '%s\n' "$@" | xargs -P "${TEST_JOBS:-$(nproc)}" -I{} bash -c 'run_one {}'
 
 read -r passed failed < <(cat "$reports"/*.count | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')

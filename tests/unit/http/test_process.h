@@ -33,6 +33,9 @@ enum {
 
 #define PROCESS_START_MS INT64_C(1700000400000) /* a window begins here */
 
+/* What stands between a process and its directory's calls from when its threads start, or NULL. */
+static const struct io_ops *(*process_ops)(const struct io_ops *own);
+
 struct process {
     struct budget budget;
     struct arena arena;
@@ -113,6 +116,8 @@ static inline bool process_start(struct process *p, const char *dir, size_t free
     p->recorder.carry.directory = &p->saver.files.directory;
     err = recorder_replay(&p->recorder, dir, p->error, sizeof(p->error));
     cr_assert_eq(err, 0, "%s", p->error);
+    if (process_ops != NULL)
+        p->recorder.files.io.ops = process_ops(p->recorder.files.io.ops);
     cr_assert_eq(recorder_start(&p->recorder, &config, process_want_nothing, NULL), 0);
     return true;
 }
