@@ -125,10 +125,11 @@ static void expect(const struct writer *w, const struct load_request *r, int sta
              r->part, status, expected, text);
 }
 
-/* The oracle of a lying run: the check has to see each of these. */
+/* The oracle of a lying run: the check has to see each of these. Again and again, as any one
+ * request may be the one that an end has cut off. */
 static bool is_lie(const struct writer *w, const struct load_request *r, enum lie lie)
 {
-    return w->run->options.lie == lie && w->number == 0 && r->tick == 7 && r->part == 0;
+    return w->run->options.lie == lie && w->number == 0 && r->tick % 16 == 7 && r->part == 0;
 }
 
 static void note_sent(struct writer *w, const struct load_request *r)
