@@ -79,14 +79,23 @@ static void put_escaped_byte(struct chain *out, unsigned char c)
     }
 }
 
+/* Go's encoding/json keeps these out of the reach of HTML and of JavaScript. */
+static bool is_unsafe(const char *bytes, size_t len)
+{
+    return len == 1 ? bytes[0] == '<' || bytes[0] == '>' || bytes[0] == '&'
+                    : len == 3 && (memcmp(bytes, "\xe2\x80\xa8", 3) == 0 ||
+                                   memcmp(bytes, "\xe2\x80\xa9", 3) == 0);
+}
+
 /* The inside of a string. Runs that need no escape are copied whole. */
-static void put_escaped(struct chain *out, const char *bytes, size_t n)
+static void put_escaped(struct chain *out, const char *bytes, size_t n, bool is_safe)
 {
     size_t run = 0, i = 0;
     while (i < n) {
         unsigned char c = (unsigned char)bytes[i];
         size_t len = c < 0x80 ? 1 : sequence_len(bytes + i, n - i);
-        bool is_plain = len > 0 && c >= ' ' && c != '"' && c != '\\';
+        bool is_plain =
+            len > 0 && c >= ' ' && c != '"' && c != '\\' && !(is_safe && is_unsafe(bytes + i, len));
         if (is_plain) {
             i += len;
             continue;
@@ -94,24 +103,27 @@ static void put_escaped(struct chain *out, const char *bytes, size_t n)
         chain_put(out, bytes + run, i - run);
         if (len == 0)
             chain_put(out, "\\ufffd", 6);
+        else if (len == 3)
+            chain_put(out, bytes[i + 2] == '\xa8' ? "\\u2028" : "\\u2029", 6);
         else
             put_escaped_byte(out, c);
-        run = ++i;
+        i += len == 0 ? 1 : len;
+        run = i;
     }
     chain_put(out, bytes + run, n - run);
 }
 
-static void put_quoted(struct chain *out, const char *bytes, size_t n)
+static void put_quoted(struct chain *out, const char *bytes, size_t n, bool is_safe)
 {
     chain_put(out, "\"", 1);
-    put_escaped(out, bytes, n);
+    put_escaped(out, bytes, n, is_safe);
     chain_put(out, "\"", 1);
 }
 
 void json_key_text(struct json *j, const char *name, size_t n)
 {
     put_comma(j);
-    put_quoted(j->out, name, n);
+    put_quoted(j->out, name, n, true);
     chain_put(j->out, ":", 1);
     j->needs_comma = false;
 }
@@ -124,7 +136,7 @@ void json_key(struct json *j, const char *name)
 void json_text(struct json *j, const char *bytes, size_t n)
 {
     put_comma(j);
-    put_quoted(j->out, bytes, n);
+    put_quoted(j->out, bytes, n, true);
     j->needs_comma = true;
 }
 
@@ -267,9 +279,9 @@ void json_labels(struct json *j, const struct labels *ls)
     json_object(j);
     for (uint32_t i = 0; i < ls->n; i++) {
         put_comma(j);
-        put_quoted(j->out, ls->items[i].name, ls->items[i].name_len);
+        put_quoted(j->out, ls->items[i].name, ls->items[i].name_len, false);
         chain_put(j->out, ":", 1);
-        put_quoted(j->out, ls->items[i].value, ls->items[i].value_len);
+        put_quoted(j->out, ls->items[i].value, ls->items[i].value_len, false);
         j->needs_comma = true;
     }
     json_object_end(j);

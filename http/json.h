@@ -32,6 +32,7 @@ void json_array_end(struct json *j);
 void json_key(struct json *j, const char *name); /* NUL-terminated */
 void json_key_text(struct json *j, const char *name, size_t n);
 
+/* Texts and keys are written as Go's encoding/json writes them: <, > and & as \u003c and so on. */
 void json_text(struct json *j, const char *bytes, size_t n);
 void json_string(struct json *j, const char *text); /* NUL-terminated */
 void json_u64(struct json *j, uint64_t v);
@@ -58,7 +59,8 @@ size_t json_point_text(int64_t t_ms, double v, char out[JSON_POINT_BYTES_MAX]);
 /* A value that is written already. */
 void json_raw(struct json *j, const void *bytes, size_t n);
 
-/* {"__name__":"up","job":"x"} */
+/* {"__name__":"up","job":"<x>"}: Prometheus writes labels apart, with nothing but quotes,
+ * backslashes and control characters escaped. */
 void json_labels(struct json *j, const struct labels *ls);
 
 #endif

@@ -12,6 +12,8 @@ VECTOR, SCALAR, MATRIX = "vector", "scalar", "matrix"
 class Node:
     """A piece of an expression: texts and nodes that stand one after another. A text in a list may be left out."""
 
+    is_spoilt = False
+
     def __init__(self, kind, *pieces):
         self.kind = kind
         self.pieces = pieces
@@ -44,7 +46,6 @@ class Writer:
 
     def __init__(self, dice):
         self.dice = dice
-        self.n_subqueries = 0  # around what is being written
 
     def pick(self, **weights):
         return self.dice.choices(list(weights), list(weights.values()))[0]
@@ -89,8 +90,6 @@ class Writer:
         else:
             text = name + ("{" + ",".join(matchers) + "}" if matchers else "")
         modifiers = self.modifiers() if with_modifiers else [""]
-        if "offset (" in modifiers[0] or "offset -(" in modifiers[0]:
-            return Node(VECTOR, "(", text, modifiers, ")")  # 3.5 would read on behind its parenthesis
         return Node(VECTOR, text, modifiers)
 
     def modifiers(self):
@@ -108,12 +107,10 @@ class Writer:
 
     def matrix(self, depth, kind="any"):
         if depth > 0 and self.dice.random() < 0.15:
-            self.n_subqueries += 1
             inner = self.vector(depth - 1)
-            self.n_subqueries -= 1
             step = self.dice.choice(("", "1m", "30s", "15s", "17s", "100", "2m + 3s", "7.5"))
-            return Node(MATRIX, "(", inner, ")[", self.dice.choice(("5m", "10m", "2m", "30m", "90s")), ":", step, "]",
-                        self.modifiers())
+            length = self.dice.choice(("5m", "10m", "2m", "30m", "90s"))
+            return Node(MATRIX, "(", inner, ")[", length, ":", step, "]", self.modifiers())
         return Node(MATRIX, self.selector(kind, False), f"[{self.length()}]", self.modifiers())
 
     # --- scalars ----------------------------------------------------------------------------------------------
@@ -328,15 +325,12 @@ class Writer:
         return Node(VECTOR, "vector(", self.scalar(depth - 1, 0.3), ")")
 
     def write_info(self, depth):
-        """Not in a subquery: there Prometheus mixes series up, and an instant does not show who is right. Not of info
-        series: of those it makes nothing at all when the second argument has no name."""
-        if self.n_subqueries:
-            return self.selector()
+        """Not of info series: of those Prometheus makes nothing at all when the second argument has no name."""
         extra = self.dice.choice(("", "", ', {version=~".+"}', ', {zone="eu"}', ', {__name__="build_info"}',
                                   ', {__name__=~".+_info"}', ', {zone=~"eu|"}'))
-        inner = self.selector("no info", False)
+        inner = self.selector("no info")
         if self.dice.random() < 0.4:
-            inner = Node(VECTOR, "rate(", self.selector("counter", False), "[5m])")
+            inner = Node(VECTOR, "rate(", self.matrix(0, "counter"), ")")
         return Node(VECTOR, "info(", inner, extra + ")")
 
     def write_unary(self, depth):
@@ -361,7 +355,11 @@ class Writer:
             tree = self.scalar(depth, 0.1)
         else:
             tree = self.matrix(depth)
-        return Node(tree.kind, self.spoilt(str(tree))) if self.dice.random() < 1 / 30 else tree
+        if self.dice.random() >= 1 / 30:
+            return tree
+        tree = Node(tree.kind, self.spoilt(str(tree)))
+        tree.is_spoilt = True
+        return tree
 
     def spoilt(self, text):
         """A text with a letter too few or too many, or two swapped."""

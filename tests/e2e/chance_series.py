@@ -218,9 +218,10 @@ def series(dice):
     return [(labels, samples) for labels, samples in found if samples]
 
 
-def send(servers, dice):
-    """The same series to every server, a slice of time after the other; returns how many samples that were."""
-    everything, n = series(dice), 0
+def send(servers, dice, change=list):
+    """The same series to every server, a slice of time after the other; returns how many samples that were. change: of
+    the series, before."""
+    everything, n = list(change(series(dice))), 0
     for start in range(START_MS - SLICE_MS, END_MS + SLICE_MS, SLICE_MS):
         rows = []
         for labels, samples in everything:

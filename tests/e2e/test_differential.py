@@ -6,124 +6,38 @@ within 1e-12, and labels, errors and notes to the letter (agreement.py).
     SEED=7 make diff-prometheus          the same again; AT=delayed:123 asks that one alone, as do SEED and AT that a
                                          line names
 
-When the two do not agree, Prometheus is asked again: an answer that it does not give twice is its own chance (the order
-of a map decides about the last digit of a sum, and about who of equals is among the top), which is counted and listed.
-What differs by design is recognised by the functions of BY_DESIGN. The rest fails, with the expression made as small as it gets."""
+When the two do not agree, Prometheus is asked again, up to 200 times. When it says something else then (the order of a
+map decides about who of equals is among the top, and which ten of many notes are shown) and ours is among what it says, or
+made of pieces of it, that is its own chance, which is counted and listed; when ours is not among it, that fails when
+it is more than once in a while. Two faults of Prometheus are proved by asking it another question (own_fault). All else
+fails, with the expression made as small as it gets.
+
+Where 3.5 is not to be had, Debian's own is asked what it knows as well (chance_old.py); make diff-debian does so anyway."""
 
 import collections
 import http.client
 import os
 import random
-import re
 import threading
 import time
 import urllib.parse
 
+import chance_old
 import chance_query
 import chance_series
-from agreement import CLOSE, OTHER, SAME, Reply, compare
+from agreement import CLOSE, OTHER, SAME, Reply, are_same_points, compare, is_made_of
+from chance_series import METRICS, START_MS
 from hg import FORM, PEERS, Hourglass, Prometheus, Skip
 
 FEATURES = "promql-experimental-functions,promql-duration-expr"
 MODES = {"immediate": FEATURES, "delayed": FEATURES + ",promql-delayed-name-removal"}
 WORKERS = 3
-REPEATS = 12  # how often Prometheus is asked before an answer of its own counts as certain
+REPEATS = 60  # how often Prometheus is asked before an answer of its own counts as certain,
+UNSEEN_SHARE = 5_000  # one of so many may be a chance of more outcomes than MOST shows, as of what limitk takes
+MOST = 200  # and how often before one of ours counts as none of its own
 SMALLER = 150  # trees that are tried to make one smaller
-CHANCE, DESIGN = "its own chance", "by design"
+CHANCE, UNSEEN, FAULT = "its own chance", "chance, unseen", "its own fault"
 N_SHORT = 8000  # half a minute
-
-
-# --- what differs by design: tsdb/promql/README.md, "Known differences" -----------------------------------------
-
-
-def duplicate_match(text, ours, theirs):
-    """A second series of a one-to-one match, which a comparison filters out."""
-    said = "multiple matches for labels"
-    return said in (ours.error[1] or "") and said not in (theirs.error[1] or "")
-
-
-def merged_labels(text, ours, theirs):
-    """Series that never have a point at one time are put together by label_replace, by label_join, and where delayed
-    names are dropped."""
-    return ours.code == 200 and ours.type == "matrix" and "same labelset" in (theirs.error[1] or "")
-
-
-def parameter_nan(text, ours, theirs):
-    """topk(NaN, ..) is an error in the words of main, and as there none when no other k is 1 or more."""
-    return theirs.error[1] == "Scalar value NaN overflows int64" or ours.error[1] == "Parameter value is NaN"
-
-
-def first_bucket(text, ours, theirs):
-    """histogram_fraction knows that the first bucket begins at zero."""
-    return bool(re.search(r"histogram_fraction\((?!0\.05, |0\.1, |0\.5, |0\.01, |0\.07, )", text))
-
-
-def median_of_nan(text, ours, theirs):
-    """mad_over_time of a window with NaN in it is NaN."""
-    return "mad_over_time" in text and any(name in text for name in ("level", "magnitude", ")[")) and theirs.code == 200
-
-
-def dropped_name(text, ours, theirs):
-    """last_over_time of a subquery does not bring a dropped name back."""
-    return bool(re.search(r"last_over_time\(\(.*\)\[", text))
-
-
-def offset_in_parentheses(text, ours, theirs):
-    """It ends at its parenthesis, where 3.5 goes on reading."""
-    return bool(re.search(r"offset -?\(", text)) and "parse error" in (theirs.error[1] or "")
-
-
-def infinite_duration(text, ours, theirs):
-    """A length that is not a number is an error, and that one is infinite is said."""
-    return "duration is NaN or infinite" in (ours.error[1] or "")
-
-
-def newer_function(text, ours, theirs):
-    """start() and its like are names with a parenthesis behind them to 3.5."""
-    return bool(re.search(r"\b(start|end|range|step)\(", text)) and 'unexpected "("' in (theirs.error[1] or "")
-
-
-def parser_gave_up(text, ours, theirs):
-    """A fault of its parser."""
-    return ours.error[0] == "bad_data" and (theirs.error[1] or "").endswith(": unexpected error")
-
-
-def order_of_empty(text, ours, theirs):
-    """What sort_by_label compares contradicts itself where a label is empty; many series are sorted otherwise."""
-    return text.startswith("sort_by_label") and len(ours.result) > 12 and compare("x", ours, theirs)[0] != OTHER
-
-
-def name_behind_info(text, ours, theirs):
-    """info() brings a name back that was to be dropped at the end."""
-    return "info(rate(" in text and '"__name__"' in theirs.body.decode()
-
-
-def named_pair(text, ours, theirs):
-    """limitk and limit_ratio leave the order of a heap there: other two of many duplicates are named."""
-    group = "found duplicate series for the match group "
-    return bool(re.search("limitk|limit_ratio", text)) and all(group in (r.error[1] or "") for r in (ours, theirs))
-
-
-def name_of_at(text, ours, theirs):
-    return (theirs.error[1] or "").replace('"<Item 57400>" ', "") == ours.error[1]
-
-
-def timestamp_of_both(text, ours, theirs):
-    """timestamp() of a selector with @ honours its offset."""
-    return bool(re.search(r"timestamp\(+[^()]*( @ [^()]*(\(\))? offset | offset .* @ )", text))
-
-
-def place_of_operator(text, ours, theirs):
-    """Prometheus loses where an operator behind a call stands: inside sum by (a) (..), and when the call ends in start()."""
-    place = re.compile(r" 1:\d+: ")
-    errors = [place.sub(" ", reply.error[1] or "", 1) for reply in (ours, theirs)]
-    about = ("ON and GROUP clause", "bool modifier can only", "must use BOOL modifier")
-    return any(words in errors[0] for words in about) and errors[0] == errors[1]
-
-
-BY_DESIGN = (duplicate_match, merged_labels, parameter_nan, first_bucket, median_of_nan, dropped_name,
-             offset_in_parentheses, infinite_duration, newer_function, parser_gave_up,
-             order_of_empty, name_behind_info, named_pair, name_of_at, timestamp_of_both, place_of_operator)
 
 
 # --- asking -----------------------------------------------------------------------------------------------------
@@ -147,20 +61,29 @@ class Line:
 class Case:
     """One comparison: an expression, and how it is asked. Its dice depend on its place alone."""
 
-    def __init__(self, seed, mode, i):
+    def __init__(self, seed, mode, i, version):
         dice = random.Random(f"{seed} {mode} {i}")
         self.name = f"{mode}:{i}"
         self.tree = chance_query.Writer(dice).expression()
+        while not chance_old.is_known(self.tree, version):
+            self.tree = chance_query.Writer(dice).expression()
         self.form = "range" if i % 2 else "instant"
         self.params = chance_query.span(dice) if i % 2 else chance_query.instant(dice)
-        if "info(" in str(self.tree):
-            self.params.pop("lookback_delta", None)  # Prometheus finds info series by that of other selectors
+        if version < chance_old.FULL:
+            self.params = chance_old.odd(self.params)
 
     @classmethod
     def of(cls, tree, form, params):
         case = cls.__new__(cls)
         case.tree, case.form, case.params = tree, form, params
         return case
+
+    def moments(self):
+        """When it is evaluated, in seconds."""
+        if self.form == "instant":
+            return [self.params["time"]]
+        start, end, step = (self.params[name] for name in ("start", "end", "step"))
+        return [round(start + i * step, 3) for i in range(int((end - start) / step + 1e-6) + 1)]
 
     def ask(self, lines, tree=None):
         path = "/api/v1/query_range" if self.form == "range" else "/api/v1/query"
@@ -173,38 +96,85 @@ class Case:
 class Asker:
     """One of several that ask at the same time."""
 
-    def __init__(self, hourglass, prometheus):
+    def __init__(self, hourglass, prometheus, version):
         self.ours, self.theirs = Line(hourglass), Line(prometheus)
+        self.is_old = version < chance_old.FULL
+        self.terms = {"has_order": False, "tolerance": chance_old.TOLERANCE} if self.is_old else {"has_order": True}
+
+    def ask(self, case, tree, *lines):
+        """Of an older Prometheus neither notes nor the texts of errors count."""
+        replies = case.ask(lines, tree)
+        for reply in replies if self.is_old else ():
+            reply.notes, reply.error = ((), ()), (reply.error[0], None)
+        return replies
 
     def verdict(self, case, tree=None):
         """(verdict, what differs, ours, theirs)"""
-        text = str(tree or case.tree)
-        ours, theirs = case.ask((self.ours, self.theirs), tree)
-        verdict, what = compare(text, ours, theirs)
-        if verdict != OTHER:
-            return verdict, what, ours, theirs
-        for applies in BY_DESIGN:
-            if applies(text, ours, theirs):
-                return DESIGN, applies.__name__, ours, theirs
-        if "info(" in text and case.form == "range" and self.agree_at_instants(case, text):
-            return DESIGN, "info_in_gaps", ours, theirs
-        for _ in range(REPEATS):
-            (again,) = case.ask((self.theirs,), tree)
-            if compare(text, again, theirs)[0] != SAME:
-                return CHANCE, what, ours, theirs
-        return OTHER, what, ours, theirs
+        ours, theirs = self.ask(case, tree, self.ours, self.theirs)
+        verdict, what = compare(ours, theirs, **self.terms)
+        if verdict == OTHER:
+            verdict, what = self.doubt(case, tree, ours, theirs, what)
+        return verdict, what, ours, theirs
 
-    def agree_at_instants(self, case, text):
-        """Both answer the same at single steps of the range: Prometheus mixes series up where info() meets gaps, which an
-        instant has not."""
-        n = int((case.params["end"] - case.params["start"]) / case.params["step"]) + 1
-        for i in range(0, n, max(1, n // 8)):
-            at = {"time": round(case.params["start"] + i * case.params["step"], 3)}
-            at.update((key, case.params[key]) for key in ("lookback_delta",) if key in case.params)
-            single = Case.of(text, "instant", at)
-            if self.verdict(single)[0] == OTHER:
-                return False
-        return True
+    def doubt(self, case, tree, ours, theirs, what):
+        """Ours is not what Prometheus said. Does it say something else when it is asked again? Then ours must be among
+        what it says."""
+        without_order = compare(ours, theirs, **{**self.terms, "has_order": False})
+        is_about_order = without_order[0] != OTHER
+        terms = {**self.terms, "has_order": is_about_order}
+        varies, answers = False, [theirs]
+        for n in range(MOST):
+            (again,) = self.ask(case, tree, self.theirs)
+            answers.append(again)
+            if compare(ours, again, **terms)[0] != OTHER:
+                return without_order if is_about_order else (CHANCE, what)
+            varies = varies or compare(again, theirs, **terms)[0] == OTHER
+            if varies and is_about_order:
+                return without_order
+            if n > REPEATS and not varies:
+                break
+        if ours.error[0] == "bad_data" and (theirs.error[1] or "").endswith(": unexpected error"):
+            return FAULT, "its parser fell over (it says so in its log)"
+        fault = self.own_fault(case, tree, ours)
+        if fault:
+            return FAULT, fault
+        if varies:
+            return (CHANCE if is_made_of(ours, answers) else UNSEEN), what
+        return OTHER, what
+
+    def own_fault(self, case, tree, ours):
+        """What is wrong with Prometheus' answer, when it gives ours to another question of the same meaning; else None."""
+        text = str(tree or case.tree)
+        if "info(" in text and self.is_ours_when_wider(case, text, ours):
+            return "info() behind a selector that looks less far back"
+        if " @ " in text and "] offset" in text and self.is_ours_begun_elsewhen(case, text, ours):
+            return "@ in a subquery with an offset that begins when the query does"
+        return None
+
+    def is_ours_when_wider(self, case, text, ours):
+        """Prometheus finds info series only as far back as the query's selectors look: an operand that adds nothing but a
+        selector changes its answer, and makes it ours."""
+        (wider,) = case.ask((self.theirs,), f"({text}) or nothing")
+        return compare(ours, wider, has_order=False)[0] != OTHER
+
+    def is_ours_begun_elsewhen(self, case, text, ours):
+        """Prometheus is off with @ inside of a subquery by the subquery's offset, when its first step happens to be the
+        query's first. So it is asked for each time by itself, by a range that begins a millisecond before; or a millisecond
+        later for a matrix, whose times are its own."""
+        moments = case.moments()
+        if ours.code != 200:
+            return False
+        for name, at in (("start()", moments[0]), ("end()", moments[-1])):
+            text = text.replace(f" @ {name}", f" @ {at:.3f}")
+        if ours.type == "matrix" and case.form == "instant":
+            (later,) = Case.of(text, "instant", {**case.params, "time": moments[0] + 0.001}).ask((self.theirs,))
+            return (later.code, later.type) == (200, "matrix") and are_same_points(ours.points, later.points)
+        points = {}
+        for at in moments:
+            params = {**case.params, "start": f"{at - 0.001:.3f}", "end": f"{at:.3f}", "step": "0.001"}
+            (reply,) = Case.of(text, "range", params).ask((self.theirs,))
+            points.update((where, value) for where, value in reply.points.items() if abs(where[1] - at) < 0.0005)
+        return are_same_points(ours.points, points)
 
     def smallest(self, case):
         """The smallest tree found that is still answered differently."""
@@ -224,8 +194,8 @@ class Asker:
 class Run:
     """What was seen, over all modes."""
 
-    def __init__(self, seed):
-        self.seed = seed
+    def __init__(self, seed, version):
+        self.seed, self.version = seed, version
         self.lock = threading.Lock()
         self.counts = {}  # (mode, form) to a Counter
         self.own = collections.Counter()  # of Prometheus with itself
@@ -236,7 +206,7 @@ class Run:
         verdict, what, ours, theirs = asker.verdict(case)
         again = None
         if with_itself:
-            again = compare(str(case.tree), case.ask((asker.theirs,))[0], theirs)[0]
+            again = compare(case.ask((asker.theirs,))[0], theirs)[0]
         small = asker.smallest(case) if verdict == OTHER else case.tree
         with self.lock:
             counts = self.counts.setdefault((case.name.split(":")[0], case.form), collections.Counter())
@@ -247,10 +217,10 @@ class Run:
             counts["noted"] += any(theirs.notes)
             if again:
                 self.own[again] += 1
-            if verdict in (CHANCE, DESIGN, OTHER):
+            if verdict in (CHANCE, UNSEEN, FAULT, OTHER):
                 line = f"SEED={self.seed} AT={case.name} {case.form} {case.params}: {small}\n      {what[:1000]}"
                 self.listed[verdict].append(line)
-                if verdict == OTHER:
+                if verdict in (OTHER, UNSEEN):
                     print(f"  {line}", flush=True)
 
     def work(self, asker, cases, with_itself):
@@ -265,14 +235,14 @@ class Run:
             self.broken.append(f"{case.name} {case.tree}: {error!r}")
 
     def ask_all(self, servers, cases, with_itself):
-        threads = [threading.Thread(target=self.work, args=(Asker(*servers), cases, with_itself)) for _ in range(WORKERS)]
+        threads = [threading.Thread(target=self.work, args=(Asker(*servers, self.version), cases, with_itself)) for _ in range(WORKERS)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
     def show(self):
-        words = ("asked", "found", "errors", "noted", SAME, CLOSE, CHANCE, DESIGN, OTHER)
+        words = ("asked", "found", "errors", "noted", SAME, CLOSE, CHANCE, UNSEEN, FAULT, OTHER)
         print(f"\n  {'':20}" + "".join(f"{word:>15}" for word in words))
         for (mode, form), counts in sorted(self.counts.items()):
             print(f"  {mode + ' ' + form:20}" + "".join(f"{counts[word]:15}" for word in words))
@@ -283,10 +253,7 @@ class Run:
         if n:
             shares = ", ".join(f"{word} {100 * self.own[word] / n:.2f} %" for word in (SAME, CLOSE, OTHER))
             print(f"  Prometheus with itself, {n} asked twice: {shares}")
-        names = collections.Counter(line.split("\n")[1].strip() for line in self.listed[DESIGN])
-        if names:
-            print("  by design: " + ", ".join(f"{name} {count}" for name, count in names.most_common()))
-        for verdict in (CHANCE, DESIGN):
+        for verdict in (CHANCE, UNSEEN, FAULT):
             for line in self.listed[verdict] if os.environ.get("VERBOSE") else ():
                 print(f"  {verdict}: {line}")
         return total
@@ -294,14 +261,19 @@ class Run:
 
 def run_modes(n, seed, with_itself):
     at = os.environ.get("AT", "").split(":")
-    run = Run(seed)
+    version = chance_old.version_of(os.path.join(PEERS, "prometheus"))
+    is_old = version < chance_old.FULL
+    print(f"  Prometheus {version[0]}.{version[1]}", flush=True)
+    run = Run(seed, version)
     for mode, features in MODES.items():
-        numbers = range(n // 2) if len(at) < 2 else [int(at[1])] if at[0] == mode else []
+        if is_old and mode == "delayed":
+            continue
+        numbers = range(n if is_old else n // 2) if len(at) < 2 else [int(at[1])] if at[0] == mode else []
         flags = {"storage.clock": "samples", "enable-feature": features}
         with Hourglass(**flags) as hourglass, Prometheus("15s", {}, receives=True, features=features) as prometheus:
             servers = hourglass.start(), prometheus.start()
-            chance_series.send(servers, random.Random(seed))
-            run.ask_all(servers, (Case(seed, mode, i) for i in numbers), with_itself)
+            chance_series.send(servers, random.Random(seed), chance_old.tame if is_old else list)
+            run.ask_all(servers, (Case(seed, mode, i, version) for i in numbers), with_itself)
     return run
 
 
@@ -315,5 +287,30 @@ def test_random_expressions_are_answered_as_prometheus_answers_them():
     total = run.show()
     assert not run.broken, run.broken
     assert total[OTHER] == 0, f"SEED={seed}: {total[OTHER]} of {total['asked']} answers differ"
+    assert total[UNSEEN] <= 2 + total["asked"] / UNSEEN_SHARE, f"SEED={seed}: {total[UNSEEN]} are not among Prometheus' own"
     if "AT" not in os.environ:
         assert total["found"] > total["asked"] * 0.6, "too few expressions find something"
+
+
+def test_a_fault_of_prometheus_is_told_from_ours():
+    """The rarest of them is asked on purpose, or nobody would know that it is still told."""
+    if not os.access(os.path.join(PEERS, "prometheus"), os.X_OK):
+        raise Skip("prometheus is not there: make peers")
+    if chance_old.version_of(os.path.join(PEERS, "prometheus")) < chance_old.FULL:
+        raise Skip("this fault has another time in an older Prometheus")
+    at = START_MS // 1000 // 60 * 60 + 600
+    name = next(iter(METRICS))
+    inner = f"({name} @ {at - 100})[5m:1m] offset -4m30s"  # begins at `at`
+    cases = [("instant", f"sum_over_time({inner})"), ("instant", inner), ("range", f"sum_over_time({inner})")]
+    params = {"instant": {"time": at}, "range": {"start": at, "end": at + 180, "step": 60}}
+    with Hourglass(**{"storage.clock": "samples", "enable-feature": FEATURES}) as hourglass, Prometheus(
+            "15s", {}, receives=True, features=FEATURES) as prometheus:
+        servers = hourglass.start(), prometheus.start()
+        chance_series.send(servers, random.Random(1), list)
+        asker = Asker(*servers, chance_old.FULL)
+        for form, text in cases:
+            verdict, what, ours, _ = asker.verdict(Case.of(text, form, params[form]))
+            assert ours.is_found, text
+            assert verdict == FAULT, (form, text, verdict, what)
+            wrong = Reply(200, ours.body.replace(b'"]', b'7"]'))
+            assert asker.own_fault(Case.of(text, form, params[form]), None, wrong) is None, "what is wrong is not excused"

@@ -399,6 +399,30 @@ def multipart(*fields, boundary="xBx", extra=b""):
 PART = b"--xBx\r\nContent-Disposition: form-data; name=query\r\n"
 
 
+def test_texts_are_escaped_as_there():
+    """To the byte: most are safe in HTML, those of label sets are not."""
+    with Pair() as pair:
+        odd = "a<b>&\u2028\u2029\x7f"
+        for path, params in (
+            ("query", {"query": f"'{odd}'"}), ("query", {"query": "x @ <"}), ("query", {"query": "foo"}), ("label/a/values", {}),
+            ("query", {"query": f'label_replace(vector(1), "x", "{odd}", "", "")'}), ("series", {"match[]": "foo"}),
+            ("query", {"query": f'histogram_quantile(1, label_replace(up{{job="b"}}, "__name__", "{odd}", "", ""))'}),
+            ("parse_query", {"query": f'foo{{a="{odd}"}}'}), ("format_query", {"query": f'foo{{a="{odd}"}}'}),
+        ):
+            theirs, ours = (server.get("/api/v1/" + path, {"time": pair.now / 1000, **params}) for server in pair.servers)
+            assert ours.body == theirs.body, f"{path} {params}\n  {theirs}\n  {ours}"
+
+
+# As quoted-printable or otherwise: numbers and strings, so that what came of them is in the answer.
+ENCODED = (
+    b"=31", b"=3", b"1=", b"1=\r\n2", b"1=\n2", b"1= \r\n2", b"1 = \n2", b"=", b"==", b"1==\r\n", b"1+=\r\n\r\n2", b"1 \t", b"1\r",
+    b"'a=C3=A9'", b"'a=c3=a9 =zz'", b"'=4'", b"'=4", b"'a=\rb'", b"'a\rb'", b"'\xc3\xa9'", b"'a\x01'", b"'a\x7f'", b"'a=00'", b"1 \r\n",
+    b"1= \t \n2", b"1=\t\r\n2", b"1= ", b"1=\t", b"1=\r", b"1=\r \n2", b"1= \r\r\n2", b" =\n2", b"= \n2", b"1\r\n\r\n+\r\n2", b"1 +\t \n2", b"MQ==", b"'a=ff'", b"", b" ", b"\r\n", b"=20", b"'" + 100 * b"x" + b"=\r\n" + 100 * b"y" + b"'",
+    b"'" + 4093 * b"x" + b"'", b"'" + 4094 * b"x" + b"'", b"'" + 4093 * b"x" + b"'\n", b"'" + 4092 * b"x" + b"'\n1", b"'" + 9000 * b"x" + b"'",
+    b"'" + 4090 * b"x" + b"=\r\n'", b"'" + 4092 * b"x" + b"=\r\n'", b"'" + 4093 * b"x" + b"=\r\n'", b"'" + 4094 * b"x" + b"=\n'",
+)
+
+
 def test_multipart_forms():
     """As FormData and curl -F send them: behind the URL's parameters, all or nothing, and not everywhere."""
     with Pair() as pair:
@@ -431,6 +455,13 @@ def test_multipart_forms():
             PART + b"\r\na%2B+b\r\n--xBx--",
         ):
             post("query?time=4", body)
+        for how in ("quoted-printable", " Quoted-Printable \t", "quoted-printable\r\n ", "\r\n quoted-printable", "base64", "8bit", "",
+                    "base64\r\nContent-Transfer-Encoding: quoted-printable",
+                    "quoted-printable\r\nContent-Transfer-Encoding: base64"):
+            head = PART.decode() + f"Content-Transfer-Encoding:{how}\r\n\r\n"
+            for text in ENCODED:
+                post("query?time=4", head.encode() + text + b"\r\n--xBx--")
+                post("query?time=4&query=1", head.encode() + text + b"\r\n--xBx--")
         post("query?time=4", multipart(("query", "5"), boundary="a b"), 'Multipart/Form-Data; charset=x; BOUNDARY="a b"')
 
 

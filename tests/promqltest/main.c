@@ -1,6 +1,6 @@
-/* promqltest [--names=delayed|immediate|both] [-q] FILE...: runs scripts of Prometheus' test
- * language against the store and the engine. A line for each eval that failed or was left out, with
- * file and line; last the sum. Exit code 1 when one failed, 2 for wrong use. */
+/* promqltest [--names=delayed|immediate|both] [--as-3.5] [-q] FILE...: runs scripts of Prometheus'
+ * test language against the store and the engine. A line for each eval that failed or was left out,
+ * with file and line; last the sum. Exit code 1 when one failed, 2 for wrong use. */
 #include "tests/promqltest/run.h"
 
 #include "tsdb/promql/promql.h"
@@ -56,7 +56,7 @@ static void run_file(struct run *total, const char *path, enum names_mode names)
     run.path = path;
     run.store = &store;
     run.n_passed = run.n_failed = run.n_skipped = 0;
-    run.features = PROMQL_FEATURES_ALL & ~(unsigned)PROMQL_TYPE_AND_UNIT_LABELS;
+    run.features = total->features;
     if (names == NAMES_IMMEDIATE)
         run.features &= ~(unsigned)PROMQL_DELAYED_NAME_REMOVAL;
     char *text = read_file(path, &region);
@@ -76,12 +76,14 @@ static void run_file(struct run *total, const char *path, enum names_mode names)
 
 int main(int argc, char **argv)
 {
-    struct run total = {0};
+    struct run total = {.features = PROMQL_FEATURES_ALL & ~(unsigned)PROMQL_TYPE_AND_UNIT_LABELS};
     unsigned names = NAMES_DELAYED;
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "-q") == 0)
             total.is_quiet = true;
+        else if (strcmp(argv[i], "--as-3.5") == 0)
+            total.features &= ~(unsigned)PROMQL_MAIN;
         else if (strcmp(argv[i], "--names=both") == 0)
             names = NAMES_DELAYED | NAMES_IMMEDIATE;
         else if (strcmp(argv[i], "--names=immediate") == 0)
@@ -92,7 +94,8 @@ int main(int argc, char **argv)
             break;
     }
     if (i == argc || argv[i][0] == '-') {
-        fprintf(stderr, "usage: promqltest [--names=delayed|immediate|both] [-q] FILE...\n");
+        fprintf(stderr,
+                "usage: promqltest [--names=delayed|immediate|both] [--as-3.5] [-q] FILE...\n");
         return 2;
     }
     for (; i < argc; i++) {

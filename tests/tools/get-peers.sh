@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# get-peers.sh DIR [victoria-metrics]: unpacks what hourglass is tested and compared with into DIR/usr/bin: Prometheus
-# 3.5 and promtool from Debian's suite sid, node_exporter from this machine's own suite, VictoriaMetrics with vmagent and
-# vmalert when asked.
+# get-peers.sh DIR [victoria-metrics|own-prometheus]: unpacks what hourglass is tested and compared with into
+# DIR/usr/bin: Prometheus 3.5 and promtool from Debian's suite sid, node_exporter from this machine's own suite, VictoriaMetrics with vmagent and
+# vmalert when asked. With own-prometheus only the Prometheus of this machine's own suite, for who wants the older one.
 # Nothing is installed, so no service is started; the system's package lists stay as they are; root is not needed.
 # Packages come from the mirror that this machine's apt sources name. Where sid cannot be had, the machine's own, older
 # Prometheus takes its place, which is said each time. DIR/versions has a line "package version" for each, the newest
@@ -57,6 +57,10 @@ version() {
 mkdir -p "$dir"
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
 
+if [ "${1:-}" = own-prometheus ]; then
+    [ -x "$bin/prometheus" ] || fetch "$codename" prometheus
+    exit
+fi
 if [ ! -x "$bin/prometheus-node-exporter" ]; then
     echo "fetching node_exporter ($codename)"
     fetch "$codename" prometheus-node-exporter

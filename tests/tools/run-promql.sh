@@ -29,6 +29,8 @@ run() { # run ARGUMENT.. FILE..: prints what promqltest prints, but for its sum,
 run --names=both tests/promql/*.test
 run --names=delayed tests/promql/delayed/*.test
 run --names=immediate tests/promql/immediate/*.test
+run --names=both --as-3.5 tests/promql/as-3.5/*.test
+run --names=delayed --as-3.5 tests/promql/as-3.5/delayed/*.test
 [ ! -d "$shared" ] || run --names=delayed "$shared"/*.test
 
 for script in tests/promql/wrong/*.test; do

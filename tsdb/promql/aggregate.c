@@ -101,6 +101,15 @@ static int eval_folding(struct eval *e, const struct folder *folder, const struc
     return is_ambiguous ? fold_all(e, folder, a, true, ret, &is_ambiguous) : 0;
 }
 
+static int eval_parameter(struct eval *e, const struct aggregate *a, struct value *ret)
+{
+    bool was_in_parameter = e->is_in_parameter;
+    e->is_in_parameter = true;
+    int err = a->param ? eval_node(e, a->param, ret) : 0;
+    e->is_in_parameter = was_in_parameter;
+    return err;
+}
+
 int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
 {
     const struct aggregate *a = &n->aggregate;
@@ -110,7 +119,7 @@ int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
     struct grouping g;
     if (folder)
         return eval_folding(e, folder, a, ret);
-    if ((a->param && eval_node(e, a->param, &param) != 0) || eval_vector(e, a->inner, &v) != 0 ||
+    if (eval_parameter(e, a, &param) != 0 || eval_vector(e, a->inner, &v) != 0 ||
         grouping_init(e, &g, &a->labels, a->is_without, &v) != 0)
         return -1;
     if (param.type == PROMQL_SCALAR && a->param && !node_depends_on_time(a->inner))
@@ -123,9 +132,10 @@ int aggregate_eval(struct eval *e, const struct node *n, struct vector *ret)
     case TOKEN_BOTTOMK:
         return topk_eval(e, &g, &v, param.scalar, a->op == TOKEN_BOTTOMK, eval_may_sort(e, n), ret);
     case TOKEN_LIMITK:
-        return limit_k_eval(e, &g, &v, param.scalar, ret);
+        return limit_k_eval(e, &g, &v, param.scalar, eval_may_sort(e, n), ret);
     case TOKEN_LIMIT_RATIO:
-        return limit_ratio_eval(e, &v, param.scalar, node_argument_pos(a->param), ret);
+        return limit_ratio_eval(e, &g, &v, param.scalar, node_argument_pos(a->param),
+                                eval_may_sort(e, n), ret);
     default:
         assert(a->op == TOKEN_COUNT_VALUES);
         return count_values_eval(e, a, &g, &v, param.string, ret);

@@ -9,6 +9,7 @@
 /* What step() and range() mean: 0 in an instant query. */
 struct duration_times {
     int64_t step_ms, range_ms;
+    bool is_main; /* PROMQL_MAIN: what is no length is an error */
 };
 
 /* One of Prometheus' texts, and the bytes of the expression that it is about. */

@@ -35,11 +35,8 @@ static int64_t boot_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int eval_poll(struct eval *e, size_t n_points)
+int eval_look(struct eval *e)
 {
-    e->n_polled += n_points;
-    if (e->n_polled < POLL_POINTS)
-        return 0;
     e->n_polled = 0;
     if (e->options->cancel && atomic_load_explicit(e->options->cancel, memory_order_relaxed))
         return eval_fail(e, PROMQL_ERR_CANCELED, "query was canceled in expression evaluation");
@@ -48,11 +45,8 @@ int eval_poll(struct eval *e, size_t n_points)
     return 0;
 }
 
-int eval_check_samples(struct eval *e, uint64_t n_samples)
+int eval_fail_samples(struct eval *e)
 {
-    e->counts->samples_peak = size_max(e->counts->samples_peak, e->n_samples + n_samples);
-    if (e->options->max_samples == 0 || e->n_samples + n_samples <= e->options->max_samples)
-        return 0;
     return eval_fail(e, PROMQL_ERR_EXECUTION,
                      "query processing would load too many samples into memory in query "
                      "execution");
@@ -79,8 +73,20 @@ static int fail_same_labels(struct eval *e)
                      "vector cannot contain metrics with the same labelset");
 }
 
+static size_t first_step(const struct column *c, size_t n)
+{
+    size_t i = 0;
+    while (i < n && !column_has(c, i))
+        i++;
+    return i;
+}
+
+/* Whether the name goes is said by the one that is there first. */
 static int merge_column(struct eval *e, struct column *into, const struct column *from)
 {
+    if (into->drops_name != from->drops_name &&
+        first_step(from, e->steps.n) < first_step(into, e->steps.n))
+        into->drops_name = from->drops_name;
     for (size_t w = 0; w < (e->steps.n + 63) / 64; w++)
         if (into->present[w] & from->present[w])
             return fail_same_labels(e);
@@ -154,7 +160,7 @@ int eval_finish_names(struct eval *e, struct vector *v)
         if (v->items[i].drops_name && !labelset_drop_metadata(e->region, &v->items[i].labels))
             return eval_fail_memory(e);
     }
-    return has_any ? eval_merge_equal(e, v, false) : 0;
+    return has_any ? eval_merge_equal(e, v, !eval_as_main(e)) : 0;
 }
 
 /* --- dispatch ----------------------------------------------------------------------------------
@@ -288,13 +294,19 @@ int eval_range(struct eval *e, const struct node *n, struct range *ret)
 
 /* --- time ------------------------------------------------------------------------------------ */
 
+/* In the parameter of an aggregation Prometheus does not see start() and end(). */
+static bool is_fixed(const struct eval *e, const struct shift *shift)
+{
+    return shift->at == AT_TIME || (shift->at != AT_NONE && !e->is_in_parameter);
+}
+
 struct reference eval_reference(const struct eval *e, const struct shift *shift)
 {
     int64_t at = shift->at == AT_START  ? e->query_start_ms
                  : shift->at == AT_STOP ? e->query_end_ms
                                         : shift->at_ms;
     int64_t offset_ms = duration_ms(&shift->offset);
-    return (struct reference){.is_fixed = shift->at != AT_NONE,
+    return (struct reference){.is_fixed = is_fixed(e, shift),
                               .fixed_ms = time_sub(at, offset_ms),
                               .offset_ms = offset_ms};
 }

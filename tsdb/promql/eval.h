@@ -26,6 +26,7 @@ struct eval {
     uint64_t n_samples;    /* in values that are alive now: held against options->max_samples */
     size_t n_polled;       /* points of work since the last look at the clock */
     bool is_range_query;
+    bool is_in_parameter;  /* of an aggregation, where @ is less than it is elsewhere: selector.c */
     struct stream *stream; /* who wants columns one at a time (stream.h), or NULL */
 };
 
@@ -39,11 +40,25 @@ int eval_range(struct eval *e, const struct node *n, struct range *ret) WARN_UNU
 int eval_fail(struct eval *e, enum promql_error_kind kind, const char *text);
 int eval_fail_memory(struct eval *e);
 
-/* Looks at the cancel flag and the deadline once every POLL_POINTS of work. */
-int eval_poll(struct eval *e, size_t n_points) WARN_UNUSED;
+/* Looks at the cancel flag and the deadline. */
+int eval_look(struct eval *e) WARN_UNUSED;
+
+/* The same once every POLL_POINTS of work. */
+WARN_UNUSED static inline int eval_poll(struct eval *e, size_t n_points)
+{
+    e->n_polled += n_points;
+    return e->n_polled < POLL_POINTS ? 0 : eval_look(e);
+}
+
+int eval_fail_samples(struct eval *e);
 
 /* Fails when so many samples, with those that are alive, exceed the limit. */
-int eval_check_samples(struct eval *e, uint64_t n_samples) WARN_UNUSED;
+WARN_UNUSED static inline int eval_check_samples(struct eval *e, uint64_t n_samples)
+{
+    uint64_t n = e->n_samples + n_samples, max = e->options->max_samples;
+    e->counts->samples_peak = size_max(e->counts->samples_peak, n);
+    return max == 0 || n <= max ? 0 : eval_fail_samples(e);
+}
 
 /* A vector of n empty columns over the steps. */
 int eval_new_vector(struct eval *e, size_t n, struct vector *ret) WARN_UNUSED;
@@ -62,6 +77,12 @@ int eval_finish_names(struct eval *e, struct vector *v) WARN_UNUSED;
 static inline bool eval_delays_names(const struct eval *e)
 {
     return e->features & PROMQL_DELAYED_NAME_REMOVAL;
+}
+
+/* As Prometheus' main branch, where 3.5 answers otherwise. */
+static inline bool eval_as_main(const struct eval *e)
+{
+    return e->features & PROMQL_MAIN;
 }
 
 /* Order is for instants, and for what is the same at all steps, which Prometheus works out as one.

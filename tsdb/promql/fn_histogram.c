@@ -179,17 +179,19 @@ static double bucket_quantile(double q, struct bucket *b, size_t n, bool *ret_wa
     return quantile_of_buckets(q, b, n);
 }
 
-/* How many observations lie below v: linear inside a bucket, none of one that is open downwards.
- * In buckets that fall it may be more than there are. */
-static double rank_in_buckets(double v, const struct bucket *b, size_t n)
+/* How many observations lie below v: linear inside a bucket. lowest is where the first begins; what
+ * is inside of one that is open downwards nobody knows: all of it to main, NaN to 3.5. In buckets
+ * that fall it may be more than there are. */
+static double rank_in_buckets(double v, const struct bucket *b, size_t n, double lowest,
+                              bool is_main)
 {
     double rank = 0;
     for (size_t i = 0; i < n; i++) {
-        double low = i > 0 ? b[i - 1].le : b[0].le > 0 ? 0 : -INFINITY;
+        double low = i > 0 ? b[i - 1].le : lowest;
         if (low >= v)
             break;
         if (b[i].le > v) {
-            if (isinf(low))
+            if (isinf(low) && is_main)
                 return b[i].count;
             return rank + (b[i].count - rank) * (v - low) / (b[i].le - low);
         }
@@ -198,13 +200,14 @@ static double rank_in_buckets(double v, const struct bucket *b, size_t n)
     return rank;
 }
 
-static double rank_of(double v, const struct bucket *b, size_t n)
+static double rank_of(double v, const struct bucket *b, size_t n, bool is_main)
 {
-    double rank = rank_in_buckets(v, b, n), most = b[n - 1].count;
+    double lowest = is_main && b[0].le > 0 ? 0 : -INFINITY;
+    double rank = rank_in_buckets(v, b, n, lowest, is_main), most = b[n - 1].count;
     return rank > most ? most : rank;
 }
 
-static double bucket_fraction(double lower, double upper, struct bucket *b, size_t n)
+static double bucket_fraction(double lower, double upper, struct bucket *b, size_t n, bool is_main)
 {
     if (!order_buckets(b, &n))
         return NAN;
@@ -213,7 +216,7 @@ static double bucket_fraction(double lower, double upper, struct bucket *b, size
         return NAN;
     if (lower >= upper)
         return 0;
-    return (rank_of(upper, b, n) - rank_of(lower, b, n)) / count;
+    return (rank_of(upper, b, n, is_main) - rank_of(lower, b, n, is_main)) / count;
 }
 
 /* --- the function --------------------------------------------------------------------------------
@@ -300,11 +303,11 @@ int fn_histogram_quantile(struct eval *e, const struct node *call, struct value 
     double *q;
     struct histograms h;
     ret->type = PROMQL_VECTOR;
-    if (eval_scalar(e, call->call.args[0], &q) != 0)
+    if (eval_scalar(e, call->call.args[0], &q) != 0 || init_histograms(e, call, 1, &h) != 0 ||
+        eval_new_vector(e, h.g.n, &ret->vector) != 0)
         return -1;
+    /* behind what the argument has to say: of equal texts the last one's place counts */
     check_quantiles(e, q, node_call_argument_pos(call, 0));
-    if (init_histograms(e, call, 1, &h) != 0 || eval_new_vector(e, h.g.n, &ret->vector) != 0)
-        return -1;
     for (uint32_t i = 0; i < h.g.n; i++)
         if (eval_quantile(e, &h, q, &h.g.groups[i], &ret->vector.items[i]) != 0)
             return -1;
@@ -326,7 +329,8 @@ int fn_histogram_fraction(struct eval *e, const struct node *call, struct value 
         for (size_t i = 0; i < e->steps.n; i++) {
             size_t n = gather(&h, &h.g.groups[k], i);
             if (n > 0)
-                column_put(c, i, bucket_fraction(lower[i], upper[i], h.buckets, n));
+                column_put(c, i,
+                           bucket_fraction(lower[i], upper[i], h.buckets, n, eval_as_main(e)));
         }
         if (eval_poll(e, e->steps.n * h.g.groups[k].n) != 0)
             return -1;

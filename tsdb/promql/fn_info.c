@@ -4,7 +4,10 @@
  * Which info series belong to a series is a question of labels, answered once; which of them is the
  * newest, and so the one that counts, is a question of each step. What a step finds (an info series
  * of each name) is nearly always what the step before found, so the result is remembered with it.
- */
+ *
+ * 3.5 keeps the identities in a list and takes the nth of it for the nth series that is there at a
+ * step: where one has a gap, those behind it get the labels of others. So do we, unless told to
+ * answer as main. */
 #include "tsdb/promql/eval.h"
 #include "tsdb/promql/fn.h"
 #include "tsdb/promql/label_map.h"
@@ -21,11 +24,13 @@ static const struct word_list identifying = {identifying_items, 2};
 
 struct info {
     struct eval *e;
-    const struct matcher_set *matchers;  /* of the info series; the name's among them */
-    const struct vector *base, *info;    /* info: the times of the samples, in seconds */
+    const struct matcher_set *matchers; /* of the info series; the name's among them */
+    const struct vector *base;
+    struct vector *info;                 /* the times of the samples, in seconds */
     struct label_map names, identities;  /* of info metrics; of instance and job */
-    uint32_t *base_identity;             /* by column; NONE: not to be enriched */
-    uint32_t *info_name, *info_identity; /* by column; NONE: has no partner */
+    uint32_t *base_identity;             /* by column */
+    bool *is_base_info;                  /* by column: not to be enriched */
+    uint32_t *info_name, *info_identity; /* by column */
     uint32_t *newest;                    /* by name and identity: the info column of this step */
     size_t *newest_step;                 /* + 1, when that was entered */
     uint32_t *chosen, *remembered;       /* by name: info columns */
@@ -37,6 +42,37 @@ struct info {
 
 /* --- when --------------------------------------------------------------------------------------
  */
+
+/* NULL without one. */
+static const struct node *first_selector(const struct node *n)
+{
+    const struct node *found = NULL;
+    switch (n->kind) {
+    case NODE_NUMBER:
+    case NODE_STRING:
+        return NULL;
+    case NODE_PAREN:
+        return first_selector(n->paren);
+    case NODE_UNARY:
+        return first_selector(n->unary.operand);
+    case NODE_BINARY:
+        found = first_selector(n->binary.lhs);
+        return found ? found : first_selector(n->binary.rhs);
+    case NODE_CALL:
+        for (uint32_t i = 0; i < n->call.n_args && !found; i++)
+            found = first_selector(n->call.args[i]);
+        return found;
+    case NODE_AGGREGATE:
+        return first_selector(n->aggregate.inner);
+    case NODE_SELECTOR:
+        return n;
+    case NODE_RANGE:
+        return n->range.selector;
+    case NODE_SUBQUERY:
+        return first_selector(n->subquery.inner);
+    }
+    return NULL;
+}
 
 static void add_shift(const struct eval *e, const struct shift *s, struct shift *sum)
 {
@@ -96,6 +132,23 @@ static struct shift info_shift(const struct eval *e, const struct node *argument
     return sum;
 }
 
+/* 3.5 looks at the times of the steps, whatever shifts there are, but reads where the first
+ * selector says. What does not depend on time it works out at the first step. */
+static int info_times(struct eval *e, const struct node *call, struct vector *ret)
+{
+    const struct call *c = &call->call;
+    if (eval_as_main(e)) {
+        c->info->selector.shift = info_shift(e, c->args[0]);
+        return selector_eval_times(e, c->info, ret);
+    }
+    const struct node *first = first_selector(c->args[0]);
+    const struct shift none = {0};
+    struct reference reads = eval_reference(e, first ? &first->selector.shift : &none);
+    struct reference looks = {.is_fixed = !node_depends_on_time(call),
+                              .fixed_ms = steps_time(&e->steps, 0)};
+    return selector_eval_times_clipped(e, c->info, &looks, &reads, ret);
+}
+
 /* --- who ---------------------------------------------------------------------------------------
  */
 
@@ -137,13 +190,16 @@ static bool keep_one(struct info *f, const struct labels *ls, uint32_t i, struct
 static int number_base(struct info *f, struct label_map *values, bool *has_values)
 {
     f->base_identity = eval_alloc(f->e, f->base->n, sizeof(*f->base_identity));
-    for (size_t k = 0; f->base_identity && k < f->base->n; k++) {
+    f->is_base_info = eval_alloc(f->e, f->base->n, sizeof(*f->is_base_info));
+    if (!f->base_identity || !f->is_base_info)
+        return -1;
+    for (size_t k = 0; k < f->base->n; k++) {
         const struct labels *ls = &f->base->items[k].labels;
-        f->base_identity[k] = NONE;
-        if (is_info_series(f, ls))
-            continue;
+        f->is_base_info[k] = is_info_series(f, ls);
         if (!put_identity(f, ls, &f->base_identity[k]))
             return eval_fail_memory(f->e);
+        if (f->is_base_info[k])
+            continue;
         for (uint32_t i = 0; i < identifying.n; i++) {
             struct labels one;
             uint32_t number;
@@ -157,7 +213,7 @@ static int number_base(struct info *f, struct label_map *values, bool *has_value
         if (eval_poll(f->e, 1) != 0)
             return -1;
     }
-    return f->base_identity ? 0 : -1;
+    return 0;
 }
 
 /* True when each identifying label that some base series has, has a value that some base series
@@ -179,8 +235,10 @@ static bool may_have_partner(const struct label_map *values, const bool *has_val
     return has_any;
 }
 
+/* Leaves out who cannot belong to any. */
 static int number_info(struct info *f, const struct label_map *values, const bool *has_values)
 {
+    size_t n = 0;
     f->info_name = eval_alloc(f->e, f->info->n, sizeof(*f->info_name));
     f->info_identity = eval_alloc(f->e, f->info->n, sizeof(*f->info_identity));
     if (!f->info_name || !f->info_identity)
@@ -191,15 +249,17 @@ static int number_info(struct info *f, const struct label_map *values, const boo
         const struct word_list only_name = {name, 1};
         struct labels name_only;
         bool is_new;
-        f->info_name[k] = NONE;
-        if (may_have_partner(values, has_values, ls) &&
-            (!labelset_keep(f->e->region, ls, &only_name, &name_only) ||
-             !label_map_put(&f->names, &name_only, &f->info_name[k], &is_new) ||
-             !put_identity(f, ls, &f->info_identity[k])))
-            return eval_fail_memory(f->e);
         if (eval_poll(f->e, 1) != 0)
             return -1;
+        if (!may_have_partner(values, has_values, ls))
+            continue;
+        if (!labelset_keep(f->e->region, ls, &only_name, &name_only) ||
+            !label_map_put(&f->names, &name_only, &f->info_name[n], &is_new) ||
+            !put_identity(f, ls, &f->info_identity[n]))
+            return eval_fail_memory(f->e);
+        f->info->items[n++] = f->info->items[k];
     }
+    f->info->n = n;
     return 0;
 }
 
@@ -211,6 +271,12 @@ static int fail_duplicate(struct info *f, uint32_t existing, uint32_t added, siz
     const uint32_t columns[] = {existing, added};
     struct textbuf b;
     textbuf_init(&b, f->e->region);
+    if (!eval_as_main(f->e)) {
+        const struct label *name = labelset_name(&f->info->items[added].labels);
+        textbuf_puts(&b, "found duplicate series for info metric ");
+        textbuf_add(&b, name ? name->value : "", name ? name->value_len : 0);
+        return eval_fail(f->e, PROMQL_ERR_EXECUTION, textbuf_finish(&b));
+    }
     textbuf_puts(&b, "found duplicate series for info metric: existing ");
     for (size_t i = 0; i < 2; i++) {
         const struct column *c = &f->info->items[columns[i]];
@@ -224,11 +290,13 @@ static int fail_duplicate(struct info *f, uint32_t existing, uint32_t added, siz
 /* The newest info series of each name and identity at the step. */
 static int enter_info(struct info *f, size_t step)
 {
+    uint32_t n_there = 0;
     for (uint32_t k = 0; k < f->info->n; k++) {
         const struct column *c = &f->info->items[k];
-        if (f->info_name[k] == NONE || !column_has(c, step))
+        if (!column_has(c, step))
             continue;
-        size_t slot = (size_t)f->info_name[k] * f->identities.n + f->info_identity[k];
+        uint32_t of = eval_as_main(f->e) ? k : n_there++;
+        size_t slot = (size_t)f->info_name[of] * f->identities.n + f->info_identity[of];
         uint32_t *newest = &f->newest[slot];
         if (f->newest_step[slot] == step + 1) {
             double known = f->info->items[*newest].v[step];
@@ -321,7 +389,7 @@ static int put_result(struct info *f, const struct column *base, const struct la
     if (grow_results(f, *ret) != 0)
         return -1;
     f->results[*ret].labels = *labels;
-    f->results[*ret].drops_name = base->drops_name;
+    f->results[*ret].drops_name = base->drops_name && eval_as_main(f->e);
     return 0;
 }
 
@@ -369,12 +437,16 @@ static int combine(struct info *f)
     for (size_t k = 0; k < f->base->n; k++)
         results[k] = NONE;
     for (size_t step = 0; step < f->e->steps.n; step++) {
+        size_t n_there = 0;
         if (enter_info(f, step) != 0)
             return -1;
         for (size_t k = 0; k < f->base->n; k++) {
             f->remembered = remembered + k * f->names.n;
-            if (column_has(&f->base->items[k], step) &&
-                combine_point(f, &f->base->items[k], f->base_identity[k], step, &results[k]) != 0)
+            if (!column_has(&f->base->items[k], step))
+                continue;
+            size_t of = eval_as_main(f->e) ? k : n_there++;
+            uint32_t identity = f->is_base_info[k] ? NONE : f->base_identity[of];
+            if (combine_point(f, &f->base->items[k], identity, step, &results[k]) != 0)
                 return -1;
         }
         if (eval_poll(f->e, f->base->n + f->info->n) != 0)
@@ -411,8 +483,7 @@ int fn_info(struct eval *e, const struct node *call, struct value *ret)
     struct vector base, info;
     ret->type = PROMQL_VECTOR;
     ret->vector = (struct vector){0};
-    c->info->selector.shift = info_shift(e, c->args[0]);
-    if (eval_vector(e, c->args[0], &base) != 0 || selector_eval_times(e, c->info, &info) != 0)
+    if (eval_vector(e, c->args[0], &base) != 0 || info_times(e, call, &info) != 0)
         return -1;
     struct info f = {.e = e, .matchers = &c->info->selector.matchers, .base = &base, .info = &info};
     if (prepare(&f) != 0 || combine(&f) != 0)

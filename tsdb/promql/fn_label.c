@@ -145,7 +145,7 @@ int fn_label_replace(struct eval *e, const struct node *call, struct value *ret)
     if (err == 0 && pattern_has_failed(pattern))
         err = eval_fail_memory(e);
     pattern_free(pattern);
-    return err == 0 ? eval_merge_equal(e, &ret->vector, false) : -1;
+    return err == 0 ? eval_merge_equal(e, &ret->vector, !eval_as_main(e)) : -1;
 }
 
 /* --- label_join ----------------------------------------------------------------------------------
@@ -186,5 +186,5 @@ int fn_label_join(struct eval *e, const struct node *call, struct value *ret)
     for (size_t k = 0; k < ret->vector.n; k++)
         if (join_one(e, call, &ret->vector.items[k]) != 0)
             return -1;
-    return eval_merge_equal(e, &ret->vector, false);
+    return eval_merge_equal(e, &ret->vector, !eval_as_main(e));
 }

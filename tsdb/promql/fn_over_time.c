@@ -139,12 +139,13 @@ static bool window_quantile(const struct range_window *w, const double *params, 
     return true;
 }
 
-/* The median distance from the median. */
+/* The median distance from the median. NaN makes it NaN, but in 3.5 only where it comes to be in
+ * the middle: it sorts below all. */
 static bool window_mad(const struct range_window *w, const double *params, double *ret)
 {
     (void)params;
     memcpy(w->scratch, w->v, w->n * sizeof(*w->v));
-    for (size_t i = 0; i < w->n; i++) {
+    for (size_t i = 0; i < w->n && eval_as_main(w->e); i++) {
         *ret = w->v[i];
         if (isnan(*ret))
             return true;

@@ -38,6 +38,48 @@ static double counter_difference(const struct range_window *w)
     return difference;
 }
 
+static double factor_of(const struct range_window *w, unsigned flags, double reach, double sampled)
+{
+    double factor = reach / sampled;
+    return flags & SLOPE_PER_SECOND ? factor / w->range_s : factor;
+}
+
+/* Seven divisions, that are seldom due: the series before had the same gaps. */
+static const struct gaps *gaps_of(const struct range_window *w, unsigned flags)
+{
+    struct gaps *g = w->gaps;
+    int64_t to_start_ms = w->t_ms[0] - w->start_ms, sampled_ms = w->t_ms[w->n - 1] - w->t_ms[0];
+    if (g->n == w->n && g->to_start_ms == to_start_ms && g->sampled_ms == sampled_ms)
+        return g;
+    *g = (struct gaps){to_start_ms, sampled_ms, w->n, 0, 0, 0, 0};
+    g->to_start = (double)to_start_ms / 1000;
+    g->sampled = (double)sampled_ms / 1000;
+    double average = g->sampled / (double)(w->n - 1);
+    double threshold = average * 1.1;
+    g->to_end = (double)(w->end_ms - w->t_ms[w->n - 1]) / 1000;
+    if (g->to_start >= threshold)
+        g->to_start = average / 2;
+    if (g->to_end >= threshold)
+        g->to_end = average / 2;
+    g->factor = factor_of(w, flags, g->sampled + g->to_start + g->to_end, g->sampled);
+    return g;
+}
+
+/* Where zero is less far back than the start. It is not when the first value is at least the
+ * difference, since a quotient of 1 or more is never rounded below 1. */
+static double counter_factor(const struct range_window *w, unsigned flags, const struct gaps *g,
+                             double difference)
+{
+    double first = w->v[0];
+    bool is_far = first >= difference && g->to_start <= g->sampled;
+    if (is_far || !(difference > 0 && first >= 0))
+        return g->factor;
+    double to_zero = g->sampled * (first / difference);
+    if (!(to_zero < g->to_start))
+        return g->factor;
+    return factor_of(w, flags, g->sampled + to_zero + g->to_end, g->sampled);
+}
+
 static bool extrapolate(const struct range_window *w, unsigned flags, double *ret)
 {
     if (w->edges != EDGES_PLAIN) {
@@ -48,30 +90,10 @@ static bool extrapolate(const struct range_window *w, unsigned flags, double *re
     }
     if (w->n < 2)
         return false;
-    int64_t first_ms = w->t_ms[0], last_ms = w->t_ms[w->n - 1];
+    const struct gaps *g = gaps_of(w, flags);
     bool is_counter = flags & SLOPE_COUNTER;
     double difference = is_counter ? counter_difference(w) : w->v[w->n - 1] - w->v[0];
-    double to_start = (double)(first_ms - w->start_ms) / 1000;
-    double to_end = (double)(w->end_ms - last_ms) / 1000;
-    double sampled = (double)(last_ms - first_ms) / 1000;
-    double average = sampled / (double)(w->n - 1);
-    double threshold = average * 1.1;
-
-    if (to_start >= threshold)
-        to_start = average / 2;
-    if (is_counter) {
-        double to_zero = to_start;
-        if (difference > 0 && w->v[0] >= 0)
-            to_zero = sampled * (w->v[0] / difference);
-        if (to_zero < to_start)
-            to_start = to_zero;
-    }
-    if (to_end >= threshold)
-        to_end = average / 2;
-    double factor = (sampled + to_start + to_end) / sampled;
-    if (flags & SLOPE_PER_SECOND)
-        factor /= w->range_s;
-    *ret = difference * factor;
+    *ret = difference * (is_counter ? counter_factor(w, flags, g, difference) : g->factor);
     return true;
 }
 

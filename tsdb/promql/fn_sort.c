@@ -5,12 +5,12 @@
  * the order of github.com/facette/natsort, which Prometheus uses.
  *
  * It contradicts itself where a value is empty, neither is before the other then, so that the way
- * of sorting shows: few series are sorted as Go sorts few. */
+ * of sorting shows: go_sort.h. */
 #include "tsdb/promql/eval.h"
 #include "tsdb/promql/fn.h"
+#include "tsdb/promql/go_sort.h"
 #include "tsdb/promql/labelset.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct run {
@@ -81,48 +81,33 @@ static int compare(const void *a, const void *b, void *call_node)
     return labels_compare(x, y);
 }
 
-static int compare_down(const void *a, const void *b, void *call_node)
+static bool is_above(const void *a, const void *b, void *call_node)
 {
-    return -compare(a, b, call_node); /* not the other way round: both may be true */
+    return compare(a, b, call_node) < 0;
 }
 
-typedef int column_order(const void *, const void *, void *);
-
-/* As many as slices.SortFunc inserts one by one. */
-enum { FEW = 12 };
-
-static void insert_each(struct vector *v, column_order *order, void *ctx)
+static bool is_below(const void *a, const void *b, void *call_node)
 {
-    for (size_t i = 1; i < v->n; i++)
-        for (size_t j = i; j > 0 && order(&v->items[j], &v->items[j - 1], ctx) < 0; j--) {
-            struct column c = v->items[j];
-            v->items[j] = v->items[j - 1];
-            v->items[j - 1] = c;
-        }
+    return compare(a, b, call_node) > 0; /* not the other way round: both may be true */
 }
 
-static int sort_columns(struct eval *e, const struct node *call, column_order *order,
-                        struct value *ret)
+static int sort_columns(struct eval *e, const struct node *call, go_less *order, struct value *ret)
 {
-    void *ctx = (void *)(uintptr_t)call;
     ret->type = PROMQL_VECTOR;
     if (eval_vector(e, call->call.args[0], &ret->vector) != 0)
         return -1;
-    if (!eval_may_sort(e, call))
-        return 0;
-    if (ret->vector.n <= FEW)
-        insert_each(&ret->vector, order, ctx);
-    else
-        qsort_r(ret->vector.items, ret->vector.n, sizeof(*ret->vector.items), order, ctx);
+    if (eval_may_sort(e, call))
+        go_sort(ret->vector.items, ret->vector.n, sizeof(*ret->vector.items), order,
+                (void *)(uintptr_t)call);
     return 0;
 }
 
 int fn_sort_by_label(struct eval *e, const struct node *call, struct value *ret)
 {
-    return sort_columns(e, call, compare, ret);
+    return sort_columns(e, call, is_above, ret);
 }
 
 int fn_sort_by_label_desc(struct eval *e, const struct node *call, struct value *ret)
 {
-    return sort_columns(e, call, compare_down, ret);
+    return sort_columns(e, call, is_below, ret);
 }

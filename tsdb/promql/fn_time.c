@@ -213,13 +213,23 @@ int fn_time(struct eval *e, const struct node *call, struct value *ret)
     return 0;
 }
 
+/* 3.5 forgets an offset beside @, but not when it reads the store. */
+static int selector_times(struct eval *e, const struct node *n, struct vector *ret)
+{
+    struct reference reads = eval_reference(e, &n->selector.shift), looks = reads;
+    if (!reads.is_fixed || eval_as_main(e))
+        return selector_eval_times(e, n, ret);
+    looks.fixed_ms = time_add(reads.fixed_ms, reads.offset_ms);
+    return selector_eval_times_clipped(e, n, &looks, &reads, ret);
+}
+
 /* Of a selector: when its samples were taken. Of anything else: when it is evaluated. */
 int fn_timestamp(struct eval *e, const struct node *call, struct value *ret)
 {
     const struct node *arg = node_unwrap(call->call.args[0]);
     ret->type = PROMQL_VECTOR;
     if (arg->kind == NODE_SELECTOR) {
-        if (selector_eval_times(e, arg, &ret->vector) != 0)
+        if (selector_times(e, arg, &ret->vector) != 0)
             return -1;
     } else {
         if (eval_vector(e, arg, &ret->vector) != 0)

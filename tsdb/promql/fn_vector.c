@@ -1,6 +1,7 @@
 /* Functions that look at a vector as a whole: between scalars and vectors, order, absence. */
 #include "tsdb/promql/eval.h"
 #include "tsdb/promql/fn.h"
+#include "tsdb/promql/go_sort.h"
 #include "tsdb/promql/labelset.h"
 #include "tsdb/promql/range_fn.h"
 
@@ -45,41 +46,40 @@ int fn_scalar(struct eval *e, const struct node *call, struct value *ret)
 
 /* --- order: of instant queries alone, matrices are sorted by labels -------------------------- */
 
-static int compare_columns(const void *a, const void *b)
+/* NaN is last, and of two either is before the other, as there. */
+static bool is_less(const void *a, const void *b, void *ctx)
 {
     double x = ((const struct column *)a)->v[0], y = ((const struct column *)b)->v[0];
-    if (isnan(x) || isnan(y))
-        return isnan(x) - isnan(y);
-    return (x > y) - (x < y);
+    (void)ctx;
+    return isnan(y) || y > x;
 }
 
-static int compare_columns_down(const void *a, const void *b)
+static bool is_more(const void *a, const void *b, void *ctx)
 {
     double x = ((const struct column *)a)->v[0], y = ((const struct column *)b)->v[0];
-    if (isnan(x) || isnan(y))
-        return isnan(x) - isnan(y);
-    return (x < y) - (x > y);
+    (void)ctx;
+    return isnan(y) || y < x;
 }
 
-static int sort_columns(struct eval *e, const struct node *call,
-                        int (*compare)(const void *, const void *), struct value *ret)
+static int sort_columns(struct eval *e, const struct node *call, go_less *is_before,
+                        struct value *ret)
 {
     ret->type = PROMQL_VECTOR;
     if (eval_vector(e, call->call.args[0], &ret->vector) != 0)
         return -1;
-    if (eval_may_sort(e, call) && ret->vector.n > 1)
-        qsort(ret->vector.items, ret->vector.n, sizeof(*ret->vector.items), compare);
+    if (eval_may_sort(e, call))
+        go_sort(ret->vector.items, ret->vector.n, sizeof(*ret->vector.items), is_before, NULL);
     return 0;
 }
 
 int fn_sort(struct eval *e, const struct node *call, struct value *ret)
 {
-    return sort_columns(e, call, compare_columns, ret);
+    return sort_columns(e, call, is_less, ret);
 }
 
 int fn_sort_desc(struct eval *e, const struct node *call, struct value *ret)
 {
-    return sort_columns(e, call, compare_columns_down, ret);
+    return sort_columns(e, call, is_more, ret);
 }
 
 /* --- absence -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ enum {
 enum func_flags {
     FUNC_EXPERIMENTAL = 1, /* behind promql-experimental-functions */
     FUNC_KEEPS_NAME = 2,   /* __name__ stays on the series */
-    FUNC_NEWER = 4,        /* Prometheus 3.5 does not know it; behind the same feature */
+    FUNC_NEWER = 4,        /* of main: behind promql-main and the same feature */
     FUNC_TAKES_ANCHORED = 16,
     FUNC_TAKES_SMOOTHED = 32,
     FUNC_TIME_DEPENDENT = 8, /* differs with the time of evaluation, whatever @ its argument has */

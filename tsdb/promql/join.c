@@ -57,7 +57,7 @@ static int fail_duplicate(struct join *j, uint32_t signature, size_t one, size_t
     textbuf_puts(&b, " hand-side of the operation: [");
     if (!texts[0] || !texts[1])
         return eval_fail_memory(j->e);
-    bool is_sorted = strcmp(texts[0], texts[1]) <= 0;
+    bool is_sorted = !eval_as_main(j->e) || strcmp(texts[0], texts[1]) <= 0;
     textbuf_puts(&b, texts[!is_sorted]);
     textbuf_puts(&b, ", ");
     textbuf_puts(&b, texts[is_sorted]);
@@ -155,7 +155,8 @@ static int find_result(struct join *j, size_t many, uint32_t one, uint32_t *ret)
     return 0;
 }
 
-/* A second one that finds a partner where only one may, also if a comparison filters it out. */
+/* A second one that finds a partner where only one may; to main and to fill also one that a
+ * comparison filters out. */
 static int check_explicit(struct join *j, struct partner *p, size_t step)
 {
     bool is_second = p->found_step == step + 1;
@@ -203,6 +204,7 @@ static int put_point(struct join *j, uint32_t signature, uint32_t result, size_t
 
 static int join_step(struct join *j, size_t step)
 {
+    bool counts_filtered = eval_as_main(j->e) || j->fill_one || j->fill_many;
     for (size_t k = 0; k < j->many->n; k++) {
         const struct column *many = &j->many->items[k];
         uint32_t signature = j->many_numbers[k], result;
@@ -213,6 +215,8 @@ static int join_step(struct join *j, size_t step)
             continue;
         double one = has_partner ? j->one->items[p->column].v[step] : *j->fill_one;
         bool keeps = apply(j, many->v[step], one, &v);
+        if (!keeps && !counts_filtered)
+            continue;
         if (check_explicit(j, p, step) != 0)
             return -1;
         if (!keeps)

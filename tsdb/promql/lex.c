@@ -347,7 +347,7 @@ static void lex_comparison(struct lexer *l, struct token *ret)
         fail_rune(l, "unexpected character after '=': ", next, ret);
     } else if (c == '!' && next != '=') {
         fail_rune(l, "unexpected character after '!': ", next, ret);
-    } else if ((c == '<' || c == '>') && next == '/') {
+    } else if (l->has_trims && (c == '<' || c == '>') && next == '/') {
         l->pos++;
         emit(l, c == '<' ? TOKEN_TRIM_UPPER : TOKEN_TRIM_LOWER, ret);
     } else {

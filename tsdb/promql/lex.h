@@ -104,6 +104,7 @@ struct lexer {
     bool bracket_has_number; /* else only a number, a sign or a parenthesis may come */
     bool bracket_has_colon;
     bool has_duration_words; /* step, range, min_of and max_of are words inside brackets */
+    bool has_trims;          /* </ and >/ are operators */
 };
 
 void lexer_init(struct lexer *l, const char *text, uint32_t n, struct region *r);

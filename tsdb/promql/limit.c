@@ -57,32 +57,40 @@ static void warn_capped(struct eval *e, double r, double bound, uint32_t pos)
               pos);
 }
 
-/* False when all of them are 0: there is nothing to do, and nothing to complain about. */
-static int check_ratios(struct eval *e, const double *r, uint32_t pos, bool *ret_has_any)
+/* Nothing is to be done when all of them are 0, and there is nothing to complain about. 3.5 minds a
+ * NaN only where there is something to choose from. */
+static int check_ratios(struct eval *e, const struct vector *v, const double *r, uint32_t pos,
+                        bool *ret_has_any)
 {
-    double low = r[0], high = r[0];
-    bool has_nan = false;
-    for (size_t i = 0; i < e->steps.n; i++) {
-        has_nan = has_nan || isnan(r[i]);
-        low = r[i] < low ? r[i] : low;
-        high = r[i] > high ? r[i] : high;
-    }
-    *ret_has_any = has_nan || low != 0 || high != 0;
-    if (has_nan)
-        return eval_fail(e, PROMQL_ERR_EXECUTION, "Ratio value is NaN");
-    if (high > 1)
-        warn_capped(e, high, 1, pos);
-    if (low < -1)
-        warn_capped(e, low, -1, pos);
+    struct extremes x = extremes_of(r, e->steps.n);
+    for (size_t i = 0; x.has_nan && i < e->steps.n; i++)
+        if (isnan(r[i]) && (eval_as_main(e) || vector_has_step(v, i)))
+            return eval_fail(e, PROMQL_ERR_EXECUTION,
+                             eval_as_main(e) ? "Ratio value is NaN" : "Ratio value NaN is NaN");
+    *ret_has_any = x.low != 0 || x.high != 0;
+    if (x.high > 1)
+        warn_capped(e, x.high, 1, pos);
+    if (x.low < -1)
+        warn_capped(e, x.low, -1, pos);
     return 0;
 }
 
-int limit_ratio_eval(struct eval *e, struct vector *v, const double *r, uint32_t pos,
-                     struct vector *ret)
+static int finish(struct eval *e, const struct grouping *g, const struct vector *v, bool is_ordered,
+                  struct vector *ret)
 {
-    bool has_any;
+    if (is_ordered)
+        return topk_order_as_heap(e, g, v, ret);
+    *ret = *v;
+    vector_squeeze(ret, e->steps.n);
+    return 0;
+}
+
+int limit_ratio_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *r,
+                     uint32_t pos, bool is_ordered, struct vector *ret)
+{
+    bool has_any = false;
     *ret = (struct vector){0};
-    if (check_ratios(e, r, pos, &has_any) != 0)
+    if (check_ratios(e, v, r, pos, &has_any) != 0)
         return -1;
     if (!has_any)
         return 0;
@@ -96,17 +104,15 @@ int limit_ratio_eval(struct eval *e, struct vector *v, const double *r, uint32_t
         if (eval_poll(e, e->steps.n) != 0)
             return -1;
     }
-    *ret = *v;
-    vector_squeeze(ret, e->steps.n);
-    return 0;
+    return finish(e, g, v, is_ordered, ret);
 }
 
 int limit_k_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
-                 struct vector *ret)
+                 bool is_ordered, struct vector *ret)
 {
     double max;
     *ret = (struct vector){0};
-    if (topk_check_k(e, k, false, &max) != 0)
+    if (topk_check_k(e, v, k, false, &max) != 0)
         return -1;
     if (max < 1)
         return 0;
@@ -127,7 +133,5 @@ int limit_k_eval(struct eval *e, const struct grouping *g, struct vector *v, con
                 return -1;
         }
     }
-    *ret = *v;
-    vector_squeeze(ret, e->steps.n);
-    return 0;
+    return finish(e, g, v, is_ordered, ret);
 }

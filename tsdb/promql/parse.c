@@ -78,10 +78,38 @@ const struct token *parser_peek(struct parser *p)
     return &p->token;
 }
 
+/* 3.5 keeps the ends of all closing parentheses in a queue, from which calls, aggregations and
+ * parentheses take theirs; those of label lists behind on, of start() and of durations are never
+ * taken, so that from there on a call seems to end too early. It shows in the place that errors
+ * about an operator behind it name. */
+static void put_closing(struct parser *p, uint32_t end)
+{
+    if (p->n_closings == p->cap_closings) {
+        uint32_t cap = p->cap_closings ? p->cap_closings * 2 : 16;
+        uint32_t *more = region_calloc(p->region, cap, sizeof(*more));
+        if (!more) {
+            parser_fail_memory(p);
+            return;
+        }
+        if (p->n_closings > 0)
+            memcpy(more, p->closings, p->n_closings * sizeof(*more));
+        p->closings = more;
+        p->cap_closings = cap;
+    }
+    p->closings[p->n_closings++] = end;
+}
+
+static uint32_t claim_closing(struct parser *p)
+{
+    return p->n_claimed < p->n_closings ? p->closings[p->n_claimed++] : 0;
+}
+
 struct token parser_take(struct parser *p)
 {
     struct token t = *parser_peek(p);
     p->has_token = t.kind == TOKEN_END || t.kind == TOKEN_ERROR;
+    if (t.kind == TOKEN_RIGHT_PAREN && !(p->query->features & PROMQL_MAIN))
+        put_closing(p, t.pos + t.len);
     return t;
 }
 
@@ -94,7 +122,7 @@ bool parser_accept(struct parser *p, enum token_kind kind)
 }
 
 /* A token as errors show it: its class, then its text quoted and cut. */
-static void describe(struct textbuf *b, const struct token *t)
+static void describe(struct textbuf *b, const struct token *t, bool is_main)
 {
     enum { SHOWN_BYTES = 10 };
     static const char *const classes[] = {
@@ -111,6 +139,8 @@ static void describe(struct textbuf *b, const struct token *t)
                        : token_is_aggregator(t->kind) ? "<aggr:"
                                                       : NULL;
     if (mark) {
+        if (t->kind == TOKEN_AT && !is_main)
+            textbuf_puts(b, "\"<Item 57400>\" "); /* 3.5 has no name for it */
         textbuf_puts(b, mark);
         textbuf_add(b, t->text, t->len);
         textbuf_char(b, '>');
@@ -138,7 +168,7 @@ bool parser_unexpected(struct parser *p, const char *context, const char *expect
     struct textbuf b;
     textbuf_init(&b, p->region);
     textbuf_puts(&b, "unexpected ");
-    describe(&b, t);
+    describe(&b, t, p->query->features & PROMQL_MAIN);
     if (context[0])
         textbuf_printf(&b, " in %s", context);
     if (expected[0])
@@ -215,6 +245,7 @@ static struct node *parse_paren(struct parser *p)
         return NULL;
     if (!parser_accept(p, TOKEN_RIGHT_PAREN))
         return unexpected(p);
+    claim_closing(p);
     struct node *n = new_node(p, NODE_PAREN, inner->type, pos);
     if (!n)
         return NULL;
@@ -300,7 +331,8 @@ static struct node *parse_call(struct parser *p, struct token name)
         return NULL;
     call.func = func_find(name.text, name.len);
     bool is_enabled = p->query->features & PROMQL_EXPERIMENTAL_FUNCTIONS;
-    if (!call.func || ((call.func->flags & FUNC_NEWER) && !is_enabled)) {
+    bool is_main = p->query->features & PROMQL_MAIN;
+    if (!call.func || ((call.func->flags & FUNC_NEWER) && !(is_enabled && is_main))) {
         parser_failf(p, name.pos, "unknown function with name \"%.*s\"", (int)name.len, name.text);
         return NULL;
     }
@@ -311,6 +343,7 @@ static struct node *parse_call(struct parser *p, struct token name)
     struct node *n = new_node(p, NODE_CALL, call.func->returns, name.pos);
     if (!n)
         return NULL;
+    n->end = claim_closing(p);
     n->call = call;
     if (strcmp(call.func->name, "info") == 0 && !(n->call.info = parse_info_selector(p, &n->call)))
         return NULL;
@@ -375,6 +408,9 @@ static struct node *parse_aggregate(struct parser *p, struct token name)
         is_good = parse_grouping(p, &n->aggregate, &has_grouping) &&
                   parse_args(p, &args, &n_args) &&
                   (has_grouping || parse_grouping(p, &n->aggregate, &has_grouping));
+        if (has_grouping)
+            claim_closing(p);
+        n->end = claim_closing(p);
     }
     p->outer = outer;
     return is_good ? finish_aggregate(p, n, args, n_args) : NULL;
@@ -409,7 +445,8 @@ static struct node *parse_primary(struct parser *p)
         return NULL;
     bool is_edge = name.kind == TOKEN_START || name.kind == TOKEN_STOP;
     bool is_function = name.kind == TOKEN_IDENTIFIER ||
-                       (is_edge && (p->query->features & PROMQL_EXPERIMENTAL_FUNCTIONS));
+                       (is_edge && (p->query->features & PROMQL_EXPERIMENTAL_FUNCTIONS) &&
+                        (p->query->features & PROMQL_MAIN));
     if (is_function && next == TOKEN_LEFT_PAREN)
         return parse_call(p, name);
     if (token_is_aggregator(name.kind) && opens_aggregate(next))
@@ -468,10 +505,23 @@ static bool parse_matching(struct parser *p, struct binary *b)
     return parse_matching_labels(p, b) && parse_fills(p, &b->matching);
 }
 
+/* Where errors find the operator: behind the end of its left side, as 3.5 knows it. */
+static uint32_t operator_pos(const struct parser *p, const struct node *lhs, uint32_t pos)
+{
+    while (lhs->kind == NODE_BINARY || lhs->kind == NODE_UNARY)
+        lhs = lhs->kind == NODE_BINARY ? lhs->binary.rhs : lhs->unary.operand;
+    if ((lhs->kind != NODE_CALL && lhs->kind != NODE_AGGREGATE) || lhs->end == 0)
+        return pos;
+    pos = lhs->end;
+    while (pos < p->query->n && strchr(" \t\n\r", p->query->text[pos]))
+        pos++;
+    return pos;
+}
+
 static struct node *parse_binary(struct parser *p, struct node *lhs)
 {
     struct token op = parser_take(p);
-    struct binary b = {.op = op.kind, .op_pos = op.pos, .lhs = lhs};
+    struct binary b = {.op = op.kind, .op_pos = operator_pos(p, lhs, op.pos), .lhs = lhs};
     if (!parse_matching(p, &b))
         return NULL;
     unsigned precedence = precedences[op.kind];
@@ -516,7 +566,9 @@ static void parser_init(struct parser *p, struct promql_query *q, struct region 
     p->outer = (struct parse_context){"", ""};
     p->last_selector = &q->selectors;
     lexer_init(&p->lexer, q->text, q->n, r);
-    p->lexer.has_duration_words = q->features & PROMQL_DURATION_EXPR;
+    p->lexer.has_duration_words =
+        (q->features & PROMQL_DURATION_EXPR) && (q->features & PROMQL_MAIN);
+    p->lexer.has_trims = q->features & PROMQL_MAIN;
 }
 
 static bool parse_end(struct parser *p)

@@ -144,7 +144,8 @@ static bool parse_paren(struct parser *p, struct node **ret)
 static bool parse_primary(struct parser *p, struct node **ret)
 {
     const struct token *t = parser_peek(p);
-    const struct func *f = is_enabled(p) ? duration_func(t) : NULL;
+    bool has_calls = is_enabled(p) && (p->query->features & PROMQL_MAIN);
+    const struct func *f = has_calls ? duration_func(t) : NULL;
     if (t->kind == TOKEN_LEFT_PAREN)
         return parse_paren(p, ret);
     if (t->kind == TOKEN_NUMBER || t->kind == TOKEN_DURATION)
@@ -171,24 +172,21 @@ static bool parse_operand(struct parser *p, bool is_expression, struct node **re
 }
 
 /* A sign belongs to a literal; in front of anything else it is an operator. */
-static bool parse_signed(struct parser *p, bool is_expression, struct node **ret)
+static bool apply_sign(struct parser *p, const struct token *sign, struct node *operand,
+                       struct node **ret)
 {
-    struct token sign = parser_take(p);
-    struct node *operand;
-    if (!parse_operand(p, is_expression, &operand))
-        return false;
     if (node_unwrap(operand)->kind == NODE_NUMBER)
         while (operand->kind == NODE_PAREN)
             operand = operand->paren;
     *ret = operand;
     if (operand->kind == NODE_NUMBER) {
-        if (sign.kind == TOKEN_SUB) {
+        if (sign->kind == TOKEN_SUB) {
             operand->number.value = -operand->number.value;
             operand->number.ns = -operand->number.ns;
         }
-        operand->pos = sign.pos;
-    } else if (sign.kind == TOKEN_SUB) {
-        *ret = new_node(p, NODE_UNARY, sign.pos);
+        operand->pos = sign->pos;
+    } else if (sign->kind == TOKEN_SUB) {
+        *ret = new_node(p, NODE_UNARY, sign->pos);
         if (!*ret)
             return false;
         (*ret)->unary.op = TOKEN_SUB;
@@ -197,6 +195,13 @@ static bool parse_signed(struct parser *p, bool is_expression, struct node **ret
         return deepen(p, *ret, operand);
     }
     return true;
+}
+
+static bool parse_signed(struct parser *p, bool is_expression, struct node **ret)
+{
+    struct token sign = parser_take(p);
+    struct node *operand;
+    return parse_operand(p, is_expression, &operand) && apply_sign(p, &sign, operand, ret);
 }
 
 static unsigned precedence_of(enum token_kind k)
@@ -246,6 +251,18 @@ static bool parse_operator(struct parser *p, struct node **lhs)
     return true;
 }
 
+static bool parse_operators(struct parser *p, unsigned min_precedence, struct node **lhs)
+{
+    bool is_good = true;
+    while (is_good) {
+        unsigned precedence = precedence_of(parser_peek(p)->kind);
+        if (p->has_failed || precedence == 0 || precedence < min_precedence)
+            break;
+        is_good = parse_operator(p, lhs);
+    }
+    return is_good && !p->has_failed;
+}
+
 static bool parse_expression(struct parser *p, unsigned min_precedence, struct node **ret)
 {
     if (p->depth >= QUERY_DEPTH_MAX)
@@ -255,12 +272,7 @@ static bool parse_expression(struct parser *p, unsigned min_precedence, struct n
     enum token_kind first = parser_peek(p)->kind;
     bool is_good = first == TOKEN_ADD || first == TOKEN_SUB ? parse_signed(p, true, ret)
                                                             : parse_primary(p, ret);
-    while (is_good) {
-        unsigned precedence = precedence_of(parser_peek(p)->kind);
-        if (p->has_failed || precedence == 0 || precedence < min_precedence)
-            break;
-        is_good = parse_operator(p, ret);
-    }
+    is_good = is_good && parse_operators(p, min_precedence, ret);
     p->depth--;
     return is_good && !p->has_failed;
 }
@@ -306,15 +318,36 @@ bool parse_step_duration(struct parser *p, struct duration *ret)
     return parse_positive(p, STEP_CONTEXT, ret);
 }
 
+static bool is_literal(enum token_kind k)
+{
+    return k == TOKEN_NUMBER || k == TOKEN_DURATION;
+}
+
+/* To main an offset is a literal, or what is in parentheses, with its sign. To 3.5 the literal with
+ * its sign ends it as well, but anything else goes on with the operators behind it. */
+static bool parse_offset_expression(struct parser *p, struct node **ret)
+{
+    enum { PREC_SIGN = 3 };
+    enum token_kind first = parser_peek(p)->kind;
+    bool is_signed = first == TOKEN_ADD || first == TOKEN_SUB;
+    if (p->query->features & PROMQL_MAIN)
+        return is_signed ? parse_signed(p, false, ret) : parse_primary(p, ret);
+    if (!is_signed)
+        return is_literal(first) ? parse_literal(p, ret) : parse_expression(p, 0, ret);
+    struct token sign = parser_take(p);
+    struct node *operand;
+    if (is_literal(parser_peek(p)->kind))
+        return parse_literal(p, &operand) && apply_sign(p, &sign, operand, ret);
+    return parse_expression(p, PREC_SIGN, &operand) && apply_sign(p, &sign, operand, ret) &&
+           parse_operators(p, 0, ret);
+}
+
 bool parse_offset_duration(struct parser *p, struct duration *ret)
 {
     struct parse_context outer = p->outer;
     struct node *n = NULL;
     p->outer = OFFSET_CONTEXT;
-    enum token_kind first = parser_peek(p)->kind;
-    bool is_good = (first == TOKEN_ADD || first == TOKEN_SUB ? parse_signed(p, false, &n)
-                                                             : parse_primary(p, &n)) &&
-                   finish(p, n, ret);
+    bool is_good = parse_offset_expression(p, &n) && finish(p, n, ret);
     p->outer = outer;
     return is_good && !p->has_failed;
 }

@@ -126,7 +126,8 @@ static bool own_matcher(struct parser *p, struct matcher *m, enum matcher_kind k
 }
 
 /* The matchers of the second argument, whose patterns stay its own. When none of them is about the
- * name it is that of target_info; when they only say what the name is not, it ends in _info. */
+ * name it is that of target_info; to main, when they only say what the name is not, it ends in
+ * _info. */
 struct node *parse_info_selector(struct parser *p, const struct call *call)
 {
     const struct node *arg = call->n_args > 1 ? call->args[1] : NULL;
@@ -147,13 +148,11 @@ struct node *parse_info_selector(struct parser *p, const struct call *call)
         has_positive =
             has_positive || (is_name(&items[i]) && (kind == MATCH_EQUAL || kind == MATCH_REGEX));
     }
-    bool is_good = true;
-    if (!has_name)
-        is_good = own_matcher(p, &items[set->n], MATCH_EQUAL, "target_info");
-    else if (!has_positive)
-        is_good = own_matcher(p, &items[set->n], MATCH_REGEX, ".+_info");
-    if (!is_good)
+    bool needs_ending = has_name && !has_positive && (p->query->features & PROMQL_MAIN);
+    if (!has_name && !own_matcher(p, &items[set->n], MATCH_EQUAL, "target_info"))
         return NULL;
-    n->selector.matchers = (struct matcher_set){items, set->n + (has_positive ? 0 : 1)};
+    if (needs_ending && !own_matcher(p, &items[set->n], MATCH_REGEX, ".+_info"))
+        return NULL;
+    n->selector.matchers = (struct matcher_set){items, set->n + (!has_name || needs_ending)};
     return n;
 }

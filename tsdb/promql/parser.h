@@ -21,6 +21,9 @@ struct parser {
     uint32_t depth;             /* of the recursion */
     struct parse_context outer; /* what surrounds the place: an aggregation, a duration */
     struct selector **last_selector;
+    uint32_t
+        *closings; /* ends of ")" that no construct has claimed yet, from the oldest: parse.c */
+    uint32_t n_closings, n_claimed, cap_closings;
 };
 
 /* The next token without taking it; reports the lexer's errors (kind TOKEN_ERROR). */

@@ -54,6 +54,7 @@ unsigned promql_feature_find(const char *name, size_t n)
         {"promql-binop-fill-modifiers", PROMQL_BINOP_FILL_MODIFIERS},
         {"promql-delayed-name-removal", PROMQL_DELAYED_NAME_REMOVAL},
         {"type-and-unit-labels", PROMQL_TYPE_AND_UNIT_LABELS},
+        {"promql-main", PROMQL_MAIN},
     };
     for (size_t i = 0; i < ARRAY_LEN(features); i++)
         if (strlen(features[i].name) == n && memcmp(features[i].name, name, n) == 0)
@@ -347,8 +348,8 @@ static int evaluate(struct promql_query *q, struct tsdb *db, struct eval *e,
     e->n_polled = POLL_POINTS; /* a deadline that has passed already is seen at once */
     struct promql_result result = {0};
     struct value v;
-    const struct duration_times times = {e->query_step_ms,
-                                         time_sub(e->query_end_ms, e->query_start_ms)};
+    const struct duration_times times = {
+        e->query_step_ms, time_sub(e->query_end_ms, e->query_start_ms), q->features & PROMQL_MAIN};
     struct duration_fault fault;
     e->features = q->features;
     e->db = db;

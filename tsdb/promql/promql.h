@@ -44,7 +44,9 @@ enum promql_feature {
     PROMQL_BINOP_FILL_MODIFIERS = 8,     /* promql-binop-fill-modifiers */
     PROMQL_DELAYED_NAME_REMOVAL = 16,    /* promql-delayed-name-removal */
     PROMQL_TYPE_AND_UNIT_LABELS = 32,    /* type-and-unit-labels: what rate says about gauges */
-    PROMQL_FEATURES_ALL = 63,
+    PROMQL_MAIN = 64, /* promql-main, ours: its main branch's functions and corrected answers where
+                         3.5 has none or others (README.md, "As main, or as 3.5") */
+    PROMQL_FEATURES_ALL = 127,
 };
 
 /* The feature of that name, or 0. */

@@ -105,19 +105,13 @@ void quantile_check(struct eval *e, double q, uint32_t pos)
 /* The extremes of q are named, whatever series there are. */
 static void check_extremes(struct eval *e, const double *q, uint32_t pos)
 {
-    double low = INFINITY, high = -INFINITY;
-    bool has_nan = false;
-    for (size_t i = 0; i < e->steps.n; i++) {
-        has_nan = has_nan || isnan(q[i]);
-        low = q[i] < low ? q[i] : low;
-        high = q[i] > high ? q[i] : high;
-    }
-    if (has_nan)
+    struct extremes x = extremes_of(q, e->steps.n);
+    if (x.has_nan)
         quantile_check(e, NAN, pos);
-    if (!has_nan && high > 1)
-        quantile_check(e, high, pos);
-    if (!has_nan && low < 0)
-        quantile_check(e, low, pos);
+    if (x.high > 1)
+        quantile_check(e, x.high, pos);
+    if (x.low < 0)
+        quantile_check(e, x.low, pos);
 }
 
 static int eval_group(struct eval *e, const struct group *g, const struct vector *v,

@@ -14,6 +14,8 @@ const struct node *range_fn_argument(const struct node *call)
     return NULL;
 }
 
+enum { GAPS_KEPT = 1024 }; /* of so many steps; the gaps of others take their places */
+
 struct slide {
     struct eval *e;
     range_fn fn;
@@ -23,12 +25,14 @@ struct slide {
     double *scratch;
     int64_t *scratch_ms;
     size_t n_scratch;
+    struct gaps *gaps;
     struct columns results;
     uint64_t n_points;
     const struct range_fn_notes *notes; /* may be NULL */
     uint32_t pos;                       /* for it: of the range */
     struct stream *stream;              /* NULL: columns are kept */
     bool drops_names;                   /* of the stream's columns */
+    bool keeps_names;                   /* also one that was to be dropped at the end */
 };
 
 /* The first sample behind the bound, from `at` on. Samples come at regular times and so do steps:
@@ -51,20 +55,21 @@ static int slide_series(struct eval *e, struct slide *s, const struct samples *s
 {
     size_t first = 0, end = 0, first_stride = 0, end_stride = 0;
     struct sliding sliding = {0};
+    struct range_window w = {.range_s = s->range.range_s,
+                             .edges = s->range.edges,
+                             .scratch = s->scratch,
+                             .scratch_ms = s->scratch_ms,
+                             .sliding = &sliding,
+                             .e = e};
+    int64_t reach_left = eval_reach_left(e, w.edges), reach_right = eval_reach_right(e, w.edges);
+    double params[FUNC_ARGS_MAX] = {0};
     for (size_t i = 0; i < e->steps.n; i++) {
-        struct range_window w = {.end_ms = reference_time(&s->range.reference, &e->steps, i),
-                                 .step_ms = steps_time(&e->steps, i),
-                                 .range_s = s->range.range_s,
-                                 .edges = s->range.edges,
-                                 .scratch = s->scratch,
-                                 .scratch_ms = s->scratch_ms,
-                                 .sliding = &sliding,
-                                 .e = e};
+        w.end_ms = reference_time(&s->range.reference, &e->steps, i);
         w.start_ms = time_sub(w.end_ms, s->range.range_ms);
-        int64_t from_ms = time_sub(w.start_ms, eval_reach_left(e, w.edges));
-        int64_t to_ms = time_add(w.end_ms, eval_reach_right(e, w.edges));
-        end = advance(samples, end, to_ms, &end_stride);
-        first = advance(samples, first, from_ms, &first_stride);
+        w.step_ms = steps_time(&e->steps, i);
+        w.gaps = &s->gaps[i % GAPS_KEPT];
+        end = advance(samples, end, time_add(w.end_ms, reach_right), &end_stride);
+        first = advance(samples, first, time_sub(w.start_ms, reach_left), &first_stride);
         if (first == end)
             continue;
         w.t_ms = samples->t_ms + first;
@@ -74,7 +79,6 @@ static int slide_series(struct eval *e, struct slide *s, const struct samples *s
         e->counts->samples_queryable += w.n;
         if (eval_poll(e, w.n) != 0 || eval_check_samples(e, s->n_points + w.n) != 0)
             return -1;
-        double params[FUNC_ARGS_MAX] = {0};
         for (size_t k = 0; k < s->n_params; k++)
             params[k] = s->params[k][i];
         double v;
@@ -108,7 +112,7 @@ static int put_series(void *ctx, const struct samples *samples)
     if (s->n_points == n_before)
         return 0;
     c->labels = samples->labels;
-    c->drops_name = samples->drops_name;
+    c->drops_name = samples->drops_name && !s->keeps_names;
     if (s->notes)
         s->notes->note(s->notes->ctx, s->e, &c->labels, s->pos);
     if (s->stream)
@@ -144,7 +148,8 @@ static int slide_call(struct slide *s, const struct node *call)
         }
     }
     s->pos = node_argument_pos(range);
-    return slide_all(s, range);
+    s->gaps = eval_alloc(e, size_min(e->steps.n, GAPS_KEPT), sizeof(*s->gaps));
+    return s->gaps ? slide_all(s, range) : -1;
 }
 
 int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn, struct vector *ret)
@@ -164,6 +169,7 @@ int range_fn_eval_noting(struct eval *e, const struct node *call, range_fn fn,
                       .notes = notes,
                       .stream = stream_of(e, call),
                       .drops_names = !(call->call.func->flags & FUNC_KEEPS_NAME)};
+    s.keeps_names = !s.drops_names && !eval_as_main(e);
     if (s.stream)
         s.stream->is_used = true;
     if (slide_call(&s, call) != 0)

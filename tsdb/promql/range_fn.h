@@ -7,6 +7,14 @@
 
 #include "tsdb/promql/eval.h"
 
+/* What the places of a window's samples come to (fn_rate.c). Of a step it is the same for each
+ * series that was scraped with the one before. */
+struct gaps {
+    int64_t to_start_ms, sampled_ms;          /* what is left of the range is behind them */
+    size_t n;                                 /* 0: nothing is known yet */
+    double to_start, to_end, sampled, factor; /* seconds; factor: of the difference */
+};
+
 /* sliding.h; zeroed before the first window of a series. */
 struct sliding {
     size_t from, to; /* of the series' samples, those that have entered and not left */
@@ -23,6 +31,7 @@ struct range_window {
     double *scratch; /* room for 2 values more than the series has */
     int64_t *scratch_ms;
     struct sliding *sliding;
+    struct gaps *gaps; /* of this step, from whatever series came before */
     int64_t start_ms, end_ms;
     int64_t step_ms; /* the time of the step, which @ and offset have no influence on */
     double range_s;

@@ -37,14 +37,13 @@ static int end_read(struct eval *e, int err)
 
 /* The times that a selector's steps can see. span_ms: of the lookback or the range, which are open
  * on the left. */
-static struct read_options options_of(const struct eval *e, const struct selector *s,
-                                      int64_t span_ms)
+static struct read_options options_of(const struct eval *e, const struct reference *ref,
+                                      enum edges edges, int64_t span_ms)
 {
-    struct reference ref = eval_reference(e, &s->shift);
-    int64_t right_ms = eval_reach_right(e, s->edges);
+    int64_t right_ms = eval_reach_right(e, edges);
     return (struct read_options){
-        .min_ms = time_add(time_sub(reference_time(&ref, &e->steps, 0), span_ms), 1),
-        .max_ms = time_add(reference_time(&ref, &e->steps, e->steps.n - 1), right_ms),
+        .min_ms = time_add(time_sub(reference_time(ref, &e->steps, 0), span_ms), 1),
+        .max_ms = time_add(reference_time(ref, &e->steps, e->steps.n - 1), right_ms),
         .cancel = e->options->cancel,
     };
 }
@@ -60,21 +59,34 @@ static int64_t range_span(const struct eval *e, const struct node *n)
 
 enum sample_part { PART_VALUE, PART_TIME };
 
+struct clip {
+    int64_t min_ms, max_ms;
+};
+
 struct instant {
     struct eval *e;
     struct reference reference;
+    const struct clip *clip; /* samples outside are not there; NULL: none */
     enum edges edges;
     enum sample_part part;
     struct columns columns;
     struct stream *stream; /* NULL: columns are kept */
 };
 
+/* A step whose look was cut at the end of the clip looked further back instead. */
+static bool is_inside(const struct instant *in, int64_t t_ms, size_t step)
+{
+    int64_t at_ms = reference_time(&in->reference, &in->e->steps, step);
+    return t_ms >= in->clip->min_ms && t_ms > time_sub(at_ms, in->e->options->lookback_ms);
+}
+
 /* Fills one column of what was seen at each step. True when it has a point. */
 static bool take_seen(const struct instant *in, const struct read_series *s, struct column *ret)
 {
     bool has_any = false;
     for (size_t i = 0; i < s->n; i++) {
-        if (s->t_ms[i] == READ_NONE || s->values[i] == STALE_BITS)
+        if (s->t_ms[i] == READ_NONE || s->values[i] == STALE_BITS ||
+            (in->clip && !is_inside(in, s->t_ms[i], i)))
             continue;
         double v = (double)s->t_ms[i] / 1000;
         if (in->part == PART_VALUE)
@@ -137,49 +149,84 @@ static int visit_instant(void *ctx, struct read_series *s)
 }
 
 /* The time that each step looks at. */
-static int64_t *step_times(struct eval *e, const struct reference *reference)
+static int64_t *step_times(struct eval *e, const struct instant *in)
 {
     int64_t *at_ms = eval_alloc(e, e->steps.n, sizeof(*at_ms));
-    for (size_t i = 0; at_ms && i < e->steps.n; i++)
-        at_ms[i] = reference_time(reference, &e->steps, i);
+    for (size_t i = 0; at_ms && i < e->steps.n; i++) {
+        at_ms[i] = reference_time(&in->reference, &e->steps, i);
+        if (in->clip && at_ms[i] > in->clip->max_ms)
+            at_ms[i] = in->clip->max_ms;
+    }
     return at_ms;
 }
 
-static int eval_part(struct eval *e, const struct node *n, enum sample_part part,
-                     struct vector *ret)
+static int eval_part(struct instant *in, const struct node *n, struct vector *ret)
 {
+    struct eval *e = in->e;
     const struct selector *s = &n->selector;
-    struct read_options options = options_of(e, s, e->options->lookback_ms);
-    struct instant in = {
-        .e = e, .reference = eval_reference(e, &s->shift), .edges = s->edges, .part = part};
-    if (part == PART_TIME)
-        in.edges = EDGES_PLAIN;
+    struct read_options options = options_of(e, &in->reference, s->edges, e->options->lookback_ms);
+    if (in->part == PART_TIME)
+        in->edges = EDGES_PLAIN;
     else
-        in.stream = stream_of(e, n);
-    if (in.stream) {
-        in.stream->is_used = true;
-        options.labels = in.stream->visitor->needs_labels ? READ_LABELS_LENT : READ_LABELS_NONE;
+        in->stream = stream_of(e, n);
+    if (in->stream) {
+        in->stream->is_used = true;
+        options.labels = in->stream->visitor->needs_labels ? READ_LABELS_LENT : READ_LABELS_NONE;
     }
-    if (in.edges != EDGES_SMOOTHED) {
-        options.at_ms = step_times(e, &in.reference);
+    if (in->edges != EDGES_SMOOTHED) {
+        options.at_ms = step_times(e, in);
         options.n_at = e->steps.n;
         options.lookback_ms = e->options->lookback_ms;
         if (!options.at_ms)
             return -1;
+        options.min_ms = time_add(time_sub(options.at_ms[0], options.lookback_ms), 1);
+        options.max_ms = options.at_ms[options.n_at - 1];
     }
-    int err = read_each(e->db, &s->matchers, &options, e->region, visit_instant, &in);
-    *ret = in.columns.kept;
+    int err = read_each(e->db, &s->matchers, &options, e->region, visit_instant, in);
+    *ret = in->columns.kept;
     return end_read(e, err);
 }
 
+static struct clip clip_of(const struct eval *e, const struct reference *reads)
+{
+    return (struct clip){
+        .min_ms =
+            time_add(time_sub(reference_time(reads, &e->steps, 0), e->options->lookback_ms), 1),
+        .max_ms = reference_time(reads, &e->steps, e->steps.n - 1)};
+}
+
+/* In the parameter of an aggregation Prometheus takes no step to be like the others, so the time
+ * behind @ is that of the first alone: the others look as much later as they are, at the samples
+ * that the first one may see. */
 int selector_eval(struct eval *e, const struct node *n, struct vector *ret)
 {
-    return eval_part(e, n, PART_VALUE, ret);
+    struct instant in = {.e = e,
+                         .reference = eval_reference(e, &n->selector.shift),
+                         .edges = n->selector.edges,
+                         .part = PART_VALUE};
+    struct clip clip;
+    if (in.reference.is_fixed && e->is_in_parameter && in.edges == EDGES_PLAIN) {
+        clip = clip_of(e, &in.reference);
+        in.clip = &clip;
+        in.reference.is_fixed = false;
+        in.reference.offset_ms = time_sub(steps_time(&e->steps, 0), in.reference.fixed_ms);
+    }
+    return eval_part(&in, n, ret);
 }
 
 int selector_eval_times(struct eval *e, const struct node *n, struct vector *ret)
 {
-    return eval_part(e, n, PART_TIME, ret);
+    struct instant in = {
+        .e = e, .reference = eval_reference(e, &n->selector.shift), .part = PART_TIME};
+    return eval_part(&in, n, ret);
+}
+
+int selector_eval_times_clipped(struct eval *e, const struct node *n, const struct reference *looks,
+                                const struct reference *reads, struct vector *ret)
+{
+    const struct clip clip = clip_of(e, reads);
+    struct instant in = {.e = e, .reference = *looks, .clip = &clip, .part = PART_TIME};
+    return eval_part(&in, n, ret);
 }
 
 /* --- ranges --------------------------------------------------------------------------------------
@@ -242,7 +289,8 @@ int selector_each_range(struct eval *e, const struct node *n, bool lends_labels,
                         selector_visit visit, void *ctx)
 {
     const struct selector *s = &n->range.selector->selector;
-    struct read_options options = options_of(e, s, range_span(e, n));
+    struct reference ref = eval_reference(e, &s->shift);
+    struct read_options options = options_of(e, &ref, s->edges, range_span(e, n));
     options.labels = lends_labels ? READ_LABELS_LENT : READ_LABELS_KEPT;
     struct visiting v = {e, visit, ctx};
     *ret = range_of(e, n);
@@ -252,7 +300,8 @@ int selector_each_range(struct eval *e, const struct node *n, bool lends_labels,
 int selector_eval_range(struct eval *e, const struct node *n, struct range *ret)
 {
     const struct selector *s = &n->range.selector->selector;
-    struct read_options options = options_of(e, s, range_span(e, n));
+    struct reference ref = eval_reference(e, &s->shift);
+    struct read_options options = options_of(e, &ref, s->edges, range_span(e, n));
     struct read_set set;
     int err = read_select(e->db, &s->matchers, &options, e->region, &set);
     if (err != 0)

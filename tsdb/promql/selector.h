@@ -18,6 +18,11 @@ int selector_eval(struct eval *e, const struct node *n, struct vector *ret) WARN
 /* The same with the samples' own times, in seconds, in place of their values. */
 int selector_eval_times(struct eval *e, const struct node *n, struct vector *ret) WARN_UNUSED;
 
+/* The same as 3.5 does it where it forgets a shift: at the time that `looks` gives for each step,
+ * of those samples that a selector at `reads` would see at some step. */
+int selector_eval_times_clipped(struct eval *e, const struct node *n, const struct reference *looks,
+                                const struct reference *reads, struct vector *ret) WARN_UNUSED;
+
 /* The range of a selector, a series at a time: visit gets the samples of each, without stale
  * markers, and they are gone when it returns, labels as well if these are lent. Its result is 0, or
  * -1 with the error in e. *ret is filled before, but for the items. */

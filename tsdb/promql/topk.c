@@ -3,6 +3,7 @@
 #include "tsdb/promql/topk.h"
 
 #include "tsdb/promql/float_text.h"
+#include "tsdb/promql/go_sort.h"
 
 #include <math.h>
 
@@ -66,27 +67,47 @@ static void offer(struct ranking *r, size_t k, struct entry entry)
     }
 }
 
-/* Best first, by insertion: k is small where order is asked for, and equals keep their places. */
-static void sort_best_first(struct ranking *r)
+static bool is_first(const void *a, const void *b, void *ranking)
 {
-    for (size_t i = 1; i < r->n; i++)
-        for (size_t j = i; j > 0 && is_worse(r, r->entries[j - 1].v, r->entries[j].v) &&
-                           !(isnan(r->entries[j - 1].v) && isnan(r->entries[j].v));
-             j--)
-            swap(&r->entries[j], &r->entries[j - 1]);
+    return is_worse(ranking, ((const struct entry *)b)->v, ((const struct entry *)a)->v);
 }
 
-int topk_check_k(struct eval *e, const double *k, bool allows_nan, double *ret_max)
+static void sort_best_first(struct ranking *r)
+{
+    go_sort(r->entries, r->n, sizeof(*r->entries), is_first, r);
+}
+
+static int fail_k(struct eval *e, double k, const char *how)
+{
+    char number[FLOAT_TEXT_MAX];
+    float_text_general(k, number);
+    return eval_fail(e, PROMQL_ERR_EXECUTION,
+                     region_printf(e->region, "Scalar value %s %s int64", number, how));
+}
+
+/* 3.5 looks at one step after the other, where there is something to rank, and NaN is too large for
+ * it. */
+static int check_each_k(struct eval *e, const struct vector *v, const double *k)
+{
+    for (size_t i = 0; i < e->steps.n; i++)
+        if (!(k[i] >= -0x1p63 && k[i] < 0x1p63) && vector_has_step(v, i))
+            return fail_k(e, k[i], "overflows");
+    return 0;
+}
+
+int topk_check_k(struct eval *e, const struct vector *v, const double *k, bool allows_nan,
+                 double *ret_max)
 {
     double max = NAN, min = NAN;
     bool has_nan = false;
-    char number[FLOAT_TEXT_MAX];
     for (size_t i = 0; i < e->steps.n; i++) {
         has_nan = has_nan || isnan(k[i]);
         max = isnan(max) || k[i] > max ? k[i] : max;
         min = isnan(min) || k[i] < min ? k[i] : min;
     }
     *ret_max = max;
+    if (!eval_as_main(e))
+        return max < 1 && !has_nan ? 0 : check_each_k(e, v, k);
     if (isnan(max) || (has_nan && !allows_nan))
         return eval_fail(e, PROMQL_ERR_EXECUTION, "Parameter value is NaN");
     if (max < 1)
@@ -94,10 +115,7 @@ int topk_check_k(struct eval *e, const double *k, bool allows_nan, double *ret_m
     bool is_under = min <= -0x1p63;
     if (!is_under && max < 0x1p63)
         return 0;
-    float_text_general(is_under ? min : max, number);
-    return eval_fail(e, PROMQL_ERR_EXECUTION,
-                     region_printf(e->region, "Scalar value %s %s int64", number,
-                                   is_under ? "underflows" : "overflows"));
+    return fail_k(e, is_under ? min : max, is_under ? "underflows" : "overflows");
 }
 
 /* Ranks one group at one step; entries are left in heap order. */
@@ -148,6 +166,24 @@ static void keep_best(struct ranking *r, const struct group *g, struct vector *v
         column_put(&v->items[r->entries[j].column], step, r->entries[j].v);
 }
 
+int topk_order_as_heap(struct eval *e, const struct grouping *g, const struct vector *v,
+                       struct vector *ret)
+{
+    struct ranking r = {.entries = eval_alloc(e, v->n, sizeof(*r.entries))};
+    ret->items = eval_alloc(e, v->n, sizeof(*ret->items));
+    ret->n = 0;
+    if (!r.entries || !ret->items)
+        return -1;
+    for (uint32_t i = 0; i < g->n; i++) {
+        rank(&r, &g->groups[i], v, 0, v->n);
+        for (size_t j = 0; j < r.n; j++)
+            ret->items[ret->n++] = v->items[r.entries[j].column];
+        if (eval_poll(e, g->groups[i].n) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
               bool is_bottom, bool is_ordered, struct vector *ret)
 {
@@ -157,7 +193,7 @@ int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const 
     if (v->n == 0) /* then k may be anything */
         return 0;
     r.entries = eval_alloc(e, v->n, sizeof(*r.entries));
-    if (!r.entries || topk_check_k(e, k, true, &max) != 0)
+    if (!r.entries || topk_check_k(e, v, k, true, &max) != 0)
         return -1;
     if (max < 1)
         return 0;

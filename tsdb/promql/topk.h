@@ -14,9 +14,16 @@
 int topk_eval(struct eval *e, const struct grouping *g, struct vector *v, const double *k,
               bool is_bottom, bool is_ordered, struct vector *ret) WARN_UNUSED;
 
-/* The largest k of all steps; when it is 1 or more, all must fit an int64. NaN
- * at all steps is an error; at some it is one as well, or takes nothing there, as in 3.5. */
-int topk_check_k(struct eval *e, const double *k, bool allows_nan, double *ret_max) WARN_UNUSED;
+/* The columns that have a point at the first step, group by group, each in the order of a heap with
+ * the least value on top: how Prometheus leaves what limitk and limit_ratio choose. */
+int topk_order_as_heap(struct eval *e, const struct grouping *g, const struct vector *v,
+                       struct vector *ret) WARN_UNUSED;
+
+/* The largest k of all steps; when it is 1 or more, those of steps where v has points must fit an
+ * int64, which NaN does not. As main: all must; NaN at all steps is an error, and at some it is one
+ * as well, or takes nothing there. */
+int topk_check_k(struct eval *e, const struct vector *v, const double *k, bool allows_nan,
+                 double *ret_max) WARN_UNUSED;
 
 /* How many of n a k takes. */
 size_t topk_limit(double k, size_t n);

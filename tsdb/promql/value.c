@@ -1,5 +1,7 @@
 #include "tsdb/promql/value.h"
 
+#include <math.h>
+
 static size_t n_words(size_t n_steps)
 {
     return (n_steps + 63) / 64;
@@ -11,6 +13,29 @@ size_t column_points(const struct column *c, size_t n_steps)
     for (size_t w = 0; w < n_words(n_steps); w++)
         n += (size_t)__builtin_popcountll(c->present[w]);
     return n;
+}
+
+struct extremes extremes_of(const double *v, size_t n)
+{
+    struct extremes x = {INFINITY, -INFINITY, false};
+    for (size_t i = 0; i < n; i++) {
+        x.has_nan = x.has_nan || isnan(v[i]);
+        x.low = v[i] < x.low ? v[i] : x.low;
+        x.high = v[i] > x.high ? v[i] : x.high;
+    }
+    if (x.has_nan && x.low != -INFINITY)
+        x.low = NAN;
+    if (x.has_nan && x.high != INFINITY)
+        x.high = NAN;
+    return x;
+}
+
+bool vector_has_step(const struct vector *v, size_t step)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (column_has(&v->items[i], step))
+            return true;
+    return false;
 }
 
 size_t vector_points(const struct vector *v, size_t n_steps)

@@ -112,6 +112,18 @@ static inline void column_clear(struct column *c, size_t i)
     c->present[i / 64] &= ~((uint64_t)1 << (i % 64));
 }
 
+/* The least and the greatest of a parameter's values at all steps, as Go's Min and Max find them:
+ * one NaN hides all but infinite ones, and is what they are then. */
+struct extremes {
+    double low, high;
+    bool has_nan;
+};
+
+struct extremes extremes_of(const double *v, size_t n);
+
+/* Whether any column has a point at the step. */
+bool vector_has_step(const struct vector *v, size_t step);
+
 /* Number of points; zero bits after the last step are part of the contract. */
 size_t column_points(const struct column *c, size_t n_steps);
 size_t vector_points(const struct vector *v, size_t n_steps);

@@ -64,7 +64,9 @@ Test(json, commas_are_put_between)
 Test(json, text_is_escaped)
 {
     json_text(&j, "a\"b\\c\n\r\t\x01\x1f/<&>\x7f", 15);
-    cr_assert_str_eq(written(), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f/<&>\x7f\"");
+    cr_assert_str_eq(written(), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f/\\u003c\\u0026\\u003e\x7f\"");
+    json_string(&j, "\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa");
+    cr_assert_str_eq(written(), "\"\xe2\x80\xa7\\u2028\\u2029\xe2\x80\xaa\"");
     json_text(&j, "a\0b", 3);
     cr_assert_str_eq(written(), "\"a\\u0000b\"");
     json_string(&j, "K\xc3\xb6ln \xf0\x9f\x98\x80");
@@ -123,12 +125,12 @@ Test(json, values_and_points)
 
 Test(json, label_sets)
 {
-    struct label items[] = {{"__name__", "up", 8, 2}, {"q\"", "\n", 2, 1}};
+    struct label items[] = {{"__name__", "up", 8, 2}, {"q\"", "\n<\xe2\x80\xa8", 2, 5}};
     json_array(&j);
     json_labels(&j, &(struct labels){items, 2});
     json_labels(&j, &(struct labels){NULL, 0});
     json_array_end(&j);
-    cr_assert_str_eq(written(), "[{\"__name__\":\"up\",\"q\\\"\":\"\\n\"},{}]");
+    cr_assert_str_eq(written(), "[{\"__name__\":\"up\",\"q\\\"\":\"\\n<\xe2\x80\xa8\"},{}]");
 }
 
 Test(json, a_long_text_is_read_back_in_pieces)

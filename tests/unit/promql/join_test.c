@@ -34,27 +34,27 @@ static const struct test_case cases[] = {
     {"l + on(i) r", 15, 0, 0, "{i=\"a\"} 4; {i=\"b\"} 25"},
     {"l + on(j) r", 15, 0, 0,
      "found duplicate series for the match group {j=\"x\"} on the right hand-side of the "
-     "operation: [{__name__=\"r\", i=\"a\", j=\"x\"}, {__name__=\"r\", i=\"b\", "
+     "operation: [{__name__=\"r\", i=\"b\", j=\"x\"}, {__name__=\"r\", i=\"a\", "
      "j=\"x\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
     {"r + on(j) l", 15, 0, 0,
      "found duplicate series for the match group {j=\"x\"} on the right hand-side of the "
-     "operation: [{__name__=\"l\", i=\"a\", j=\"x\"}, {__name__=\"l\", i=\"b\", "
+     "operation: [{__name__=\"l\", i=\"b\", j=\"x\"}, {__name__=\"l\", i=\"a\", "
      "j=\"x\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
     {"l + ignoring(i) r", 15, 0, 0,
      "found duplicate series for the match group {j=\"x\"} on the right hand-side of the "
-     "operation: [{__name__=\"r\", i=\"a\", j=\"x\"}, {__name__=\"r\", i=\"b\", "
+     "operation: [{__name__=\"r\", i=\"b\", j=\"x\"}, {__name__=\"r\", i=\"a\", "
      "j=\"x\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
     {"l + on(i,j) r", 30, 0, 0, "{i=\"a\", j=\"x\"} 5; {i=\"b\", j=\"x\"} 35"},
     {"l > on(i) r", 15, 0, 0, "{i=\"b\"} 20"},
     {"l > ignoring(j) r", 15, 0, 0, "{__name__=\"l\", i=\"b\"} 20"},
     {"l + on() r", 15, 0, 0,
      "found duplicate series for the match group {} on the right hand-side of the operation: "
-     "[{__name__=\"r\", i=\"a\", j=\"x\"}, {__name__=\"r\", i=\"b\", j=\"x\"}];many-to-many "
+     "[{__name__=\"r\", i=\"b\", j=\"x\"}, {__name__=\"r\", i=\"a\", j=\"x\"}];many-to-many "
      "matching not allowed: matching labels must be unique on one side"},
     {"l{i=\"a\"} + on() r{i=\"a\"}", 15, 0, 0, "{} 4"},
     {"l{i=\"a\"} + on(__name__) r", 15, 0, 0,
      "found duplicate series for the match group {__name__=\"r\"} on the right hand-side of the "
-     "operation: [{__name__=\"r\", i=\"a\", j=\"x\"}, {__name__=\"r\", i=\"b\", "
+     "operation: [{__name__=\"r\", i=\"b\", j=\"x\"}, {__name__=\"r\", i=\"a\", "
      "j=\"x\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
     {"l + on(j) group_left o", 15, 0, 0, "{i=\"a\", j=\"x\"} 102; {i=\"b\", j=\"x\"} 120"},
     {"l + on(j) group_left(v) o", 15, 0, 0,
@@ -69,7 +69,7 @@ static const struct test_case cases[] = {
      "{i=\"a\", j=\"x\", v=\"1\"} 1; {i=\"b\", j=\"x\", v=\"1\"} 1"},
     {"o + on(j) group_left l", 15, 0, 0,
      "found duplicate series for the match group {j=\"x\"} on the right hand-side of the "
-     "operation: [{__name__=\"l\", i=\"a\", j=\"x\"}, {__name__=\"l\", i=\"b\", "
+     "operation: [{__name__=\"l\", i=\"b\", j=\"x\"}, {__name__=\"l\", i=\"a\", "
      "j=\"x\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
     {"l + on(j) group_left(i) o", 15, 0, 0,
      "multiple matches for labels: grouping labels must ensure unique matches"},
@@ -78,15 +78,15 @@ static const struct test_case cases[] = {
     {"p + on(i) group_left l", 15, 0, 0, "{i=\"a\", q=\"1\"} 3; {i=\"a\", q=\"2\"} 4"},
     {"l + on(i) p", 15, 0, 0,
      "found duplicate series for the match group {i=\"a\"} on the right hand-side of the "
-     "operation: [{__name__=\"p\", i=\"a\", q=\"1\"}, {__name__=\"p\", i=\"a\", "
-     "q=\"2\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
+     "operation: [{__name__=\"p\", i=\"a\", q=\"2\"}, {__name__=\"p\", i=\"a\", "
+     "q=\"1\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
     {"l + on(i) group_left p", 15, 0, 0,
      "found duplicate series for the match group {i=\"a\"} on the right hand-side of the "
-     "operation: [{__name__=\"p\", i=\"a\", q=\"1\"}, {__name__=\"p\", i=\"a\", "
-     "q=\"2\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
+     "operation: [{__name__=\"p\", i=\"a\", q=\"2\"}, {__name__=\"p\", i=\"a\", "
+     "q=\"1\"}];many-to-many matching not allowed: matching labels must be unique on one side"},
     {"p + on(i) group_right l", 15, 0, 0,
      "found duplicate series for the match group {i=\"a\"} on the left hand-side of the operation: "
-     "[{__name__=\"p\", i=\"a\", q=\"1\"}, {__name__=\"p\", i=\"a\", q=\"2\"}];many-to-many "
+     "[{__name__=\"p\", i=\"a\", q=\"2\"}, {__name__=\"p\", i=\"a\", q=\"1\"}];many-to-many "
      "matching not allowed: matching labels must be unique on one side"},
     {"p + on(i) l", 15, 0, 0,
      "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"},

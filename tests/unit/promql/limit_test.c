@@ -2,6 +2,7 @@
 #include "tests/unit/promql/test_query.h"
 
 static const struct test_series loads[] = {
+    {"ends", 15000, "1 1 stale"},
     {"m{g=\"a\",i=\"0\"}", 15000, "1 1 1"},
     {"m{g=\"a\",i=\"1\"}", 15000, "_ 2 2"},
     {"m{g=\"b\",i=\"2\"}", 15000, "3 _ 3"},
@@ -26,7 +27,25 @@ static const struct test_case cases[] = {
     {"limit_ratio(0.5, m) and limit_ratio(-0.5, m)", 30, 0, 0, ""},
 };
 
+/* Where there is nothing to choose from 3.5 does not ask how many. */
+static const struct test_case cases_of_ends[] = {
+    {"limitk(scalar(ends), ends)", 0, 45, 15, "{__name__=\"ends\"} 1@0 1@15"},
+    {"limitk(scalar(ends), m)", 0, 45, 15, "Scalar value NaN overflows int64"},
+    {"limit_ratio(scalar(ends), ends)", 0, 45, 15, "{__name__=\"ends\"} 1@0 1@15"},
+    {"limit_ratio(scalar(ends), m)", 0, 45, 15, "Ratio value NaN is NaN"},
+    {"limit_ratio(2 * scalar(ends), ends)", 0, 45, 15, "{__name__=\"ends\"} 1@0 1@15"},
+    {"limit_ratio(scalar(ends) / 0, ends)", 0, 45, 15,
+     "{__name__=\"ends\"} 1@0 1@15 ! PromQL warning: ratio value should be between -1 and 1, got "
+     "+Inf, capping to 1 (1:13)"},
+};
+
 Test(limit, answers)
 {
     test_answers_with(PROMQL_FEATURES_ALL, loads, ARRAY_LEN(loads), cases, ARRAY_LEN(cases));
+}
+
+Test(limit, no_number_where_nothing_is)
+{
+    test_answers_with(PROMQL_EXPERIMENTAL_FUNCTIONS, loads, ARRAY_LEN(loads), cases_of_ends,
+                      ARRAY_LEN(cases_of_ends));
 }

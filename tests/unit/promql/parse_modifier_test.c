@@ -49,6 +49,8 @@ Test(parse_modifier, off_by_default)
 {
     static const struct test_case cases[] = {
         {"a anchored", 0, 0, 0, "1:3: parse error: unexpected identifier \"anchored\""},
+        {"a >/ 1", 0, 0, 0, "1:4: parse error: unexpected <op:/>"},
+        {"a </ bool 1", 0, 0, 0, "1:4: parse error: unexpected <op:/>"},
         {"a + fill(1) b", 0, 0, 0, "1:5: parse error: unknown function with name \"fill\""},
         {"start()", 0, 0, 0, "1:6: parse error: unexpected \"(\""},
         {"a[step()]", 0, 0, 0,

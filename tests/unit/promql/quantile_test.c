@@ -39,6 +39,12 @@ static const struct test_case cases[] = {
     {"quantile(scalar(qa{i=\"1\"}) / 5, qa)", 0, 45, 15,
      "{} 1.6@0 5@15 NaN@30 7.799999999999999@45 ! PromQL warning: quantile value should be between "
      "0 and 1, got NaN (1:10)"},
+    {"quantile(scalar(qa{i=\"1\"} + on () qa{i=\"2\"}), qa{i=\"4\"})", 0, 45, 15,
+     "{} +Inf@0 +Inf@15 NaN@30 -Inf@45 ! PromQL warning: quantile value should be between 0 and 1, "
+     "got NaN (1:10) ! PromQL warning: quantile value should be between 0 and 1, got -Inf (1:10)"},
+    {"quantile(scalar(qa{i=\"1\"} + on () qa{i=\"3\"}), qa{i=\"3\"})", 0, 45, 15,
+     "{} +Inf@0 +Inf@15 NaN@30 +Inf@45 ! PromQL warning: quantile value should be between 0 and 1, "
+     "got NaN (1:10) ! PromQL warning: quantile value should be between 0 and 1, got +Inf (1:10)"},
     {"quantile(7, nothing)", 0, 0, 0,
      " ! PromQL warning: quantile value should be between 0 and 1, got 7 (1:10)"},
     {"quantile_over_time(0.5, qa[1m])", 0, 60, 15,

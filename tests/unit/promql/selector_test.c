@@ -36,6 +36,19 @@ static const struct test_case cases[] = {
     {"{\"x y\"=\"z\"}", 30, 0, 0, "{__name__=\"dot.ted\", \"x y\"=\"z\"} 1"},
     {"{__name__=~\"s.l\",k=\"a\"}", 30, 0, 0, "{__name__=\"sel\", k=\"a\"} 2"},
     {"sel{k=\"a\",k=\"b\"}", 30, 0, 0, ""},
+    /* @ in the parameter of an aggregation: start() and end() are not seen, a time is that of the
+       first step, and what that one may see is all there is */
+    {"count(topk(scalar(ms @ end()), sel))", 0, 30, 15, "{} 1@0 2@15 3@30"},
+    {"count(topk(scalar(ms @ start() offset 15s), sel))", 15, 45, 15, "{} 1@15 2@30 3@45"},
+    {"count(topk(scalar(sum_over_time(ms[15s] @ end())), sel))", 0, 30, 15, "{} 1@0 2@15 3@30"},
+    {"count(topk(scalar(sum_over_time(ms[15s] @ 1700000055)), sel))", 0, 30, 15,
+     "{} 2@0 2@15 2@30"},
+    {"quantile(scalar(ms @ 1700000055) / 2, sel{k=\"a\"})", 0, 300, 150,
+     "{} 0@0 10@150 NaN@300 ! PromQL warning: quantile value should be between 0 and 1, got NaN "
+     "(1:10)"},
+    {"quantile(scalar(ms @ 1700000055) / 2, sel{k=\"a\"})", 300, 0, 0, "{} 20"},
+    {"topk(scalar(sum(topk(scalar(ms @ end()), ms @ end()))), sel{k=\"b\"} @ end())", 0, 30, 15,
+     "{__name__=\"sel\", k=\"b\"} 5@0 5@15 5@30"},
     {"ms offset 15s", 30, 0, 0, "{__name__=\"ms\"} 2"},
     {"ms offset -15s", 15, 0, 0, "{__name__=\"ms\"} 3"},
     {"ms offset 15001ms", 30, 0, 0, "{__name__=\"ms\"} 1"},

@@ -100,7 +100,7 @@ static inline void test_load(struct test_query *t, const char *series, int64_t i
         items[labels.n++] = (struct label){set.items[i].name, set.items[i].value,
                                            set.items[i].name_len, set.items[i].value_len};
     cr_assert_eq(labels_normalise(&labels, NULL), 0);
-    char copy[1024];
+    char copy[4096];
     snprintf(copy, sizeof(copy), "%s", values);
     size_t n = 0;
     int64_t t_ms = TEST_BASE_MS;

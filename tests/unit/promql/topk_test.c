@@ -3,6 +3,7 @@
 #include "tests/unit/promql/test_query.h"
 
 static const struct test_series loads[] = {
+    {"ends", 15000, "1 1 stale"},
     {"ka{i=\"1\",k=\"x\"}", 15000, "1 5 NaN 3"},
     {"ka{i=\"2\",k=\"x\"}", 15000, "2 5 NaN -Inf"},
     {"ka{i=\"3\",k=\"y\"}", 15000, "3 5 8 Inf"},
@@ -11,6 +12,9 @@ static const struct test_series loads[] = {
 };
 
 static const struct test_case cases[] = {
+    /* where there is nothing to choose from nobody asks how many */
+    {"topk(scalar(ends), ends)", 0, 45, 15, "{__name__=\"ends\"} 1@0 1@15"},
+    {"topk(scalar(ends), ka)", 0, 45, 15, "Scalar value NaN overflows int64"},
     {"topk(0, ka)", 0, 0, 0, ""},
     {"topk by (k) (0, ka)", 0, 0, 0, ""},
     {"topk(1, ka)", 0, 0, 0, "{__name__=\"ka\", i=\"4\", k=\"y\"} 10"},
@@ -105,8 +109,8 @@ static const struct test_case cases[] = {
     {"topk(scalar(kn), ka)", 0, 45, 15,
      "{__name__=\"ka\", i=\"1\", k=\"x\"} 5@15 NaN@30; {__name__=\"ka\", i=\"2\", k=\"x\"} 5@15; "
      "{__name__=\"ka\", i=\"3\", k=\"y\"} 8@30; {__name__=\"ka\", i=\"4\", k=\"y\"} 10@0 9@30"},
-    {"topk(scalar(nothing), ka)", 0, 0, 0, "Parameter value is NaN"},
-    {"topk(NaN, ka)", 0, 0, 0, "Parameter value is NaN"},
+    {"topk(scalar(nothing), ka)", 0, 0, 0, "Scalar value NaN overflows int64"},
+    {"topk(NaN, ka)", 0, 0, 0, "Scalar value NaN overflows int64"},
     {"topk(NaN, nothing)", 0, 0, 0, ""},
     {"topk(1e20, ka)", 0, 0, 0, "Scalar value 1e+20 overflows int64"},
     {"topk(Inf, ka)", 0, 0, 0, "Scalar value +Inf overflows int64"},
@@ -115,6 +119,18 @@ static const struct test_case cases[] = {
      "{__name__=\"ka\", i=\"2\", k=\"x\"} 2; {__name__=\"ka\", i=\"4\", k=\"y\"} 10"},
     {"sum(topk(2, ka))", 0, 0, 0, "{} 13"},
 };
+
+static const struct test_case cases_of_main[] = {
+    {"topk(scalar(nothing), ka)", 0, 0, 0, "Parameter value is NaN"},
+    {"topk(NaN, ka)", 0, 0, 0, "Parameter value is NaN"},
+    {"topk(NaN, nothing)", 0, 0, 0, ""},
+};
+
+Test(topk, answers_as_main)
+{
+    test_answers_with(PROMQL_MAIN, loads, ARRAY_LEN(loads), cases_of_main,
+                      ARRAY_LEN(cases_of_main));
+}
 
 Test(topk, answers)
 {
