@@ -10,6 +10,7 @@
 
 #define ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
 #define WARN_UNUSED       __attribute__((warn_unused_result))
+#define ALWAYS_INLINE     inline __attribute__((always_inline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* An assertion that release builds keep: for corruption that would otherwise spread. Prints and

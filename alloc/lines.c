@@ -12,9 +12,9 @@
  * that had many entries once is as quick as one that never had.
  *
  * The home line is the key's place in the range of keys, scaled to the number of lines, which need
- * not be a power of two: a segment grows by one page of 32, not by doubling. Growing makes it anew
- * (32 entries moved for each that comes, at worst); only then is memory taken, and until all of it
- * is there nothing has changed.
+ * not be a power of two: a segment grows by a page or two of 32, not by doubling. Growing makes it
+ * anew (16 entries moved for each that comes, at worst); only then is memory taken, and until all
+ * of it is there nothing has changed.
  *
  * Rejected. Doubling the whole table: three quarters full on average, and a peak of three times its
  * size. Lines of 64 bytes, one line of the cache: as full, a hit reads 1.79 of them, so one in two
@@ -27,148 +27,15 @@
  * wrong guess costs as much as a line from memory (8.5 M lookups a second in batches; 11 to 13 when
  * whole lines are looked at, and those that go on to the next line do so together).
  */
-#include "alloc/lines.h"
+#include "alloc/lines_inside.h"
 #include "alloc/masks.h"
 
 #include <string.h>
 
 enum {
-    TRUSTED_PER_LINE = 8,
-    TAGGED_PER_LINE = 18,
-    TAG_SHIFT = 40,       /* the top 24 bits of high */
     MERGE_PAGES_MAX = 24, /* two halves are merged when they fit in three quarters of a segment */
     SHRINK_SHARE = 8,     /* a segment shrinks when an eighth more would fit as well */
 };
-
-/* The half that tells most entries apart lies in one line of the cache. */
-struct trusted_line {
-    uint64_t high[TRUSTED_PER_LINE];
-    uint32_t low[TRUSTED_PER_LINE];
-    uint32_t ids[TRUSTED_PER_LINE]; /* 0 = empty, as those behind it */
-};
-
-struct tagged_line {
-    uint32_t ids[TAGGED_PER_LINE];
-    uint16_t low[TAGGED_PER_LINE];
-    uint8_t high[TAGGED_PER_LINE];
-    uint8_t unused[2];
-};
-
-_Static_assert(sizeof(struct trusted_line) == LINES_BYTES, "a line");
-_Static_assert(sizeof(struct tagged_line) == LINES_BYTES, "a line");
-_Static_assert(LINES_SEGMENT_PAGES *LINES_PER_PAGE <= 1 << (24 - LINES_DEPTH_MAX + 1),
-               "24 bits tell most lines of all segments apart");
-_Static_assert((1 << LINES_DEPTH_MAX) * sizeof(uint16_t) <= ARENA_PAGE_BYTES,
-               "the directory is a page");
-
-struct entry {
-    struct lines_key key;
-    uint32_t id;
-};
-
-/* ---- lines ---- */
-
-static inline unsigned per_line(const struct lines *l)
-{
-    return l->kind == LINES_TRUSTED ? TRUSTED_PER_LINE : TAGGED_PER_LINE;
-}
-
-static inline struct lines_key stored(const struct lines *l, struct lines_key key)
-{
-    if (l->kind == LINES_TRUSTED)
-        return key;
-    return (struct lines_key){key.high >> TAG_SHIFT << TAG_SHIFT, 0};
-}
-
-static inline uint32_t id_at(const struct lines *l, const void *line, unsigned i)
-{
-    return l->kind == LINES_TRUSTED ? ((const struct trusted_line *)line)->ids[i]
-                                    : ((const struct tagged_line *)line)->ids[i];
-}
-
-static struct entry entry_at(const struct lines *l, const void *line, unsigned i)
-{
-    if (l->kind == LINES_TRUSTED) {
-        const struct trusted_line *t = line;
-        return (struct entry){{t->high[i], t->low[i]}, t->ids[i]};
-    }
-    const struct tagged_line *t = line;
-    uint64_t tag = (uint64_t)t->high[i] << 16 | t->low[i];
-    return (struct entry){{tag << TAG_SHIFT, 0}, t->ids[i]};
-}
-
-static void put_entry(const struct lines *l, void *line, unsigned i, struct entry e)
-{
-    if (l->kind == LINES_TRUSTED) {
-        struct trusted_line *t = line;
-        t->high[i] = e.key.high;
-        t->low[i] = e.key.low;
-        t->ids[i] = e.id;
-    } else {
-        struct tagged_line *t = line;
-        t->ids[i] = e.id;
-        t->low[i] = (uint16_t)(e.key.high >> TAG_SHIFT);
-        t->high[i] = (uint8_t)(e.key.high >> (TAG_SHIFT + 16));
-    }
-}
-
-static inline bool is_full(const struct lines *l, const void *line)
-{
-    return id_at(l, line, per_line(l) - 1) != 0;
-}
-
-/* ---- segments ---- */
-
-static inline uint32_t n_lines(const struct lines_segment *s)
-{
-    return (uint32_t)s->n_pages * LINES_PER_PAGE;
-}
-
-static inline void *line_at(const struct arena *a, const struct lines_segment *s, uint32_t line)
-{
-    char *page = arena_page(a, s->pages[line / LINES_PER_PAGE]);
-    return page + (size_t)(line % LINES_PER_PAGE) * LINES_BYTES;
-}
-
-static inline uint32_t home_of(const struct lines_segment *s, struct lines_key key)
-{
-    return (uint32_t)((key.high << s->depth >> 32) * n_lines(s) >> 32);
-}
-
-static inline uint32_t next_line(const struct lines_segment *s, uint32_t line)
-{
-    return line + 1 < n_lines(s) ? line + 1 : 0;
-}
-
-/* How far a line is behind a home line. */
-static inline uint32_t distance(const struct lines_segment *s, uint32_t home, uint32_t line)
-{
-    return line >= home ? line - home : line + n_lines(s) - home;
-}
-
-static inline uint32_t prefix_of(struct lines_key key, unsigned depth)
-{
-    return depth > 0 ? (uint32_t)(key.high >> (64 - depth)) : 0;
-}
-
-static uint16_t *directory(const struct arena *a, const struct lines *l)
-{
-    return arena_page(a, l->directory);
-}
-
-static inline struct lines_segment *segment_at(const struct arena *a, const struct lines *l,
-                                               uint32_t number)
-{
-    return table_at(a, &l->segments, number);
-}
-
-static inline const struct lines_segment *segment_of(const struct arena *a, const struct lines *l,
-                                                     struct lines_key key)
-{
-    if (l->depth == 0)
-        return &l->only;
-    return segment_at(a, l, directory(a, l)[prefix_of(key, l->depth)]);
-}
 
 static struct lines_segment *own_segment_of(const struct arena *a, struct lines *l,
                                             struct lines_key key)
@@ -178,17 +45,12 @@ static struct lines_segment *own_segment_of(const struct arena *a, struct lines 
     return segment_at(a, l, directory(a, l)[prefix_of(key, l->depth)]);
 }
 
-/* Entries that a page may have. */
-static uint32_t page_entries(const struct lines *l)
-{
-    uint32_t percent =
-        l->kind == LINES_TRUSTED ? LINES_TRUSTED_FILL_PERCENT : LINES_TAGGED_FILL_PERCENT;
-    return LINES_PER_PAGE * per_line(l) * percent / 100;
-}
-
+/* Pages of a segment of n entries: a large one grows by two at a time, for half as many are moved
+ * then for each that comes, and one in fifty takes more room. */
 static uint32_t pages_for(const struct lines *l, uint32_t n)
 {
-    return n > 0 ? (n + page_entries(l) - 1) / page_entries(l) : 1;
+    uint32_t n_pages = n > 0 ? (n + page_entries(l) - 1) / page_entries(l) : 1;
+    return n_pages > LINES_SEGMENT_PAGES / 2 ? n_pages + n_pages % 2 : n_pages;
 }
 
 void lines_init(struct lines *l, enum lines_kind kind, unsigned owner)
@@ -295,13 +157,6 @@ static inline uint32_t find_from(const struct arena *a, const struct lines *l,
     }
 }
 
-uint32_t lines_find(const struct arena *a, const struct lines *l, struct lines_key key,
-                    lines_verify verify, const void *ctx)
-{
-    struct place at;
-    return find_from(a, l, segment_of(a, l, key), stored(l, key), verify, ctx, &at);
-}
-
 void lines_ask(const struct arena *a, const struct lines *l, struct lines_search *search)
 {
     assert(l->kind == LINES_TRUSTED && search->n <= LINES_SEARCH_MAX);
@@ -324,6 +179,28 @@ static inline uint32_t id_in(const struct trusted_line *t, struct lines_key key)
     if (__builtin_expect((found & (found - 1)) != 0, 0))
         return find_trusted(t, key, NULL, NULL, &i);
     return t->ids[i] & -(uint32_t)(t->high[i] == key.high && found != 0);
+}
+
+static uint32_t find_id(const struct arena *a, const struct lines *l, struct lines_key key)
+{
+    const struct lines_segment *s = segment_of(a, l, key);
+    uint32_t id = 0, number = s->n_pages > 0 ? home_of(s, key) : 0;
+    for (bool is_done = s->n_pages == 0; !is_done; number = next_line(s, number)) {
+        const struct trusted_line *line = line_at(a, s, number);
+        ask_for(line);
+        id = id_in(line, key);
+        is_done = id != 0 || !is_full(l, line);
+    }
+    return id;
+}
+
+uint32_t lines_find(const struct arena *a, const struct lines *l, struct lines_key key,
+                    lines_verify verify, const void *ctx)
+{
+    struct place at;
+    if (l->kind == LINES_TRUSTED && verify == NULL)
+        return find_id(a, l, key);
+    return find_from(a, l, segment_of(a, l, key), stored(l, key), verify, ctx, &at);
 }
 
 /* Looks at the lines that were asked for; how many are not found. */
@@ -455,19 +332,55 @@ static void take_out(const struct arena *a, const struct lines *l, struct lines_
 
 /* ---- making segments anew ---- */
 
-/* Puts the entries of a segment into others: those with the bit behind the prefix to hi, the rest
- * to lo; or all to lo, if that is the only one. */
-static void move_all(const struct arena *a, const struct lines *l, const struct lines_segment *from,
-                     struct lines_segment *lo, struct lines_segment *hi)
+/* A segment being filled with the entries of others. How many each line has by now is counted
+ * beside the lines: the same said by a line itself is what the last entry has just written into it,
+ * and waits for that. */
+struct filling {
+    struct lines_segment *s;
+    uint8_t n[LINES_SEGMENT_PAGES * LINES_PER_PAGE];
+};
+
+static struct filling fill(struct lines_segment *s)
+{
+    return (struct filling){.s = s};
+}
+
+static ALWAYS_INLINE void fill_in(const struct arena *a, const struct lines *l, struct filling *f,
+                                  struct entry e)
+{
+    uint32_t number = home_of(f->s, e.key);
+    while (f->n[number] == per_line(l))
+        number = next_line(f->s, number);
+    put_entry(l, line_at(a, f->s, number), f->n[number]++, e);
+    f->s->n++;
+}
+
+/* Of l only the kind is read. */
+static ALWAYS_INLINE void move_entries(const struct arena *a, const struct lines *l,
+                                       const struct lines_segment *from, struct filling *lo,
+                                       struct filling *hi)
 {
     for (uint32_t number = 0; number < n_lines(from); number++) {
         const void *line = line_at(a, from, number);
         for (unsigned i = 0; i < per_line(l) && id_at(l, line, i) != 0; i++) {
             struct entry e = entry_at(l, line, i);
             bool is_hi = hi != NULL && (e.key.high << from->depth >> 63) != 0;
-            add(a, l, is_hi ? hi : lo, e);
+            fill_in(a, l, is_hi ? hi : lo, e);
         }
     }
+}
+
+/* Puts the entries of a segment into others: those with the bit behind the prefix to hi, the rest
+ * to lo; or all to lo, if that is the only one. A kind that the compiler knows saves it the choice
+ * at each entry. */
+static void move_all(const struct arena *a, const struct lines *l, const struct lines_segment *from,
+                     struct filling *lo, struct filling *hi)
+{
+    const struct lines trusted = {.kind = LINES_TRUSTED}, tagged = {.kind = LINES_TAGGED};
+    if (l->kind == LINES_TRUSTED)
+        move_entries(a, &trusted, from, lo, hi);
+    else
+        move_entries(a, &tagged, from, lo, hi);
 }
 
 static uint32_t count_hi(const struct arena *a, const struct lines *l,
@@ -496,7 +409,8 @@ static bool resize(struct arena *a, struct lines *l, struct lines_segment *s, ui
     struct lines_segment made;
     if (!make_segment(a, l, n_pages, s->depth, s->prefix, &made))
         return false;
-    move_all(a, l, s, &made, NULL);
+    struct filling filling = fill(&made);
+    move_all(a, l, s, &filling, NULL);
     put_pages(a, l, s->pages, s->n_pages);
     *s = made;
     return true;
@@ -579,7 +493,8 @@ static bool split(struct arena *a, struct lines *l, struct lines_segment *s)
     uint32_t number = was_only ? 0 : directory(a, l)[(uint32_t)s->prefix << (l->depth - s->depth)];
     if (!prepare_split(a, l, s->depth))
         goto fail_hi;
-    move_all(a, l, &old, &lo, &hi);
+    struct filling low = fill(&lo), high = fill(&hi);
+    move_all(a, l, &old, &low, &high);
     put_pages(a, l, old.pages, old.n_pages);
     if (was_only)
         l->only = (struct lines_segment){0};
@@ -602,8 +517,8 @@ bool lines_insert(struct arena *a, struct lines *l, struct lines_key key, uint32
     assert(id != 0);
     struct lines_segment *s = own_segment_of(a, l, key);
     while (s->n >= (uint32_t)s->n_pages * page_entries(l)) {
-        bool is_made =
-            s->n_pages < LINES_SEGMENT_PAGES ? resize(a, l, s, s->n_pages + 1u) : split(a, l, s);
+        bool is_made = s->n_pages < LINES_SEGMENT_PAGES ? resize(a, l, s, pages_for(l, s->n + 1))
+                                                        : split(a, l, s);
         if (!is_made)
             return false;
         s = own_segment_of(a, l, key);
@@ -641,8 +556,9 @@ static bool merge(struct arena *a, struct lines *l, struct lines_key key)
     if (other->depth != s->depth || n_pages > MERGE_PAGES_MAX ||
         !make_segment(a, l, n_pages, s->depth - 1u, s->prefix >> 1, &made))
         return false;
-    move_all(a, l, s, &made, NULL);
-    move_all(a, l, other, &made, NULL);
+    struct filling filling = fill(&made);
+    move_all(a, l, s, &filling, NULL);
+    move_all(a, l, other, &filling, NULL);
     put_pages(a, l, s->pages, s->n_pages);
     put_pages(a, l, other->pages, other->n_pages);
     *s = made;
@@ -722,79 +638,4 @@ uint32_t lines_next(const struct arena *a, const struct lines *l, uint64_t *io_a
     }
     *io_at = (uint64_t)n_segments << SEGMENT_SHIFT;
     return 0;
-}
-
-/* Whether all lines from an entry's home to its own are full. */
-static bool is_in_reach(const struct arena *a, const struct lines *l, const struct lines_segment *s,
-                        uint32_t home, uint32_t line)
-{
-    for (; home != line; home = next_line(s, home))
-        if (!is_full(l, line_at(a, s, home)))
-            return false;
-    return true;
-}
-
-static bool check_entry(const struct arena *a, const struct lines *l, const struct lines_segment *s,
-                        uint32_t line, struct entry e)
-{
-    struct lines_key kept = stored(l, e.key);
-    return kept.high == e.key.high && prefix_of(e.key, s->depth) == s->prefix &&
-           is_in_reach(a, l, s, home_of(s, e.key), line);
-}
-
-static bool check_segment(const struct arena *a, const struct lines *l,
-                          const struct lines_segment *s, lines_has_key has_key, const void *ctx)
-{
-    uint32_t n = 0;
-    if (s->depth > l->depth || s->n_pages > LINES_SEGMENT_PAGES || s->prefix >> s->depth != 0 ||
-        s->n > s->n_pages * page_entries(l))
-        return false;
-    for (uint32_t number = 0; number < n_lines(s); number++) {
-        const void *line = line_at(a, s, number);
-        unsigned i = 0;
-        for (; i < per_line(l) && id_at(l, line, i) != 0; i++, n++) {
-            struct entry e = entry_at(l, line, i);
-            if (!check_entry(a, l, s, number, e) || (has_key != NULL && !has_key(ctx, e.id, e.key)))
-                return false;
-        }
-        for (; i < per_line(l); i++)
-            if (id_at(l, line, i) != 0)
-                return false;
-    }
-    return n == s->n;
-}
-
-static bool check_directory(const struct arena *a, const struct lines *l)
-{
-    const uint16_t *entries = directory(a, l);
-    uint32_t n_covered = 0;
-    for (uint32_t i = 0; i < 1u << l->depth; i++) {
-        if (entries[i] >= l->n_segments)
-            return false;
-        const struct lines_segment *s = segment_at(a, l, entries[i]);
-        if (s->depth > l->depth || i >> (l->depth - s->depth) != s->prefix)
-            return false;
-    }
-    for (uint32_t i = 0; i < l->n_segments; i++)
-        n_covered += 1u << (l->depth - segment_at(a, l, i)->depth);
-    return n_covered == 1u << l->depth;
-}
-
-bool lines_check(const struct arena *a, const struct lines *l, lines_has_key has_key,
-                 const void *ctx)
-{
-    uint32_t n = l->only.n, n_pages = l->only.n_pages;
-    if ((l->depth == 0) != (l->directory == 0) || (l->depth == 0) != (l->n_segments == 0) ||
-        l->depth > LINES_DEPTH_MAX || !check_segment(a, l, &l->only, has_key, ctx))
-        return false;
-    if (l->depth > 0 && (n_pages > 0 || !check_directory(a, l)))
-        return false;
-    for (uint32_t i = 0; i < l->n_segments; i++) {
-        const struct lines_segment *s = segment_at(a, l, i);
-        if (s->n_pages == 0 || !check_segment(a, l, s, has_key, ctx))
-            return false;
-        n += s->n;
-        n_pages += s->n_pages;
-    }
-    return n == l->n && n_pages == l->n_pages && (l->n > 0 || lines_bytes(l) == 0);
 }

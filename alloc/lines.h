@@ -15,7 +15,7 @@
  * A segment grows and shrinks by being made anew in another number of pages, splits in two when it
  * has 32 full ones, and merges with its other half again. Where an entry lies follows from its
  * stored key, so nobody is asked for hashes. The bytes of a table that only grew follow from the
- * keys in it; one that shrank takes an eighth more at most, and a page a segment.
+ * keys in it; one that shrank takes an eighth more at most, and two pages a segment.
  *
  * Keys must be spread well over all their bits, the top ones first.
  *

@@ -12,9 +12,12 @@
  * A slot says in the same place whose it is, so that both sorts can be moved. A string's own slot
  * is named by 4 bytes in its bundle, in the machine's order.
  *
- * A bundle grows a size of the (fine) kind at a time. Few bundles grow at a time, so no trail of
- * emptied pages is left; after a removal the slot may stay one size too large, so that coming and
- * going at an edge moves nothing.
+ * A bundle that chooses ids grows a size of the (fine) kind at a time. Few bundles grow at a time,
+ * so no trail of emptied pages is left; after a removal the slot may stay one size too large, so
+ * that coming and going at an edge moves nothing. One whose ids are given gets the room that 64
+ * strings like its first ones will need, and is fitted to what they took when the last comes: ids
+ * come ascending, so one bundle at a time has room that it does not need yet, and a string is moved
+ * twice instead of thirty times. Its head knows its bytes, so that its end is found at once.
  *
  * Which bundle takes a string that is added: one of the first OPEN_TRIES that take more. One that
  * has no room for it is closed until a string is removed from it, so a full bundle wastes half a
@@ -47,8 +50,12 @@ struct bundle {
     uint8_t n_places; /* up to the last one in use */
     uint8_t n_used;
     uint8_t state;
-    uint32_t next, prev; /* numbers of open ones, 0 = none */
-    uint8_t lengths[];   /* of n_places, and then the bytes */
+    union {
+        uint32_t next;    /* number of an open one, 0 = none */
+        uint32_t n_bytes; /* GIVEN: of all places */
+    };
+    uint32_t prev;     /* as next; else 0 */
+    uint8_t lengths[]; /* of n_places, and then the bytes */
 };
 
 struct alone {
@@ -87,14 +94,20 @@ static size_t bytes_before(const struct bundle *b, unsigned n)
     return sum * UINT64_C(0x0001000100010001) >> 48;
 }
 
+static size_t all_bytes(const struct bundle *b)
+{
+    return b->state == GIVEN ? b->n_bytes : bytes_before(b, b->n_places);
+}
+
 static size_t bundle_bytes(const struct bundle *b)
 {
-    return sizeof(*b) + b->n_places + bytes_before(b, b->n_places);
+    return sizeof(*b) + b->n_places + all_bytes(b);
 }
 
 static char *bytes_of(struct bundle *b, unsigned place)
 {
-    return (char *)&b->lengths[b->n_places] + bytes_before(b, place);
+    size_t before = place == b->n_places ? all_bytes(b) : bytes_before(b, place);
+    return (char *)&b->lengths[b->n_places] + before;
 }
 
 static slot alone_of(struct bundle *b, unsigned place)
@@ -134,20 +147,23 @@ static size_t grown_bytes(const struct bundle *b, unsigned place, const struct p
 /* The slot has room for it. */
 static void insert(struct bundle *b, unsigned place, const struct piece *p)
 {
-    if (place >= b->n_places) {
-        size_t n_bytes = bytes_before(b, b->n_places);
+    size_t n_all = all_bytes(b);
+    bool is_last = place >= b->n_places;
+    if (is_last) {
         unsigned n_new = place + 1u - b->n_places;
         uint8_t *end = &b->lengths[b->n_places];
-        memmove(end + n_new, end, n_bytes);
+        memmove(end + n_new, end, n_all);
         memset(end, 0, n_new);
         b->n_places = (uint8_t)(place + 1);
     }
-    char *at = bytes_of(b, place);
-    size_t n_behind = (size_t)(bytes_of(b, b->n_places) - at);
-    memmove(at + p->n_bytes, at, n_behind);
+    char *end = (char *)&b->lengths[b->n_places] + n_all;
+    char *at = is_last ? end : bytes_of(b, place);
+    if (!is_last)
+        memmove(at + p->n_bytes, at, (size_t)(end - at));
     memcpy(at, p->at, p->n_bytes);
     b->lengths[place] = p->n_bytes | p->mark;
     b->n_used++;
+    b->n_bytes += b->state == GIVEN ? p->n_bytes : 0;
 }
 
 /* Closes the gap, and forgets places behind the last one in use. */
@@ -158,6 +174,7 @@ static void take_out(struct bundle *b, unsigned place)
     memmove(at, at + n, (size_t)(end - at) - n);
     b->lengths[place] = 0;
     b->n_used--;
+    b->n_bytes -= b->state == GIVEN ? (uint32_t)n : 0;
     unsigned n_places = b->n_places;
     while (n_places > 0 && b->lengths[n_places - 1] == 0)
         n_places--;
@@ -370,6 +387,27 @@ uint32_t strings_add(struct arena *a, struct strings *s, const void *bytes, size
     return b->number << STRINGS_BUNDLE_SHIFT | place;
 }
 
+/* The bundle of a place with room for `bytes`; NULL without memory. Ids mostly come ascending: one
+ * that takes more places is given room for as many bytes each as those up to here, and the last
+ * place fits the slot to what there is. */
+static struct bundle *have_given(struct arena *a, struct strings *s, uint32_t number,
+                                 unsigned place, const struct piece *p)
+{
+    struct bundle *b = bundle_at(a, s, number);
+    size_t bytes = b != NULL ? grown_bytes(b, place, p) : sizeof(*b) + place + 1 + p->n_bytes;
+    size_t n_places = size_max(place + 1, b != NULL ? b->n_places : 0);
+    size_t expected = sizeof(*b) + (bytes - sizeof(*b)) * STRINGS_BUNDLE / n_places;
+    expected = size_min(expected, KIND_BYTES_MAX);
+    if (b == NULL)
+        return bundle_new(a, s, number, GIVEN, expected);
+    size_t slot_bytes = pool_slot_bytes_at(a, *entry_of(a, s, number));
+    bool is_last = place == STRINGS_BUNDLE - 1;
+    if (bytes <= slot_bytes && !(is_last && kind_size(&s->slots, bytes) < slot_bytes))
+        return b;
+    bool has_room = resize(a, s, number, expected) || bytes <= slot_bytes;
+    return has_room ? bundle_at(a, s, number) : NULL;
+}
+
 bool strings_put(struct arena *a, struct strings *s, uint32_t id, const void *bytes, size_t n)
 {
     struct incoming in;
@@ -377,13 +415,7 @@ bool strings_put(struct arena *a, struct strings *s, uint32_t id, const void *by
     unsigned place = id % STRINGS_BUNDLE;
     if (!prepare(a, s, bytes, n, &in))
         return false;
-    struct bundle *b = bundle_at(a, s, number);
-    if (b == NULL)
-        b = bundle_new(a, s, number, GIVEN, sizeof(*b) + place + 1 + in.piece.n_bytes);
-    else if (have_room(a, s, number, grown_bytes(b, place, &in.piece)))
-        b = bundle_at(a, s, number);
-    else
-        b = NULL;
+    struct bundle *b = have_given(a, s, number, place, &in.piece);
     if (b == NULL) {
         undo(a, s, &in);
         return false;
@@ -537,7 +569,8 @@ static bool bundle_is_good(const struct arena *a, const struct strings *s, uint3
     unsigned n_used = 0;
     if (b->number != number || b->place != WHOLE || b->state > OPEN || b->n_places == 0 ||
         b->n_places > STRINGS_BUNDLE || b->lengths[b->n_places - 1] == 0 ||
-        (b->state != OPEN && (b->next | b->prev) != 0))
+        (b->state == CLOSED && (b->next | b->prev) != 0) ||
+        (b->state == GIVEN && (b->n_bytes != bytes_before(b, b->n_places) || b->prev != 0)))
         return false;
     size_t slot_bytes = pool_slot_bytes_at(a, *entry_of(a, s, number));
     if (bundle_bytes(b) > slot_bytes)

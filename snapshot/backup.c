@@ -38,11 +38,13 @@ void backup_name(time_t now, uint64_t random, char ret[BACKUP_NAME_BYTES])
 static int copy_bytes(const struct backup *b, int in, int out, const char *name)
 {
     size_t n;
+    uint64_t at = 0;
     do {
-        if (io_read_full(b->from, in, b->buffer, BACKUP_BUFFER_BYTES, &n) < 0)
+        if (io_read_full(b->from, in, b->buffer, BACKUP_BUFFER_BYTES, at, &n) < 0)
             return failed(b, "read", b->from->place, name);
         if (n > 0 && io_write_all(b->to, out, b->buffer, n) < 0)
             return failed(b, "write", b->to->place, name);
+        at += n;
     } while (n == BACKUP_BUFFER_BYTES);
     return io_sync(b->to, out) < 0 ? failed(b, "sync", b->to->place, name) : 0;
 }

@@ -54,6 +54,16 @@ static inline uint64_t decoder_varint(struct decoder *d)
     return 0;
 }
 
+/* The same, faster for numbers of many bytes. */
+static inline uint64_t decoder_long_varint(struct decoder *d)
+{
+    uint64_t value = 0;
+    if (!d->is_bad && varint_get_long(&d->at, d->end, &value))
+        return value;
+    d->is_bad = true;
+    return 0;
+}
+
 /* Refuses what is above max. */
 static inline uint64_t decoder_varint_max(struct decoder *d, uint64_t max)
 {

@@ -88,10 +88,12 @@ struct frame_reader {
     struct io *io; /* borrowed, as are handle and buffer */
     int handle;
     uint8_t *buffer;
-    size_t start, end; /* what is in the buffer and not consumed yet */
-    uint64_t base;     /* the file's offset of buffer[0] */
-    bool is_at_eof;    /* the file ends with what is in the buffer */
-    bool has_id;       /* file_id is known: a frame was found */
+    size_t buffer_bytes; /* FRAME_BUFFER_BYTES, unless the caller knows that its frames are short */
+    size_t start, end;   /* what is in the buffer and not consumed yet */
+    uint64_t base;       /* the file's offset of buffer[0] */
+    uint64_t to;         /* where reading stops; UINT64_MAX: at the end of the file */
+    bool is_at_eof;      /* the file, or what is to be read, ends with what is in the buffer */
+    bool has_id;         /* file_id is known: a frame was found */
     uint64_t file_id;
     uint32_t next_number; /* the number that the next frame ought to have */
     uint64_t digest;
@@ -105,6 +107,11 @@ struct frame_reader {
 
 /* For a snapshot; who reads files of another kind sets r->kind before the first frame. */
 void frame_reader_init(struct frame_reader *r, struct io *io, int handle, uint8_t *buffer);
+
+/* Lets it go on at the frame of that number, which begins at byte `from`, and read up to byte `to`;
+ * digest: of all frames before it. */
+void frame_reader_move(struct frame_reader *r, uint32_t number, uint64_t digest, uint64_t from,
+                       uint64_t to);
 
 /* 1 and the next whole frame, or 0 at the end of the file. Errors: ERR_IO (errno),
  * ERR_NEWER_FORMAT, ERR_OLDER_FORMAT (r->version says which it is). */

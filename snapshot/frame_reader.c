@@ -21,8 +21,23 @@ enum { READ_BYTES = 16 * 1024 };
 
 void frame_reader_init(struct frame_reader *r, struct io *io, int handle, uint8_t *buffer)
 {
-    *r = (struct frame_reader){
-        .kind = &frame_kind_snapshot, .io = io, .handle = handle, .buffer = buffer};
+    *r = (struct frame_reader){.kind = &frame_kind_snapshot,
+                               .io = io,
+                               .handle = handle,
+                               .buffer = buffer,
+                               .buffer_bytes = FRAME_BUFFER_BYTES,
+                               .to = UINT64_MAX};
+}
+
+void frame_reader_move(struct frame_reader *r, uint32_t number, uint64_t digest, uint64_t from,
+                       uint64_t to)
+{
+    r->next_number = number;
+    r->digest = digest;
+    r->start = r->end = 0;
+    r->base = from;
+    r->to = to;
+    r->is_at_eof = false;
 }
 
 static size_t buffered(const struct frame_reader *r)
@@ -33,7 +48,7 @@ static size_t buffered(const struct frame_reader *r)
 /* Brings at least n bytes into the buffer, or all that the file still has. */
 static int fill(struct frame_reader *r, size_t n)
 {
-    assert(n <= FRAME_BUFFER_BYTES);
+    assert(n <= r->buffer_bytes);
     if (buffered(r) >= n || r->is_at_eof)
         return 0;
     memmove(r->buffer, r->buffer + r->start, buffered(r));
@@ -41,11 +56,14 @@ static int fill(struct frame_reader *r, size_t n)
     r->end -= r->start;
     r->start = 0;
     int err = 0;
-    while (err == 0 && r->end < FRAME_BUFFER_BYTES && !r->is_at_eof) {
-        size_t room = size_min(FRAME_BUFFER_BYTES - r->end, READ_BYTES), got = 0;
-        err = io_read_full(r->io, r->handle, r->buffer + r->end, room, &got);
+    while (err == 0 && r->end < r->buffer_bytes && !r->is_at_eof) {
+        uint64_t at = r->base + r->end;
+        size_t room = size_min(r->buffer_bytes - r->end, READ_BYTES), got = 0;
+        if (r->to - at < room)
+            room = (size_t)(r->to - at);
+        err = io_read_full(r->io, r->handle, r->buffer + r->end, room, at, &got);
         r->end += got;
-        r->is_at_eof = err == 0 && got < room;
+        r->is_at_eof = err == 0 && (got < room || at + got == r->to);
     }
     return buffered(r) >= n ? 0 : err; /* an error behind what is wanted is met again */
 }
@@ -86,6 +104,8 @@ static int frame_here(struct frame_reader *r, struct frame *ret)
         return ERR_NEWER_FORMAT;
     if (h.version < r->kind->version_min)
         return ERR_OLDER_FORMAT;
+    if (FRAME_HEADER_BYTES + h.payload_bytes > r->buffer_bytes)
+        return 0;
     int err = fill(r, FRAME_HEADER_BYTES + h.payload_bytes);
     if (err < 0)
         return err;

@@ -51,12 +51,12 @@ int io_write_parts(struct io *io, int handle, struct iovec *parts, int n, size_t
     return 0;
 }
 
-int io_read_full(struct io *io, int handle, void *bytes, size_t n, size_t *ret_n)
+int io_read_full(struct io *io, int handle, void *bytes, size_t n, uint64_t from, size_t *ret_n)
 {
     uint8_t *at = bytes;
     size_t got = 0;
     while (got < n) {
-        ssize_t r = io->ops->read(io, handle, at + got, n - got);
+        ssize_t r = io->ops->read(io, handle, at + got, n - got, from + got);
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)

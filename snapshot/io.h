@@ -23,7 +23,9 @@ struct io;
 struct io_ops {
     /* A handle >= 0. For writing: made or emptied. */
     int (*open)(struct io *io, const char *name, bool is_for_writing);
-    ssize_t (*read)(struct io *io, int handle, void *bytes, size_t n); /* 0 = end of file */
+    /* From a place on; a handle has none of its own, so several threads may read by one. 0 = end of
+     * file. */
+    ssize_t (*read)(struct io *io, int handle, void *bytes, size_t n, uint64_t from);
     ssize_t (*write)(struct io *io, int handle, const void *bytes, size_t n);
     int (*sync)(struct io *io, int handle);
     int (*close)(struct io *io, int handle);
@@ -62,8 +64,9 @@ enum { IO_PARTS_MAX = 1024 }; /* Linux' IOV_MAX */
 int io_write_parts(struct io *io, int handle, struct iovec *parts, int n,
                    size_t *ret_written) WARN_UNUSED;
 
-/* Reads until n bytes are there or the file ends; *ret_n says how many. */
-int io_read_full(struct io *io, int handle, void *bytes, size_t n, size_t *ret_n) WARN_UNUSED;
+/* Reads from byte `from` on until n bytes are there or the file ends; *ret_n says how many. */
+int io_read_full(struct io *io, int handle, void *bytes, size_t n, uint64_t from,
+                 size_t *ret_n) WARN_UNUSED;
 
 int io_sync(struct io *io, int handle) WARN_UNUSED;
 int io_sync_data(struct io *io, int handle) WARN_UNUSED;
@@ -95,7 +98,6 @@ struct io_mem {
         char name[IO_MEM_NAME_BYTES]; /* "" = there is no such file */
         uint8_t *bytes;
         size_t n, capacity;
-        size_t at;                           /* where reading goes on */
         size_t synced_n;                     /* bytes that outlive a power cut */
         char synced_name[IO_MEM_NAME_BYTES]; /* under this name */
     } files[IO_MEM_FILES];

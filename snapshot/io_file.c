@@ -37,10 +37,10 @@ static int file_create(struct io *io, const char *name)
     return open_with(io, name, O_WRONLY | O_CREAT | O_EXCL);
 }
 
-static ssize_t file_read(struct io *io, int handle, void *bytes, size_t n)
+static ssize_t file_read(struct io *io, int handle, void *bytes, size_t n, uint64_t from)
 {
     (void)io;
-    return read(handle, bytes, n);
+    return pread(handle, bytes, n, (off_t)from);
 }
 
 static ssize_t file_write(struct io *io, int handle, const void *bytes, size_t n)

@@ -52,7 +52,7 @@ static int file_new(struct io_mem *m, const char *name)
         if (f->name[0] != '\0' || (m->is_forgetful && f->synced_name[0] != '\0'))
             continue;
         name_set(f->name, name);
-        f->n = f->at = f->synced_n = 0;
+        f->n = f->synced_n = 0;
         return i;
     }
     errno = ENOSPC;
@@ -64,7 +64,6 @@ static int file_open(struct io_mem *m, const char *name, bool is_for_writing)
     int i = file_find(m, name);
     if (i < 0)
         return is_for_writing ? file_new(m, name) : -1;
-    m->files[i].at = 0;
     if (is_for_writing)
         m->files[i].n = m->files[i].synced_n = 0;
     return i;
@@ -85,14 +84,13 @@ static int mem_create(struct io *io, const char *name)
     return mem_unlock(m, i >= 0 ? -1 : file_new(m, name));
 }
 
-static ssize_t mem_read(struct io *io, int handle, void *bytes, size_t n)
+static ssize_t mem_read(struct io *io, int handle, void *bytes, size_t n, uint64_t from)
 {
     struct io_mem *m = mem_lock(io);
     struct io_mem_file *f = file_at(m, handle);
-    n = size_min(n, f->n - f->at);
+    n = from < f->n ? size_min(n, f->n - from) : 0;
     if (n > 0)
-        memcpy(bytes, f->bytes + f->at, n);
-    f->at += n;
+        memcpy(bytes, f->bytes + from, n);
     mem_unlock(m, 0);
     return (ssize_t)n;
 }
@@ -274,6 +272,5 @@ void io_mem_cut_power(struct io_mem *m)
         struct io_mem_file *f = &m->files[i];
         name_set(f->name, f->synced_name);
         f->n = f->synced_n;
-        f->at = 0;
     }
 }

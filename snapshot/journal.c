@@ -232,11 +232,11 @@ static void enqueue_locked(struct journal *j, struct journal_entry *e)
     e->submitted_ns = journal_now_ns(j);
     j->waiting_bytes += e->bytes;
     journal_list_add(&j->queue, e);
-    if (j->is_writer_waiting)
+    if (j->is_writer_waiting && !j->is_lent)
         pthread_cond_signal(&j->work);
 }
 
-int journal_submit(struct journal *j, struct journal_entry *e)
+static void prepare(struct journal_entry *e)
 {
     ENSURE(e->n_parts <= JOURNAL_PARTS_MAX && e->meta_bytes <= JOURNAL_META_MAX);
     e->is_cut = false;
@@ -244,6 +244,42 @@ int journal_submit(struct journal *j, struct journal_entry *e)
     e->bytes = JOURNAL_RECORD_BYTES + e->meta_bytes;
     for (int i = 0; i < e->n_parts; i++)
         e->bytes += e->parts[i].iov_len;
+}
+
+/* Whether it takes one write into the current segment, before which nothing is to be written. With
+ * room for one more retired segment nobody waits for the syncer, whatever happens. */
+static bool is_simple_locked(const struct journal *j, uint64_t bytes)
+{
+    bool is_idle = j->is_writer_waiting && !j->is_lent && !j->queue.first && !j->is_closing;
+    return is_idle && !j->is_slow && bytes <= FRAME_PAYLOAD_MAX &&
+           bytes + FRAME_HEADER_BYTES <= JOURNAL_WRITE_BYTES && journal_can_write_locked(j) &&
+           j->tip.end < j->o.segment_bytes && j->n_retired < JOURNAL_RETIRED_MAX &&
+           j->stats.bytes + bytes <= j->o.max_bytes;
+}
+
+bool journal_write(struct journal *j, struct journal_entry *e)
+{
+    if (j->o.mode != JOURNAL_INTERVAL)
+        return false;
+    prepare(e);
+    pthread_mutex_lock(&j->lock);
+    bool is_simple = is_simple_locked(j, e->bytes);
+    if (is_simple) {
+        e->submitted_ns = journal_now_ns(j);
+        j->waiting_bytes += e->bytes;
+        journal_list_add(&j->writing, e);
+        j->at = e;
+        j->is_lent = true;
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (is_simple)
+        journal_write_lent(j);
+    return is_simple;
+}
+
+int journal_submit(struct journal *j, struct journal_entry *e)
+{
+    prepare(e);
     if (j->o.mode == JOURNAL_OFF) {
         e->done(e, 0);
         return 0;

@@ -23,8 +23,8 @@
  * recover.
  *
  * Threads: all functions may be called from any thread, journal_close by the last one. done and
- * want_snapshot are called by the journal's threads, without a lock; they may submit, but not cut,
- * sync, drop or close. */
+ * want_snapshot are called by the journal's threads, or by that of journal_write, without a lock;
+ * they may submit, but not cut, sync, drop or close. */
 #ifndef HG_SNAPSHOT_JOURNAL_H
 #define HG_SNAPSHOT_JOURNAL_H
 
@@ -40,7 +40,8 @@ enum {
     JOURNAL_SEGMENT_BYTES = 64 << 20,     /* default */
     JOURNAL_SEGMENT_BYTES_MIN = 64 << 10, /* or a full journal would be all heads */
     JOURNAL_WANT_SHARE = 2,               /* 1/2 of max_bytes: a snapshot is wanted */
-    JOURNAL_SYNC_BUCKETS = 15, /* of the histogram: <= 0.25 ms, 0.5, 1 .. 2048 ms, more */
+    JOURNAL_PROMPT_NS = 2000000, /* a write that takes longer is followed by one of the writer's */
+    JOURNAL_SYNC_BUCKETS = 15,   /* of the histogram: <= 0.25 ms, 0.5, 1 .. 2048 ms, more */
 };
 
 enum journal_mode {
@@ -64,7 +65,7 @@ struct journal_options {
     uint64_t number_min;    /* numbers begin here or above what is found; 0 = 1 */
     uint64_t sequence_min;  /* journal_replay_report's next_sequence; 0 = 1 */
     /* May be NULL. Once for each reason until a drop has settled it, and again for each sync that
-     * fails. */
+     * fails; before the records that gave the reason are done. */
     void (*want_snapshot)(void *ctx, enum journal_want why);
     /* May be NULL. The directory was removed: make it anew and lock it; < 0 = that failed, errno
      * says why. Called by the writer thread. */
@@ -144,6 +145,12 @@ int journal_close(struct journal *j);
  * ERR_JOURNAL_FULL (max_bytes), ERR_IO (errno: the last failure, and it is too early to try again).
  */
 int journal_submit(struct journal *j, struct journal_entry *e) WARN_UNUSED;
+
+/* Writes a record on the caller's thread, if that is all that the writer would do now: mode
+ * interval, nobody before it, room in the segment, and the last write was not slow. True: done was
+ * called. False: nothing was done; submit it. Spares two changes of threads; the price is that the
+ * caller may wait for a disk, once until the next prompt write of the writer's. */
+bool journal_write(struct journal *j, struct journal_entry *e) WARN_UNUSED;
 
 /* Ends the segment. When it returns, each record that was submitted before is done or at least
  * written, in a segment below *ret_number, or has failed; each one submitted later will be in

@@ -1,4 +1,4 @@
-/* One segment after the other through a frame_reader, records put together from their frames.
+/* One segment after the other through a frame_reader, records put together by journal_assembly.
  *
  * Three things tell what is missing. The numbers of frames: gaps within a segment. The sequence of
  * records, which has no gaps within a segment. And the head of each segment, which says how far the
@@ -25,8 +25,6 @@ struct replay {
     struct journal_replay_report *report;
     unsigned owner;
     uint8_t *buffer; /* FRAME_BUFFER_BYTES */
-    uint8_t *record; /* of record_capacity bytes; NULL = none was needed yet */
-    size_t record_capacity;
     struct journal_progress progress;
     uint64_t told_bytes; /* of the last progress */
 
@@ -40,12 +38,7 @@ struct replay {
     uint64_t good;  /* bytes up to the end of its last whole record */
     uint64_t seen;  /* .. of its last whole frame */
 
-    /* the record that is being put together; its bytes are in `record` */
-    bool is_within;
-    struct journal_record_head head;
-    uint64_t n_bytes;    /* of it so far */
-    uint64_t offset;     /* of its first frame */
-    uint32_t next_frame; /* number */
+    struct journal_assembly assembly;
 
     /* the segment before; number 0: there was none */
     struct {
@@ -127,120 +120,54 @@ static void begin_segment(struct replay *r, const struct journal_head *h)
 
 /* --- records --- */
 
-static int visit(struct replay *r, const uint8_t *bytes)
+static int visit(struct replay *r, struct journal_record *record)
 {
-    const struct journal_record_head *h = &r->head;
-    if (h->sequence < r->expected) {
+    if (record->sequence < r->expected) {
         r->report->repeated++;
-        note_damage(r, r->number, r->offset, "record %" PRIu64 " comes again", h->sequence);
+        note_damage(r, r->number, record->offset, "record %" PRIu64 " comes again",
+                    record->sequence);
     }
-    lose_until(r, h->sequence, r->number, r->offset);
-    if (h->sequence == r->expected || r->expected == 0)
-        r->expected = h->sequence + 1;
-    struct journal_record record = {
-        .sequence = h->sequence,
-        .time_ms = h->time_ms,
-        .kind = h->kind,
-        .meta = bytes + JOURNAL_RECORD_BYTES,
-        .meta_bytes = h->meta_bytes,
-        .body = bytes + JOURNAL_RECORD_BYTES + h->meta_bytes,
-        .body_bytes = (size_t)h->body_bytes,
-        .segment = r->number,
-        .offset = r->offset,
-    };
+    lose_until(r, record->sequence, r->number, record->offset);
+    if (record->sequence == r->expected || r->expected == 0)
+        r->expected = record->sequence + 1;
+    record->segment = r->number;
     r->report->records++;
-    r->report->record_bytes += journal_record_size(h);
-    return r->o->visit(r->o->ctx, &record);
-}
-
-/* Frames that are whole and yet make no record: no writer of ours does that. */
-static void lose_frame(struct replay *r, const struct frame *f)
-{
-    r->is_within = false;
-    r->report->lost_frames++;
-    note_damage(r, r->number, f->offset, "a frame that is no part of a record");
-}
-
-static int make_room(struct replay *r, uint64_t bytes)
-{
-    if (bytes <= r->record_capacity)
-        return 0;
-    if (r->record)
-        arena_span_put(r->o->arena, r->owner, r->record, r->record_capacity);
-    r->record_capacity = 0;
-    r->record = arena_span_get(r->o->arena, r->owner, (size_t)bytes);
-    if (!r->record) {
-        snprintf(r->report->detail, sizeof r->report->detail,
-                 "%s: byte %" PRIu64 ": no memory for a record of %" PRIu64 " bytes", r->name,
-                 r->offset, bytes);
-        return ERR_NO_MEMORY;
-    }
-    r->record_capacity = (size_t)bytes;
-    return 0;
-}
-
-static uint64_t longest(const struct replay *r)
-{
-    return r->o->record_bytes_max ? r->o->record_bytes_max : JOURNAL_RECORD_MAX;
+    r->report->record_bytes += journal_record_size(&r->assembly.head);
+    return r->o->visit(r->o->ctx, record);
 }
 
 /* The record is passed over: its sequence shows that it is lost. */
 static void lose_too_long(struct replay *r)
 {
-    r->is_within = false;
+    const struct journal_assembly *a = &r->assembly;
     r->report->too_long++;
-    note_damage(r, r->number, r->offset, "a record of %" PRIu64 " bytes, the limit is %" PRIu64,
-                journal_record_size(&r->head), longest(r));
+    note_damage(r, r->number, a->offset, "a record of %" PRIu64 " bytes, the limit is %" PRIu64,
+                journal_record_size(&a->head), a->record_bytes_max);
 }
 
-/* The first frame of a record, or the only one. */
-static int begin_record(struct replay *r, const struct frame *f)
+static void say_no_memory(struct replay *r)
 {
-    size_t n = f->header.payload_bytes;
-    bool is_whole = f->header.type == JOURNAL_FRAME_WHOLE;
-    if (journal_record_decode(f->payload, n, &r->head) < 0 ||
-        (is_whole ? journal_record_size(&r->head) != n : journal_record_size(&r->head) <= n)) {
-        lose_frame(r, f);
-        return 0;
-    }
-    r->offset = f->offset;
-    r->is_within = false;
-    if (journal_record_size(&r->head) > longest(r)) {
+    const struct journal_assembly *a = &r->assembly;
+    snprintf(r->report->detail, sizeof r->report->detail,
+             "%s: byte %" PRIu64 ": no memory for a record of %" PRIu64 " bytes", r->name,
+             a->offset, journal_record_size(&a->head));
+}
+
+static int take_record_frame(struct replay *r, const struct frame *f)
+{
+    struct journal_record record;
+    int found = journal_assembly_take(&r->assembly, f, &record);
+    if (found < 0)
+        say_no_memory(r);
+    else if (found == JOURNAL_ASSEMBLED_RECORD)
+        return visit(r, &record);
+    else if (found == JOURNAL_ASSEMBLED_TOO_LONG)
         lose_too_long(r);
-        return 0;
+    else if (found == JOURNAL_ASSEMBLED_LOST_FRAME) {
+        r->report->lost_frames++;
+        note_damage(r, r->number, f->offset, "a frame that is no part of a record");
     }
-    if (is_whole)
-        return visit(r, f->payload);
-    int err = make_room(r, journal_record_size(&r->head));
-    if (err < 0)
-        return err;
-    memcpy(r->record, f->payload, n);
-    r->is_within = true;
-    r->n_bytes = n;
-    r->next_frame = f->header.number + 1;
-    return 0;
-}
-
-static int go_on(struct replay *r, const struct frame *f)
-{
-    size_t n = f->header.payload_bytes;
-    if (!r->is_within || f->header.number != r->next_frame) {
-        r->is_within = false; /* the rest of a record whose begin is lost, and counted */
-        return 0;
-    }
-    uint64_t left = journal_record_size(&r->head) - r->n_bytes;
-    bool is_last = f->header.type == JOURNAL_FRAME_LAST;
-    if (n > left || is_last != (n == left)) {
-        lose_frame(r, f);
-        return 0;
-    }
-    memcpy(r->record + r->n_bytes, f->payload, n);
-    r->n_bytes += n;
-    r->next_frame++;
-    if (!is_last)
-        return 0;
-    r->is_within = false;
-    return visit(r, r->record);
+    return found < 0 ? found : 0;
 }
 
 /* --- one segment --- */
@@ -254,13 +181,7 @@ static int take_frame(struct replay *r, const struct frame *f)
     if (!r->has_begun)
         begin_segment(r, is_head ? &h : NULL);
     r->seen = f->offset + FRAME_HEADER_BYTES + f->header.payload_bytes;
-    int err = 0;
-    if (f->header.type == JOURNAL_FRAME_WHOLE || f->header.type == JOURNAL_FRAME_FIRST)
-        err = begin_record(r, f);
-    else if (f->header.type == JOURNAL_FRAME_MIDDLE || f->header.type == JOURNAL_FRAME_LAST)
-        err = go_on(r, f);
-    else if (!is_head)
-        lose_frame(r, f);
+    int err = is_head ? 0 : take_record_frame(r, f);
     bool is_end_of_record =
         f->header.type != JOURNAL_FRAME_FIRST && f->header.type != JOURNAL_FRAME_MIDDLE;
     if (is_end_of_record)
@@ -314,7 +235,7 @@ static int64_t read_begin(struct replay *r, uint64_t number, uint8_t *bytes, siz
     if (handle < 0)
         return -1;
     size_t got = 0;
-    int err = io_read_full(r->o->io, handle, bytes, n, &got);
+    int err = io_read_full(r->o->io, handle, bytes, n, 0, &got);
     (void)r->o->io->ops->close(r->o->io, handle);
     return err < 0 ? -1 : (int64_t)got;
 }
@@ -388,10 +309,11 @@ static int replay_segment(struct replay *r, uint64_t number)
 {
     r->number = number;
     journal_name(number, r->name);
-    r->has_begun = r->is_within = false;
+    r->has_begun = false;
     r->good = r->seen = 0;
     int64_t size = r->o->io->ops->size(r->o->io, r->name);
     uint64_t bytes = size > 0 ? (uint64_t)size : 0, begin = r->progress.bytes;
+    journal_assembly_begin(&r->assembly, size > 0 ? bytes : UINT64_MAX);
     r->progress.segment++;
     r->report->segments++;
     r->report->newest = number;
@@ -443,7 +365,8 @@ int journal_replay(const struct journal_replay_options *o, struct journal_replay
 {
     memset(ret, 0, sizeof *ret);
     struct replay r = {.o = o, .report = ret};
-    r.owner = budget_owner(o->arena->budget, "journal");
+    r.owner = budget_owner(o->arena->budget, "requests");
+    journal_assembly_init(&r.assembly, o->arena, o->record_bytes_max);
     r.buffer = arena_span_get(o->arena, r.owner, FRAME_BUFFER_BYTES);
     if (!r.buffer) {
         snprintf(ret->detail, sizeof ret->detail, "no memory for the buffer of %d bytes",
@@ -453,8 +376,7 @@ int journal_replay(const struct journal_replay_options *o, struct journal_replay
     int err = replay_all(&r);
     int saved = errno;
     arena_span_put(o->arena, r.owner, r.buffer, FRAME_BUFFER_BYTES);
-    if (r.record_capacity > 0)
-        arena_span_put(o->arena, r.owner, r.record, r.record_capacity);
+    journal_assembly_release(&r.assembly);
     errno = saved;
     return err;
 }

@@ -7,27 +7,14 @@
  * Everything else that is missing is damage: it is counted, the first is described, and it costs
  * the records that it touches. docs/journal-format.md, "reading a damaged journal".
  *
- * Memory, charged to the row "journal": a buffer of FRAME_BUFFER_BYTES, and for records that are
- * longer than a frame one of the longest.
+ * Memory, charged to the row "requests", since it is given back like theirs: a buffer of
+ * FRAME_BUFFER_BYTES, and for records that are longer than a frame one of the longest.
  *
  * Threads: one at a time, and nobody writes. */
 #ifndef HG_SNAPSHOT_JOURNAL_REPLAY_H
 #define HG_SNAPSHOT_JOURNAL_REPLAY_H
 
-#include "alloc/arena.h"
-#include "snapshot/journal_format.h"
-
-struct journal_record {
-    uint64_t sequence;
-    int64_t time_ms;
-    uint16_t kind;
-    const uint8_t *meta; /* these two until the visitor returns */
-    size_t meta_bytes;
-    const uint8_t *body;
-    size_t body_bytes;
-    uint64_t segment; /* where it lies: of the segment, byte in it */
-    uint64_t offset;
-};
+#include "snapshot/journal_assembly.h"
 
 struct journal_progress {
     uint64_t segment, n_segments; /* the how many-th, from 1; of how many */

@@ -1,8 +1,8 @@
 /* What journal.c, journal_writer.c and journal_syncer.c share; for nobody else.
  *
- * One lock guards all but what is said to be the writer's own. It is never held across I/O or a
- * call of done(). A handle is opened by the writer and closed by the syncer, so that a sync never
- * meets a handle that has become another file's. */
+ * One lock guards all but what is said to be the writer's own, which is lent under it. It is never
+ * held across I/O or a call of done(). A handle is opened by the writer and closed by the syncer,
+ * so that a sync never meets a handle that has become another file's. */
 #ifndef HG_SNAPSHOT_JOURNAL_STATE_H
 #define HG_SNAPSHOT_JOURNAL_STATE_H
 
@@ -87,6 +87,8 @@ struct journal {
     struct journal_list syncing; /* taken by the syncer */
     uint64_t waiting_bytes;      /* of the entries in the four */
     bool is_writer_waiting, is_closing, is_syncer_to_stop;
+    bool is_lent; /* what is the writer's is used by a thread in journal_write */
+    bool is_slow; /* the last write took longer than JOURNAL_PROMPT_NS */
 
     struct journal_segment current;
     struct journal_segment retired[JOURNAL_RETIRED_MAX]; /* oldest first */
@@ -99,7 +101,7 @@ struct journal {
     int64_t last_sync_ns;                     /* now_ns of the last good one */
     struct journal_stats stats; /* the counters; journal_stats adds what is computed */
 
-    /* the writer's own */
+    /* the writer's own, or that of the thread to which it is lent */
     uint64_t next_number, next_sequence;
     uint64_t before, before_bytes, before_sequence, before_id; /* for the next head */
     struct journal_tip tip;
@@ -126,6 +128,9 @@ static inline bool journal_can_write_locked(const struct journal *j)
 }
 
 void *journal_writer_run(void *journal);
+
+/* Writes the one entry that was put into `writing`, with j->at at it, and is_lent set. */
+void journal_write_lent(struct journal *j);
 
 /* Begins a segment; before the threads are there, or by the writer. Errors: ERR_IO, noted: the
  * journal then is failing, and that is all the answer that most callers need. */

@@ -196,10 +196,10 @@ static void end_round(struct journal *j, struct round *r)
     j->n_syncs_answered = r->asked;
     pthread_cond_broadcast(&j->progress);
     pthread_mutex_unlock(&j->lock);
-    journal_answer(&good, 0);
-    journal_answer(&bad, ERR_IO);
     if (r->is_unsafe && j->o.want_snapshot)
         j->o.want_snapshot(j->o.ctx, JOURNAL_WANT_SAFETY);
+    journal_answer(&good, 0);
+    journal_answer(&bad, ERR_IO);
 }
 
 static void do_round(struct journal *j, struct round *r)

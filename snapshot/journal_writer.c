@@ -1,6 +1,7 @@
 /* The thread that writes. It takes all that waits, puts it into frames and writes them with one
  * call for up to JOURNAL_WRITE_BYTES; what came meanwhile is the next call's. So the number of
- * calls falls as the load rises, and a record waits for one write and its own.
+ * calls falls as the load rises, and a record waits for one write and its own. While it sleeps,
+ * what is its own is lent to a thread that writes one record in its place (journal_write).
  *
  * It never syncs: a sync may take seconds. The syncer gets segments that are full (retired), and in
  * mode always the entries, when they are written.
@@ -292,7 +293,7 @@ static bool note_size_locked(struct journal *j)
 }
 
 /* After a write of `written` bytes, be it all or not. */
-static void note_written(struct journal *j, size_t written, bool is_good)
+static void note_written(struct journal *j, size_t written, bool is_slow, bool is_good)
 {
     struct journal_segment *s = &j->current;
     struct journal_list done = {0};
@@ -307,6 +308,7 @@ static void note_written(struct journal *j, size_t written, bool is_good)
     j->stats.bytes += written;
     j->stats.bytes -= j->tip.end - kept;
     j->stats.n_writes += is_good;
+    j->is_slow = is_slow;
     for (const struct journal_entry *e = j->writing.first; e != end; e = e->next)
         j->stats.record_bytes += e->bytes;
     s->good = good;
@@ -315,9 +317,9 @@ static void note_written(struct journal *j, size_t written, bool is_good)
         journal_works_locked(j, JOURNAL_FAILS_WRITE);
     bool is_wanted = note_size_locked(j);
     pthread_mutex_unlock(&j->lock);
-    journal_answer(&done, 0);
     if (is_wanted)
         j->o.want_snapshot(j->o.ctx, JOURNAL_WANT_ROOM);
+    journal_answer(&done, 0);
     errno = saved;
 }
 
@@ -325,10 +327,12 @@ static int write_batch(struct journal *j)
 {
     size_t written;
     struct journal_batch *b = &j->batch;
+    int64_t start = journal_now_ns(j);
     int err = io_write_parts(j->io, j->current.handle, b->parts, b->n_parts, &written);
+    bool is_slow = journal_now_ns(j) - start > JOURNAL_PROMPT_NS;
     if (err < 0)
         (void)fail(j, "write", j->current.number);
-    note_written(j, written, err == 0);
+    note_written(j, written, is_slow, err == 0);
     return err;
 }
 
@@ -364,6 +368,18 @@ static void write_all(struct journal *j)
     }
 }
 
+void journal_write_lent(struct journal *j)
+{
+    if (write_some(j) < 0)
+        fail_all(j);
+    assert(!j->at);
+    pthread_mutex_lock(&j->lock);
+    j->is_lent = false;
+    if (j->queue.first || j->is_closing)
+        pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->lock);
+}
+
 void *journal_writer_run(void *journal)
 {
     struct journal *j = journal;
@@ -371,7 +387,7 @@ void *journal_writer_run(void *journal)
     pthread_mutex_lock(&j->lock);
     for (;;) {
         j->is_writer_waiting = true;
-        while (!j->queue.first && !j->is_closing)
+        while ((!j->queue.first && !j->is_closing) || j->is_lent)
             pthread_cond_wait(&j->work, &j->lock);
         j->is_writer_waiting = false;
         if (!j->queue.first)

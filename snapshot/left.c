@@ -92,14 +92,7 @@ struct reading {
     struct frame_reader frames;
     bool is_look; /* the head is all that is wanted */
     bool has_end;
-    unsigned owner;
-    uint8_t *record; /* of record_capacity bytes; NULL = none was needed yet */
-    size_t record_capacity;
-    /* the record that is being put together in it */
-    bool is_within;
-    struct journal_record_head head;
-    uint64_t n_bytes, offset;
-    uint32_t next_frame;
+    struct journal_assembly assembly;
 };
 
 PRINTF_LIKE(2, 3) static void describe(struct reading *r, const char *format, ...)
@@ -115,86 +108,30 @@ PRINTF_LIKE(2, 3) static void describe(struct reading *r, const char *format, ..
 
 static void lose_frame(struct reading *r, const struct frame *f)
 {
-    r->is_within = false;
     r->report->lost_frames++;
     describe(r, "byte %" PRIu64 ": a frame that is no part of a record", f->offset);
 }
 
-static int visit(struct reading *r, const uint8_t *bytes)
+static void say_no_memory(struct reading *r)
 {
-    const struct journal_record_head *h = &r->head;
-    const struct journal_record record = {
-        .sequence = h->sequence,
-        .time_ms = h->time_ms,
-        .kind = h->kind,
-        .meta = bytes + JOURNAL_RECORD_BYTES,
-        .meta_bytes = h->meta_bytes,
-        .body = bytes + JOURNAL_RECORD_BYTES + h->meta_bytes,
-        .body_bytes = (size_t)h->body_bytes,
-        .offset = r->offset,
-    };
-    r->is_within = false;
-    r->report->records++;
-    return r->o->visit(r->o->ctx, &record);
+    r->report->detail[0] = '\0';
+    describe(r, "byte %" PRIu64 ": no memory for a record of %" PRIu64 " bytes", r->assembly.offset,
+             journal_record_size(&r->assembly.head));
 }
 
-static int make_room(struct reading *r, uint64_t bytes)
+/* None is too long: decoding refuses what is above the limit. */
+static int take_record_frame(struct reading *r, const struct frame *f)
 {
-    if (bytes <= r->record_capacity)
-        return 0;
-    if (r->record != NULL)
-        arena_span_put(r->o->arena, r->owner, r->record, r->record_capacity);
-    r->record_capacity = 0;
-    r->record = arena_span_get(r->o->arena, r->owner, (size_t)bytes);
-    if (r->record == NULL) {
-        r->report->detail[0] = '\0';
-        describe(r, "byte %" PRIu64 ": no memory for a record of %" PRIu64 " bytes", r->offset,
-                 bytes);
-        return ERR_NO_MEMORY;
-    }
-    r->record_capacity = (size_t)bytes;
-    return 0;
-}
-
-static int begin_record(struct reading *r, const struct frame *f)
-{
-    size_t n = f->header.payload_bytes;
-    bool is_whole = f->header.type == JOURNAL_FRAME_WHOLE;
-    if (journal_record_decode(f->payload, n, &r->head) < 0 ||
-        (is_whole ? journal_record_size(&r->head) != n : journal_record_size(&r->head) <= n)) {
+    struct journal_record record;
+    int found = journal_assembly_take(&r->assembly, f, &record);
+    if (found < 0)
+        say_no_memory(r);
+    else if (found == JOURNAL_ASSEMBLED_RECORD) {
+        r->report->records++;
+        return r->o->visit(r->o->ctx, &record);
+    } else if (found != JOURNAL_ASSEMBLED_MORE)
         lose_frame(r, f);
-        return 0;
-    }
-    r->offset = f->offset;
-    if (is_whole)
-        return visit(r, f->payload);
-    int err = make_room(r, journal_record_size(&r->head));
-    if (err < 0)
-        return err;
-    memcpy(r->record, f->payload, n);
-    r->is_within = true;
-    r->n_bytes = n;
-    r->next_frame = f->header.number + 1;
-    return 0;
-}
-
-static int go_on(struct reading *r, const struct frame *f)
-{
-    size_t n = f->header.payload_bytes;
-    if (!r->is_within || f->header.number != r->next_frame) {
-        r->is_within = false; /* the rest of a record whose begin is lost, and counted */
-        return 0;
-    }
-    uint64_t rest = journal_record_size(&r->head) - r->n_bytes;
-    bool is_last = f->header.type == JOURNAL_FRAME_LAST;
-    if (n > rest || is_last != (n == rest)) {
-        lose_frame(r, f);
-        return 0;
-    }
-    memcpy(r->record + r->n_bytes, f->payload, n);
-    r->n_bytes += n;
-    r->next_frame++;
-    return is_last ? visit(r, r->record) : 0;
+    return found < 0 ? found : 0;
 }
 
 static void take_head(struct reading *r, const struct frame *f)
@@ -227,14 +164,8 @@ static int take_frame(struct reading *r, const struct frame *f)
         take_head(r, f);
     else if (type == LEFT_FRAME_END)
         take_end(r, f);
-    else if (r->is_look)
-        return 0;
-    else if (type == JOURNAL_FRAME_WHOLE || type == JOURNAL_FRAME_FIRST)
-        return begin_record(r, f);
-    else if (type == JOURNAL_FRAME_MIDDLE || type == JOURNAL_FRAME_LAST)
-        return go_on(r, f);
-    else
-        lose_frame(r, f);
+    else if (!r->is_look)
+        return take_record_frame(r, f);
     return 0;
 }
 
@@ -282,7 +213,7 @@ static int find_id(struct reading *r, int handle, uint64_t *ret)
     uint8_t bytes[2 * FRAME_HEADER_BYTES + LEFT_HEAD_BYTES];
     struct frame_header h;
     size_t n = 0;
-    if (io_read_full(r->o->io, handle, bytes, sizeof bytes, &n) < 0) {
+    if (io_read_full(r->o->io, handle, bytes, sizeof bytes, 0, &n) < 0) {
         r->report->is_unreadable = errno == EIO;
         if (errno != EIO)
             return ERR_IO;
@@ -309,8 +240,7 @@ static int read_from(struct reading *r, uint64_t id)
     int err = read_frames(r);
     int saved = errno;
     (void)io->ops->close(io, handle);
-    if (r->record_capacity > 0)
-        arena_span_put(r->o->arena, r->owner, r->record, r->record_capacity);
+    journal_assembly_release(&r->assembly);
     errno = saved;
     return err;
 }
@@ -325,6 +255,7 @@ static int read_file(struct reading *r)
         return ERR_IO;
     int64_t size = io->ops->size(io, r->o->name);
     r->report->file_bytes = size > 0 ? (uint64_t)size : 0;
+    journal_assembly_begin(&r->assembly, size > 0 ? (uint64_t)size : UINT64_MAX);
     int err = find_id(r, handle, &id);
     int saved = errno;
     (void)io->ops->close(io, handle);
@@ -342,7 +273,7 @@ int left_look(struct io *io, const char *name, uint8_t *buffer, struct left_repo
 int left_read(const struct left_read_options *o, struct left_report *ret)
 {
     struct reading r = {.o = o, .report = ret};
-    r.owner = budget_owner(o->arena->budget, "journal");
+    journal_assembly_init(&r.assembly, o->arena, 0);
     int err = read_file(&r);
     if (err == 0)
         settle(&r);

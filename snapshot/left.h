@@ -12,8 +12,8 @@
 #define HG_SNAPSHOT_LEFT_H
 
 #include "snapshot/directory.h"
+#include "snapshot/journal_assembly.h"
 #include "snapshot/journal_batch.h"
-#include "snapshot/journal_replay.h"
 
 #define LEFT_MAGIC "\x89HGL"
 

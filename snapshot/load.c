@@ -17,8 +17,8 @@
 #include "snapshot/load.h"
 
 #include "snapshot/left.h"
-#include "snapshot/load_file.h"
-#include "snapshot/look.h"
+#include "snapshot/load_plan.h"
+#include "snapshot/load_windows.h"
 #include "snapshot/split.h"
 
 #include <errno.h>
@@ -30,48 +30,6 @@ enum {
     SPARE_SHARE = 64,      /* of the limit: what a store takes that no head knows of */
     BYTES_A_SERIES = 600,  /* where the head does not say what series take, */
     BYTES_A_FILE_BYTE = 2, /* and where it is lost, what a window takes */
-    LOOKS_MAX = DIRECTORY_WINDOWS_MAX,
-};
-
-enum place { IN_NO_FILE, IN_SNAPSHOT, IN_OWN_FILE };
-
-struct window_plan {
-    int64_t number;
-    enum place place; /* where the copy is that counts */
-    bool is_old;
-    bool is_left;
-    bool was_damaged;
-    bool is_sure; /* its head says the generation */
-    uint64_t generation, naming, file_bytes, memory_bytes;
-    uint64_t left_bytes; /* of left-<N>.hg */
-};
-
-/* What is taken from the budget. A second buffer and what splitting needs are taken only by a load
- * that has window files, or windows to split off: with them here, the start of a store without any
- * needed half a MiB more than running it did. */
-struct load_memory {
-    uint8_t buffer[FRAME_BUFFER_BYTES]; /* of the snapshot; of looks, before it is opened */
-    struct load_decoders decoders;
-    struct file_look look;
-    uint32_t n;
-    struct window_plan plan[LOOKS_MAX + HEAD_WINDOWS_MAX]; /* by number, ascending */
-};
-
-struct load {
-    struct tsdb *db;
-    struct io *io;
-    struct directory *directory;
-    const struct snapshot_watch *watch;
-    struct snapshot_report *report;
-    struct load_memory *memory;
-    uint8_t *window_buffer; /* FRAME_BUFFER_BYTES, of a window's file; NULL = none was needed yet */
-    struct restore restore;
-    bool has_snapshot;
-    uint64_t snapshot_bytes, snapshot_naming;
-    struct number_map *snapshot_ids;                    /* while it is open */
-    uint64_t index_bytes, open_bytes, index_generation; /* as the newest head says */
-    bool has_hash_key; /* of the process that wrote the files: tables of the same size */
-    uint8_t hash_key[SERIES_HASH_KEY_BYTES];
 };
 
 static int fail(struct load *l, int err, const char *call, const char *name)
@@ -85,18 +43,22 @@ static int fail(struct load *l, int err, const char *call, const char *name)
 
 /* ---- memory ---- */
 
-static void *take_span(struct load *l, size_t bytes)
+void *load_try_span(struct load *l, size_t bytes)
 {
     struct arena *arena = tsdb_arena(l->db);
-    void *at = arena_span_get(arena, budget_owner(arena->budget, "snapshot"), bytes);
+    return arena_span_get(arena, budget_owner(arena->budget, "snapshot"), bytes);
+}
+
+void *load_take_span(struct load *l, size_t bytes)
+{
+    void *at = load_try_span(l, bytes);
     if (at == NULL)
         snprintf(l->report->detail, sizeof l->report->detail,
                  "no memory for the buffer of %zu bytes", bytes);
     return at;
 }
 
-/* at may be NULL. errno stays as it is. */
-static void give_span(struct load *l, void *at, size_t bytes)
+void load_give_span(struct load *l, void *at, size_t bytes)
 {
     struct arena *arena = tsdb_arena(l->db);
     int saved = errno;
@@ -105,10 +67,10 @@ static void give_span(struct load *l, void *at, size_t bytes)
     errno = saved;
 }
 
-static bool need_window_buffer(struct load *l)
+bool load_need_window_buffer(struct load *l)
 {
     if (l->window_buffer == NULL)
-        l->window_buffer = take_span(l, FRAME_BUFFER_BYTES);
+        l->window_buffer = load_take_span(l, FRAME_BUFFER_BYTES);
     return l->window_buffer != NULL;
 }
 
@@ -153,7 +115,7 @@ static void keep_damaged(struct load *l, const char *name, const struct snapshot
     tell_damage(l, name, file, is_kept ? kept_as : "");
 }
 
-static void add_report(struct load *l, const char *name, const struct snapshot_report *file)
+void load_add_report(struct load *l, const char *name, const struct snapshot_report *file)
 {
     struct snapshot_report *r = l->report;
     r->series += file->series;
@@ -173,7 +135,7 @@ static void add_report(struct load *l, const char *name, const struct snapshot_r
 
 /* ---- the plan ---- */
 
-static struct window_plan *find_plan(struct load *l, int64_t number)
+struct window_plan *load_find_plan(struct load *l, int64_t number)
 {
     for (uint32_t i = 0; i < l->memory->n; i++)
         if (l->memory->plan[i].number == number)
@@ -198,17 +160,20 @@ static struct window_plan *plan_of(struct load *l, int64_t number)
     return &m->plan[at];
 }
 
+/* Of whole pages: each size has its own, and the last of them is seldom full. */
 static uint64_t pool_bytes_of(const struct head_window *w)
 {
-    uint64_t bytes = 0;
-    for (unsigned c = 0; c < HEAD_POOLS; c++)
-        bytes += w->slots[c] <= UINT32_MAX ? w->slots[c] * tsdb_pool_bytes(c) : 0;
-    return bytes;
+    uint64_t n_pages = 0;
+    for (unsigned c = 0; c < HEAD_POOLS; c++) {
+        uint64_t a_page = ARENA_PAGE_BYTES / tsdb_pool_bytes(c);
+        n_pages += w->slots[c] <= UINT32_MAX ? (w->slots[c] + a_page - 1) / a_page : 0;
+    }
+    return n_pages * ARENA_PAGE_BYTES;
 }
 
 /* A copy in a file of its own counts also when the generations are equal: it was split off. */
 static void plan_copy(struct load *l, const struct file_look *look, const struct head_window *w,
-                      enum place place)
+                      enum load_place place)
 {
     bool has_times = w->number >= tsdb_window_of(l->db, INT64_MIN) &&
                      w->number <= tsdb_window_of(l->db, INT64_MAX);
@@ -224,7 +189,7 @@ static void plan_copy(struct load *l, const struct file_look *look, const struct
         look->has_head ? pool_bytes_of(w) : p->file_bytes * (uint64_t)BYTES_A_FILE_BYTE;
 }
 
-static void plan_file(struct load *l, const struct file_look *look, enum place place)
+static void plan_file(struct load *l, const struct file_look *look, enum load_place place)
 {
     const struct head *h = &look->head;
     if (h->generation > l->directory->generation)
@@ -353,7 +318,7 @@ static void judge_left(struct load *l)
     struct directory *d = l->directory;
     for (uint32_t i = 0; i < d->n; i++) {
         struct directory_window *dw = &d->windows[i];
-        struct window_plan *p = dw->has_left ? find_plan(l, dw->number) : NULL;
+        struct window_plan *p = dw->has_left ? load_find_plan(l, dw->number) : NULL;
         if (p == NULL)
             continue;
         dw->is_left_stale =
@@ -398,10 +363,10 @@ static void plan_left(struct load *l)
 {
     struct load_memory *m = l->memory;
     const struct budget *b = tsdb_arena(l->db)->budget;
-    uint64_t used = atomic_load(&b->used_bytes);
-    /* what loading takes comes back; a full store splits */
+    /* what loading takes comes back, and is in what is spare until then; a full store splits */
+    uint64_t own = arena_span_bytes(sizeof *m), used = atomic_load(&b->used_bytes) - own;
     uint64_t spare =
-        b->limit_bytes / SPARE_SHARE + FRAME_BUFFER_BYTES + sizeof(struct split_memory);
+        b->limit_bytes / SPARE_SHARE + own + FRAME_BUFFER_BYTES + sizeof(struct split_memory);
     if (l->watch != NULL && l->watch->reserve_bytes > spare)
         spare = l->watch->reserve_bytes;
     uint64_t needed = used + l->index_bytes + l->open_bytes + spare;
@@ -430,7 +395,8 @@ static void tell_left(struct load *l, const struct window_plan *p)
 /* Copies a window that only the snapshot has into a file of its own. */
 static int split_off(struct load *l, const struct window_plan *p)
 {
-    struct split_memory *memory = need_window_buffer(l) ? take_span(l, sizeof *memory) : NULL;
+    struct split_memory *memory =
+        load_need_window_buffer(l) ? load_take_span(l, sizeof *memory) : NULL;
     if (memory == NULL)
         return ERR_NO_MEMORY;
     const struct split_request request = {
@@ -443,7 +409,7 @@ static int split_off(struct load *l, const struct window_plan *p)
         .memory = memory,
     };
     int err = split_window(&request, l->report->detail, sizeof l->report->detail);
-    give_span(l, memory, sizeof *memory);
+    load_give_span(l, memory, sizeof *memory);
     return err;
 }
 
@@ -482,129 +448,6 @@ static int leave_windows(struct load *l)
     return err;
 }
 
-/* ---- loading ---- */
-
-static enum load_choice choose(struct load *l, int64_t window, enum place place)
-{
-    const struct window_plan *p = find_plan(l, window);
-    if (p == NULL) /* nobody's: the store says what it thinks of it */
-        return LOAD_TAKE;
-    if (p->is_old)
-        return LOAD_IS_OLD;
-    return p->is_left || (p->place != place && p->place != IN_NO_FILE) ? LOAD_PASS : LOAD_TAKE;
-}
-
-static enum load_choice choose_in_snapshot(void *ctx, int64_t window)
-{
-    return choose(ctx, window, IN_SNAPSHOT);
-}
-
-struct own_file {
-    struct load *load;
-    int64_t window;
-};
-
-static enum load_choice choose_in_own_file(void *ctx, int64_t window)
-{
-    const struct own_file *own = ctx;
-    return window == own->window ? LOAD_TAKE : LOAD_PASS;
-}
-
-static void begin_file(struct load *l, struct file_load *f, const char *name, uint8_t *buffer)
-{
-    struct snapshot_progress *progress = l->watch != NULL ? l->watch->progress : NULL;
-    *f = (struct file_load){
-        .db = l->db,
-        .restore = &l->restore,
-        .io = l->io,
-        .name = name,
-        .decoders = &l->memory->decoders,
-        .buffer = buffer,
-        .progress = progress,
-    };
-}
-
-static int load_window_file(struct load *l, struct window_plan *p)
-{
-    struct own_file own = {l, p->number};
-    struct file_load f;
-    char name[FILE_NAME_BYTES];
-    if (!need_window_buffer(l))
-        return ERR_NO_MEMORY;
-    directory_window_name(p->number, name);
-    begin_file(l, &f, name, l->window_buffer);
-    f.choose = choose_in_own_file;
-    if (p->naming != 0 && p->naming == l->snapshot_naming)
-        f.same_ids = l->snapshot_ids;
-    f.ctx = &own;
-    int err = file_load_open(&f);
-    if (err == 0) {
-        err = file_load_until(&f, INT64_MAX);
-        file_load_close(&f);
-    }
-    p->was_damaged = f.report.lost_frames + f.report.lost_blocks > 0;
-    f.report.series = 0; /* the snapshot has counted them, or they are counted at the end */
-    add_report(l, name, &f.report);
-    if (err < 0)
-        memcpy(l->report->detail, f.report.detail, sizeof f.report.detail);
-    l->report->window_files++;
-    return err;
-}
-
-static void note_window_done(struct load *l)
-{
-    if (l->watch != NULL && l->watch->progress != NULL)
-        atomic_fetch_add(&l->watch->progress->windows, 1);
-}
-
-/* The windows in time order. The snapshot's label sets are read before the first. */
-static int load_windows(struct load *l, struct file_load *snapshot)
-{
-    struct load_memory *m = l->memory;
-    int err = 0;
-    for (uint32_t i = 0; err == 0 && i < m->n; i++) {
-        struct window_plan *p = &m->plan[i];
-        if (snapshot != NULL && p->place == IN_SNAPSHOT)
-            err = file_load_until(snapshot, p->number);
-        else if (snapshot != NULL)
-            err = file_load_until(snapshot, p->number - (p->number > INT64_MIN));
-        if (err < 0 && snapshot != NULL)
-            memcpy(l->report->detail, snapshot->report.detail, sizeof snapshot->report.detail);
-        if (err == 0 && p->place == IN_OWN_FILE && !p->is_old && !p->is_left)
-            err = load_window_file(l, p);
-        l->report->old_files += p->place == IN_OWN_FILE && p->is_old;
-        note_window_done(l);
-    }
-    return err;
-}
-
-static int load_files(struct load *l)
-{
-    struct file_load snapshot;
-    if (!l->has_snapshot)
-        return load_windows(l, NULL);
-    begin_file(l, &snapshot, SNAPSHOT_NAME, l->memory->buffer);
-    snapshot.choose = choose_in_snapshot;
-    snapshot.ctx = l;
-    int err = file_load_open(&snapshot);
-    if (err < 0) {
-        memcpy(l->report->detail, snapshot.report.detail, sizeof snapshot.report.detail);
-        return err;
-    }
-    l->snapshot_ids = &snapshot.ids;
-    err = load_windows(l, &snapshot);
-    l->snapshot_ids = NULL;
-    if (err == 0) {
-        err = file_load_until(&snapshot, INT64_MAX);
-        if (err < 0)
-            memcpy(l->report->detail, snapshot.report.detail, sizeof snapshot.report.detail);
-    }
-    file_load_close(&snapshot);
-    if (err == 0)
-        add_report(l, SNAPSHOT_NAME, &snapshot.report);
-    return err;
-}
-
 /* ---- what the directory is now ---- */
 
 /* A window's file is good as it stands if all that it holds is in memory, and nothing else. */
@@ -639,6 +482,14 @@ static void begin_progress(struct load *l)
     atomic_store(&p->total_windows, l->memory->n);
 }
 
+static uint32_t n_to_load(const struct load *l)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < l->memory->n; i++)
+        n += !l->memory->plan[i].is_old && !l->memory->plan[i].is_left;
+    return n;
+}
+
 static int load_all(struct load *l)
 {
     int err = look_at_all(l);
@@ -651,12 +502,12 @@ static int load_all(struct load *l)
     begin_progress(l);
     restore_begin(&l->restore, l->db);
     if (l->memory->n > 0)
-        restore_newest(&l->restore, l->memory->plan[l->memory->n - 1].number);
+        restore_newest(&l->restore, l->memory->plan[l->memory->n - 1].number, n_to_load(l));
     if (l->has_hash_key)
         restore_hash_key(&l->restore, l->hash_key);
     err = leave_windows(l);
     if (err == 0)
-        err = load_files(l);
+        err = load_windows(l);
     int saved = errno;
     restore_end(&l->restore);
     if (err == 0)
@@ -674,13 +525,14 @@ int load_directory(struct tsdb *db, struct io *io, struct directory *d,
         return fail(&l, ERR_IO, "list", "");
     if (!l.has_snapshot && d->n == 0)
         return ERR_NOT_FOUND;
-    l.memory = take_span(&l, sizeof *l.memory);
+    l.memory = load_take_span(&l, sizeof *l.memory);
     if (!l.memory)
         return ERR_NO_MEMORY;
     l.memory->n = 0;
+    l.memory->decoders.symbols = l.memory->symbols;
     int err = load_all(&l);
-    give_span(&l, l.window_buffer, FRAME_BUFFER_BYTES);
-    give_span(&l, l.memory, sizeof *l.memory);
+    load_give_span(&l, l.window_buffer, FRAME_BUFFER_BYTES);
+    load_give_span(&l, l.memory, sizeof *l.memory);
     return err;
 }
 

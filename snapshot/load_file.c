@@ -73,6 +73,10 @@ static int load_series(struct file_load *l, const struct frame *f)
 {
     struct series_reader *r = &l->decoders->series;
     int64_t window_ms = 0;
+    if (l->decoders->symbols == NULL) {
+        lost_frame(l, f, "series in the middle of a window");
+        return 0;
+    }
     int more = series_reader_init(r, f->payload, f->header.payload_bytes, l->decoders->symbols,
                                   &window_ms);
     if (more == 0 && window_ms != tsdb_options(l->db)->window_ms)
@@ -127,11 +131,14 @@ static int restore_record(struct file_load *l, const struct window_record *recor
 static void loaded(struct file_load *l, const struct window_record *record, uint32_t n_samples)
 {
     int64_t window = l->decoders->window.window;
-    l->report.tails += record->kind == RECORD_TAIL;
-    l->report.blocks += record->kind == RECORD_BLOCK;
+    if (record->kind == RECORD_BLOCK)
+        l->report.blocks++;
+    else
+        l->report.tails++;
     l->report.samples += n_samples;
-    if (!l->has_last_window || l->last_window != window)
-        l->report.windows++;
+    if (l->has_last_window && l->last_window == window)
+        return;
+    l->report.windows++;
     l->has_last_window = true;
     l->last_window = window;
 }
@@ -150,36 +157,54 @@ static void lost_record(struct file_load *l, const struct frame *f,
              f->header.number, f->offset, why);
 }
 
-static int load_record(struct file_load *l, const struct frame *f,
-                       const struct window_record *record)
+/* Returns the samples in it. */
+static uint32_t count_record(struct end *io, const struct window_record *record)
 {
-    uint32_t series = 0, n_samples = 0;
-    int64_t window = l->decoders->window.window;
-    if (record->kind == RECORD_TAIL)
-        n_samples = record->tail.n;
-    else if (record->kind == RECORD_BLOCK)
+    uint32_t n_samples = 0;
+    if (record->kind == RECORD_BLOCK) {
         n_samples = record->block.n_samples;
-    l->counted.n_tails += record->kind == RECORD_TAIL;
-    l->counted.n_blocks += record->kind == RECORD_BLOCK;
-    l->counted.n_samples += n_samples;
-    if (l->is_old)
-        return pass_over(l, record);
-    if (is_of_series(record) && !number_map_find(&l->ids, record->number, &series)) {
-        lost_record(l, f, record, "is not in the file");
-        return 0;
+        io->n_blocks++;
+    } else if (record->kind == RECORD_TAIL) {
+        n_samples = record->tail.n;
+        io->n_tails++;
     }
-    int err = restore_window(l->restore, window);
-    if (err == 0)
-        err = restore_record(l, record, series);
+    io->n_samples += n_samples;
+    return n_samples;
+}
+
+/* 0, or an error that ends the load. */
+static int not_restored(struct file_load *l, const struct frame *f,
+                        const struct window_record *record, int err)
+{
     if (err == ERR_NO_MEMORY)
         return err;
     if (err == ERR_TOO_OLD)
         return pass_over(l, record);
     if (err == ERR_NOT_FOUND)
         lost_record(l, f, record, "refers to times or values that are missing");
-    else if (err < 0)
+    else
         lost_record(l, f, record, tsdb_err_text(err));
-    else if (is_of_series(record))
+    return 0;
+}
+
+static int load_record(struct file_load *l, const struct frame *f,
+                       const struct window_record *record)
+{
+    uint32_t series = 0, n_samples = count_record(&l->counted, record);
+    int64_t window = l->decoders->window.window;
+    bool has_series = is_of_series(record);
+    if (l->is_old)
+        return pass_over(l, record);
+    if (has_series && !number_map_find(&l->ids, record->number, &series)) {
+        lost_record(l, f, record, "is not in the file");
+        return 0;
+    }
+    int err = restore_is_at(l->restore, window) ? 0 : restore_window(l->restore, window);
+    if (err == 0)
+        err = restore_record(l, record, series);
+    if (err != 0)
+        return not_restored(l, f, record, err);
+    if (has_series)
         loaded(l, record, n_samples);
     return 0;
 }
@@ -280,16 +305,25 @@ static void report_damage(struct file_load *l)
 
 /* ---- going through the file ---- */
 
+static void note_progress(struct file_load *l, uint64_t bytes)
+{
+    if (l->progress != NULL)
+        atomic_fetch_add_explicit(&l->progress->bytes, bytes, memory_order_relaxed);
+}
+
+static uint64_t frame_bytes(const struct frame *f)
+{
+    return FRAME_HEADER_BYTES + f->header.payload_bytes;
+}
+
 /* Reads the next frame and, of one of a window, which that is. The disk's word that some of the
  * file cannot be read is damage like any other; what else goes wrong with reading may be mended. */
 static int next_frame(struct file_load *l)
 {
     int more = l->has_end ? 0 : frame_reader_next(&l->frames, &l->frame);
     l->has_frame = more > 0;
-    if (l->progress != NULL && more > 0)
-        atomic_fetch_add_explicit(&l->progress->bytes,
-                                  FRAME_HEADER_BYTES + l->frame.header.payload_bytes,
-                                  memory_order_relaxed);
+    if (more > 0)
+        note_progress(l, frame_bytes(&l->frame));
     if (more == ERR_IO && errno == EIO) {
         describe(l, "read %s/%s at byte %" PRIu64 ": %s", l->io->place, l->name,
                  l->frames.base + l->frames.end, strerror(errno));
@@ -339,6 +373,65 @@ int file_load_until(struct file_load *l, int64_t last)
                  l->frame.header.number, l->frame.offset, l->io->place, l->name);
     }
     return err;
+}
+
+/* ---- a file by several threads ---- */
+
+bool file_load_stretches(const struct file_load *l, struct stretches *ret)
+{
+    const struct frame *f = &l->frame;
+    return l->has_frame && l->frames.n_lost == 0 && !l->frames.is_damaged &&
+           stretches_find(&l->frames, f, ret);
+}
+
+int file_load_stretch(struct file_load *l, const struct file_load *whole, const struct stretch *s,
+                      size_t buffer_bytes, struct file_part *ret)
+{
+    frame_reader_init(&l->frames, l->io, whole->handle, l->buffer);
+    l->frames.buffer_bytes = buffer_bytes;
+    l->frames.has_id = true;
+    l->frames.file_id = whole->frames.file_id;
+    frame_reader_move(&l->frames, s->number, 0, s->from, s->to);
+    l->ids = whole->ids; /* the table is only looked at */
+    int err = next_frame(l);
+    if (err == 0)
+        err = file_load_until(l, INT64_MAX);
+    l->report.lost_frames += l->frames.n_lost + (s->next_number - l->frames.next_number);
+    describe_damage(l);
+    *ret = (struct file_part){l->report, l->counted, l->has_passed};
+    return err;
+}
+
+void file_load_add_part(struct file_load *l, const struct file_part *part)
+{
+    const struct snapshot_report *found = &part->report;
+    struct snapshot_report *r = &l->report;
+    r->blocks += found->blocks;
+    r->tails += found->tails;
+    r->samples += found->samples;
+    r->windows += found->windows;
+    r->lost_frames += found->lost_frames;
+    r->lost_blocks += found->lost_blocks;
+    r->old_blocks += found->old_blocks;
+    if (found->detail[0] != '\0')
+        describe(l, "%s", found->detail);
+    l->counted.n_blocks += part->counted.n_blocks;
+    l->counted.n_tails += part->counted.n_tails;
+    l->counted.n_samples += part->counted.n_samples;
+    l->has_passed |= part->has_passed;
+}
+
+void file_load_pass(struct file_load *l, const struct stretch *s)
+{
+    l->has_passed = true;
+    note_progress(l, s->to - s->from);
+}
+
+int file_load_skip(struct file_load *l, const struct stretches *s)
+{
+    note_progress(l, 0 - frame_bytes(&l->frame)); /* it has been read again */
+    frame_reader_move(&l->frames, s->end.number, s->digest, s->end.from, UINT64_MAX);
+    return next_frame(l);
 }
 
 void file_load_close(struct file_load *l)

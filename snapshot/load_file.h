@@ -19,11 +19,12 @@
 #include "snapshot/number_map.h"
 #include "snapshot/series_frame.h"
 #include "snapshot/snapshot.h"
+#include "snapshot/stretch.h"
 #include "snapshot/window_frame.h"
 
 /* What decoding needs; of any number of files, one after the other. */
 struct load_decoders {
-    struct symbol symbols[SYMBOLS_MAX];
+    struct symbol *symbols; /* SYMBOLS_MAX of them; NULL: no series frame will be met */
     struct series_reader series;
     struct window_reader window;
     struct window_record record;
@@ -43,7 +44,7 @@ struct file_load {
     struct io *io;
     const char *name;
     struct load_decoders *decoders;
-    uint8_t *buffer; /* FRAME_BUFFER_BYTES */
+    uint8_t *buffer; /* FRAME_BUFFER_BYTES, of a stretch its longest frame */
     enum load_choice (*choose)(void *ctx, int64_t window);
     void *ctx;
     struct snapshot_progress *progress; /* or NULL */
@@ -70,6 +71,32 @@ int file_load_open(struct file_load *l) WARN_UNUSED;
 /* Restores frames up to the first of a window above `last`. Errors, which end a load: ERR_IO,
  * ERR_NO_MEMORY, ERR_WRONG_WINDOW, ERR_NEWER_FORMAT, ERR_OLDER_FORMAT; report.detail says more. */
 int file_load_until(struct file_load *l, int64_t last) WARN_UNUSED;
+
+/* ---- a file by several threads: each restores stretches of it ---- */
+
+/* What one of them found: report (of this part) and counted. */
+struct file_part {
+    struct snapshot_report report;
+    struct end counted;
+    bool has_passed;
+};
+
+/* Where the windows are in a file that has been read up to the first of them, or to its end. False:
+ * unknown; it is to be read in one go. */
+bool file_load_stretches(const struct file_load *l, struct stretches *ret) WARN_UNUSED;
+
+/* Restores one stretch. l: set by the caller as for file_load_open, not opened; whole: the file,
+ * open and read up to its windows, which is not changed. buffer_bytes: of l->buffer, enough for
+ * `payload_max`. Errors as file_load_until. */
+int file_load_stretch(struct file_load *l, const struct file_load *whole, const struct stretch *s,
+                      size_t buffer_bytes, struct file_part *ret) WARN_UNUSED;
+
+/* Leaves one out. */
+void file_load_pass(struct file_load *l, const struct stretch *s);
+
+/* Goes on behind the stretches, with what was found in them, in their order. */
+void file_load_add_part(struct file_load *l, const struct file_part *part);
+int file_load_skip(struct file_load *l, const struct stretches *s) WARN_UNUSED;
 
 /* Says of the rest what is to be said, and closes it. */
 void file_load_close(struct file_load *l);

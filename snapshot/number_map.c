@@ -12,10 +12,11 @@ void number_map_release(struct number_map *m)
 {
     table_release(m->arena, &m->pairs);
     m->n = m->at = 0;
+    m->pair = NULL;
     m->has_last = false;
 }
 
-static const struct number_pair *pair_at(const struct number_map *m, uint64_t i)
+static inline const struct number_pair *pair_at(const struct number_map *m, uint64_t i)
 {
     assert(i < m->n);
     return table_at(m->arena, &m->pairs, i);
@@ -47,22 +48,30 @@ static uint64_t lower_bound(const struct number_map *m, uint32_t number)
     return low;
 }
 
-bool number_map_find(struct number_map *m, uint32_t number, uint32_t *ret_series)
+/* The pair behind the last one, or NULL. */
+static const struct number_pair *pair_behind(const struct number_map *m)
 {
-    if (m->has_last && m->last.number == number) {
-        *ret_series = m->last.series;
-        return true;
-    }
-    if (m->at + 1 < m->n && pair_at(m, m->at + 1)->number == number)
+    uint64_t next = m->at + 1;
+    if (next >= m->n)
+        return NULL;
+    bool is_beside = m->pair != NULL && (next & (m->pairs.per_leaf - 1u)) != 0;
+    return is_beside ? m->pair + 1 : pair_at(m, next);
+}
+
+bool number_map_seek(struct number_map *m, uint32_t number)
+{
+    const struct number_pair *p = pair_behind(m);
+    if (p != NULL && p->number == number) {
         m->at++;
-    else
+    } else {
         m->at = lower_bound(m, number);
-    m->has_last = m->at < m->n && pair_at(m, m->at)->number == number;
-    if (!m->has_last)
-        return false;
-    m->last = *pair_at(m, m->at);
-    *ret_series = m->last.series;
-    return true;
+        p = m->at < m->n ? pair_at(m, m->at) : NULL;
+    }
+    m->pair = p;
+    m->has_last = p != NULL && p->number == number;
+    if (m->has_last)
+        m->last = *p;
+    return m->has_last;
 }
 
 bool number_map_check(const struct number_map *m)

@@ -20,7 +20,8 @@ struct number_map {
     struct arena *arena; /* borrowed */
     struct table pairs;
     uint64_t n;
-    uint64_t at; /* of the last lookup: the pair, or the one after it */
+    uint64_t at;                    /* of the last lookup: the pair, or the one after it */
+    const struct number_pair *pair; /* number `at`, or NULL */
     bool has_last;
     struct number_pair last; /* which it found: blocks of one series follow each other */
 };
@@ -32,8 +33,18 @@ void number_map_release(struct number_map *m);
 /* Errors: ERR_NO_MEMORY; ERR_CORRUPT when the number is not above all that are there. */
 int number_map_add(struct number_map *m, uint32_t number, uint32_t series) WARN_UNUSED;
 
+/* Makes the pair of that number the last; false when there is none. For number_map_find. */
+bool number_map_seek(struct number_map *m, uint32_t number);
+
 /* False when no series has that number. */
-bool number_map_find(struct number_map *m, uint32_t number, uint32_t *ret_series);
+static inline bool number_map_find(struct number_map *m, uint32_t number, uint32_t *ret_series)
+{
+    bool is_last = m->has_last && m->last.number == number;
+    if (!is_last && !number_map_seek(m, number))
+        return false;
+    *ret_series = m->last.series;
+    return true;
+}
 
 bool number_map_check(const struct number_map *m);
 

@@ -19,7 +19,7 @@
 
 #define SNAPSHOT_DAMAGED_SUFFIX ".damaged"
 
-enum { SNAPSHOT_DETAIL_BYTES = 256 };
+enum { SNAPSHOT_DETAIL_BYTES = 256, LOAD_THREADS_MAX = 4 };
 
 struct snapshot_report {
     uint64_t series, blocks, tails, samples; /* written, or loaded */
@@ -51,6 +51,8 @@ struct snapshot_watch {
     /* To be left free beside the windows: what the journal will take, and what is always to be
      * free. */
     uint64_t reserve_bytes;
+    /* That load at the same time: 1 .. LOAD_THREADS_MAX, or 0: as many as there are processors. */
+    uint32_t n_threads;
     /* A file of which something was lost: a second name under which it is kept, or "" */
     void (*damaged)(void *ctx, const char *name, const struct snapshot_report *file,
                     const char *kept_as);

@@ -7,14 +7,16 @@
  * out of order. A repeat of what is kept is success at any age, so that a sender that did not hear
  * our answer can send again.
  *
+ * Nearly every entry of a request is one sample of a series that is there, and goes to the end of
+ * its newest chunk: append_usual.c takes those of a group without any of what the others need.
+ *
  * Locks. Nearly every sample goes to a series that is there, in a window that is there: the store's
  * lock is held for reading, beside other batches and queries, and the series' version while its
  * samples go in. A new series or window needs the lock for writing: the batch lets go, makes what
  * is missing (for a group of entries at once), takes the lock for reading again and looks the
  * series up anew.
  */
-#include "tsdb/append.h"
-#include "tsdb/store.h"
+#include "tsdb/append_usual.h"
 
 #include <string.h>
 
@@ -43,6 +45,7 @@ struct intake {
     struct append_counts *counts;
     int parse_err; /* the labels are not to be had: the rest of the samples is refused */
     int make_err;  /* the series was not made, and is not tried again */
+    bool is_new;   /* nobody has made the series */
 };
 
 /* ---- the batch ---- */
@@ -61,16 +64,9 @@ static void enter(struct append *b)
     b->n_holds++;
 }
 
-static void flush_tally(struct append *b)
-{
-    if (b->tally.n > 0)
-        window_count(b->tally.window, b->tally.n, b->tally.min_ms, b->tally.max_ms);
-    b->tally.n = 0;
-}
-
 static void leave(struct append *b)
 {
-    flush_tally(b);
+    append_flush_tally(b);
     slots_count_open(&b->db->slots, &b->open_payload);
     slots_leave(&b->db->slots, b->place);
     pthread_rwlock_unlock(&b->db->lock);
@@ -81,23 +77,11 @@ static bool is_turn_due(struct tsdb *db)
     return db->windows.n_live > 0 && clock_is_due(&db->clock, window_live(&db->windows, 0)->number);
 }
 
-static bool is_within(const struct tsdb *db, int64_t start_ms, int64_t t_ms)
-{
-    return (uint64_t)t_ms - (uint64_t)start_ms < (uint64_t)db->options.window_ms;
-}
-
-/* Where samples are the clock: its window is still the one for which the turn was looked at. */
-static bool is_clock_known(const struct append *b)
-{
-    return b->known.clock_start_ms != INT64_MAX &&
-           is_within(b->db, b->known.clock_start_ms, clock_now_ms(&b->db->clock));
-}
-
 /* Where samples are the clock, one may have pushed the oldest window out. */
 static bool must_turn(struct append *b)
 {
     struct tsdb *db = b->db;
-    if (db->options.clock != CLOCK_SAMPLES || is_clock_known(b))
+    if (db->options.clock != CLOCK_SAMPLES || append_is_clock_known(b))
         return false;
     int64_t now_ms = clock_now_ms(&db->clock);
     if (is_turn_due(db))
@@ -242,20 +226,6 @@ static int check_limits_locked(struct tsdb *db, const struct labels *ls)
     return is_full ? ERR_MAX_SERIES_METRIC : 0;
 }
 
-/* The window whose times are kept for certain, up to *ret_max_ms; or NULL. */
-static inline struct window *known_window(const struct append *b, int64_t *ret_max_ms)
-{
-    struct window *w = b->known.window;
-    bool is_wall = b->db->options.clock == CLOCK_WALL;
-    if (w == NULL || !(is_wall || is_clock_known(b)))
-        return NULL;
-    int64_t end_ms = (int64_t)((uint64_t)w->start_ms + (uint64_t)b->db->options.window_ms - 1);
-    if (end_ms < w->start_ms)
-        return NULL; /* it wraps around */
-    *ret_max_ms = is_wall ? i64_min(end_ms, b->begun_ms + TSDB_AHEAD_MS) : end_ms;
-    return w;
-}
-
 /* A sample that is not newer than all others of its series: a repeat, a contradiction, out of
  * order, or welcome. 1 = a repeat. The series' version is held. */
 static int check_past(struct intake *in, const struct window *w, const struct sample *sample,
@@ -306,7 +276,7 @@ static bool is_other_form(const struct intake *in)
 static int make_series_locked(struct intake *in)
 {
     struct tsdb *db = in->db;
-    slot at = series_find_labels(db->arena, &db->series, in->key);
+    slot at = in->is_new ? 0 : series_find_labels(db->arena, &db->series, in->key);
     int err = at != 0 || in->batch->is_replay ? 0 : check_limits_locked(db, in->labels);
     if (err != 0)
         return err;
@@ -397,25 +367,10 @@ static int add_sample(void *ctx, const struct chunk_writer *w, struct chunk *chu
 static void took(struct intake *in, struct window *w, size_t n, int64_t min_ms, int64_t max_ms,
                  bool is_late)
 {
-    struct append *b = in->batch;
-    b->counters[N_SAMPLES_APPENDED] += n;
-    b->counters[N_SAMPLES_LATE] += is_late;
-    in->counts->stored += n;
+    in->batch->counters[N_SAMPLES_LATE] += is_late;
     if (!is_late)
         words_store(&in->series->state.newest_ms, &max_ms, sizeof(max_ms));
-    if (b->tally.window != w || b->tally.n == 0) {
-        flush_tally(b);
-        b->tally.window = w;
-        b->tally.min_ms = min_ms;
-        b->tally.max_ms = max_ms;
-    }
-    b->tally.n += n;
-    b->tally.min_ms = i64_min(b->tally.min_ms, min_ms);
-    b->tally.max_ms = i64_max(b->tally.max_ms, max_ms);
-    if (b->is_replay)
-        clock_restored(&in->db->clock, max_ms);
-    else
-        clock_sample(&in->db->clock, max_ms);
+    append_took(in->batch, in->counts, w, n, min_ms, max_ms);
     window_reopen(w, in->series->id);
 }
 
@@ -455,7 +410,7 @@ static size_t take_usual(struct intake *in, struct chunk_writer *cw, const struc
     enum { MOST = 16 };
     struct series *s = in->series;
     int64_t max_ms;
-    struct window *w = known_window(in->batch, &max_ms);
+    struct window *w = append_known_window(in->batch, &max_ms);
     uint32_t times[MOST];
     uint64_t values[MOST];
     size_t n_usual = 0;
@@ -482,7 +437,7 @@ static struct window *window_of(struct intake *in, int64_t t_ms, int *ret_err, i
 {
     struct tsdb *db = in->db;
     int64_t max_ms;
-    struct window *w = known_window(in->batch, &max_ms);
+    struct window *w = append_known_window(in->batch, &max_ms);
     *ret_err = 0;
     if (w != NULL && t_ms >= w->start_ms && t_ms <= max_ms)
         return w;
@@ -521,7 +476,7 @@ static size_t take_run(struct intake *in, const struct sample *samples, size_t n
     return i;
 }
 
-/* A series made for samples that then found no memory must not stay. */
+/* A series made for samples that were then refused, or found no memory, must not stay. */
 static void drop_if_empty(struct intake *in)
 {
     struct tsdb *db = in->db;
@@ -529,7 +484,7 @@ static void drop_if_empty(struct intake *in)
     pthread_rwlock_wrlock(&db->lock);
     slot at = series_of_id(db->arena, &db->series, in->id);
     if (at != 0 && series_is_empty(series_at(db->arena, at)))
-        store_remove_series_locked(db, at);
+        store_unmake_series_locked(db, at);
     pthread_rwlock_unlock(&db->lock);
     enter(in->batch);
     find_again(in);
@@ -551,19 +506,6 @@ static int take_first(struct intake *in, const struct sample *sample, int *io_fi
     return 1;
 }
 
-/* A sample that comes alone, if it is a usual one: what the others need is not made ready. It lies
- * in a window that is known, so it leaves the clock in its own, and no turn can be due by it. */
-static bool take_alone(struct intake *in, const struct sample *sample)
-{
-    struct append *b = in->batch;
-    struct chunk_writer cw = {
-        .slots = &in->db->slots, .memo = &b->memo, .open_payload = &b->open_payload};
-    version_lock(&in->series->version);
-    bool is_taken = take_usual(in, &cw, sample, 1) > 0;
-    version_unlock(&in->series->version);
-    return is_taken;
-}
-
 /* in->series: as found, or NULL. */
 static int append_intake(struct intake *in, const struct sample *samples, size_t n)
 {
@@ -571,8 +513,6 @@ static int append_intake(struct intake *in, const struct sample *samples, size_t
     struct times_cache times;
     struct append *b = in->batch;
     int first = 0;
-    if (n == 1 && in->series != NULL && take_alone(in, samples))
-        return 0;
     times_cache_init(&times, items, TIMES_CACHE_WRITER);
     b->times = &times;
     for (size_t i = 0; i < n && in->parse_err == 0;) {
@@ -709,13 +649,17 @@ static bool is_welcome(struct intake *in)
 }
 
 /* Makes the series of a group's unknown forms, and learns forms of those that are there, under one
- * hold of the lock. */
+ * hold of the lock. If nobody has made a series since, what was not found is new, unless it comes
+ * twice. */
 static void make_group(struct append *b, const struct append_entry *e, unsigned n,
                        const struct parser *parser, const struct series_wanted *wanted,
                        struct made *ret)
 {
+    struct series_keys_seen seen = {0};
+    uint64_t next_id = b->db->series.next_id;
     leave(b);
     pthread_rwlock_wrlock(&b->db->lock);
+    bool is_current = !e[0].is_alias && b->db->series.next_id == next_id;
     for (unsigned i = 0; i < n; i++) {
         struct intake in = {
             .batch = b, .db = b->db, .entry = &e[i], .parser = parser, .key = wanted[i].key};
@@ -723,6 +667,7 @@ static void make_group(struct append *b, const struct append_entry *e, unsigned 
         if (wanted[i].id != 0 || !is_welcome(&in))
             continue;
         ret[i].parse_err = know_labels(&in);
+        in.is_new = !series_key_see(&seen, in.key) && is_current && !is_other_form(&in);
         if (ret[i].parse_err == 0)
             ret[i].make_err = make_series_locked(&in);
         ret[i].id = in.id;
@@ -739,6 +684,51 @@ static void take_made(struct intake *in, const struct made *made)
     find_again(in);
 }
 
+/* Any entry, found or made. */
+static void __attribute__((noinline))
+append_any(struct append *b, struct append_entry *e, const struct parser *parser,
+           const struct series_wanted *wanted, const struct made *made, uint64_t hold,
+           struct append_counts *counts)
+{
+    struct intake in = {
+        .batch = b, .db = b->db, .entry = e, .parser = parser, .key = e->key, .counts = counts};
+    if (wanted->id != 0)
+        set_found(&in, wanted, hold);
+    else
+        take_made(&in, made);
+    e->err = append_entry(&in);
+    e->series = in.id;
+}
+
+/* How many series before its turn a series is asked for once more. */
+enum { AHEAD_SERIES = 8 };
+
+/* Most entries are one usual sample of a series that is there: of those nothing is made but what
+ * becomes of it. */
+static void append_found(struct append *b, struct append_entry *e, unsigned n,
+                         const struct parser *parser, const struct series_wanted *wanted,
+                         const struct made *made, uint64_t hold, struct append_counts *counts)
+{
+    const struct arena *a = b->db->arena;
+    struct usual usual;
+    usual_begin(&usual, b, counts);
+    for (unsigned i = 0; i < n; i++) {
+        const struct series_wanted *w = &wanted[i];
+        if (i + AHEAD_SERIES < n && b->n_holds == hold)
+            series_fetch_head(a, &wanted[i + AHEAD_SERIES]);
+        if (e[i].n_samples == 1 && w->id != 0 && b->n_holds == hold &&
+            usual_take(&usual, series_at(a, w->series), e[i].samples)) {
+            e[i].err = 0;
+            e[i].series = w->id;
+            continue;
+        }
+        usual_end(&usual);
+        append_any(b, &e[i], parser, w, &made[i], hold, counts);
+        usual_begin(&usual, b, counts);
+    }
+    usual_end(&usual);
+}
+
 static void append_entry_group(struct append *b, struct append_entry *e, unsigned n,
                                const struct parser *parser, struct append_counts *counts)
 {
@@ -746,9 +736,11 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
     struct series_wanted wanted[SEARCH_SERIES];
     struct made made[SEARCH_SERIES];
     unsigned n_unknown = 0;
-    for (unsigned i = 0; i < n; i++)
-        wanted[i] = (struct series_wanted){
-            .form = e[i].has_key ? NULL : e[i].form, .n_form = e[i].n_form, .key = e[i].key};
+    for (unsigned i = 0; i < n; i++) { /* the rest is the answer's */
+        wanted[i].form = e[i].has_key ? NULL : e[i].form;
+        wanted[i].n_form = e[i].n_form;
+        wanted[i].key = e[i].key;
+    }
     series_find_many(db->arena, &db->series, wanted, n, n > 0 && e[0].is_alias);
     series_fetch_many(db->arena, wanted, n);
     uint64_t hold = b->n_holds;
@@ -758,30 +750,7 @@ static void append_entry_group(struct append *b, struct append_entry *e, unsigne
     }
     if (n_unknown > 0)
         make_group(b, e, n, parser, wanted, made);
-    for (unsigned i = 0; i < n; i++) {
-        struct intake in = {.batch = b,
-                            .db = db,
-                            .entry = &e[i],
-                            .parser = parser,
-                            .key = e[i].key,
-                            .counts = counts};
-        if (wanted[i].id != 0)
-            set_found(&in, &wanted[i], hold);
-        else
-            take_made(&in, &made[i]);
-        e[i].err = append_entry(&in);
-        e[i].series = in.id;
-    }
-}
-
-static void append_parsed(struct append *b, struct append_entry *e, size_t n,
-                          const struct parser *parser, struct append_counts *counts)
-{
-    for (size_t from = 0; from < n; from += SEARCH_SERIES) {
-        unsigned n_group = (unsigned)size_min(n - from, SEARCH_SERIES);
-        go_on(b, n_group);
-        append_entry_group(b, e + from, n_group, parser, counts);
-    }
+    append_found(b, e, n, parser, wanted, made, hold, counts);
 }
 
 void append_hash_ahead(const struct tsdb *db, struct append_entry *e, size_t n)
@@ -796,5 +765,9 @@ void append_entries(struct append *b, struct append_entry *e, size_t n, append_p
                     void *ctx, struct append_counts *counts)
 {
     const struct parser parser = {parse, ctx};
-    append_parsed(b, e, n, &parser, counts);
+    for (size_t from = 0; from < n; from += SEARCH_SERIES) {
+        unsigned n_group = (unsigned)size_min(n - from, SEARCH_SERIES);
+        go_on(b, n_group);
+        append_entry_group(b, e + from, n_group, &parser, counts);
+    }
 }

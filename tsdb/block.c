@@ -7,6 +7,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
 _Static_assert((int)COLUMN_VALUES_MAX == (int)BLOCK_SAMPLES_MAX, "a block is a column");
 
+_Static_assert(BLOCK_FOLLOWS == 0, "put_usual");
+
 enum {
     FILL_GROUP = 8,
     ENCODING_MASK = 0x0F,
@@ -33,9 +35,23 @@ static size_t put_values(const struct block *b, uint8_t *out)
     return b->n_values_bytes;
 }
 
+/* What most blocks are: one behind the one before, with values of its own. */
+static size_t put_usual(const struct block *b, struct block_context *io, uint8_t *out)
+{
+    uint8_t *at = out;
+    *at++ = b->encoding;
+    at += varint_put(at, b->n_samples - 1);
+    at += varint_put(at, b->n_values_bytes);
+    memcpy(at, b->values, b->n_values_bytes);
+    io->place += b->n_samples;
+    return (size_t)(at - out) + b->n_values_bytes;
+}
+
 size_t block_put(const struct block *b, struct block_context *io, uint8_t out[BLOCK_STORED_MAX])
 {
     bool follows = b->times == BLOCK_AT && b->timeline == io->timeline && b->first == io->place;
+    if (follows && b->shared == 0)
+        return put_usual(b, io, out);
     uint8_t *at = out;
     *at++ = (uint8_t)(b->encoding | (follows ? BLOCK_FOLLOWS : b->times) << TIMES_SHIFT |
                       (b->shared != 0 ? IS_SHARED : 0));
@@ -230,12 +246,10 @@ void block_values_kept(const struct block *b, uint32_t from, uint32_t n, uint64_
         ret[i] = STALE_BITS;
 }
 
-bool block_may_be_kept(const struct block *b)
+bool block_is_run(const struct block *b)
 {
     uint64_t value;
-    if (b->encoding == BLOCK_RUN)
-        return block_values(b, 0, 1, &value);
-    return b->n_samples <= COLUMN_VALUES_MAX && column_is_possible(b->encoding, b->n_values_bytes);
+    return b->encoding == BLOCK_RUN && block_values(b, 0, 1, &value);
 }
 
 static bool own_times(const struct block *b, uint32_t *ret)

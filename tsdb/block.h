@@ -103,7 +103,13 @@ uint32_t block_first_part(const struct arena *a, struct times_cache *t, const st
                           uint32_t min_time);
 
 /* Whether that can be asked of it: its encoding and the length of its values are possible ones. */
-bool block_may_be_kept(const struct block *b);
+bool block_is_run(const struct block *b); /* a good one */
+static inline bool block_may_be_kept(const struct block *b)
+{
+    if (b->encoding == BLOCK_RUN)
+        return block_is_run(b);
+    return b->n_samples <= COLUMN_VALUES_MAX && column_is_possible(b->encoding, b->n_values_bytes);
+}
 
 /* The first and the last time of a block whose bytes are good. */
 void block_span(const struct arena *a, struct times_cache *t, const struct block *b,

@@ -80,6 +80,15 @@ static inline struct chunk_head *chunk_head_at(const struct arena *a, slot s)
     return slot_ptr(a, s);
 }
 
+/* The slot of the head that a chunk seems to have, looked at without its series' version: good for
+ * asking the processor for it, and for nothing else. 0 = none. */
+static inline slot chunk_peek_head(const struct chunk *c)
+{
+    struct chunk seen;
+    words_load(&seen, c, sizeof(seen));
+    return seen.kind == CHUNK_HEAD ? seen.at : 0;
+}
+
 /* Gives a view, whose chunk has been copied, its head; under the series' version or its lock. */
 static inline void chunk_view_head(const struct arena *a, struct chunk_view *v)
 {

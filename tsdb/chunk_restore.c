@@ -9,14 +9,13 @@
 #include "tsdb/err.h"
 
 /* Whether a run is a constant chunk, or the stale marker that ends one. */
-static bool restore_constant(struct work *k, const struct block *b)
+static bool restore_constant(const struct chunk_writer *w, struct chunk *c, const struct block *b)
 {
-    struct chunk *c = &k->c;
     uint64_t value;
     bool is_value = block_values(b, 0, 1, &value);
     ENSURE(is_value);
     if (c->serial == 0) {
-        *c = (struct chunk){.serial = k->w->window->serial,
+        *c = (struct chunk){.serial = w->window->serial,
                             .n_samples = b->n_samples,
                             .timeline = b->timeline,
                             .place = b->first & TIMELINE_TIMES_MAX,
@@ -64,23 +63,39 @@ static void restored_head(struct work *k)
         k->err = ERR_CORRUPT;
 }
 
-static void restore_part(struct work *k, enum chunk_part part, const struct block *b)
+/* Blocks from i on that make one sheaf, or the end of one that has n_before. */
+static uint32_t sheaf_length(const struct chunk_parts *in, uint32_t i, uint32_t n_before)
+{
+    uint32_t n = 1;
+    while (i + n < in->n && in->parts[i + n] == PART_BLOCK && n_before + n < SHEAF_BLOCKS_MAX)
+        n++;
+    return n;
+}
+
+/* Part i, with those behind it that are of the same sheaf; returns how many. */
+static uint32_t restore_part(struct work *k, const struct chunk_parts *in, uint32_t i)
 {
     struct chunk_head *h = &k->h;
-    if (part == PART_RUN && b->times == BLOCK_AT && restore_constant(k, b))
-        return;
+    const struct block *b = &in->blocks[i];
+    if (in->parts[i] == PART_RUN && b->times == BLOCK_AT && restore_constant(k->w, &k->c, b))
+        return 1;
     restored_head(k);
     if (!is_good(k))
-        return;
-    if (part == PART_RUN) {
+        return 1;
+    if (in->parts[i] == PART_RUN) {
         restore_run(k, b);
-        return;
+        return 1;
     }
-    bool begins = part == PART_SHEAF || !chunk_head_is_open(h);
+    bool begins = in->parts[i] == PART_SHEAF || !chunk_head_is_open(h);
     bool is_over = h->last.n_blocks > 0 && (begins || h->last.n_blocks >= SHEAF_BLOCKS_MAX);
-    if ((!is_over || chunk_work_move_on(k)) &&
-        sheaf_append(&k->change, &h->last, &h->end, b, chunk_work_first(k, b)))
-        k->c.n_samples += b->n_samples;
+    if (is_over && !chunk_work_move_on(k))
+        return 1;
+    uint32_t n = sheaf_length(in, i, h->last.n_blocks), n_samples = h->last.n_samples;
+    bool is_first = h->last.n_blocks == 0;
+    if (sheaf_append_many(&k->change, &h->last, &h->end, b, n,
+                          is_first ? chunk_work_first(k, b) : 0))
+        k->c.n_samples += h->last.n_samples - (is_first ? 0 : n_samples);
+    return n;
 }
 
 static void restore_tail(struct work *k, const struct chunk_tail *t)
@@ -101,15 +116,6 @@ static bool is_all_blocks(const struct chunk_parts *in)
     return in->n > 0 && in->tail == NULL;
 }
 
-/* Blocks from i on that make one sheaf. */
-static uint32_t sheaf_length(const struct chunk_parts *in, uint32_t i)
-{
-    uint32_t n = 1;
-    while (i + n < in->n && in->parts[i + n] != PART_SHEAF && n < SHEAF_BLOCKS_MAX)
-        n++;
-    return n;
-}
-
 /* A row of them, or the only one. */
 static void restore_sealed(struct work *k, const struct chunk_parts *in)
 {
@@ -119,7 +125,7 @@ static void restore_sealed(struct work *k, const struct chunk_parts *in)
     *c = (struct chunk){.serial = k->w->window->serial};
     for (uint32_t i = 0, n; i < in->n && is_good(k); i += n) {
         const struct block *blocks = &in->blocks[i];
-        n = sheaf_length(in, i);
+        n = sheaf_length(in, i, 0);
         if (!sheaf_make(&k->change, &s, blocks, n, chunk_work_first(k, blocks)))
             return;
         c->n_samples += s.n_samples;
@@ -139,14 +145,20 @@ static void restore_sealed(struct work *k, const struct chunk_parts *in)
 
 int chunk_restore(const struct chunk_writer *w, struct chunk *chunk, const struct chunk_parts *in)
 {
+    struct chunk made = {0};
+    if (chunk->serial == 0 && in->n == 1 && in->tail == NULL && in->parts[0] == PART_RUN &&
+        in->blocks[0].times == BLOCK_AT && restore_constant(w, &made, &in->blocks[0])) {
+        words_store(chunk, &made, sizeof(made));
+        return 0;
+    }
     struct work k;
     chunk_work_begin(&k, w, chunk);
     if (in->is_sealed && k.c.serial == 0 && is_all_blocks(in)) {
         restore_sealed(&k, in);
         return chunk_work_publish(&k, chunk);
     }
-    for (uint32_t i = 0; i < in->n && is_good(&k); i++)
-        restore_part(&k, in->parts[i], &in->blocks[i]);
+    for (uint32_t i = 0; i < in->n && is_good(&k);)
+        i += restore_part(&k, in, i);
     if (in->tail != NULL && is_good(&k))
         restore_tail(&k, in->tail);
     if (in->is_sealed && is_good(&k) && k.c.kind == CHUNK_HEAD)

@@ -141,10 +141,10 @@ void chunk_tail_drop(struct change *c, struct chunk_head *h)
 bool chunk_tail_rewrite(struct change *c, struct chunk_head *h, slot timeline,
                         const uint32_t *places, const uint64_t *values, uint32_t n)
 {
+    uint8_t bytes[TAIL_BYTES_MAX];
     chunk_tail_drop(c, h);
-    tail_start(&h->tail, timeline, places[0], values[0]);
-    for (uint32_t i = 1; i < n; i++)
-        if (!chunk_tail_step(c, h, places[i], values[i]))
-            return false;
-    return true;
+    size_t payload = chunk_tail_payload(h);
+    size_t n_bytes = tail_of(&h->tail, timeline, places, values, n, bytes);
+    c->open_payload += (int64_t)chunk_tail_payload(h) - (int64_t)payload;
+    return write_bytes(c, h, 0, bytes, n_bytes);
 }

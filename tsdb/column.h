@@ -40,6 +40,11 @@ bool column_decode(uint8_t encoding, const uint8_t *bytes, size_t n_bytes, uint3
 
 /* Whether there is an encoding of that number, and columns of that length. What column_decode is
  * given besides does not matter to it. */
-bool column_is_possible(uint8_t encoding, size_t n_bytes);
+static inline bool column_is_possible(uint8_t encoding, size_t n_bytes)
+{
+    unsigned kind = encoding & ~(unsigned)COLUMN_ENDS_STALE;
+    return encoding < 2 * COLUMN_ENDS_STALE && kind <= COLUMN_AS_SCALED_DIFFERENCES &&
+           n_bytes >= 1 && n_bytes <= COLUMN_BYTES_MAX;
+}
 
 #endif

@@ -16,7 +16,8 @@
  * Times are offsets in ms from the window's start. A timeline is named by a number, and so are
  * shared values; it means something within its window and its snapshot only.
  *
- * Threads: dump_* any, one window's at a time; restore_* before anything else uses the store. */
+ * Threads: dump_* any, one window's at a time; restore_* before anything else uses the store, a
+ * restorer each (restore_begin_part). */
 #ifndef HG_TSDB_DUMP_H
 #define HG_TSDB_DUMP_H
 
@@ -125,7 +126,29 @@ void dump_note_change(struct tsdb *db, int64_t window);
 
 struct restored { /* blocks of a chunk that wait for the others of it, so that it is written once */
     uint32_t series;
+    uint32_t first_time;      /* of the first of them */
+    bool takes_usual;         /* the next one may be added without a look at the store */
     struct chunk_parts parts; /* n 0 = none wait */
+};
+
+/* The timeline that was asked for last: most records are in that of the one before. */
+struct restored_lookup {
+    uint32_t number;
+    slot at;    /* 0 = there is none */
+    uint32_t n; /* its times then; by now it may have more */
+};
+
+/* Times of places that were asked for lately: neighbours of a series are of the same scrapes. */
+enum { RESTORED_PLACES = 64 };
+struct restored_place {
+    slot timeline; /* 0 = none */
+    uint32_t place, time;
+};
+
+struct restored_end { /* of what was written of a window last */
+    uint32_t series;  /* 0 = nothing was */
+    uint32_t last;    /* its newest time */
+    bool is_unsealed; /* more of it was to be expected when it was written */
 };
 
 struct restore { /* where a window's timelines and shared values are */
@@ -133,29 +156,50 @@ struct restore { /* where a window's timelines and shared values are */
     struct table timelines; /* number -> slot, and how many times it has */
     struct table shared;    /* of uint32_t: number -> slot */
     int64_t window;
-    int64_t open_from; /* chunks of windows before this one are sealed */
+    int64_t open_from;  /* chunks of windows before this one are sealed */
+    int64_t newest_ms;  /* of what it has restored */
+    uint32_t n_windows; /* restore_newest; 0 = nobody said */
     bool has_window;
-    bool is_trusted;          /* set by the caller, see restore_block */
-    bool is_held;             /* restore_hold */
-    unsigned place;           /* in the epoch, while n_left > 0 */
-    unsigned n_left;          /* records until others get their turn; 0 = outside */
-    struct window *live;      /* while n_left > 0: the window, or NULL when it has gone */
-    struct times_item *items; /* RESTORE_TIMES of them, or NULL for want of memory */
-    struct times_cache times; /* in these, of the window and while it is held */
+    bool is_whole_window;          /* all times in it are such as int64 has */
+    bool is_trusted;               /* set by the caller, see restore_block */
+    bool is_held;                  /* restore_hold */
+    bool is_part;                  /* restore_begin_part */
+    unsigned place;                /* in the epoch, while n_left > 0 */
+    unsigned n_left;               /* records until others get their turn; 0 = outside */
+    struct window *live;           /* while n_left > 0: the window, or NULL when it has gone */
+    uint32_t known_series;         /* while n_left > 0: a series, 0 = none, and */
+    slot known_at;                 /* its record */
+    struct restored_lookup lookup; /* of the window */
+    struct times_item *items;      /* RESTORE_TIMES of them, or NULL for want of memory */
+    struct times_cache times;      /* in these, of the window and while it is held */
+    struct restored_place places[RESTORED_PLACES]; /* of the window, while it is held */
     struct restored waiting;
+    struct restored_end written;
 };
 
 /* Without memory for a cache it is slower and works. */
 void restore_begin(struct restore *r, struct tsdb *db);
 
+/* Another restorer beside others of the same restore, between its restore_newest and its
+ * restore_end: the same functions but those two, restore_hash_key and restore_floor. A window is
+ * one restorer's alone, and so are, together, all windows whose chunks are not sealed at once
+ * (restore_is_open). End each by restore_end_part. */
+void restore_begin_part(struct restore *r, const struct restore *whole);
+void restore_end_part(struct restore *r);
+
 /* From now on label sets are hashed with this key; does nothing when the store has series. Whoever
  * has taken a key by tsdb_series_hash before must forget it. */
 void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES]);
 
-/* No window above this one will come. Chunks of windows for which late samples were over when it
- * began are then written as those are that their series has moved on from; the others at once or
- * later, when their turn comes (tsdb_tick). */
-void restore_newest(struct restore *r, int64_t window);
+/* No window above this one will come, and about n_windows in all. Chunks of windows for which late
+ * samples were over when it began are then written as those are that their series has moved on
+ * from; the others at once or later, when their turn comes (tsdb_tick). */
+void restore_newest(struct restore *r, int64_t window, uint32_t n_windows);
+
+static inline bool restore_is_open(const struct restore *r, int64_t window)
+{
+    return window >= r->open_from;
+}
 
 /* From here to restore_pause the records restored may share a hold of the store's lock, dozens at a
  * time, and blocks may wait for others of their chunk, so that what they cost is mostly themselves.
@@ -173,6 +217,12 @@ int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_ser
  * no longer kept beside the newest restored one; ERR_CORRUPT when no time lies in it;
  * ERR_NO_MEMORY. */
 int restore_window(struct restore *r, int64_t window) WARN_UNUSED;
+
+/* Whether that window is made: restore_window would do nothing. */
+static inline bool restore_is_at(const struct restore *r, int64_t window)
+{
+    return r->has_window && r->window == window;
+}
 
 /* From now on the store keeps no window below this one: a snapshot has some, but not all of them
  * fit. Samples of those are refused (ERR_TOO_OLD), here and by append.h: what is left on disk must

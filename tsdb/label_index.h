@@ -9,15 +9,15 @@
 #ifndef HG_TSDB_LABEL_INDEX_H
 #define HG_TSDB_LABEL_INDEX_H
 
+#include "tsdb/known_pairs.h"
 #include "tsdb/pair.h"
 #include "tsdb/store_limits.h"
 
 struct label_index {
     struct symbols symbols;
     struct pairs pairs;
-    struct postings all;                    /* all series */
-    uint32_t recent[LABELS_PER_SERIES_MAX]; /* pairs of series that were made last, by their place;
-                                               hints, which may have gone since */
+    struct postings all; /* all series */
+    struct known_pairs known;
 };
 
 /* owner_...: rows of the budget. release returns all memory, whatever is there. */

@@ -27,6 +27,9 @@ struct labels {
  * label that is to blame, or is NULL. */
 int labels_normalise(struct labels *ls, const struct label **ret_bad) WARN_UNUSED;
 
+/* Whether labels are in that form, and labels_normalise finds nothing wrong with them. */
+bool labels_are_normal(const struct labels *ls);
+
 /* The value of a label, or NULL when it is missing. */
 const struct label *labels_get(const struct labels *ls, const char *name, size_t name_len);
 
@@ -43,6 +46,12 @@ static inline uint64_t labels_hash_step(uint64_t before, uint64_t name_hash, uin
 {
     const uint64_t factor = 0x9E3779B97F4A7C15; /* 2^64 divided by the golden ratio; odd */
     return (before * factor + name_hash) * factor + value_hash;
+}
+
+/* The hash of what was before and a label of which labels_hash_step(0, ..) is known. */
+static inline uint64_t labels_hash_join(uint64_t before, uint64_t label_hash)
+{
+    return labels_hash_step(before, 0, 0) + label_hash;
 }
 
 /* True when the bytes are valid UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms).

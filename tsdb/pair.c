@@ -38,7 +38,8 @@ static bool has_text(const void *ctx, uint32_t id)
 {
     const struct pair_key *key = ctx;
     struct bytes text = strings_at(key->arena, &key->pairs->texts, id);
-    return text.n == key->n_name + key->n && memcmp(text.at, key->name, key->n_name) == 0 &&
+    return text.n == key->n_name + key->n &&
+           texts_are_equal(text.at, (const char *)key->name, key->n_name) &&
            texts_are_equal(text.at + key->n_name, key->value, key->n);
 }
 
@@ -83,6 +84,7 @@ void pairs_release(struct arena *a, struct pairs *p)
     label_names_release(a, &p->names);
     table_release(a, &p->sets);
     kind_drop(a, &p->postings);
+    p->n_gone += p->n;
     p->n = 0;
     p->n_text_bytes = 0;
 }
@@ -147,24 +149,16 @@ uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s, const 
     return found;
 }
 
-bool pair_is(const struct arena *a, const struct pairs *p, const struct symbols *s, uint32_t id,
-             const struct label *l)
-{
-    if (!strings_has(a, &p->texts, id))
-        return false;
-    struct pair pair = pair_at(a, p, id);
-    const struct symbol *name = symbol_at(a, s, pair.name);
-    return pair.n_bytes == l->value_len && name->n_bytes == l->name_len &&
-           texts_are_equal(pair.value, l->value, l->value_len) &&
-           memcmp(name->bytes, l->name, l->name_len) == 0;
-}
-
 uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
                    const char *name, size_t name_len, const char *value, size_t value_len)
 {
     uint32_t symbol = symbol_find(a, s, name, name_len);
-    if (symbol == 0)
-        return 0;
+    return symbol != 0 ? pair_find_of(a, p, symbol, value, value_len) : 0;
+}
+
+uint32_t pair_find_of(const struct arena *a, const struct pairs *p, uint32_t symbol,
+                      const char *value, size_t value_len)
+{
     struct pair_key key = key_of(a, p, symbol, value, value_len);
     return find_key(&key);
 }
@@ -175,6 +169,7 @@ void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, ui
         return;
     struct pair pair = pair_at(a, p, id);
     p->n--;
+    p->n_gone++;
     p->n_text_bytes -= pair.n_bytes;
     label_name_remove(a, &p->names, &p->postings, pair.name, id);
     ENSURE(lines_remove(a, &p->by_label, hash_of(pair.name, pair.value, pair.n_bytes), id));
@@ -183,9 +178,10 @@ void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, ui
     symbol_drop(a, s, pair.name);
 }
 
-bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series)
+bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, struct postings *set,
+                     uint32_t series)
 {
-    return postings_add(a, &p->postings, pair_postings(a, p, pair), pair, series);
+    return postings_add(a, &p->postings, set, pair, series);
 }
 
 void pair_remove_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series)

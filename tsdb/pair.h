@@ -30,6 +30,7 @@ struct pairs {
     struct kind postings; /* memory of all sets: of pairs, of names, of all series */
     uint32_t n;
     uint64_t n_text_bytes; /* of all values */
+    uint64_t n_gone;       /* how many pairs have gone so far */
 };
 
 /* A pair as it is read. */
@@ -55,14 +56,13 @@ void pairs_release(struct arena *a, struct pairs *p);
 uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s,
                      const struct label *l) WARN_UNUSED;
 
-/* Whether an id, of a pair that was there once, is that of a label: for a caller who expects it,
- * without a search. */
-bool pair_is(const struct arena *a, const struct pairs *p, const struct symbols *s, uint32_t id,
-             const struct label *l);
-
 /* The pair of a label, or 0. */
 uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
                    const char *name, size_t name_len, const char *value, size_t value_len);
+
+/* The same for a name whose symbol is known. */
+uint32_t pair_find_of(const struct arena *a, const struct pairs *p, uint32_t symbol,
+                      const char *value, size_t value_len);
 
 /* Frees the pair when no series has it. */
 void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t pair);
@@ -80,8 +80,9 @@ static inline struct postings *pair_postings(const struct arena *a, const struct
     return table_at(a, &p->sets, pair);
 }
 
-/* Enters and takes out a series. add: false (nothing changed) without memory. */
-bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series) WARN_UNUSED;
+/* Enters and takes out a series. add: false (nothing changed) without memory; set: the pair's. */
+bool pair_add_series(struct arena *a, struct pairs *p, uint32_t pair, struct postings *set,
+                     uint32_t series) WARN_UNUSED;
 void pair_remove_series(struct arena *a, struct pairs *p, uint32_t pair, uint32_t series);
 
 /* The pair as a label, whose bytes are borrowed from pairs and symbols. */

@@ -30,12 +30,6 @@ void series_index_release(struct arena *a, struct series_index *x)
 
 /* ---- finding ---- */
 
-slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t id)
-{
-    const slot *entry = table_at(a, &x->by_id, id);
-    return entry != NULL ? *entry : 0;
-}
-
 void series_row(const struct arena *a, const struct series_index *x, uint32_t id,
                 struct label_row *ret)
 {
@@ -73,11 +67,19 @@ static void leave_postings(struct arena *a, struct label_index *li, uint32_t id,
         pair_remove_series(a, &li->pairs, row->pairs[i], id);
 }
 
+/* What the indexes are to have of a label set. */
+struct new_labels {
+    struct label_row row;
+    struct postings *sets[LABELS_PER_SERIES_MAX]; /* of the row's pairs */
+    uint64_t hash;                                /* labels_hash */
+};
+
 static bool enter_postings(struct arena *a, struct label_index *li, uint32_t id,
-                           const struct label_row *row)
+                           const struct new_labels *labels)
 {
+    const struct label_row *row = &labels->row;
     for (uint32_t i = 0; i < row->n; i++) {
-        if (!pair_add_series(a, &li->pairs, row->pairs[i], id)) {
+        if (!pair_add_series(a, &li->pairs, row->pairs[i], labels->sets[i], id)) {
             leave_postings(a, li, id, row, i);
             return false;
         }
@@ -86,10 +88,10 @@ static bool enter_postings(struct arena *a, struct label_index *li, uint32_t id,
 }
 
 static bool enter(struct arena *a, struct series_index *x, struct label_index *li, slot made,
-                  const struct label_row *row, struct series_key key)
+                  const struct new_labels *labels, struct series_key key)
 {
     uint32_t id = series_at(a, made)->id;
-    if (!put_row(a, x, id, row))
+    if (!put_row(a, x, id, &labels->row))
         return false;
     if (!enter_id(a, x, made, id))
         goto leave_row;
@@ -97,7 +99,7 @@ static bool enter(struct arena *a, struct series_index *x, struct label_index *l
         goto leave_id;
     if (!label_index_add_series(a, li, id))
         goto leave_key;
-    if (!enter_postings(a, li, id, row))
+    if (!enter_postings(a, li, id, labels))
         goto leave_all;
     return true;
 leave_all:
@@ -117,20 +119,23 @@ static void drop_pairs(struct arena *a, struct label_index *li, const struct lab
         pair_drop_if_unused(a, &li->pairs, &li->symbols, row->pairs[i]);
 }
 
-/* The pairs of the labels, those that are new made; row->n < ls->n without memory. New series come
- * from one target after the other, and share most pairs with the one before. */
-static void make_row(struct arena *a, struct label_index *li, const struct labels *ls,
-                     struct label_row *ret)
+/* The pairs of the labels, those that are new made; false without memory, when the row has those
+ * that are there. */
+static bool make_pairs(struct arena *a, struct label_index *li, const struct labels *ls,
+                       struct new_labels *ret)
 {
-    for (ret->n = 0; ret->n < ls->n; ret->n++) {
-        const struct label *l = &ls->items[ret->n];
-        uint32_t pair = li->recent[ret->n];
-        if (pair == 0 || !pair_is(a, &li->pairs, &li->symbols, pair, l))
-            pair = pair_intern(a, &li->pairs, &li->symbols, l);
-        if (pair == 0)
-            return;
-        ret->pairs[ret->n] = li->recent[ret->n] = pair;
+    struct label_row *row = &ret->row;
+    ret->hash = 0;
+    for (row->n = 0; row->n < ls->n; row->n++) {
+        struct made_pair pair;
+        if (!known_pair_get(&li->known, a, &li->pairs, &li->symbols, row->n, &ls->items[row->n],
+                            &pair))
+            return false;
+        row->pairs[row->n] = pair.id;
+        ret->sets[row->n] = pair.set;
+        ret->hash = labels_hash_join(ret->hash, pair.hash);
     }
+    return true;
 }
 
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
@@ -143,15 +148,14 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
     slot made = slots_kind_get(sl, &x->records, sizeof(struct series));
     if (made == 0)
         return 0;
-    *series_at(a, made) =
-        (struct series){.id = (uint32_t)x->next_id, .state.phase = (uint8_t)labels_hash(ls)};
-    struct label_row row;
-    make_row(a, li, ls, &row);
-    if (row.n < ls->n || !enter(a, x, li, made, &row, key)) {
-        drop_pairs(a, li, &row);
+    *series_at(a, made) = (struct series){.id = (uint32_t)x->next_id};
+    struct new_labels labels;
+    if (!make_pairs(a, li, ls, &labels) || !enter(a, x, li, made, &labels, key)) {
+        drop_pairs(a, li, &labels.row);
         slots_kind_put(sl, &x->records, made, sizeof(struct series));
         return 0;
     }
+    series_at(a, made)->state.phase = (uint8_t)labels.hash;
     x->next_id++;
     x->n++;
     return made;
@@ -165,6 +169,12 @@ static struct history *history_at(const struct arena *a, slot s)
 static size_t history_bytes(uint32_t n)
 {
     return sizeof(struct history) + n * sizeof(struct chunk);
+}
+
+/* The items for which there is room; 0 = there is no history. */
+static uint32_t history_room(const struct arena *a, const struct series *s)
+{
+    return s->state.history != 0 ? history_at(a, s->state.history)->room : 0;
 }
 
 /* Gives back a slot that readers may see; without memory to note it, waits for them. */
@@ -218,13 +228,13 @@ void series_remove(struct slots *sl, struct series_index *x, struct label_index 
     strings_remove(a, &x->rows, s->id);
     drop_pairs(a, li, &row);
     slot history = s->state.history;
-    uint32_t n_history = s->state.n_history;
+    uint32_t room = history_room(a, s);
     retire_open(sl, &s->state.newest);
-    for (uint32_t i = 0; i < n_history; i++)
+    for (uint32_t i = 0; i < s->state.n_history; i++)
         retire_open(sl, &history_at(a, history)->items[i]);
     retire(sl, &x->records, series, sizeof(struct series));
     if (history != 0)
-        retire(sl, &x->histories, history, history_bytes(n_history));
+        retire(sl, &x->histories, history, history_bytes(room));
     x->n--;
 }
 
@@ -292,6 +302,16 @@ bool series_own_view(const struct arena *a, const struct series *s, uint32_t ser
         ret->c = history_at(a, s->state.history)->items[i];
     chunk_view_head(a, ret);
     return ret->c.serial == serial;
+}
+
+struct chunk *series_own_chunk(const struct arena *a, struct series *s, uint32_t serial)
+{
+    if (s->state.newest.serial == serial)
+        return &s->state.newest;
+    for (uint32_t i = s->state.n_history; i-- > 0;)
+        if (history_at(a, s->state.history)->items[i].serial == serial)
+            return &history_at(a, s->state.history)->items[i];
+    return NULL;
 }
 
 static bool has_serial(const uint32_t *serials, uint32_t n, uint32_t serial)
@@ -372,12 +392,12 @@ static void enter_chunk(struct series_writer *sw, struct series *s, struct new_s
     p->state.n_history = (uint16_t)n;
     bool is_moved = history != 0 || n == 0;
     slot old = is_moved ? s->state.history : 0;
-    uint32_t n_old = s->state.n_history;
+    uint32_t old_room = history_room(sl->arena, s);
     if (is_moved)
         p->state.history = history;
     if (history != 0) {
         struct history *h = history_at(sl->arena, history);
-        *h = (struct history){.series = s->id};
+        *h = (struct history){.series = s->id, .room = n};
         memcpy(h->items, p->items, n * sizeof(p->items[0]));
     } else if (n > 0) {
         words_store(history_at(sl->arena, s->state.history)->items, p->items,
@@ -385,13 +405,23 @@ static void enter_chunk(struct series_writer *sw, struct series *s, struct new_s
     }
     words_store(&s->state, &p->state, sizeof(p->state));
     if (old != 0)
-        slots_kind_retire(sl, sw->histories, old, history_bytes(n_old));
+        slots_kind_retire(sl, sw->histories, old, history_bytes(old_room));
     for (uint32_t i = 0; i < p->n_stale_heads; i++) {
         slot items[CHUNK_OPEN_SLOTS_MAX];
         uint32_t n_items = chunk_open_slots(sl->arena, p->stale_heads[i], items);
         slots_open_retire(sl, items, n_items, chunk_open_payload(sl->arena, p->stale_heads[i]));
         slots_unpromise(sl, CHUNK_OPEN_SLOTS_MAX - n_items);
     }
+}
+
+/* The series moves on from its newest chunk, which is of window w. Without memory it only stays
+ * larger. */
+static void seal_newest(const struct series_writer *sw, struct series *s, struct window *w)
+{
+    struct chunk_writer of_old = sw->chunk;
+    of_old.window = w;
+    of_old.is_open = false;
+    (void)chunk_seal(&of_old, &s->state.newest);
 }
 
 /* The chunks that the series had stay where they are until the new one is certain. */
@@ -401,16 +431,11 @@ static int add_chunk(struct series_writer *sw, struct series *s, struct window *
     struct slots *sl = sw->chunk.slots;
     struct new_state p;
     slot history = 0;
-    if (s->state.newest.serial != 0 &&
-        window_of_serial(sw->windows, s->state.newest.serial) != NULL &&
-        window_of_serial(sw->windows, s->state.newest.serial)->number < w->number) {
-        struct chunk_writer of_old = sw->chunk;
-        of_old.window = window_of_serial(sw->windows, s->state.newest.serial);
-        of_old.is_open = false;
-        (void)chunk_seal(&of_old, &s->state.newest); /* without memory it only stays larger */
-    }
+    struct window *newest = window_of_serial(sw->windows, s->state.newest.serial);
+    if (newest != NULL && newest->number < w->number)
+        seal_newest(sw, s, newest);
     plan_chunk(sw, s, w, &p);
-    bool needs_new = p.n > 1 && p.n - 1 != s->state.n_history;
+    bool needs_new = p.n > 1 && p.n - 1 != history_room(sl->arena, s);
     bool leaves_old = s->state.history != 0 && (needs_new || p.n == 1);
     uint32_t n_leaving = leaves_old + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX;
     if (n_leaving > 0 && !slots_promise(sl, n_leaving))
@@ -445,31 +470,116 @@ int series_change_chunk(struct series_writer *sw, struct series *s, struct windo
     sw->chunk.window = w;
     sw->chunk.phase = s->state.phase;
     sw->chunk.is_open = true;
-    if (s->state.newest.serial == w->serial)
-        return change(ctx, &sw->chunk, &s->state.newest);
-    for (uint32_t i = s->state.n_history; i-- > 0;) {
-        struct chunk *c = &history_at(a, s->state.history)->items[i];
-        sw->chunk.is_open = false;
-        if (c->serial == w->serial)
-            return change(ctx, &sw->chunk, c);
+    struct chunk *c = series_own_chunk(a, s, w->serial);
+    if (c == NULL)
+        return add_chunk(sw, s, w, change, ctx);
+    sw->chunk.is_open = c == &s->state.newest;
+    return change(ctx, &sw->chunk, c);
+}
+
+/* ---- chunks: restoring ---- */
+
+/* Gives the series a history with room for that many items, its own among them. */
+static bool resize_history(struct slots *sl, struct kind *histories, struct series *s,
+                           uint32_t room)
+{
+    slot old = s->state.history, made = slots_kind_get(sl, histories, history_bytes(room));
+    if (made == 0)
+        return false;
+    struct history *h = history_at(sl->arena, made);
+    *h = (struct history){.series = s->id, .room = room};
+    if (old != 0) {
+        memcpy(h->items, history_at(sl->arena, old)->items,
+               s->state.n_history * sizeof(h->items[0]));
+        slots_kind_put(sl, histories, old, history_bytes(history_at(sl->arena, old)->room));
     }
-    return add_chunk(sw, s, w, change, ctx);
+    s->state.history = made;
+    return true;
+}
+
+void series_seal_restored(struct series_writer *sw, struct series *s, struct window *w,
+                          bool is_over)
+{
+    struct chunk *c = series_own_chunk(sw->chunk.slots->arena, s, w->serial);
+    bool is_newest = c == &s->state.newest;
+    if (c == NULL || c->kind != CHUNK_HEAD || (is_newest && !is_over))
+        return;
+    sw->chunk.window = w;
+    sw->chunk.is_open = false;
+    (void)chunk_seal(&sw->chunk, c);
+}
+
+void series_trim_history(struct slots *sl, struct kind *histories, struct series *s)
+{
+    uint32_t room = history_room(sl->arena, s);
+    if (room == s->state.n_history)
+        return;
+    if (s->state.n_history > 0) {
+        (void)resize_history(sl, histories, s, s->state.n_history);
+        return;
+    }
+    slots_kind_put(sl, histories, s->state.history, history_bytes(room));
+    s->state.history = 0;
+}
+
+/* Puts a chunk in its place among the others, for which there is room. */
+static void insert_chunk(const struct series_writer *sw, struct series *s, const struct window *w,
+                         bool is_newest, const struct chunk *made)
+{
+    struct series_state *st = &s->state;
+    if (st->newest.serial == 0) {
+        st->newest = *made;
+        return;
+    }
+    struct chunk *items = history_at(sw->chunk.slots->arena, st->history)->items;
+    uint32_t at = st->n_history++;
+    if (is_newest) {
+        items[at] = st->newest;
+        st->newest = *made;
+        return;
+    }
+    for (; at > 0; at--) {
+        const struct window *before = window_of_serial(sw->windows, items[at - 1].serial);
+        if (before == NULL || before->number < w->number)
+            break;
+        items[at] = items[at - 1];
+    }
+    items[at] = *made;
+}
+
+/* Windows that go meanwhile leave stale chunks: they make the way through add_chunk necessary. */
+int series_restore_chunk(struct series_writer *sw, struct series *s, struct window *w,
+                         uint32_t n_windows, chunk_change change, void *ctx)
+{
+    struct slots *sl = sw->chunk.slots;
+    bool is_first = s->state.newest.serial == 0;
+    struct window *newest = window_of_serial(sw->windows, s->state.newest.serial);
+    uint32_t n = s->state.n_history + 1u;
+    if (window_has_member(sl->arena, w, s->id) || (!is_first && newest == NULL) ||
+        n >= SERIES_CHUNKS_MAX)
+        return series_change_chunk(sw, s, w, change, ctx);
+    if (!is_first && n > history_room(sl->arena, s) &&
+        !resize_history(sl, sw->histories, s, n < n_windows ? n_windows - 1 : n))
+        return ERR_NO_MEMORY;
+    struct chunk made = {0};
+    bool is_newest = is_first || newest->number < w->number;
+    if (!is_first && is_newest && s->state.newest.kind == CHUNK_HEAD)
+        seal_newest(sw, s, newest);
+    sw->chunk.window = w;
+    sw->chunk.phase = s->state.phase;
+    sw->chunk.is_open = is_newest;
+    int err = slots_add_member(sl, w, s->id) ? change(ctx, &sw->chunk, &made) : ERR_NO_MEMORY;
+    if (err != 0) {
+        if (window_has_member(sl->arena, w, s->id))
+            slots_drop_member(sl, w, s->id);
+        return err;
+    }
+    insert_chunk(sw, s, w, is_newest, &made);
+    atomic_fetch_add_explicit(&w->n_chunks, 1, memory_order_relaxed);
+    return 0;
 }
 
 /* ---- chunks: deleting ---- */
-
-/* Where the series' chunk in a window is; NULL when it has none. */
-static struct chunk *find_chunk(const struct arena *a, struct series *s, const struct window *w)
-{
-    if (s->state.newest.serial == w->serial)
-        return &s->state.newest;
-    for (uint32_t i = s->state.n_history; i-- > 0;) {
-        struct chunk *c = &history_at(a, s->state.history)->items[i];
-        if (c->serial == w->serial)
-            return c;
-    }
-    return NULL;
-}
 
 /* The newest chunk has gone: the one before it is the newest now. Its place stays, as that of a
  * chunk whose window has gone does: this needs no memory. */
@@ -504,7 +614,7 @@ static void find_newest_ms(const struct series_writer *sw, struct series *s)
 int series_delete(struct series_writer *sw, struct series *s, struct window *w, uint32_t min_time,
                   uint32_t max_time, struct series_deleted *io)
 {
-    struct chunk *c = find_chunk(sw->chunk.slots->arena, s, w);
+    struct chunk *c = series_own_chunk(sw->chunk.slots->arena, s, w->serial);
     uint64_t n = 0;
     if (c == NULL)
         return 0;

@@ -43,8 +43,8 @@ struct series {
 };
 
 struct history {
-    uint32_t series; /* id: whose it is, for moving it */
-    uint32_t unused;
+    uint32_t series;      /* id: whose it is, for moving it */
+    uint32_t room;        /* items that fit; n_history, but while windows are being restored */
     struct chunk items[]; /* n_history, the oldest window first */
 };
 
@@ -113,11 +113,26 @@ slot series_new(struct slots *sl, struct series_index *x, struct label_index *li
 void series_remove(struct slots *sl, struct series_index *x, struct label_index *li, slot series);
 
 /* The series of an id, or 0. */
-slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t id);
+static inline slot series_of_id(const struct arena *a, const struct series_index *x, uint32_t id)
+{
+    const slot *entry = table_at(a, &x->by_id, id);
+    return entry != NULL ? *entry : 0;
+}
 
 static inline struct series *series_at(const struct arena *a, slot series)
 {
     return slot_ptr(a, series);
+}
+
+/* Asks the processor for the head of the newest chunk of one that was found, whose record has come
+ * since series_fetch_many. */
+static inline void series_fetch_head(const struct arena *a, const struct series_wanted *wanted)
+{
+    if (wanted->series == 0)
+        return;
+    const char *head = slot_ptr(a, chunk_peek_head(&series_at(a, wanted->series)->state.newest));
+    __builtin_prefetch(head);
+    __builtin_prefetch(head + sizeof(struct chunk_head) / 2);
 }
 
 /* The row of the series of that id, which is there. */
@@ -161,6 +176,10 @@ bool series_view(const struct arena *a, const struct series *s, uint32_t serial,
 bool series_own_view(const struct arena *a, const struct series *s, uint32_t serial,
                      struct chunk_view *ret);
 
+/* Where the series' chunk of that serial is, for the one who holds the version; NULL = it has none.
+ */
+struct chunk *series_own_chunk(const struct arena *a, struct series *s, uint32_t serial);
+
 /* Changes the series' chunk in a window, which is made if there is none: calls change with the
  * chunk's place (serial 0 = to be made) and what to write it with. The series' version is held by
  * the caller. Returns change's answer, or ERR_NO_MEMORY; nothing has changed then. */
@@ -172,6 +191,19 @@ struct series_writer {
 typedef int (*chunk_change)(void *ctx, const struct chunk_writer *w, struct chunk *chunk);
 int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,
                         chunk_change change, void *ctx) WARN_UNUSED;
+
+/* The same while restorers are alone (slots.h). n_windows: how many are expected in all, the room
+ * for which a history gets at once. */
+int series_restore_chunk(struct series_writer *sw, struct series *s, struct window *w,
+                         uint32_t n_windows, chunk_change change, void *ctx) WARN_UNUSED;
+
+/* Seals the chunk that was restored in a window, if it is not sealed, when is_over or when the
+ * series has a newer one. Without memory it only stays larger. */
+void series_seal_restored(struct series_writer *sw, struct series *s, struct window *w,
+                          bool is_over);
+
+/* Afterwards: gives the history the room that it needs. Without memory it only stays larger. */
+void series_trim_history(struct slots *sl, struct kind *histories, struct series *s);
 
 /* Takes samples out of the series' chunk in a window, if it has one: see chunk_delete, whose
  * answers it gives. A chunk that has none left goes, and the window's counts with it; newest_ms is

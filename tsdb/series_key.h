@@ -155,6 +155,20 @@ static inline struct series_key series_mix_end(const struct series_mix *m)
     return (struct series_key){series_mix_stir(m->lo ^ m->n), series_mix_stir(m->hi ^ m->n)};
 }
 
+/* Which keys have been seen, of few: a yes may be wrong, of 64 keys one in 16. */
+struct series_keys_seen {
+    uint64_t bits[16];
+};
+
+/* Whether a key has been seen before; it has from now on. */
+static inline bool series_key_see(struct series_keys_seen *s, struct series_key key)
+{
+    uint64_t *bits = &s->bits[key.lo / 64 % 16], bit = UINT64_C(1) << key.lo % 64;
+    bool was_seen = (*bits & bit) != 0;
+    *bits |= bit;
+    return was_seen;
+}
+
 static inline bool series_keys_are_equal(struct series_key a, struct series_key b)
 {
     return ((a.lo ^ b.lo) | (a.hi ^ b.hi)) == 0;

@@ -70,38 +70,72 @@ static bool add_rest(struct change *c, struct sheaf_end *e, const uint8_t *bytes
     return true;
 }
 
-static bool append_bytes(struct change *c, struct sheaf *s, struct sheaf_end *e,
-                         const uint8_t *bytes, size_t n)
+/* Blocks on their way into a sheaf: its rest and what comes behind it. */
+struct load {
+    size_t n, done; /* bytes; so many of them are in slots */
+    uint8_t *bytes; /* with room for all, borrowed */
+};
+
+static void begin(struct sheaf *s, struct sheaf_end *e, const struct block *first,
+                  uint32_t first_time)
 {
-    uint8_t all[REST_MAX + BLOCK_STORED_MAX];
-    s->n_bytes = (uint16_t)(s->n_bytes + n);
-    if (e->n_rest + n <= REST_MAX)
-        return add_rest(c, e, bytes, n);
-    size_t n_all = e->n_rest + n;
-    if (e->n_rest > 0)
-        memcpy(all, slot_ptr(c->slots->arena, e->rest), e->n_rest);
-    memcpy(all + e->n_rest, bytes, n);
-    drop_rest(c, e);
-    ptrdiff_t done = fill_pieces(c, s, e, all, n_all);
-    if (done < 0)
+    *s = (struct sheaf){.first_time = first_time};
+    *e = (struct sheaf_end){0};
+    if (first->times == BLOCK_AT)
+        s->start = e->context = (struct block_context){first->timeline, first->first};
+}
+
+/* After each block the slots are filled that it would have filled alone. False without memory. */
+static bool put_blocks(struct change *c, struct sheaf *s, struct sheaf_end *e,
+                       const struct block *blocks, uint32_t n, struct load *l)
+{
+    size_t n_before = l->n;
+    for (uint32_t i = 0; i < n; i++) {
+        l->n += block_put(&blocks[i], &e->context, l->bytes + l->n);
+        s->n_samples += blocks[i].n_samples;
+        if (l->n - l->done <= REST_MAX)
+            continue;
+        ptrdiff_t filled = fill_pieces(c, s, e, l->bytes + l->done, l->n - l->done);
+        if (filled < 0)
+            return false;
+        l->done += (size_t)filled;
+    }
+    s->n_blocks = (uint16_t)(s->n_blocks + n);
+    s->n_bytes = (uint16_t)(s->n_bytes + l->n - n_before);
+    return true;
+}
+
+static bool append(struct change *c, struct sheaf *s, struct sheaf_end *e,
+                   const struct block *blocks, uint32_t n, uint32_t first_time, uint8_t *bytes)
+{
+    ENSURE(s->n_blocks == 0 || sheaf_is_open(e));
+    if (s->n_blocks == 0)
+        begin(s, e, blocks, first_time);
+    size_t n_rest = e->n_rest;
+    struct load l = {.n = n_rest, .bytes = bytes};
+    if (n_rest > 0)
+        memcpy(bytes, slot_ptr(c->slots->arena, e->rest), n_rest);
+    if (!put_blocks(c, s, e, blocks, n, &l))
         return false;
-    return (size_t)done == n_all || add_rest(c, e, all + done, n_all - (size_t)done);
+    if (l.done == 0)
+        return add_rest(c, e, bytes + n_rest, l.n - n_rest);
+    drop_rest(c, e);
+    return l.n == l.done || add_rest(c, e, bytes + l.done, l.n - l.done);
 }
 
 bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const struct block *b,
                   uint32_t first_time)
 {
-    uint8_t bytes[BLOCK_STORED_MAX];
-    ENSURE(s->n_blocks == 0 || sheaf_is_open(e));
-    if (s->n_blocks == 0) {
-        *s = (struct sheaf){.first_time = first_time};
-        *e = (struct sheaf_end){0};
-        if (b->times == BLOCK_AT)
-            s->start = e->context = (struct block_context){b->timeline, b->first};
-    }
-    s->n_samples += b->n_samples;
-    s->n_blocks++;
-    return append_bytes(c, s, e, bytes, block_put(b, &e->context, bytes));
+    uint8_t bytes[REST_MAX + BLOCK_STORED_MAX];
+    return append(c, s, e, b, 1, first_time, bytes);
+}
+
+bool sheaf_append_many(struct change *c, struct sheaf *s, struct sheaf_end *e,
+                       const struct block *blocks, uint32_t n, uint32_t first_time)
+{
+    uint8_t bytes[REST_MAX + SHEAF_BYTES_MAX];
+    ENSURE(n >= 1 && n <= SHEAF_BLOCKS_MAX + 2);
+    return append(c, s, e, blocks, n, first_time, bytes);
 }
 
 /* The last n (1 .. REST_MAX) bytes of a sheaf. */
@@ -119,21 +153,11 @@ bool sheaf_make(struct change *c, struct sheaf *ret, const struct block *blocks,
                 uint32_t first_time)
 {
     uint8_t bytes[SHEAF_BYTES_MAX];
-    struct sheaf_end e = {0};
-    size_t n_bytes = 0, done = 0;
-    *ret = (struct sheaf){.first_time = first_time, .n_blocks = (uint16_t)n};
-    if (blocks[0].times == BLOCK_AT)
-        ret->start = e.context = (struct block_context){blocks[0].timeline, blocks[0].first};
-    for (uint32_t i = 0; i < n; i++) {
-        n_bytes += block_put(&blocks[i], &e.context, bytes + n_bytes);
-        ret->n_samples += blocks[i].n_samples;
-        ptrdiff_t filled = fill_pieces(c, ret, &e, bytes + done, n_bytes - done);
-        if (filled < 0)
-            return false;
-        done += (size_t)filled;
-    }
-    ret->n_bytes = (uint16_t)n_bytes;
-    return n_bytes == done || add_last_piece(c, ret, &e, bytes + done, n_bytes - done);
+    struct load l = {.bytes = bytes};
+    struct sheaf_end e;
+    begin(ret, &e, blocks, first_time);
+    return put_blocks(c, ret, &e, blocks, n, &l) &&
+           (l.n == l.done || add_last_piece(c, ret, &e, bytes + l.done, l.n - l.done));
 }
 
 bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e)

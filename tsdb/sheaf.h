@@ -55,6 +55,11 @@ static inline bool sheaf_is_open(const struct sheaf_end *e)
 bool sheaf_append(struct change *c, struct sheaf *s, struct sheaf_end *e, const struct block *b,
                   uint32_t first_time) WARN_UNUSED;
 
+/* The same for n (1 .. SHEAF_BLOCKS_MAX + 2) blocks in turn, in the slots of the window in which
+ * they would have come one by one. False as above. */
+bool sheaf_append_many(struct change *c, struct sheaf *s, struct sheaf_end *e,
+                       const struct block *blocks, uint32_t n, uint32_t first_time) WARN_UNUSED;
+
 /* Closes an open sheaf; does nothing with a closed one. False as above. */
 bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e) WARN_UNUSED;
 

@@ -18,6 +18,20 @@ static void unlock(struct slots *s)
         pthread_mutex_unlock(&s->lock);
 }
 
+/* What lies in a window's pools. While restorers are alone, each has windows that no other
+ * touches. */
+static void lock_window(struct slots *s)
+{
+    if (!s->is_alone)
+        lock(s);
+}
+
+static void unlock_window(struct slots *s)
+{
+    if (!s->is_alone)
+        unlock(s);
+}
+
 void slots_hold(struct slots *s)
 {
     lock(s);
@@ -75,9 +89,9 @@ static slot take(struct change *c, struct pool *p, bool is_open)
 {
     slot made = 0;
     if (!c->has_failed && c->n_taken < CHANGE_SLOTS_MAX) {
-        lock(c->slots);
+        (is_open ? lock : lock_window)(c->slots);
         made = pool_get(c->slots->arena, p);
-        unlock(c->slots);
+        (is_open ? unlock : unlock_window)(c->slots);
     }
     if (made == 0)
         c->has_failed = true;
@@ -132,26 +146,29 @@ void change_undo(struct change *c)
     unlock(c->slots);
 }
 
-static bool promise_locked(struct slots *s, size_t n)
-{
-    if (!s->is_alone && !limbo_reserve(&s->limbo, s->n_promised + n))
-        return false;
-    s->n_promised += n;
-    return true;
-}
-
+/* Who is alone keeps nothing waiting, and nothing is promised. */
 bool slots_promise(struct slots *s, size_t n)
 {
+    if (s->is_alone)
+        return true;
     lock(s);
-    bool has_room = promise_locked(s, n);
+    bool has_room = limbo_reserve(&s->limbo, s->n_promised + n);
+    s->n_promised += has_room ? n : 0;
     unlock(s);
     return has_room;
 }
 
+static void unpromise_locked(struct slots *s, size_t n)
+{
+    s->n_promised -= s->is_alone ? 0 : n;
+}
+
 void slots_unpromise(struct slots *s, size_t n)
 {
+    if (s->is_alone)
+        return;
     lock(s);
-    s->n_promised -= n;
+    unpromise_locked(s, n);
     unlock(s);
 }
 
@@ -203,7 +220,7 @@ void change_finish(struct change *c)
         lock(s);
         for (uint32_t i = 0; i < c->n_replaced; i++)
             retire_locked(s, pool_of(c, c->replaced[i]), c->replaced[i].s);
-        s->n_promised -= c->n_replaced;
+        unpromise_locked(s, c->n_replaced);
         unlock(s);
     }
     if (c->payload != 0)
@@ -219,7 +236,7 @@ void slots_open_retire(struct slots *s, const slot *items, uint32_t n, size_t pa
     lock(s);
     for (uint32_t i = 0; i < n; i++)
         retire_locked(s, &s->open, items[i]);
-    s->n_promised -= n;
+    unpromise_locked(s, n);
     unlock(s);
     atomic_fetch_sub_explicit(&s->open_payload, payload, memory_order_relaxed);
 }
@@ -259,23 +276,23 @@ void slots_kind_retire(struct slots *s, struct kind *k, slot at, size_t bytes)
 {
     lock(s);
     retire_locked(s, kind_pool(k, bytes), at);
-    s->n_promised--;
+    unpromise_locked(s, 1);
     unlock(s);
 }
 
 bool slots_add_member(struct slots *s, struct window *w, uint32_t series)
 {
-    lock(s);
+    lock_window(s);
     bool is_in = window_add_member(s->arena, w, series);
-    unlock(s);
+    unlock_window(s);
     return is_in;
 }
 
 void slots_drop_member(struct slots *s, struct window *w, uint32_t series)
 {
-    lock(s);
+    lock_window(s);
     window_drop_member(s->arena, w, series);
-    unlock(s);
+    unlock_window(s);
 }
 
 uint64_t slots_next_member(struct slots *s, const struct window *w, uint64_t from, uint64_t end)

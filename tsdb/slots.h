@@ -32,7 +32,8 @@ struct slots {
     struct limbo limbo;
     struct pool open;              /* heads and tails of open chunks, whatever their window */
     _Atomic uint64_t open_payload; /* bytes of its used slots that are not slack */
-    bool is_alone;                 /* nobody reads, and so nothing waits: during a restore */
+    bool is_alone;                 /* nobody reads, and so nothing waits: during a restore. Each
+                                      window is one thread's then, and needs no lock */
     size_t n_promised;             /* entries of the limbo that prepared changes will add */
 };
 

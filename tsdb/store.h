@@ -106,8 +106,9 @@ static inline const struct postings *store_postings(const struct tsdb *db, uint3
  * do. Takes the lock for reading. */
 bool store_seal_silent(struct tsdb *db, size_t n_max);
 
-/* Takes a series out. */
+/* Takes a series out; unmake: one that never had a sample, and counts as never made. */
 void store_remove_series_locked(struct tsdb *db, slot series);
+void store_unmake_series_locked(struct tsdb *db, slot series);
 
 /* The ids of series that match every matcher, ascending, in the region. Needs the lock for reading.
  */

@@ -2,6 +2,9 @@
 #include "tsdb/varint.h"
 #include "tsdb/whole.h"
 
+#include <endian.h>
+#include <string.h>
+
 enum {
     OP_SAMPLE = 0x80,
     OP_NEW_STEP = 0x40,
@@ -12,13 +15,14 @@ enum {
     VALUE_BYTES = 8,
 };
 
+/* Writes VALUE_BYTES behind the head, however many count: how many is a wrong guess. */
 static size_t put_xor(uint8_t *out, uint64_t x)
 {
     unsigned lead = (unsigned)__builtin_clzll(x) / 8, trail = (unsigned)__builtin_ctzll(x) / 8;
     unsigned n = VALUE_BYTES - lead - trail;
+    uint64_t bytes = htobe64(x << 8 * lead);
     out[0] = (uint8_t)(lead << 4 | n);
-    for (unsigned i = 0; i < n; i++)
-        out[1 + i] = (uint8_t)(x >> 8 * (VALUE_BYTES - 1 - lead - i));
+    memcpy(out + 1, &bytes, VALUE_BYTES);
     return 1 + n;
 }
 
@@ -60,9 +64,10 @@ void tail_start(struct tail *t, slot timeline, uint32_t place, uint64_t value)
     };
 }
 
-size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
+__attribute__((always_inline)) static inline size_t
+step_on(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
 {
-    assert(t->n_samples > 0 && place > t->last);
+    assert(place > t->last);
     uint32_t step = place - t->last;
     t->n_samples++;
     t->last = place;
@@ -70,7 +75,6 @@ size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAI
         t->run++;
         return 0;
     }
-    assert(t->n_samples <= BLOCK_SAMPLES_MAX);
     size_t n = 0;
     if (t->run > 0)
         out[n++] = (uint8_t)(t->run - 1);
@@ -88,6 +92,27 @@ size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAI
     t->last_value = value;
     t->n_bytes = (uint16_t)(t->n_bytes + n);
     return n;
+}
+
+size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
+{
+    assert(t->n_samples > 0);
+    size_t n = step_on(t, place, value, out);
+    assert(n == 0 || t->n_samples <= BLOCK_SAMPLES_MAX);
+    return n;
+}
+
+size_t tail_of(struct tail *t, slot timeline, const uint32_t *places, const uint64_t *values,
+               uint32_t n, uint8_t out[TAIL_BYTES_MAX])
+{
+    struct tail made;
+    size_t n_bytes = 0;
+    assert(n >= 1 && n <= BLOCK_SAMPLES_MAX);
+    tail_start(&made, timeline, places[0], values[0]);
+    for (uint32_t i = 1; i < n; i++)
+        n_bytes += step_on(&made, places[i], values[i], out + n_bytes);
+    *t = made;
+    return n_bytes;
 }
 
 struct decoder {

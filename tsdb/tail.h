@@ -52,6 +52,11 @@ static inline bool tail_repeats(const struct tail *t, uint32_t place, uint64_t v
  * the sample repeats, n_samples must be below BLOCK_SAMPLES_MAX. */
 size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX]);
 
+/* A tail of n (1 .. BLOCK_SAMPLES_MAX) samples, as tail_start and tail_step make it, and its bytes;
+ * returns how many. */
+size_t tail_of(struct tail *t, slot timeline, const uint32_t *places, const uint64_t *values,
+               uint32_t n, uint8_t out[TAIL_BYTES_MAX]);
+
 /* Writes all n_samples (at most BLOCK_SAMPLES_MAX) as two columns. bytes: the tail's n_bytes in one
  * piece. */
 void tail_decode(const struct tail *t, const uint8_t *bytes, uint32_t *ret_places,

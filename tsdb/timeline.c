@@ -87,24 +87,29 @@ static bool pack_segment(struct change *c, struct timeline_state *s)
     return true;
 }
 
-/* Adds a time to a copy of the state. */
-static bool add_time(struct change *c, struct timeline_state *s, uint32_t time)
+/* Adds n ascending times behind the last to a copy of the state. */
+static bool add_times(struct change *c, struct timeline_state *s, const uint32_t *times, uint32_t n)
 {
-    if (s->n - packed_times(s) == SEGMENT_TIMES && !pack_segment(c, s))
-        return false;
-    uint32_t i = s->n - packed_times(s);
-    if (i % TIMELINE_PIECE_TIMES == 0) {
-        slot piece = change_take(c, SIZE_CLASS_STEP_BYTES);
-        if (piece == 0)
+    while (n > 0) {
+        if (s->n - packed_times(s) == SEGMENT_TIMES && !pack_segment(c, s))
             return false;
-        s->pieces[i / TIMELINE_PIECE_TIMES] = piece;
+        uint32_t i = s->n - packed_times(s), at = i % TIMELINE_PIECE_TIMES;
+        uint32_t part = (uint32_t)size_min(n, TIMELINE_PIECE_TIMES - at);
+        slot *piece = &s->pieces[i / TIMELINE_PIECE_TIMES];
+        if (at == 0 && (*piece = change_take(c, SIZE_CLASS_STEP_BYTES)) == 0)
+            return false;
+        memcpy(open_place(c->slots->arena, s, s->n), times, part * sizeof(*times));
+        for (uint32_t k = 0; k < part; k++) {
+            uint32_t distance = times[k] - s->last;
+            if (s->n + k > 0 && (s->n + k == 1 || distance < s->step))
+                s->step = distance;
+            s->last = times[k];
+        }
+        s->n += part;
+        times += part;
+        n -= part;
+        c->payload += (int64_t)(part * sizeof(*times));
     }
-    *open_place(c->slots->arena, s, s->n) = time;
-    if (s->n > 0)
-        s->step = s->n == 1 || time - s->last < s->step ? time - s->last : s->step;
-    s->last = time;
-    s->n++;
-    c->payload += (int64_t)sizeof(uint32_t);
     return true;
 }
 
@@ -114,7 +119,7 @@ slot timeline_new(struct slots *sl, struct window *w, uint32_t time)
     change_init(&c, sl, w);
     slot made = change_take(&c, sizeof(struct timeline));
     struct timeline_state s = {0};
-    if (made == 0 || !add_time(&c, &s, time) || !change_prepare(&c)) {
+    if (made == 0 || !add_times(&c, &s, &time, 1) || !change_prepare(&c)) {
         change_undo(&c);
         return 0;
     }
@@ -162,8 +167,7 @@ static int extend(struct slots *sl, struct window *w, struct timeline *t, struct
             return 0;
     struct change c;
     change_init(&c, sl, w);
-    for (uint32_t i = 0; i < n && !c.has_failed; i++)
-        (void)add_time(&c, s, times[i]);
+    (void)add_times(&c, s, times, n); /* the change knows */
     if (!change_prepare(&c))
         return ERR_NO_MEMORY;
     words_store(&t->state, s, sizeof(*s));

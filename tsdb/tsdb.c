@@ -163,6 +163,12 @@ void store_remove_series_locked(struct tsdb *db, slot series)
     store_count(db, N_SERIES_REMOVED, 1);
 }
 
+void store_unmake_series_locked(struct tsdb *db, slot series)
+{
+    series_remove(&db->slots, &db->series, &db->labels, series);
+    atomic_fetch_sub_explicit(&db->counters[N_SERIES_CREATED], 1, memory_order_relaxed);
+}
+
 /* Removes what died with the window, n_max members at most; true when it is through. */
 static bool sweep_members(struct tsdb *db, struct window *w, size_t n_max)
 {

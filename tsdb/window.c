@@ -5,8 +5,6 @@
 _Static_assert(WINDOW_SLOTS >= WINDOWS_MAX + 2 && (WINDOW_SLOTS & (WINDOW_SLOTS - 1)) == 0,
                "room for every kept window, the next one and some that expire");
 
-enum { MEMBER_BITS = 64 };
-
 void windows_init(struct windows *ws, int64_t window_ms, unsigned owner, unsigned owner_tables)
 {
     memset(ws, 0, sizeof(*ws));
@@ -112,7 +110,9 @@ void window_uncount(struct window *w, uint64_t n)
 
 bool window_add_member(struct arena *a, struct window *w, uint32_t series)
 {
-    uint64_t *bits = table_make(a, &w->members, series / MEMBER_BITS);
+    uint64_t *bits = table_at(a, &w->members, series / MEMBER_BITS);
+    if (bits == NULL)
+        bits = table_make(a, &w->members, series / MEMBER_BITS);
     if (bits == NULL)
         return false;
     __atomic_fetch_or(bits, (uint64_t)1 << series % MEMBER_BITS, __ATOMIC_RELAXED);

@@ -27,6 +27,8 @@ enum {
     WINDOW_SLOTS = 128
 }; /* live and expiring ones together; a power of two above WINDOWS_MAX + 2 */
 
+enum { MEMBER_BITS = 64 }; /* of an item of `members` */
+
 enum window_state { WINDOW_FREE, WINDOW_LIVE, WINDOW_EXPIRING };
 
 struct window {
@@ -98,6 +100,12 @@ void window_uncount(struct window *w, uint64_t n);
  */
 bool window_add_member(struct arena *a, struct window *w, uint32_t series) WARN_UNUSED;
 void window_drop_member(const struct arena *a, struct window *w, uint32_t series); /* after all */
+static inline bool window_has_member(const struct arena *a, const struct window *w, uint32_t series)
+{
+    const uint64_t *bits = table_at(a, &w->members, series / MEMBER_BITS);
+    return bits != NULL &&
+           (__atomic_load_n(bits, __ATOMIC_RELAXED) >> series % MEMBER_BITS & 1) != 0;
+}
 
 /* The first member at or after `from`, or UINT64_MAX. Under the lock of slots.h, or while nobody
  * can add one. */

@@ -5,7 +5,7 @@
  * every header made good, and sizes in the heads of records when a bit of the header says so.
  *
  * The first two bytes are the length of the first segment. JOURNAL_SEEDS=dir writes the corpus. */
-#include "fuzz.h"
+#include "fuzz_frames.h"
 
 #include "snapshot/journal.h"
 #include "snapshot/journal_replay.h"
@@ -75,40 +75,6 @@ static void replay(size_t first, size_t size)
     pthread_mutex_destroy(&in.disk.lock);
 }
 
-/* A size that fits a whole record of n bytes, or a head that says that more is to come. */
-static void make_record_good(uint8_t *payload, size_t n, bool is_whole, uint8_t more)
-{
-    struct journal_record_head h = {.sequence = payload[0], .kind = payload[16]};
-    h.meta_bytes = (uint32_t)size_min(payload[20], n - JOURNAL_RECORD_BYTES);
-    h.body_bytes = n - JOURNAL_RECORD_BYTES - h.meta_bytes + (is_whole ? 0 : 1 + more);
-    journal_record_encode(&h, payload);
-}
-
-static void make_headers_good(uint8_t *bytes, size_t size, uint64_t file_id)
-{
-    uint32_t number = 0;
-    for (size_t at = 0; size - at >= FRAME_HEADER_BYTES; number++) {
-        uint8_t *header = bytes + at, *payload = header + FRAME_HEADER_BYTES;
-        size_t rest = size - at - FRAME_HEADER_BYTES;
-        size_t wanted = header[8] | (size_t)header[9] << 8;
-        struct frame_header h = {
-            .version = JOURNAL_VERSION,
-            .type = header[6] % (JOURNAL_FRAME_LAST + 2),
-            .payload_bytes = (uint32_t)size_min(wanted, rest),
-            .number = number + header[12] / 250u,
-            .file_id = file_id,
-        };
-        bool is_whole = h.type == JOURNAL_FRAME_WHOLE;
-        if (header[7] % 2 == 0 && h.payload_bytes >= JOURNAL_RECORD_BYTES &&
-            (is_whole || h.type == JOURNAL_FRAME_FIRST))
-            make_record_good(payload, h.payload_bytes, is_whole, header[13]);
-        h.payload_checksum = frame_payload_checksum(payload, h.payload_bytes);
-        frame_header_encode_as(&frame_kind_journal, &h, header);
-        at += FRAME_HEADER_BYTES + h.payload_bytes;
-        number = h.number;
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, data + size};
@@ -118,8 +84,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         memcpy(input, in.at, size);
     replay(first, size);
-    make_headers_good(input, first, FILE_ID);
-    make_headers_good(input + first, size - first, FILE_ID + 1);
+    const unsigned n_types = JOURNAL_FRAME_LAST + 2;
+    fuzz_frames_make_good(&frame_kind_journal, n_types, FILE_ID, input, first);
+    fuzz_frames_make_good(&frame_kind_journal, n_types, FILE_ID + 1, input + first, size - first);
     replay(first, size);
     return 0;
 }

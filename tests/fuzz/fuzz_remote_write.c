@@ -9,6 +9,7 @@
  * text are those of protobuf-c (tests/support/write_oracle.h), but for what the walk refuses
  * because it would swell. */
 #include "http/remote_write.h"
+#include "http/write_metadata.h"
 #include "tsdb/exemplars.h"
 
 #include "tests/support/write_oracle.h"
@@ -162,6 +163,16 @@ static void compare_with_tail(const struct remote_write_format *f, const char *m
     free(longer);
 }
 
+/* Whatever the references of metadata are. */
+static void keep_metadata(const struct remote_write *rw)
+{
+    struct metadata m;
+    metadata_init(&m, &ours.arena);
+    (void)write_metadata_keep_v2(&m, &rw->body.symbols, rw->message, rw->n_message, 1);
+    ENSURE(metadata_check(&m) == NULL);
+    metadata_release(&m);
+}
+
 /* One message on both ways. */
 static void compare(const struct remote_write_format *f, const char *message, size_t n)
 {
@@ -174,6 +185,8 @@ static void compare(const struct remote_write_format *f, const char *message, si
         goto done; /* protobuf-c would take it */
     enum write_body_outcome outcome = status == 0 ? WRITE_BODY_TAKEN : WRITE_BODY_MALFORMED;
     check_walk(f, message, n, outcome, &rw.body, &region);
+    if (status == 0 && rw.body.is_v2)
+        keep_metadata(&rw);
     if (status == 0)
         status = store(&rw, ours.db, text);
     ENSURE(status == write_oracle_write(f, message, n, oracle.db, &expected, expected_text));

@@ -275,17 +275,55 @@ Test(strings, leaves_of_the_table_go_with_their_last_bundle)
 
 Test(strings, a_bundle_gets_a_smaller_slot_when_it_is_two_sizes_smaller)
 {
-    for (uint32_t id = 0; id < 20; id++)
+    for (uint32_t id = 0; id < 64; id++)
         cr_assert(put(id, 16));
-    size_t full = kind_used_bytes(&s.slots); /* 16 + 20 * 17 = 356 */
-    cr_assert_eq(full, 368);
-    drop(19); /* 339: one size */
+    size_t full = kind_used_bytes(&s.slots); /* 16 + 64 * 17 = 1104 */
+    cr_assert_eq(full, 1168);
+    drop(63); /* 1087: one size */
     cr_assert_eq(kind_used_bytes(&s.slots), full);
-    drop(3); /* 323, and a place that stays: one size */
-    cr_assert_eq(kind_used_bytes(&s.slots), 336);
-    for (uint32_t id = 18; id > 3; id--)
+    for (uint32_t id = 3; id < 6; id++)
+        drop(id); /* 1039, as the places stay: one size */
+    cr_assert_eq(kind_used_bytes(&s.slots), full);
+    drop(6); /* 1023: two */
+    cr_assert_eq(kind_used_bytes(&s.slots), 1024);
+    for (uint32_t id = 62; id > 6; id--)
         drop(id);
     cr_assert_leq(kind_used_bytes(&s.slots), 96);
+    expect_all();
+}
+
+Test(strings, a_bundle_of_ascending_ids_moves_once_and_fits_in_the_end)
+{
+    size_t n_moves = 0, used = 0;
+    for (uint32_t id = 0; id < 128; id++) {
+        size_t before = used;
+        cr_assert(put(id, id < 64 ? 10 : id - 63)); /* longer than expected: some more */
+        used = kind_used_bytes(&s.slots);
+        n_moves += id % 64 > 0 && used != before;
+        if (id == 0)
+            cr_assert_geq(used, 16 + 64 * 11);
+        if (id == 63) {
+            cr_assert_eq(used, kind_size(&s.slots, 16 + 64 * 11));
+            cr_assert_leq(n_moves, 1);
+        }
+    }
+    cr_assert_eq(used, kind_size(&s.slots, 16 + 64 * 11) +
+                           kind_size(&s.slots, 16 + 64 + 64 * 65 / 2)); /* 1 + 2 + .. + 64 */
+    cr_assert_leq(n_moves, 16);
+    expect_all();
+}
+
+Test(strings, without_memory_the_last_place_is_taken_in_a_slot_that_does_not_fit)
+{
+    for (uint32_t id = 0; id < 63; id++)
+        cr_assert(put(id, id == 0 ? 100 : 1));
+    size_t used = kind_used_bytes(&s.slots);
+    t.arena.retain_pages = 0;
+    arena_trim(&t.arena);
+    budget_fail_nth(&t.budget, 1);
+    cr_assert(put(63, 1));
+    budget_fail_nth(&t.budget, 0);
+    cr_assert_eq(kind_used_bytes(&s.slots), used);
     expect_all();
 }
 

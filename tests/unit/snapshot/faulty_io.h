@@ -63,12 +63,12 @@ static inline int faulty_open(struct io *io, const char *name, bool is_for_writi
     return faulty_fails(io, "open") ? -1 : inner->ops->open(inner, name, is_for_writing);
 }
 
-static inline ssize_t faulty_read(struct io *io, int handle, void *bytes, size_t n)
+static inline ssize_t faulty_read(struct io *io, int handle, void *bytes, size_t n, uint64_t from)
 {
     struct io *inner = faulty(io)->inner;
     if (faulty_interrupts(io) || faulty_fails(io, "read"))
         return -1;
-    return inner->ops->read(inner, handle, bytes, faulty_size(io, n));
+    return inner->ops->read(inner, handle, bytes, faulty_size(io, n), from);
 }
 
 static inline ssize_t faulty_write(struct io *io, int handle, const void *bytes, size_t n)

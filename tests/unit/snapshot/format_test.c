@@ -4,55 +4,9 @@
 #include "snapshot/window_frame.h"
 
 #include "test_disk.h"
+#include "test_files.h"
 
-#include <ctype.h>
-
-enum { EXAMPLE_BYTES_MAX = 4096 };
-
-/* The bytes between "<!-- example: NAME -->" and "<!-- end -->": pairs of hexadecimal digits; a #
- * begins a comment. */
-static size_t read_example(const char *name, uint8_t bytes[EXAMPLE_BYTES_MAX])
-{
-    char line[512], begin[64];
-    size_t n = 0;
-    bool is_inside = false, is_found = false;
-    FILE *f = fopen("docs/snapshot-format.md", "r");
-    cr_assert_not_null(f, "run this from the root of the tree");
-    snprintf(begin, sizeof begin, "<!-- example: %s -->", name);
-    while (fgets(line, sizeof line, f)) {
-        if (!strncmp(line, begin, strlen(begin)))
-            is_inside = is_found = true;
-        else if (!strncmp(line, "<!-- end -->", 12))
-            is_inside = false;
-        unsigned byte;
-        int len;
-        if (!is_inside || !isxdigit((unsigned char)line[0]))
-            continue;
-        for (char *at = line; *at != '#' && sscanf(at, " %2x%n", &byte, &len) == 1; at += len) {
-            cr_assert_lt(n, (size_t)EXAMPLE_BYTES_MAX);
-            bytes[n++] = (uint8_t)byte;
-            while (at[len] == ' ')
-                len++;
-        }
-    }
-    fclose(f);
-    cr_assert(is_found && n > 0, "no example \"%s\" in docs/snapshot-format.md", name);
-    return n;
-}
-
-static void expect_example(const char *name, const uint8_t *actual, size_t n)
-{
-    uint8_t expected[EXAMPLE_BYTES_MAX];
-    size_t n_expected = read_example(name, expected);
-    if (n == n_expected && !memcmp(actual, expected, n))
-        return;
-    size_t at = 0;
-    while (at < n && at < n_expected && actual[at] == expected[at])
-        at++;
-    for (size_t i = 0; i < n; i++)
-        fprintf(stderr, "%02x%c", actual[i], i % 16 == 15 || i + 1 == n ? '\n' : ' ');
-    cr_assert_fail("example \"%s\" differs at byte %zu; above is what is written", name, at);
-}
+#define PAGE "docs/snapshot-format.md"
 
 static void append(struct append *b, struct label job, const struct sample *samples, size_t n)
 {
@@ -86,19 +40,19 @@ Test(format, the_example_is_what_is_written)
     test_disk_init(&disk);
     cr_assert_eq(save_store(store.db, &disk.io, &o, &report), 0);
     struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
-    expect_example("file", f->bytes, f->n);
+    test_example_expect(PAGE, "file", f->bytes, f->n);
     test_store_free(&store);
 }
 
 /* Holds also when the writer has moved on to another version. */
 Test(format, the_example_loads)
 {
-    static uint8_t bytes[EXAMPLE_BYTES_MAX];
+    static uint8_t bytes[TEST_EXAMPLE_BYTES_MAX];
     struct test_store store, copy;
     struct io_mem disk;
     struct snapshot_report report;
     given_the_store_of_the_example(&store);
-    test_disk_borrow(&disk, bytes, read_example("file", bytes));
+    test_disk_borrow(&disk, bytes, test_example_read(PAGE, "file", bytes));
     test_store_new(&copy, TEST_LIMIT_BYTES, 14400000);
     cr_assert_eq(load_store(copy.db, &disk.io, &report), 0);
     cr_assert_str_empty(report.detail, "%s", report.detail);
@@ -132,20 +86,11 @@ static void given_the_store_of_the_golden_file(struct test_store *s, unsigned n_
     }
 }
 
-static uint8_t golden[16 * 1024];
-
 static struct io_mem given_a_golden_file(const char *name, uint16_t version)
 {
+    static uint8_t golden[TEST_GOLDEN_BYTES_MAX];
     struct io_mem disk;
-    char path[128];
-    snprintf(path, sizeof path, "tests/unit/snapshot/golden/%s", name);
-    FILE *f = fopen(path, "rb");
-    cr_assert_not_null(f, "run this from the root of the tree");
-    size_t n = fread(golden, 1, sizeof golden, f);
-    fclose(f);
-    cr_assert(n > 100 && n < sizeof golden);
-    cr_assert_eq(golden[4], version, "the version");
-    test_disk_borrow(&disk, golden, n);
+    test_disk_borrow(&disk, golden, test_golden_read(name, version, golden));
     return disk;
 }
 
@@ -243,5 +188,5 @@ Test(format, the_blocks_of_the_example_are_what_is_written)
     b.n_values_bytes = 0;
     window_writer_block(&w, 10, &b);
     window_writer_block(&w, 11, &b);
-    expect_example("blocks", payload, w.out.n);
+    test_example_expect(PAGE, "blocks", payload, w.out.n);
 }

@@ -38,9 +38,13 @@ Test(io_file, what_is_written_is_read)
     int h = f.io.ops->open(&f.io, "a", false);
     char back[16];
     size_t n;
-    cr_assert_eq(io_read_full(&f.io, h, back, sizeof back, &n), 0);
+    cr_assert_eq(io_read_full(&f.io, h, back, sizeof back, 0, &n), 0);
     cr_assert_eq(n, 5);
     cr_assert_eq(memcmp(back, "hello", 5), 0);
+    cr_assert_eq(io_read_full(&f.io, h, back, sizeof back, 3, &n), 0);
+    cr_assert(n == 2 && memcmp(back, "lo", 2) == 0);
+    cr_assert_eq(io_read_full(&f.io, h, back, sizeof back, 6, &n), 0);
+    cr_assert_eq(n, 0, "there is something behind the end");
     cr_assert_eq(f.io.ops->close(&f.io, h), 0);
 }
 

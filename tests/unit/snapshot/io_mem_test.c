@@ -42,8 +42,12 @@ Test(io_mem, rename_replaces)
     cr_assert_eq(errno, ENOENT);
     char back[8];
     size_t n;
-    cr_assert_eq(io_read_full(&mem.io, open_it("old", false), back, 8, &n), 0);
+    cr_assert_eq(io_read_full(&mem.io, open_it("old", false), back, 8, 0, &n), 0);
     cr_assert(n == 3 && !memcmp(back, "new", 3));
+    cr_assert_eq(io_read_full(&mem.io, open_it("old", false), back, 8, 2, &n), 0);
+    cr_assert(n == 1 && back[0] == 'w');
+    cr_assert_eq(io_read_full(&mem.io, open_it("old", false), back, 8, 9, &n), 0);
+    cr_assert_eq(n, 0);
 }
 
 Test(io_mem, opening_for_writing_empties)

@@ -31,10 +31,10 @@ Test(io, short_and_interrupted_writes_and_reads_are_finished)
     h = io.io.ops->open(&io.io, "a", false);
     char back[16];
     size_t n;
-    cr_assert_eq(io_read_full(&io.io, h, back, 7, &n), 0);
+    cr_assert_eq(io_read_full(&io.io, h, back, 7, 0, &n), 0);
     cr_assert_eq(n, 7);
     cr_assert_eq(memcmp(back, "0123456", 7), 0);
-    cr_assert_eq(io_read_full(&io.io, h, back, sizeof back, &n), 0);
+    cr_assert_eq(io_read_full(&io.io, h, back, sizeof back, 7, &n), 0);
     cr_assert_eq(n, 3);
 }
 
@@ -49,7 +49,7 @@ Test(io, errors_keep_their_errno)
     cr_assert_eq(io_write_all(&io.io, h, "x", 1), ERR_IO);
     cr_assert_eq(errno, EDQUOT);
     io.fail_at = 2;
-    cr_assert_eq(io_read_full(&io.io, h, back, 4, &n), ERR_IO);
+    cr_assert_eq(io_read_full(&io.io, h, back, 4, 0, &n), ERR_IO);
     cr_assert_eq(n, 77, "an output was touched on failure");
     io.fail_at = 3;
     cr_assert_eq(io_sync(&io.io, h), ERR_IO);

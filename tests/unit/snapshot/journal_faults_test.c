@@ -1,6 +1,7 @@
 /* A journal on a disk that fails: what was acknowledged comes back, and it recovers by itself. */
 #include "snapshot/journal.h"
 
+#include "snapshot/journal_state.h"
 #include "temp_dir.h"
 #include "test_journal.h"
 #include "tests/support/random.h"
@@ -50,6 +51,35 @@ static void expect_refused(unsigned number, int reason)
 }
 
 /* --- each call in turn --- */
+
+/* Beside the writer, once it is there. */
+static bool write_here(unsigned number, int *ret_err)
+{
+    for (bool is_waiting = false; !is_waiting; usleep(100)) {
+        pthread_mutex_lock(&t.j->lock);
+        is_waiting = t.j->is_writer_waiting;
+        pthread_mutex_unlock(&t.j->lock);
+    }
+    return test_write_here(&t, number, test_body_bytes(number), ret_err);
+}
+
+Test(journal_faults, a_failing_write_of_the_callers_is_not_acknowledged)
+{
+    int err;
+    begin(JOURNAL_INTERVAL);
+    cr_assert(write_here(0, &err) && err == 0);
+    pass_ms(JOURNAL_RETRY_MS);
+    fails_with(SW_WRITE, ENOSPC);
+    cr_assert(write_here(1, &err) && err == ERR_IO && errno == ENOSPC);
+    cr_assert(test_journal_stats(&t).is_failing);
+    cr_assert_eq(test_journal_stats(&t).n_failed, 1);
+    fails_with(SW_WRITE, 0);
+    cr_assert_not(write_here(2, &err), "a segment is begun by the writer");
+    cr_assert_eq(test_write(&t, 2), 0);
+    cr_assert(write_here(3, &err) && err == 0);
+    test_close(&t);
+    expect_back("023");
+}
 
 Test(journal_faults, a_failing_write_is_not_acknowledged)
 {

@@ -1,12 +1,8 @@
 /* The example of docs/journal-format.md is what the program writes, and what it reads. */
 #include "snapshot/journal_format.h"
 
+#include "test_files.h"
 #include "test_journal.h"
-
-#include <ctype.h>
-#include <stdio.h>
-
-enum { EXAMPLE_BYTES_MAX = 1024, GOLDEN_BYTES_MAX = 8192 };
 
 static struct test_journal t;
 
@@ -105,31 +101,6 @@ Test(journal_format, sizes_of_records_have_limits)
 
 /* --- the example --- */
 
-static size_t read_example(uint8_t bytes[EXAMPLE_BYTES_MAX])
-{
-    char line[512];
-    size_t n = 0;
-    bool is_inside = false;
-    FILE *f = fopen("docs/journal-format.md", "r");
-    cr_assert_not_null(f, "run this from the root of the tree");
-    while (fgets(line, sizeof line, f)) {
-        if (!strncmp(line, "<!-- ", 5))
-            is_inside = !strncmp(line, "<!-- example", 12);
-        unsigned byte;
-        int len;
-        if (!is_inside || !isxdigit((unsigned char)line[0]))
-            continue;
-        for (char *at = line; *at != '#' && sscanf(at, " %2x%n", &byte, &len) == 1; at += len) {
-            cr_assert_lt(n, (size_t)EXAMPLE_BYTES_MAX);
-            bytes[n++] = (uint8_t)byte;
-            while (at[len] == ' ')
-                len++;
-        }
-    }
-    fclose(f);
-    return n;
-}
-
 static void submit(uint16_t kind, const char *meta, const char *body)
 {
     struct test_entry *te = test_entry_new(&t, 0, 0);
@@ -153,32 +124,20 @@ static const struct io_mem_file *written(const char *name)
 
 Test(journal_format, the_example_is_what_is_written)
 {
-    uint8_t expected[EXAMPLE_BYTES_MAX];
     test_journal_open(&t);
     submit(1, "", "hello");
     submit(3, "\x05\x07", "");
     test_close(&t);
     const struct io_mem_file *f = written("journal-0000000000000001.hg");
-    size_t n = read_example(expected), at = 0;
-    if (n == f->n && !memcmp(f->bytes, expected, n))
-        return;
-    while (at < n && at < f->n && f->bytes[at] == expected[at])
-        at++;
-    for (size_t i = 0; i < f->n; i++)
-        fprintf(stderr, "%02x%c", f->bytes[i], i % 8 == 7 || i + 1 == f->n ? '\n' : ' ');
-    cr_assert(false, "the example differs at byte %zu; above is what is written", at);
+    test_example_expect("docs/journal-format.md", "segment", f->bytes, f->n);
 }
 
 /* --- files of released versions --- */
 
-static void put_file(const char *name, const char *path)
+static void put_golden_file(const char *name)
 {
-    static uint8_t bytes[GOLDEN_BYTES_MAX];
-    FILE *f = fopen(path, "rb");
-    cr_assert_not_null(f, "run this from the root of the tree");
-    size_t n = fread(bytes, 1, sizeof bytes, f);
-    fclose(f);
-    cr_assert(n > 100 && n < sizeof bytes);
+    static uint8_t bytes[TEST_GOLDEN_BYTES_MAX];
+    size_t n = test_golden_read("journal-1.hg", 1, bytes);
     cr_assert_eq(io_write_all(&t.disk.io, t.disk.io.ops->create(&t.disk.io, name), bytes, n), 0);
 }
 
@@ -186,13 +145,12 @@ static void put_file(const char *name, const char *path)
  * journal. */
 Test(journal_format, a_segment_of_version_1_is_read)
 {
-    put_file("journal-0000000000000001.hg", "tests/unit/snapshot/golden/journal-1.hg");
+    put_golden_file("journal-0000000000000001.hg");
     test_replay(&t);
     cr_assert(journal_replay_is_clean(&t.report), "%s", t.report.detail);
     cr_assert_eq(t.n_back, 20);
     for (unsigned i = 0; i < 20; i++)
         cr_assert_eq(t.times_back[i], 1);
-    cr_assert_eq(written("journal-0000000000000001.hg")->bytes[4], 1, "the version");
 }
 
 Test(journal_format, version_1_is_still_written)
@@ -201,7 +159,7 @@ Test(journal_format, version_1_is_still_written)
     for (unsigned i = 0; i < 20; i++)
         cr_assert_eq(test_write(&t, i), 0);
     test_close(&t);
-    put_file("golden", "tests/unit/snapshot/golden/journal-1.hg");
+    put_golden_file("golden");
     const struct io_mem_file *now = written("journal-0000000000000001.hg"),
                              *then = written("golden");
     const char *dump = getenv("JOURNAL_GOLDEN"); /* writes the file for a new version */

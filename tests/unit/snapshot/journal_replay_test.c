@@ -223,6 +223,22 @@ Test(journal_replay, a_missing_segment_is_missed)
     cr_assert(journal_replay_is_clean(&t.report), "those that were dropped are not missed");
 }
 
+/* A process that was killed within a long record may come back in less memory. */
+Test(journal_replay, a_torn_record_takes_no_memory)
+{
+    test_journal_open(&t);
+    cr_assert_eq(test_write(&t, 1), 0);
+    cr_assert_eq(test_write_sized(&t, 9, 3 * FRAME_PAYLOAD_MAX), 0);
+    test_close(&t);
+    file_of(1)->n -= FRAME_PAYLOAD_MAX / 2;
+    struct budget_row *row = &t.budget.rows[budget_owner(&t.budget, "requests")];
+    atomic_store(&row->peak_bytes, 0);
+    test_replay(&t);
+    cr_assert(t.n_back == 1 && t.report.torn_bytes > 2 * FRAME_PAYLOAD_MAX);
+    cr_assert(journal_replay_is_clean(&t.report), "%s", t.report.detail);
+    cr_assert_eq(atomic_load(&row->peak_bytes), arena_span_bytes(FRAME_BUFFER_BYTES));
+}
+
 Test(journal_replay, what_a_failed_write_has_left_is_no_damage)
 {
     test_journal_open(&t);
@@ -410,7 +426,7 @@ Test(journal_replay, memory_is_one_buffer_and_one_record)
     for (unsigned i = 0; i < 20; i++)
         cr_assert_eq(test_write_sized(&t, i, 1 << 20), 0);
     test_close(&t);
-    struct budget_row *row = &t.budget.rows[budget_owner(&t.budget, "journal")];
+    struct budget_row *row = &t.budget.rows[budget_owner(&t.budget, "requests")];
     atomic_store(&row->peak_bytes, 0);
     test_replay(&t);
     cr_assert_eq(t.n_back, 20);

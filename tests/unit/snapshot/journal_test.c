@@ -143,6 +143,162 @@ Test(journal, closing_writes_what_waits)
     cr_assert_eq(t.n_back, 100, "and syncs");
 }
 
+/* --- by the caller --- */
+
+/* Until the writer has nothing to do and says so. */
+static void wait_for_writer(void)
+{
+    for (bool is_waiting = false; !is_waiting; usleep(100)) {
+        pthread_mutex_lock(&t.j->lock);
+        is_waiting = t.j->is_writer_waiting && !t.j->queue.first;
+        pthread_mutex_unlock(&t.j->lock);
+    }
+}
+
+static void expect_here(unsigned number, size_t n, bool is_here)
+{
+    int err;
+    wait_for_writer();
+    cr_assert_eq(test_write_here(&t, number, n, &err), is_here, "record %u", number);
+    cr_assert(!is_here || err == 0);
+}
+
+Test(journal, who_comes_alone_writes_it)
+{
+    begin(JOURNAL_INTERVAL);
+    for (unsigned i = 0; i < 100; i++)
+        if (i % 3 == 0)
+            cr_assert_eq(test_write(&t, i), 0);
+        else
+            expect_here(i, test_body_bytes(i), true);
+    struct journal_stats s = test_journal_stats(&t);
+    cr_assert_eq(s.n_records, 100);
+    cr_assert_eq(s.n_writes, 100);
+    cr_assert_eq(s.waiting_bytes, 0);
+    end_and_expect(100);
+    cr_assert_eq(t.report.record_bytes, s.record_bytes);
+}
+
+Test(journal, nobody_writes_before_it_is_synced)
+{
+    begin(JOURNAL_ALWAYS);
+    expect_here(0, 10, false);
+    cr_assert_eq(test_write(&t, 0), 0);
+    end_and_expect(1);
+}
+
+Test(journal, the_caller_writes_no_more_than_a_frame_takes)
+{
+    static const size_t most = FRAME_PAYLOAD_MAX < JOURNAL_WRITE_BYTES - FRAME_HEADER_BYTES
+                                   ? FRAME_PAYLOAD_MAX
+                                   : JOURNAL_WRITE_BYTES - FRAME_HEADER_BYTES;
+    begin(JOURNAL_INTERVAL);
+    expect_here(0, most - JOURNAL_RECORD_BYTES, true);
+    expect_here(9, most - JOURNAL_RECORD_BYTES + 1, false);
+    end_and_expect(1);
+}
+
+Test(journal, a_segment_is_begun_by_the_writer)
+{
+    t.o.segment_bytes = JOURNAL_SEGMENT_BYTES_MIN;
+    begin(JOURNAL_INTERVAL);
+    expect_here(0, JOURNAL_SEGMENT_BYTES_MIN / 2, true);
+    expect_here(9, JOURNAL_SEGMENT_BYTES_MIN / 2, true);
+    expect_here(18, 10, false);
+    cr_assert_eq(test_write_sized(&t, 1, 10), 0);
+    cr_assert_eq(test_journal_stats(&t).newest, 2);
+    expect_here(2, 10, true);
+    test_close(&t);
+    test_replay(&t);
+    cr_assert_eq(t.n_back, 4);
+}
+
+static void *write_it(void *te)
+{
+    struct test_entry *entry = te;
+    return journal_write(t.j, &entry->e) ? te : NULL;
+}
+
+Test(journal, who_comes_second_waits)
+{
+    begin(JOURNAL_INTERVAL);
+    struct test_entry *first = test_entry_new(&t, 0, 100);
+    pthread_t thread;
+    int err;
+    wait_for_writer();
+    int n_writes = atomic_load(&t.io.n_come[SW_WRITE]);
+    hold(&t.io, SW_WRITE);
+    cr_assert_eq(pthread_create(&thread, NULL, write_it, first), 0);
+    while (atomic_load(&t.io.n_come[SW_WRITE]) == n_writes)
+        usleep(100);
+    cr_assert_not(test_write_here(&t, 1, 100, &err));
+    struct test_entry *second = test_submit(&t, 1, 100, &err);
+    cr_assert_eq(test_journal_stats(&t).waiting_bytes, first->e.bytes + second->e.bytes);
+    cr_assert_not(atomic_load(&second->is_done));
+    let_go(&t.io, SW_WRITE);
+    void *is_written;
+    cr_assert_eq(pthread_join(thread, &is_written), 0);
+    cr_assert_not_null(is_written);
+    test_entry_wait(second);
+    cr_assert_lt(first->e.sequence, second->e.sequence);
+    cr_assert_eq(test_entry_free(first), 0);
+    cr_assert_eq(test_entry_free(second), 0);
+    end_and_expect(2);
+}
+
+Test(journal, nobody_writes_while_the_writer_does)
+{
+    begin(JOURNAL_INTERVAL);
+    int err, n_writes = atomic_load(&t.io.n_come[SW_WRITE]);
+    hold(&t.io, SW_WRITE);
+    struct test_entry *first = test_submit(&t, 0, 100, &err);
+    cr_assert_not(test_write_here(&t, 1, 100, &err), "it waits");
+    while (atomic_load(&t.io.n_come[SW_WRITE]) == n_writes)
+        usleep(100);
+    cr_assert_not(test_write_here(&t, 1, 100, &err), "it is being written");
+    let_go(&t.io, SW_WRITE);
+    cr_assert_eq(test_entry_free(first), 0);
+    end_and_expect(1);
+}
+
+/* A write by the writer that takes so long. */
+static void write_slowly(unsigned number, int64_t ns)
+{
+    int err, n_writes = atomic_load(&t.io.n_come[SW_WRITE]);
+    hold(&t.io, SW_WRITE);
+    struct test_entry *te = test_submit(&t, number, 10, &err);
+    while (atomic_load(&t.io.n_come[SW_WRITE]) == n_writes)
+        usleep(100);
+    atomic_fetch_add(&t.now_ns, ns);
+    let_go(&t.io, SW_WRITE);
+    cr_assert_eq(test_entry_free(te), 0);
+}
+
+Test(journal, a_slow_disk_is_left_to_the_writer)
+{
+    begin(JOURNAL_INTERVAL);
+    write_slowly(0, JOURNAL_PROMPT_NS);
+    expect_here(1, 10, true);
+    write_slowly(2, JOURNAL_PROMPT_NS + 1);
+    expect_here(9, 10, false);
+    cr_assert_eq(test_write_sized(&t, 3, 10), 0);
+    expect_here(4, 10, true);
+    end_and_expect(5);
+}
+
+Test(journal, what_is_full_is_submitted_to_hear_it)
+{
+    enum { MAX = 2000 };
+    t.o.max_bytes = MAX;
+    begin(JOURNAL_INTERVAL);
+    size_t left = MAX - test_journal_stats(&t).bytes;
+    expect_here(9, left - JOURNAL_RECORD_BYTES + 1, false);
+    expect_here(9, left - JOURNAL_RECORD_BYTES, true);
+    cr_assert_eq(test_journal_stats(&t).n_refused_full, 0);
+    cr_assert_eq(atomic_load(&t.n_wants[JOURNAL_WANT_ROOM]), 1);
+    test_close(&t);
+}
+
 /* --- syncing --- */
 
 Test(journal, always_means_synced_and_named)

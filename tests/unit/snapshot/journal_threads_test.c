@@ -29,13 +29,24 @@ static atomic_bool is_over;
 static atomic_ullong dropped_below;
 static uint64_t seed;
 
+/* As a request does: on its own thread if that may be. NULL: it is refused. */
+static struct test_entry *write_or_submit(unsigned number, size_t n)
+{
+    struct test_entry *te = test_entry_new(&t, number, n);
+    if (journal_write(t.j, &te->e) || journal_submit(t.j, &te->e) == 0)
+        return te;
+    atomic_store(&te->is_done, true);
+    (void)test_entry_free(te);
+    return NULL;
+}
+
 /* As a sender does: again after a while when it is refused, but not for ever. */
 static struct test_entry *submit_patiently(unsigned number, size_t n)
 {
     struct test_entry *te = NULL;
     int err;
     for (int i = 0; i < 30 && !te; i++) {
-        te = test_submit(&t, number, n, &err);
+        te = number % 2 ? write_or_submit(number, n) : test_submit(&t, number, n, &err);
         if (!te)
             usleep(300);
     }

@@ -88,9 +88,9 @@ static inline int switched_open(struct io *io, const char *name, bool is_for_wri
     return switched_inner(io)->ops->open(switched_inner(io), name, is_for_writing);
 }
 
-static inline ssize_t switched_read(struct io *io, int handle, void *bytes, size_t n)
+static inline ssize_t switched_read(struct io *io, int handle, void *bytes, size_t n, uint64_t from)
 {
-    return switched_inner(io)->ops->read(switched_inner(io), handle, bytes, n);
+    return switched_inner(io)->ops->read(switched_inner(io), handle, bytes, n, from);
 }
 
 static inline int switched_close(struct io *io, int handle)
@@ -185,6 +185,7 @@ static inline uint64_t test_file_id(void *ctx)
 
 static inline void test_want(void *ctx, enum journal_want why)
 {
+    usleep(100); /* so that a record done too early is seen to be */
     atomic_fetch_add(&((struct test_journal *)ctx)->n_wants[why], 1);
 }
 
@@ -327,6 +328,17 @@ static inline struct test_entry *test_submit(struct test_journal *t, unsigned nu
     (void)test_entry_free(te);
     errno = saved;
     return NULL;
+}
+
+/* Whether it was written by journal_write; *ret_err is then what done was told. */
+static inline bool test_write_here(struct test_journal *t, unsigned number, size_t n, int *ret_err)
+{
+    struct test_entry *te = test_entry_new(t, number, n);
+    bool is_written = journal_write(t->j, &te->e);
+    cr_assert_eq(atomic_load(&te->is_done), is_written, "done is called before it returns");
+    atomic_store(&te->is_done, true);
+    *ret_err = test_entry_free(te);
+    return is_written;
 }
 
 /* Submits and waits. */

@@ -89,6 +89,41 @@ Test(window_frame, records_survive)
     cr_assert_eq(window_reader_next(&reader, &record), 0);
 }
 
+/* A block is read in one go when enough bytes are left for the longest of those that can be, and
+ * number by number at the end of a frame. */
+Test(window_frame, a_block_is_read_the_same_wherever_it_stands)
+{
+    struct random random;
+    random_init(&random, random_seed());
+    for (int i = 0; i < 20000; i++) {
+        struct dump_block b = some_block(5, 100);
+        given_a_frame();
+        window_writer_block(&writer, 7, &b);
+        uint32_t number = 7 + (uint32_t)(random_below(&random, 2) * random_below(&random, 5000));
+        b.timeline = (uint32_t)random_below(&random, 20000);
+        b.first = (uint32_t)random_below(&random, 20000);
+        b.n_samples = 1 + (uint32_t)random_below(&random, 20000);
+        b.encoding = (uint8_t)random_below(&random, 16);
+        b.part = (enum dump_part)random_below(&random, 3);
+        b.n_values_bytes = 1 + (uint32_t)random_below(&random, 8);
+        b.is_shared = random_below(&random, 4) == 0;
+        b.n_values_bytes = b.is_shared ? 0 : b.n_values_bytes;
+        window_writer_block(&writer, number, &b);
+        size_t n = writer.out.n;
+        window_writer_block(&writer, number, &b);
+        window_writer_block(&writer, number, &b);
+        for (int in_middle = 0; in_middle < 2; in_middle++) {
+            struct window_record expected = {.kind = RECORD_BLOCK, .block = b};
+            cr_assert_eq(
+                window_reader_init(&reader, FORMAT_VERSION, payload, in_middle ? writer.out.n : n),
+                0);
+            cr_assert_eq(window_reader_next(&reader, &record), 1);
+            expect_next(number, &expected);
+            cr_assert_eq(window_reader_next(&reader, &record), in_middle);
+        }
+    }
+}
+
 /* What the essay of window_frame.c promises. */
 Test(window_frame, a_series_like_its_neighbour_costs_six_bytes_a_block)
 {

@@ -197,6 +197,19 @@ static void make_many(int64_t t_ms, int from, uint32_t turn)
     }
 }
 
+static void append_both(struct test_store *other, struct append_counts *io_sum,
+                        struct append_counts *io_expected)
+{
+    struct append b;
+    append_begin(&b, other->db);
+    append_many(&b, series, MANY, io_expected);
+    append_end(&b);
+    parsed.n = 0;
+    append_begin(&b, s.db);
+    append_entries(&b, entries, MANY, parse, &parsed, io_sum);
+    append_end(&b);
+}
+
 /* What append_entries does is what append_many does with the labels. */
 Test(append_entries, are_taken_as_their_labels_are)
 {
@@ -211,15 +224,8 @@ Test(append_entries, are_taken_as_their_labels_are)
                               T0 + TEST_WINDOW_MS,
                               T0 + TEST_WINDOW_MS,
                               T0 + 20 * (int64_t)TEST_WINDOW_MS};
-        struct append b;
         make_many(at[round], round == 4 ? 700 : 0, (uint32_t)round);
-        append_begin(&b, other.db);
-        append_many(&b, series, MANY, &expected);
-        append_end(&b);
-        parsed.n = 0;
-        append_begin(&b, s.db);
-        append_entries(&b, entries, MANY, parse, &parsed, &sum);
-        append_end(&b);
+        append_both(&other, &sum, &expected);
         for (int i = 0; i < MANY; i++)
             cr_assert_eq(entries[i].err, series[i].err, "round %d, series %d", round, i);
         cr_assert_eq(memcmp(&sum, &expected, sizeof(sum)), 0);
@@ -232,6 +238,75 @@ Test(append_entries, are_taken_as_their_labels_are)
     cr_assert(sum.stored > MANY && sum.refused > 0 && sum.duplicate > 0);
     cr_assert_gt(test_stats(&s).series_removed, 0);
     test_store_free(&other);
+}
+
+/* Scrapes, in which some samples are repeated, late, refused, or of another window. */
+static void make_scrape(struct random *random, int round)
+{
+    enum { STEP_MS = 15000 };
+    for (int i = 0; i < MANY; i++) {
+        const int64_t t_ms = T0 + round * (int64_t)STEP_MS;
+        const int64_t unusual[] = {t_ms - STEP_MS, t_ms - TEST_HOUR_MS / 2, t_ms + TEST_WINDOW_MS,
+                                   t_ms - 100 * (int64_t)TEST_WINDOW_MS};
+        uint64_t luck = random_below(random, 400);
+        forms[i].sample = (struct sample){luck < ARRAY_LEN(unusual) ? unusual[luck] : t_ms,
+                                          i % 2 == 0 ? 7 : (uint64_t)round << (i % 64)};
+        entries[i].err = series[i].err = 77;
+        entries[i].has_key = false;
+    }
+}
+
+static void expect_same_figures(struct test_store *other)
+{
+    struct tsdb_stats a = test_stats(&s), b = test_stats(other);
+    cr_assert_eq(a.samples, b.samples);
+    cr_assert_eq(a.min_ms, b.min_ms);
+    cr_assert_eq(a.max_ms, b.max_ms);
+    cr_assert_eq(a.samples_appended, b.samples_appended);
+    cr_assert_eq(a.samples_late, b.samples_late);
+    cr_assert_eq(a.samples_duplicate, b.samples_duplicate);
+    cr_assert_eq(a.refused_too_old, b.refused_too_old);
+    cr_assert_eq(a.refused_out_of_order, b.refused_out_of_order);
+    cr_assert_eq(clock_now_ms(&s.db->clock), clock_now_ms(&other->db->clock));
+}
+
+/* Usual samples, which take a way of their own, among others, of the same series as well. Where
+ * samples are the clock, one of the next window moves it on. */
+static void expect_scrapes_alike(enum tsdb_clock clock)
+{
+    enum { SCRAPES = 150 };
+    struct test_store other;
+    struct append_counts sum = {0}, expected = {0};
+    struct random random;
+    random_init(&random, random_seed());
+    tear_down();
+    struct tsdb_options o = test_store_options(&s, clock);
+    struct tsdb_options o_other = test_store_options(&other, clock);
+    test_store_new(&s, &o);
+    test_store_new(&other, &o_other);
+    make_many(T0, 0, 0);
+    for (int round = 0; round < SCRAPES; round++) {
+        make_scrape(&random, round);
+        s.wall_ms = other.wall_ms = T0 + round * (int64_t)15000;
+        append_both(&other, &sum, &expected);
+        for (int i = 0; i < MANY; i++)
+            cr_assert_eq(entries[i].err, series[i].err, "round %d, series %d", round, i);
+        cr_assert_eq(memcmp(&sum, &expected, sizeof(sum)), 0, "round %d", round);
+        expect_same_figures(&other);
+    }
+    cr_assert(sum.stored > MANY && sum.refused > 0 && sum.duplicate > 0);
+    test_store_check(&s);
+    test_store_free(&other);
+}
+
+Test(append_entries, usual_samples_among_others)
+{
+    expect_scrapes_alike(CLOCK_SAMPLES);
+}
+
+Test(append_entries, usual_samples_among_others_by_the_wall_clock)
+{
+    expect_scrapes_alike(CLOCK_WALL);
 }
 
 Test(append_entries, of_which_some_find_no_memory)
@@ -332,4 +407,52 @@ Test(append_entries, new_series_of_a_group)
     append_all(e, N);
     cr_assert_eq(parsed.n, N / SETS * (SETS - MOST), "the others are known, in both forms");
     test_store_check(&s);
+}
+
+/* The second makes the series before the turn of the first, which has no use for it. */
+/* In groups of new series, some come again in the same form and some in another one, which may come
+ * first; and some are there. */
+Test(append_entries, that_come_more_than_once_in_a_group_are_one_series)
+{
+    enum { N = 1024, SERIES = 700 };
+    static struct form f[N];
+    static struct append_entry e[N];
+    struct random random;
+    bool has_come[SERIES] = {false};
+    uint64_t n = 1;
+    random_init(&random, random_seed());
+    cr_assert_eq(test_append(&s, "up{a=1,b=2,c=3}", T0, 1), 0); /* the window is there */
+    for (uint32_t i = 0; i < N; i++) {
+        struct test_labels l;
+        char text[64];
+        uint32_t which = i % 64 < 40 ? i * SERIES / N : (uint32_t)random_below(&random, SERIES);
+        snprintf(text, sizeof(text), "up{a=%u,b=x,c=y}", which);
+        f[i].sample = (struct sample){T0 + i, i};
+        e[i] = entry_of(&f[i], test_labels(&l, text), (uint32_t)random_below(&random, 3));
+        n += !has_come[which];
+        has_come[which] = true;
+    }
+    struct append_counts counts = append_all(e, N);
+    cr_assert_eq(counts.stored, N);
+    cr_assert_eq(n_series(), n);
+    test_store_check(&s);
+}
+
+Test(append_entries, a_refused_sample_before_a_good_one_makes_no_series)
+{
+    static struct form f[2];
+    struct append_entry e[2];
+    struct test_labels l;
+    cr_assert_eq(append_one("first", 0, T0), 0); /* its window is there */
+    uint64_t created = test_stats(&s).series_created;
+    for (uint32_t i = 0; i < 2; i++) {
+        f[i].sample = (struct sample){i == 0 ? T0 - 100 * TEST_WINDOW_MS : T0, i};
+        e[i] = entry_of(&f[i], test_labels(&l, "up{a=1,b=2}"), 1 - i);
+    }
+    struct append_counts counts = append_all(e, 2);
+    cr_assert_eq(counts.stored, 1);
+    cr_assert_eq(counts.refused, 1);
+    cr_assert_eq(test_stats(&s).series, 2);
+    cr_assert_eq(test_stats(&s).series_created, created + 1);
+    cr_assert_eq(test_stats(&s).series_removed, 0);
 }

@@ -1,3 +1,4 @@
+#include "tests/support/random.h"
 #include "tsdb/labels.h"
 #include "tsdb/store_limits.h"
 
@@ -172,6 +173,95 @@ Test(labels, hash_depends_on_every_byte_and_border)
             cr_assert_neq(labels_hash(&x), labels_hash(&y), "%zu, %zu", i, k);
         }
     }
+}
+
+Test(labels, a_hash_is_joined_from_those_of_its_labels)
+{
+    struct label items[] = {label(NAME, "up"), label("ab", "1"),
+                            label("b", "another value, longer")};
+    uint64_t joined = 0;
+    for (uint32_t i = 0; i < ARRAY_LEN(items); i++) {
+        struct labels one = {&items[i], 1}, all = {items, i + 1};
+        joined = labels_hash_join(joined, labels_hash(&one));
+        cr_assert_eq(joined, labels_hash(&all), "%u", i);
+    }
+}
+
+/* The form that labels are to have, asked one by one. */
+static bool is_normal(const struct labels *ls)
+{
+    bool is_good = ls->n <= LABELS_PER_SERIES_MAX, has_name = false;
+    for (uint32_t i = 0; i < ls->n; i++) {
+        const struct label *l = &ls->items[i];
+        is_good = is_good && l->name_len >= 1 && l->name_len <= LABEL_NAME_BYTES_MAX &&
+                  l->value_len >= 1 && l->value_len <= LABEL_VALUE_BYTES_MAX &&
+                  utf8_is_valid(l->name, l->name_len) && utf8_is_valid(l->value, l->value_len) &&
+                  (i == 0 || bytes_compare(l[-1].name, l[-1].name_len, l->name, l->name_len) < 0);
+        has_name = has_name || (l->name_len == strlen(NAME) && memcmp(l->name, NAME, 8) == 0);
+    }
+    return is_good && has_name;
+}
+
+/* Names of few bytes, so that many are equal, prefixes of others, or differ late. */
+static struct label random_label(struct random *random, char text[16])
+{
+    static const char bytes[] = {'\0', 'a', 'a', 'a', 'b', '\x7F', '\xC3', '\xA4'};
+    struct label l = {text, text, (uint32_t)random_below(random, 13),
+                      (uint32_t)random_below(random, 17)};
+    uint64_t n_different = 1 + random_below(random, 12);
+    memset(text, 'a', 16);
+    for (uint64_t i = n_different; i < 16 && random_below(random, 3) > 0; i++)
+        text[i] = bytes[random_below(random, sizeof(bytes))];
+    if (random_below(random, 4) == 0)
+        text[0] = bytes[random_below(random, sizeof(bytes))];
+    if (random_below(random, 3) == 0)
+        l.name = NAME, l.name_len = 8;
+    return l;
+}
+
+Test(labels, are_normal_agrees_with_a_look_at_each)
+{
+    struct random random;
+    uint32_t n_normal = 0;
+    random_init(&random, random_seed());
+    for (int round = 0; round < 300000; round++) {
+        char texts[3][16];
+        struct label items[3], copy[3];
+        struct labels ls = {items, 1 + (uint32_t)random_below(&random, 3)};
+        for (uint32_t i = 0; i < ls.n; i++)
+            copy[i] = items[i] = random_label(&random, texts[i]);
+        bool wanted = is_normal(&ls);
+        cr_assert_eq(labels_are_normal(&ls), wanted, "round %d", round);
+        cr_assert_eq(memcmp(items, copy, ls.n * sizeof(*items)), 0);
+        if (wanted)
+            cr_assert_eq(labels_normalise(&ls, NULL), 0);
+        else if (labels_normalise(&ls, NULL) == 0)
+            cr_assert(is_normal(&ls), "round %d", round);
+        n_normal += wanted;
+    }
+    cr_assert_gt(n_normal, 3000);
+}
+
+Test(labels, are_normal_up_to_every_limit)
+{
+    static char text[LABEL_VALUE_BYTES_MAX + 1];
+    struct label items[LABELS_PER_SERIES_MAX + 1];
+    char names[LABELS_PER_SERIES_MAX + 1][8];
+    memset(text, 'b', sizeof(text));
+    struct labels ls = many(items, names, LABELS_PER_SERIES_MAX);
+    cr_assert_eq(labels_normalise(&ls, NULL), 0);
+    cr_assert(labels_are_normal(&ls));
+    ls = many(items, names, LABELS_PER_SERIES_MAX + 1);
+    cr_assert_not(labels_are_normal(&ls));
+    struct label two[] = {label(NAME, "up"), {text, text, 1024, 4096}};
+    ls = (struct labels){two, 2};
+    cr_assert(labels_are_normal(&ls));
+    two[1].name_len = 1025;
+    cr_assert_not(labels_are_normal(&ls));
+    two[1].name_len = 1024;
+    two[1].value_len = 4097;
+    cr_assert_not(labels_are_normal(&ls));
+    cr_assert_not(labels_are_normal(&(struct labels){two, 0}), "no name");
 }
 
 Test(labels, bytes_compare_puts_prefixes_first)

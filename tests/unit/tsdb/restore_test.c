@@ -497,7 +497,7 @@ Test(restore, chunks_of_older_windows_are_sealed)
     uint32_t second = series_of("up{a=2}"), third = series_of("up{a=3}");
     struct dump_tail tail = tail_at(40, 3);
     uint32_t before = test_stats(&s).open.used;
-    restore_newest(&r, window_number() + 2);
+    restore_newest(&r, window_number() + 2, 3);
     restore_hold(&r);
     cr_assert_eq(wait_block(up, 0, 20, DUMP_SHEAF), 0);
     cr_assert_eq(wait_block(up, 20, 20, DUMP_SHEAF), 0);
@@ -516,18 +516,52 @@ Test(restore, chunks_of_older_windows_are_sealed)
     cr_assert_eq(restore_pause(&r), 0);
     expect_samples(103);
     cr_assert_eq(test_stats(&s).open.used, with_one, "and only the last one");
+    restore_end(&r);
+    cr_assert_eq(test_stats(&s).open.used, before, "whose end is the end of all");
+    struct window *w = window_live(&s.db->windows, 0);
+    cr_assert_eq(w->next_to_seal, UINT64_MAX, "nobody has to look at them again");
+    restore_begin(&r, s.db);
 }
 
 /* As late samples may still come to it. */
 Test(restore, chunks_of_the_window_before_the_newest_stay_open)
 {
     uint32_t second = series_of("up{a=2}"), before = test_stats(&s).open.used;
-    restore_newest(&r, window_number() + 1);
+    restore_newest(&r, window_number() + 1, 0);
     restore_hold(&r);
     cr_assert_eq(wait_block(up, 0, 20, DUMP_SHEAF), 0);
     cr_assert_eq(wait_block(second, 0, 20, DUMP_SHEAF), 0);
     cr_assert_eq(restore_pause(&r), 0);
     cr_assert_geq(test_stats(&s).open.used, before + 2);
+    restore_end(&r);
+    cr_assert_geq(test_stats(&s).open.used, before + 2);
+    cr_assert_eq(window_live(&s.db->windows, 0)->next_to_seal, 0, "they are sealed in their turn");
+    restore_begin(&r, s.db);
+}
+
+/* Windows may come in any order, and other restorers may have them. */
+Test(restore, an_older_window_may_come_later)
+{
+    struct restore part;
+    struct dump_tail tail = tail_at(40, 3);
+    tail.has_timeline = false;
+    int64_t now = window_number();
+    restore_newest(&r, now, 3);
+    cr_assert_eq(block(block_at(0, 10)), 0);
+    uint32_t open = test_stats(&s).open.used;
+    for (int64_t n = now - 2; n < now; n++) {
+        restore_begin_part(&part, &r);
+        cr_assert_eq(restore_window(&part, n), 0);
+        cr_assert_eq(restore_tail(&part, up, &tail), 0);
+        restore_end_part(&part);
+        cr_assert_eq(test_stats(&s).open.used, open, "its series has moved on: it is sealed");
+    }
+    cr_assert_eq(block(block_at(10, 10)), 0, "the newest goes on");
+    expect_samples(26);
+    restore_end(&r);
+    cr_assert(tsdb_check(s.db));
+    expect_samples(26);
+    restore_begin(&r, s.db);
 }
 
 Test(restore, labels_must_be_normalised)

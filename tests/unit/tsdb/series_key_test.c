@@ -34,6 +34,20 @@ Test(series_key, the_canonical_form_is_what_prometheus_sends)
                                     series_key_of_form(&h, form, sizeof(form) - 1)));
 }
 
+Test(series_key, one_that_was_seen_is_never_denied)
+{
+    struct series_keys_seen seen = {0};
+    struct random random;
+    unsigned n_wrong = 0;
+    random_init(&random, random_seed());
+    for (uint32_t i = 0; i < 64; i++) {
+        struct series_key key = {random_next(&random), i};
+        n_wrong += series_key_see(&seen, key);
+        cr_assert(series_key_see(&seen, key));
+    }
+    cr_assert_lt(n_wrong, 16, "2 on average");
+}
+
 Test(series_key, of_nothing_is_that_of_an_empty_form)
 {
     struct labels none = {NULL, 0};

@@ -210,6 +210,46 @@ Test(sheaf, every_fill_of_a_slot)
         }
 }
 
+/* Takes all blocks of one model into another, any number at a time. */
+static void push_many(const struct model *from, struct model *m)
+{
+    while (m->n < from->n) {
+        struct change c;
+        uint32_t n = 1 + (uint32_t)random_below(&random_state, from->n - m->n);
+        change_init(&c, &x.slots, x.w);
+        cr_assert(sheaf_append_many(&c, &m->s, &m->e, &from->blocks[m->n], n, 5000 + m->n));
+        cr_assert(change_prepare(&c));
+        change_finish(&c);
+        m->n += n;
+    }
+}
+
+Test(sheaf, many_at_once_are_in_the_slots_of_one_by_one)
+{
+    static struct model many;
+    static uint8_t bytes[2][SHEAF_BYTES_MAX];
+    for (int round = 0; round < 1000; round++) {
+        uint64_t most = 1 + random_below(&random_state, round % 2 ? 60 : COLUMN_BYTES_MAX);
+        uint32_t n = 1 + (uint32_t)random_below(&random_state, SHEAF_BLOCKS_MAX);
+        while (model.n < n)
+            cr_assert(push(&model, 1 + (uint32_t)random_below(&random_state, most)));
+        sheaf_gather(&x.t.arena, &model.s, &model.e, bytes[0]);
+        struct chunk_footprint one_by_one = test_window_used(&x, x.w), at_once;
+        forget(&many); /* the slots; the blocks stay */
+        push_many(&model, &many);
+        at_once = test_window_used(&x, x.w);
+        test_same_footprint(&one_by_one, &at_once, "many at once");
+        sheaf_gather(&x.t.arena, &many.s, &many.e, bytes[1]);
+        cr_assert_arr_eq(bytes[1], bytes[0], model.s.n_bytes);
+        many.s.piece = model.s.piece; /* which of the slots it is does not matter */
+        cr_assert_arr_eq(&many.s, &model.s, sizeof(model.s));
+        cr_assert_eq(many.e.n_rest, model.e.n_rest);
+        cr_assert_arr_eq(&many.e.context, &model.e.context, sizeof(model.e.context));
+        forget(&many);
+        memset(&model, 0, sizeof(model));
+    }
+}
+
 Test(sheaf, an_open_one_is_given_back_with_its_rest)
 {
     for (uint32_t n_bytes = 1; n_bytes <= COLUMN_BYTES_MAX; n_bytes += 13) {

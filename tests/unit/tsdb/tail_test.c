@@ -50,6 +50,23 @@ static void expect_decoded(const struct streamed *s, const struct placed *in, ui
     }
 }
 
+/* All at once make the same tail. */
+static void expect_same_at_once(slot timeline, const struct placed *in, uint32_t n,
+                                const struct streamed *expected)
+{
+    static struct streamed made;
+    uint32_t places[BLOCK_SAMPLES_MAX];
+    uint64_t values[BLOCK_SAMPLES_MAX];
+    for (uint32_t i = 0; i < n; i++) {
+        places[i] = in[i].place;
+        values[i] = in[i].value;
+    }
+    cr_assert_eq(tail_of(&made.tail, timeline, places, values, n, made.bytes),
+                 expected->tail.n_bytes);
+    cr_assert_arr_eq(&made.tail, &expected->tail, sizeof(made.tail));
+    cr_assert_arr_eq(made.bytes, expected->bytes, expected->tail.n_bytes);
+}
+
 /* Streams n (> 0) samples and decodes them again. */
 static void round_trip(slot timeline, const struct placed *in, uint32_t n, struct streamed *s)
 {
@@ -61,6 +78,7 @@ static void round_trip(slot timeline, const struct placed *in, uint32_t n, struc
         cr_assert_eq(s->tail.last_value, in[i].value);
     }
     expect_decoded(s, in, n);
+    expect_same_at_once(timeline, in, n, s);
 }
 
 static void column(enum test_column kind, uint32_t step, uint32_t jitter, struct placed *ret,

@@ -53,6 +53,27 @@ Test(varint, refuses_more_than_64_bits)
     cr_assert_eq(v, UINT64_MAX);
 }
 
+/* Bytes that begin a number of any length, behind the end as well as before it. */
+Test(varint, long_ones_are_read_the_same)
+{
+    struct random random;
+    random_init(&random, random_seed());
+    for (int i = 0; i < 200000; i++) {
+        uint8_t bytes[VARINT_BYTES_MAX + 4];
+        size_t n_more = random_below(&random, 12), end = random_below(&random, sizeof(bytes) + 1);
+        for (size_t k = 0; k < sizeof(bytes); k++)
+            bytes[k] = (uint8_t)((random_next(&random) & 0x7F) | (k < n_more ? 0x80 : 0));
+        if (random_below(&random, 2) == 0)
+            bytes[9] = (uint8_t)random_below(&random, 3);
+        const uint8_t *at = bytes, *same_at = bytes;
+        uint64_t v = 1, same = 1;
+        bool is_good = varint_get(&at, bytes + end, &v);
+        cr_assert_eq(varint_get_long(&same_at, bytes + end, &same), is_good);
+        cr_assert_eq(same_at, at);
+        cr_assert_eq(same, v);
+    }
+}
+
 Test(varint, zeros_at_the_end_are_refused_where_the_shortest_is_asked_for)
 {
     static const struct {

@@ -1,0 +1,230 @@
+/* Several threads load what one loads: the same samples in the same slots, and of what is damaged
+ * the same report. */
+#include "snapshot/load.h"
+#include "snapshot/save.h"
+#include "snapshot/stretch.h"
+
+#include "faulty_io.h"
+#include "test_disk.h"
+
+#include <pthread.h> /* and so it runs under TSan */
+
+enum { SERIES = 120, WINDOWS = 5, REST_MS = TEST_WINDOW_MS / 4 };
+
+static struct io_mem disk;
+static struct test_store store;
+static struct random dice;
+
+static void given_a_store(void)
+{
+    random_init(&dice, random_seed());
+    test_store_new(&store, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    test_store_fill(store.db, &dice, SERIES, WINDOWS);
+    memset(&disk, 0, sizeof disk);
+    disk.resize = realloc;
+    io_mem_init(&disk);
+}
+
+static void release(void)
+{
+    test_store_free(&store);
+    for (int i = 0; i < IO_MEM_FILES; i++)
+        free(disk.files[i].bytes);
+}
+
+TestSuite(load_windows, .init = given_a_store, .fini = release, .timeout = 120);
+
+static int load_by(uint32_t n_threads, struct io *io, struct test_store *ret,
+                   struct snapshot_report *report)
+{
+    struct directory d;
+    struct snapshot_progress progress = {0};
+    const struct snapshot_watch watch = {.progress = &progress, .n_threads = n_threads};
+    test_store_new(ret, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    int err = load_directory(ret->db, io, &d, &watch, report);
+    cr_assert(tsdb_check(ret->db));
+    if (err == 0 && report->lost_frames == 0) {
+        cr_assert_eq(progress.windows, progress.total_windows);
+        cr_assert_eq(progress.bytes, progress.total_bytes);
+    }
+    return err;
+}
+
+static void expect_equal_reports(const struct snapshot_report *a, const struct snapshot_report *b)
+{
+    cr_assert_eq(a->series, b->series);
+    cr_assert_eq(a->blocks, b->blocks);
+    cr_assert_eq(a->tails, b->tails);
+    cr_assert_eq(a->samples, b->samples);
+    cr_assert_eq(a->file_bytes, b->file_bytes);
+    cr_assert_eq(a->windows, b->windows);
+    cr_assert_eq(a->window_files, b->window_files);
+    cr_assert_eq(a->lost_frames, b->lost_frames);
+    cr_assert_eq(a->lost_blocks, b->lost_blocks);
+    cr_assert_eq(a->old_blocks, b->old_blocks);
+    cr_assert_eq(a->damaged_files, b->damaged_files);
+    cr_assert(!strcmp(a->detail, b->detail), "\"%s\" \"%s\"", a->detail, b->detail);
+}
+
+static void expect_the_store(void)
+{
+    struct snapshot_report one, several;
+    for (uint32_t n = 1; n <= LOAD_THREADS_MAX; n++) {
+        struct test_store copy;
+        cr_assert_eq(load_by(n, &disk.io, &copy, &several), 0, "%s", several.detail);
+        one = n == 1 ? several : one;
+        expect_equal_reports(&one, &several);
+        cr_assert_eq(several.lost_frames + several.lost_blocks, 0);
+        expect_equal_stores(&store, &copy);
+        expect_equal_page_maps(&store, &copy);
+        test_store_free(&copy);
+    }
+}
+
+Test(load_windows, several_threads_load_a_snapshot)
+{
+    (void)test_save(&store, &disk.io);
+    expect_the_store();
+}
+
+/* Windows that rest get files of their own. */
+Test(load_windows, several_threads_load_files_of_windows)
+{
+    struct directory files = {0};
+    struct snapshot_report report;
+    struct save_options o = {.created_ms = 1, .naming = 7, .file_id = 77, .directory = &files};
+    for (int i = 0; i < 3; i++) {
+        o.boot_ms += REST_MS;
+        o.file_id++;
+        cr_assert_eq(save_store(store.db, &disk.io, &o, &report), 0, "%s", report.detail);
+    }
+    cr_assert_geq(files.n, WINDOWS - 2);
+    expect_the_store();
+}
+
+/* Damage costs what it costs one thread, and is described in the same words. */
+Test(load_windows, damage_is_the_same_to_all)
+{
+    (void)test_save(&store, &disk.io);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    unsigned n_lost = 0;
+    for (int round = 0; round < 60; round++) {
+        struct snapshot_report one, several;
+        struct test_store a, b;
+        size_t at = random_below(&dice, f->n);
+        f->bytes[at] ^= 0x10;
+        int err = load_by(1, &disk.io, &a, &one);
+        cr_assert_eq(load_by(1 + (uint32_t)(round % 3 + 1), &disk.io, &b, &several), err);
+        cr_assert_eq(err, 0);
+        expect_equal_reports(&one, &several);
+        expect_equal_stores(&a, &b);
+        n_lost += several.lost_frames > 0;
+        f->bytes[at] ^= 0x10;
+        test_store_free(&a);
+        test_store_free(&b);
+    }
+    cr_assert_gt(n_lost, 0);
+}
+
+/* A thread for which there is no memory is not needed, and one that fails ends the load. */
+Test(load_windows, out_of_memory_is_an_answer)
+{
+    (void)test_save(&store, &disk.io);
+    unsigned n_failed = 0, n_loaded = 0;
+    for (size_t limit = 2 << 20; n_loaded < 3; limit += 256 << 10) {
+        struct snapshot_report report;
+        struct directory d;
+        struct test_store copy;
+        const struct snapshot_watch watch = {.n_threads = 3};
+        test_store_new(&copy, limit, TEST_WINDOW_MS);
+        int err = load_directory(copy.db, &disk.io, &d, &watch, &report);
+        cr_assert(err == 0 || err == ERR_NO_MEMORY, "%d %s", err, report.detail);
+        cr_assert(tsdb_check(copy.db));
+        n_failed += err < 0 || report.left_windows > 0;
+        n_loaded += err == 0 && report.samples > 0 && report.left_windows == 0;
+        test_store_free(&copy);
+    }
+    cr_assert_gt(n_failed, 0);
+}
+
+/* The disk's word that bytes are gone is damage: of a file that has begun the rest is lost. */
+Test(load_windows, what_the_disk_has_lost_costs_no_more)
+{
+    (void)test_save(&store, &disk.io);
+    struct faulty_io bad;
+    struct snapshot_report report;
+    unsigned n_partial = 0;
+    static struct tsdb_stats stats;
+    tsdb_stats(store.db, &stats);
+    faulty_init(&bad, &disk.io);
+    for (long nth = 1; nth == 1 || bad.failed != NULL; nth++) {
+        struct test_store copy;
+        faulty_init(&bad, &disk.io);
+        bad.fail_at = nth;
+        bad.fail_errno = EIO;
+        bad.is_dead = true;
+        int err = load_by(1, &bad.io, &copy, &report);
+        if (bad.failed && !strcmp(bad.failed, "read")) {
+            /* all of it may be in the buffer already; or nothing works any more */
+            bool is_good = report.lost_frames > 0 ? report.damaged_files == 1
+                                                  : report.samples == stats.samples;
+            cr_assert(err == ERR_IO || (err == 0 && is_good), "%s", report.detail);
+            n_partial += err == 0 && report.samples > 0;
+        }
+        struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+        if (f == NULL)
+            snprintf(test_disk_file(&disk, SNAPSHOT_NAME SNAPSHOT_DAMAGED_SUFFIX)->name,
+                     IO_MEM_NAME_BYTES, "%s", SNAPSHOT_NAME);
+        test_store_free(&copy);
+    }
+    cr_assert_gt(n_partial, 0);
+}
+
+/* ---- where the windows are ---- */
+
+static bool find(struct stretches *ret)
+{
+    static uint8_t buffer[FRAME_BUFFER_BYTES];
+    struct frame_reader r;
+    struct frame f;
+    frame_reader_init(&r, &disk.io, disk.io.ops->open(&disk.io, SNAPSHOT_NAME, false), buffer);
+    do
+        cr_assert_eq(frame_reader_next(&r, &f), 1);
+    while (f.header.type != FRAME_WINDOW);
+    return stretches_find(&r, &f, ret);
+}
+
+Test(load_windows, stretches_are_the_frames_of_windows)
+{
+    (void)test_save(&store, &disk.io);
+    static struct tsdb_stats stats;
+    struct stretches s;
+    tsdb_stats(store.db, &stats);
+    cr_assert(find(&s));
+    cr_assert_eq(s.n, stats.n_windows);
+    for (uint32_t i = 0; i < s.n; i++) {
+        const struct stretch *next = i + 1 < s.n ? &s.items[i + 1] : &s.end;
+        cr_assert_eq(s.items[i].window, stats.windows[i].number);
+        cr_assert_eq(s.items[i].to, next->from);
+        cr_assert_eq(s.items[i].next_number, next->number);
+    }
+    cr_assert_eq(s.end.to, test_disk_file(&disk, SNAPSHOT_NAME)->n);
+    cr_assert_leq(s.payload_max, FRAME_PAYLOAD_MAX);
+}
+
+Test(load_windows, stretches_are_not_guessed)
+{
+    (void)test_save(&store, &disk.io);
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    struct stretches s, bad;
+    cr_assert(find(&s));
+    for (uint32_t i = 1; i < s.n; i++) {
+        f->bytes[s.items[i].from + 9] ^= 1; /* of the payload's length */
+        cr_assert_not(find(&bad));
+        f->bytes[s.items[i].from + 9] ^= 1;
+    }
+    f->n = s.end.from; /* the end is missing */
+    cr_assert_not(find(&bad));
+    f->n = s.end.from + FRAME_HEADER_BYTES / 2;
+    cr_assert_not(find(&bad));
+}

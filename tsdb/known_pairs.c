@@ -1,0 +1,79 @@
+#include "tsdb/known_pairs.h"
+#include "tsdb/text.h"
+
+_Static_assert(KNOWN_PAIRS - 1 <= UINT8_MAX, "an item's number fits its field");
+
+static inline bool is_label(const struct known_pair *k, const struct label *l)
+{
+    return k->n_name == l->name_len && k->n_value == l->value_len &&
+           texts_are_equal(k->text + k->n_name, l->value, l->value_len) &&
+           texts_are_equal(k->text, l->name, l->name_len);
+}
+
+static void forget(struct known_pairs *k, uint64_t n_gone)
+{
+    for (uint32_t i = 0; i < KNOWN_PAIRS; i++)
+        k->items[i].n_name = 0;
+    memset(k->names, 0, sizeof(k->names));
+    k->n_gone = n_gone;
+}
+
+/* The symbol of a name, or 0. */
+static uint32_t find_name(struct known_pairs *k, const struct arena *a, const struct symbols *s,
+                          const struct label *l, uint64_t hash)
+{
+    uint32_t *name = &k->names[hash >> (64 - KNOWN_NAMES_SHIFT)];
+    const struct symbol *known = *name != 0 ? symbol_at(a, s, *name) : NULL;
+    if (known == NULL || known->n_bytes != l->name_len ||
+        !texts_are_equal(known->bytes, l->name, l->name_len))
+        *name = symbol_find(a, s, l->name, l->name_len);
+    return *name;
+}
+
+/* A pair that is not known, made if it is new; 0 without memory or ids. */
+static uint32_t find_pair(struct known_pairs *k, struct arena *a, struct pairs *p,
+                          struct symbols *s, const struct label *l, uint64_t name_hash)
+{
+    uint32_t name = find_name(k, a, s, l, name_hash);
+    uint32_t found = name != 0 ? pair_find_of(a, p, name, l->value, l->value_len) : 0;
+    return found != 0 ? found : pair_intern(a, p, s, l);
+}
+
+static void learn(struct known_pair *k, const struct label *l, const struct made_pair *pair)
+{
+    k->n_name = 0;
+    if (l->name_len > KNOWN_TEXT_BYTES || l->value_len > KNOWN_TEXT_BYTES - l->name_len)
+        return;
+    k->pair = *pair;
+    k->n_name = (uint16_t)l->name_len;
+    k->n_value = (uint16_t)l->value_len;
+    memcpy(k->text, l->name, l->name_len);
+    memcpy(k->text + l->name_len, l->value, l->value_len);
+}
+
+bool known_pair_get(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbols *s,
+                    uint32_t place, const struct label *l, struct made_pair *ret)
+{
+    assert(l->name_len > 0 && place < LABELS_PER_SERIES_MAX);
+    if (k->n_gone != p->n_gone)
+        forget(k, p->n_gone);
+    const struct known_pair *before = &k->items[k->at_place[place]];
+    if (is_label(before, l)) {
+        *ret = before->pair;
+        return true;
+    }
+    uint64_t name_hash = text_hash(l->name, l->name_len, 0);
+    uint64_t hash = labels_hash_step(0, name_hash, text_hash(l->value, l->value_len, 0));
+    k->at_place[place] = (uint8_t)(hash >> (64 - KNOWN_PAIRS_SHIFT));
+    struct known_pair *known = &k->items[k->at_place[place]];
+    if (!is_label(known, l)) {
+        uint32_t id = find_pair(k, a, p, s, l, name_hash);
+        if (id == 0)
+            return false;
+        *ret = (struct made_pair){pair_postings(a, p, id), hash, id};
+        learn(known, l, ret);
+        return true;
+    }
+    *ret = known->pair;
+    return true;
+}
