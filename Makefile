@@ -87,7 +87,7 @@ FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/obj/%.c.o,$(UNIT) $(PROP))
 
 .PHONY: all run demo deps deps-test peers test test-all unit prop promql soak asan tsan fuzz fuzz-replay fuzz-programs \
-        e2e e2e-tsan crash compare diff-prometheus vmalert bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-peers bench-hour bench-codec bench-journal bench-write \
+        e2e e2e-tsan crash compare diff-prometheus diff-debian vmalert bench-memory bench-queries bench-peer-queries bench-lessons bench-durable bench-peers bench-hour bench-codec bench-journal bench-write \
         record lint format format-check clang-check \
         test-programs clean
 .SECONDARY:
@@ -204,7 +204,7 @@ asan:
 # Tests that start threads; the others have nothing to show there. Journals that fail in one way after the other take a
 # minute, and journal_threads_test has the threads.
 TSAN_UNIT := $(filter-out %/chunk_test.c %/journal_faults_test.c,$(shell grep -lE \
-               'pthread_create|server_start|workers_start|journal_open|recorder_replay' $(wildcard tests/unit/*/*_test.c)))
+               'pthread_create|server_start|test_server.h|workers_start|journal_open|recorder_replay' $(wildcard tests/unit/*/*_test.c)))
 TSAN_PROGRAMS := $(TSAN_UNIT:%.c=build/tsan/%)
 
 tsan:
@@ -237,9 +237,14 @@ compare: all peers
 	@DURATION=$${DURATION:-300} INTERVAL=$${INTERVAL:-5} VERBOSE=1 python3 -B tests/e2e/run.py test_real
 
 # Random questions about random series to us and to a real Prometheus, in both modes of name removal: a minute, and what
-# differs. N=500 is for a quick look, SEED=7 repeats; VERBOSE=1 lists also what is chance or by design.
+# differs. N=500 is for a quick look, SEED=7 repeats; VERBOSE=1 lists also what is chance or a fault in Prometheus.
 diff-prometheus: all peers
 	@N=$${N:-20000} TWICE=1 SUITE=diff python3 -B tests/e2e/run.py test_differential
+
+# The same of Debian's own Prometheus, which is older, with the constructs that both answer alike.
+diff-debian: all
+	@tests/tools/get-peers.sh $(abspath build/peers-debian) own-prometheus
+	@N=$${N:-20000} PEERS_BIN=$(abspath build/peers-debian/usr/bin) SUITE=diff python3 -B tests/e2e/run.py test_differential
 
 # Ten minutes of two vmalerts with thirty rules, one on us and one on a real Prometheus.
 vmalert: all peers

@@ -127,13 +127,36 @@ static int check_samples(struct app *app, const struct remote_write *rw,
     return 400;
 }
 
+/* A body of 2.0 has the metadata of all its series, each time, and to look at it costs as much as
+ * to take the samples. So that is done when there is something new in it, and for one body in 16,
+ * because what is not repeated for a day is forgotten and nothing of it outlives a restart; but not
+ * for much of the time, however many new series there are and however fast bodies come. */
+static bool is_metadata_due(const struct remote_write *rw, int64_t now_ms)
+{
+    enum { BODIES = 16 };
+    static struct write_metadata_pace when_new = {.each_ms = 50, .n_at_once = 2000};
+    static struct write_metadata_pace when_known = {.each_ms = 100, .n_at_once = 10};
+    static _Atomic uint32_t turn;
+    if (!rw->body.is_v2)
+        return rw->body.n_metadata > 0;
+    if (rw->n_asked > 0 && write_metadata_may(&when_new, now_ms))
+        return true;
+    /* Not each 16th: of a sender with 16 bodies a scrape that would be the same one each time. */
+    uint32_t n = atomic_fetch_add(&turn, 1);
+    return bytes_hash(&n, sizeof(n), 0) % BODIES == 0 && write_metadata_may(&when_known, now_ms);
+}
+
 /* Beside the verdict: what is refused of it is counted, and nothing that its sender could mend. */
 static void keep_metadata(struct app *app, const struct remote_write *rw)
 {
-    if (rw->body.n_metadata > 0)
-        metrics_add(
-            &app->metrics, METRIC_WRITE_METADATA_REFUSED,
-            write_metadata_keep(&app->metadata, rw->message, rw->n_message, clock_boot_ms()));
+    int64_t now_ms = clock_boot_ms();
+    if (!is_metadata_due(rw, now_ms))
+        return;
+    uint64_t n_refused =
+        rw->body.is_v2 ? write_metadata_keep_v2(&app->metadata, &rw->body.symbols, rw->message,
+                                                rw->n_message, now_ms)
+                       : write_metadata_keep(&app->metadata, rw->message, rw->n_message, now_ms);
+    metrics_add(&app->metrics, METRIC_WRITE_METADATA_REFUSED, n_refused);
 }
 
 void api_write(struct request *rq)

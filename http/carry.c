@@ -40,6 +40,7 @@ struct carrying {
     uint64_t number;      /* segments below are carried */
     int64_t oldest;       /* windows below have had their time */
     unsigned n_targets;
+    uint64_t n_records, record_bytes; /* but for those of old files */
     char *detail;
     size_t detail_bytes;
     /* of the record */
@@ -69,7 +70,7 @@ int carry_note_deletion(struct carry *c, const void *body, size_t n)
         return 0;
     int err = ERR_NO_MEMORY;
     pthread_mutex_lock(&c->lock);
-    if (c->max_bytes > 0 && atomic_load(&c->bytes) + c->waiting_bytes + n > c->max_bytes)
+    if (c->max_bytes > 0 && atomic_load(&c->figures.bytes) + c->waiting_bytes + n > c->max_bytes)
         err = ERR_JOURNAL_FULL;
     struct carry_deletion *d = err == ERR_NO_MEMORY ? region_alloc(&c->region, sizeof(*d)) : NULL;
     char *copy = d != NULL ? region_copy(&c->region, body, n) : NULL;
@@ -82,6 +83,7 @@ int carry_note_deletion(struct carry *c, const void *body, size_t n)
         err = 0;
     }
     pthread_mutex_unlock(&c->lock);
+    atomic_fetch_add(&c->figures.deletions_refused, err != 0);
     return err;
 }
 
@@ -129,13 +131,14 @@ static int copy_record(void *ctx, const struct journal_record *record)
 }
 
 /* A file of which something is lost is kept under a second name. */
-static void tell_damage(const struct recorder *r, const char *name, const struct left_report *found)
+static void tell_damage(struct recorder *r, const char *name, const struct left_report *found)
 {
-    struct io *io = (struct io *)(uintptr_t)&r->files.io;
+    struct io *io = &r->files.io;
     char kept_as[2 * FILE_NAME_BYTES];
     snprintf(kept_as, sizeof(kept_as), "%s" SNAPSHOT_DAMAGED_SUFFIX, name);
     (void)io->ops->remove(io, kept_as);
     bool is_kept = io->ops->link(io, name, io, kept_as) == 0;
+    atomic_fetch_add(&r->carry.figures.frames_lost, found->lost_frames);
     LOG_WARN("Parts of what the journal held for a window that was left on disk were lost.",
              log_text("file", name), log_u64("frames", found->lost_frames),
              log_text("detail", found->detail), log_text("kept_as", is_kept ? kept_as : ""));
@@ -210,6 +213,8 @@ static int put(struct carrying *c, int64_t window, const struct journal_record *
 {
     int err;
     struct left_writer *w = target_of(c, window, &err);
+    c->n_records += w != NULL;
+    c->record_bytes += w != NULL ? record->meta_bytes + record->body_bytes : 0;
     return w != NULL ? put_into(c, w, record) : err;
 }
 
@@ -240,18 +245,35 @@ static int finish_targets(struct carrying *c)
     return 0;
 }
 
-static uint64_t file_bytes(struct recorder *r)
+/* What there is, in windows and in bytes. */
+static void look_around(struct recorder *r)
 {
     const struct directory *d = r->carry.directory;
+    struct carry_figures *f = &r->carry.figures;
     struct io *io = &r->files.io;
-    uint64_t bytes = 0;
+    uint64_t windows = 0, bytes = 0, waiting_bytes = 0;
     for (uint32_t i = 0; i < d->n; i++) {
         char name[FILE_NAME_BYTES];
         directory_left_name(d->windows[i].number, name);
         int64_t n = d->windows[i].has_left ? io->ops->size(io, name) : 0;
         bytes += n > 0 ? (uint64_t)n : 0;
+        waiting_bytes += n > 0 && d->windows[i].is_left ? (uint64_t)n : 0;
+        windows += d->windows[i].is_left;
     }
-    return bytes;
+    atomic_store(&f->windows, windows);
+    atomic_store(&f->bytes, bytes);
+    atomic_store(&f->waiting_bytes, waiting_bytes);
+}
+
+void carry_saved(struct recorder *r)
+{
+    struct carry_figures *f = &r->carry.figures;
+    uint64_t windows = atomic_load(&f->windows), bytes = atomic_load(&f->waiting_bytes);
+    if (r->carry.directory == NULL)
+        return;
+    look_around(r);
+    atomic_fetch_add(&f->windows_over, windows - size_min(windows, atomic_load(&f->windows)));
+    atomic_fetch_add(&f->bytes_over, bytes - size_min(bytes, atomic_load(&f->waiting_bytes)));
 }
 
 /* --- records ---------------------------------------------------------------------------------- */
@@ -470,14 +492,17 @@ int carry_out(struct recorder *r, uint64_t number, char *detail, size_t n)
     int err = carry_all(&c, first, last);
     int saved = errno;
     arena_span_put(r->arena, r->owner, c.work, sizeof(*c.work));
-    atomic_store(&carry->bytes, file_bytes(r));
+    look_around(r);
     if (err == 0) {
+        atomic_fetch_add(&carry->figures.records_carried, c.n_records);
+        atomic_fetch_add(&carry->figures.record_bytes_carried, c.record_bytes);
         carry->must_read = false;
         carry->n_unreadable = 0;
         forget_deletions(carry, last);
         if (c.n_targets > 0)
             LOG_INFO("What the journal held for windows that were left on disk is beside them.",
-                     log_u64("windows", c.n_targets), log_u64("bytes", atomic_load(&carry->bytes)));
+                     log_u64("windows", c.n_targets),
+                     log_u64("bytes", atomic_load(&carry->figures.bytes)));
     }
     errno = saved;
     return err;
@@ -541,6 +566,7 @@ static int take_files_back(struct coming_back *b, uint8_t *buffer)
         n_files++;
         n_records += found.records;
     }
+    atomic_store(&c->figures.records_back, n_records);
     if (err == 0 && n_files > 0)
         LOG_INFO("What the journal held for windows that had been left on disk is back.",
                  log_u64("windows", n_files), log_u64("records", n_records),
@@ -566,7 +592,6 @@ int carry_back(struct recorder *r, char *error, size_t n)
     }
     int err = take_files_back(&b, buffer);
     arena_span_put(r->arena, r->owner, buffer, FRAME_BUFFER_BYTES);
-    atomic_store(&c->bytes, file_bytes(r));
     return err;
 }
 
@@ -575,4 +600,6 @@ void carry_replayed(struct recorder *r)
     const struct directory *d = r->carry.directory;
     r->carry.must_read =
         d != NULL && d->are_left && r->n_samples_left_out + r->n_deletions_replayed > 0;
+    if (d != NULL)
+        look_around(r);
 }

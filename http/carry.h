@@ -40,15 +40,28 @@ struct carry_deletion {
     size_t n;
 };
 
+/* For /metrics, any thread; the totals are this process'. */
+struct carry_figures {
+    atomic_ullong windows;       /* that are left on disk now */
+    atomic_ullong bytes;         /* of all left-<N>.hg that are there */
+    atomic_ullong waiting_bytes; /* of those whose window is left */
+    atomic_ullong records_carried, record_bytes_carried;
+    atomic_ullong records_back; /* that were taken back at the start; */
+    atomic_ullong frames_lost;  /* that could not be read, of files taken back or copied */
+    atomic_ullong windows_over, bytes_over; /* whose time was over before there was room for them,
+                                               and of left-<N>.hg that went with them */
+    atomic_ullong deletions_refused;
+};
+
 struct carry {
     struct directory *directory; /* borrowed, set before recorder_replay; NULL = nothing is left */
     uint64_t number_min; /* of segments: below, files say that they have what there was; 0 = any */
     uint64_t max_bytes;  /* of all files; past it no deletion is taken. 0 = any */
     unsigned n_unreadable; /* attempts in a row at which the disk said EIO */
     bool must_read;        /* the journal of processes before may hold something for them */
-    atomic_ullong bytes;   /* of all files that are there */
-    pthread_mutex_t lock;  /* guards the following */
-    struct region region;  /* of the deletions */
+    struct carry_figures figures;
+    pthread_mutex_t lock; /* guards the following */
+    struct region region; /* of the deletions */
     struct carry_deletion *first, *last;
     size_t waiting_bytes;
 };
@@ -63,6 +76,10 @@ int carry_back(struct recorder *r, char *error, size_t n) WARN_UNUSED;
 
 /* The journal was read: whether carry_out must read it again. */
 void carry_replayed(struct recorder *r);
+
+/* A save has succeeded, which removes what is not needed any more; with the directory for itself.
+ */
+void carry_saved(struct recorder *r);
 
 /* Notes a deletion before its record is handed to the journal. Copies the body. Errors:
  * ERR_NO_MEMORY, ERR_JOURNAL_FULL. */

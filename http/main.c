@@ -38,6 +38,7 @@ enum {
     SPARE_FDS = 256,     /* beside the connections' */
     QUERY_MEMORY_SHARE = 4,
     JOURNAL_MEMORY_SHARE = 8, /* of its bytes, what its samples take in memory: less by far */
+    START_BYTES = 64 * 1024,  /* what else a start takes and keeps: the journal */
     FEATURE_NAME_MAX = 64,    /* shown of one that is not known */
 };
 
@@ -223,7 +224,7 @@ static int explain_load(const char *dir, int err, const struct snapshot_report *
  * where it lies. */
 static uint64_t load_reserve(const struct program *p)
 {
-    return ceiling_begin_bytes(CEILING_WINDOW, p->app.budget.limit_bytes) +
+    return ceiling_begin_bytes(CEILING_WINDOW, p->app.budget.limit_bytes) + START_BYTES +
            recorder_journal_bytes(p->app.config.storage_path) / JOURNAL_MEMORY_SHARE;
 }
 

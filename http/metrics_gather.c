@@ -91,6 +91,14 @@ enum family {
     DAMAGED_FRAMES,
     DAMAGED_BLOCKS,
     LEFT_WINDOWS,
+    LEFT_WINDOWS_EXPIRED,
+    LEFT_BYTES,
+    LEFT_BYTES_EXPIRED,
+    LEFT_CARRIED,
+    LEFT_CARRIED_BYTES,
+    LEFT_RESTORED,
+    LEFT_LOST_FRAMES,
+    LEFT_REFUSED,
     WRITE_BYTES,
     WRITE_SAMPLES,
     WRITE_INVALID_LABELS,
@@ -240,8 +248,29 @@ static const struct metric_family families[] = {
     [DAMAGED_BLOCKS] = {"hourglass_storage_damaged_blocks_total",
                         "Blocks that were lost with them, beside those inside.", METRIC_COUNTER},
     [LEFT_WINDOWS] = {"hourglass_storage_left_windows",
-                      "Windows that are on disk and did not fit into memory at the start.",
+                      "Windows that did not fit into memory at the start and are on disk.",
                       METRIC_GAUGE},
+    [LEFT_WINDOWS_EXPIRED] = {"hourglass_storage_left_windows_expired_total",
+                              "Of them those whose time was over since.", METRIC_COUNTER},
+    [LEFT_BYTES] = {"hourglass_storage_left_bytes",
+                    "Size of the files with what the journal held for such windows.", METRIC_GAUGE},
+    [LEFT_BYTES_EXPIRED] = {"hourglass_storage_left_bytes_expired_total",
+                            "Size of those that went when the window's time was over.",
+                            METRIC_COUNTER},
+    [LEFT_CARRIED] = {"hourglass_storage_left_records_carried_total",
+                      "Records that were carried into such files, before the journal went.",
+                      METRIC_COUNTER},
+    [LEFT_CARRIED_BYTES] = {"hourglass_storage_left_record_bytes_carried_total", "Their bytes.",
+                            METRIC_COUNTER},
+    [LEFT_RESTORED] = {"hourglass_storage_left_records_restored_total",
+                       "Records that were taken back from such files at the start.",
+                       METRIC_COUNTER},
+    [LEFT_LOST_FRAMES] = {"hourglass_storage_left_lost_frames_total",
+                          "Damaged or missing frames of such files.", METRIC_COUNTER},
+    [LEFT_REFUSED] = {"hourglass_storage_left_deletions_refused_total",
+                      "Deletions that were refused because they could not be noted for such "
+                      "windows.",
+                      METRIC_COUNTER},
     [SNAPSHOTS_FAILED] = {"hourglass_snapshots_failed_total", "Snapshots that failed.",
                           METRIC_COUNTER},
     [JOURNAL_FAILING] = {"hourglass_journal_failing",
@@ -499,7 +528,19 @@ static void gather_snapshot(const struct walk *w, struct app *app)
     emit(w, DAMAGED_FILES, (double)s->loaded.damaged_files);
     emit(w, DAMAGED_FRAMES, (double)s->loaded.lost_frames);
     emit(w, DAMAGED_BLOCKS, (double)s->loaded.lost_blocks);
-    emit(w, LEFT_WINDOWS, (double)s->loaded.left_windows);
+}
+
+static void gather_left(const struct walk *w, struct carry_figures *f)
+{
+    emit(w, LEFT_WINDOWS, (double)atomic_load(&f->windows));
+    emit(w, LEFT_WINDOWS_EXPIRED, (double)atomic_load(&f->windows_over));
+    emit(w, LEFT_BYTES, (double)atomic_load(&f->bytes));
+    emit(w, LEFT_BYTES_EXPIRED, (double)atomic_load(&f->bytes_over));
+    emit(w, LEFT_CARRIED, (double)atomic_load(&f->records_carried));
+    emit(w, LEFT_CARRIED_BYTES, (double)atomic_load(&f->record_bytes_carried));
+    emit(w, LEFT_RESTORED, (double)atomic_load(&f->records_back));
+    emit(w, LEFT_LOST_FRAMES, (double)atomic_load(&f->frames_lost));
+    emit(w, LEFT_REFUSED, (double)atomic_load(&f->deletions_refused));
 }
 
 static void gather_syncs(const struct walk *w, const struct journal_stats *j)
@@ -671,6 +712,8 @@ void metrics_gather(struct app *app, metrics_visit visit, void *ctx)
     gather_memory(&w, app, &stats);
     gather_ceiling(&w, &app->ceiling);
     gather_snapshot(&w, app);
+    if (saver_is_on(&app->saver))
+        gather_left(&w, &app->recorder.carry.figures);
     gather_journal(&w, app);
     gather_exemplars(&w, app);
     gather_requests(&w, app);

@@ -1,5 +1,7 @@
 #include "http/multipart.h"
 
+#include "http/quoted_printable.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -163,13 +165,31 @@ static enum line_kind skip_preamble(struct reader *r)
     return LINE_OTHER;
 }
 
-/* Up to the empty line. *ret: the value of Content-Disposition, with the lines that go on with
- * it. */
-static bool take_headers(struct reader *r, struct text *ret)
+/* Values of a part's headers, with the lines that go on with them; empty without one. */
+struct headers {
+    struct text disposition, encoding;
+};
+
+/* Where the value goes; NULL for headers of no interest, and for the second of one. */
+static struct text *header_of(struct headers *h, struct text line, size_t *ret_name)
 {
-    static const char name[] = "content-disposition:";
-    bool goes_on = false;
-    *ret = (struct text){"", 0};
+    static const char disposition[] = "content-disposition:";
+    static const char encoding[] = "content-transfer-encoding:";
+    bool is_disposition = line.n >= sizeof(disposition) - 1 &&
+                          strncasecmp(line.bytes, disposition, sizeof(disposition) - 1) == 0;
+    bool is_encoding = line.n >= sizeof(encoding) - 1 &&
+                       strncasecmp(line.bytes, encoding, sizeof(encoding) - 1) == 0;
+    struct text *value = is_disposition ? &h->disposition : is_encoding ? &h->encoding : NULL;
+    *ret_name = is_disposition ? sizeof(disposition) - 1 : sizeof(encoding) - 1;
+    return value && value->n == 0 ? value : NULL;
+}
+
+/* Up to the empty line. */
+static bool take_headers(struct reader *r, struct headers *ret)
+{
+    struct text *value = NULL;
+    size_t n_name;
+    *ret = (struct headers){{"", 0}, {"", 0}};
     for (bool is_first = true;; is_first = false) {
         struct text line = take_line(r);
         if (line.n == 0 || line.bytes[line.n - 1] != '\n')
@@ -179,16 +199,15 @@ static bool take_headers(struct reader *r, struct text *ret)
         if (is_one_of(" \t", line.bytes[0])) {
             if (is_first)
                 return false;
-            if (goes_on)
-                ret->n += line.n;
+            if (value)
+                value->n += line.n;
             continue;
         }
         if (!memchr(line.bytes, ':', line.n))
             return false;
-        goes_on = line.n >= sizeof(name) - 1 && ret->n == 0 &&
-                  strncasecmp(line.bytes, name, sizeof(name) - 1) == 0;
-        if (goes_on)
-            *ret = text_skip(line, sizeof(name) - 1);
+        value = header_of(ret, line, &n_name);
+        if (value)
+            *value = text_skip(line, n_name);
     }
 }
 
@@ -219,15 +238,42 @@ static bool take_content(struct reader *r, struct text *ret)
     return false;
 }
 
+/* A line that goes on leaves a blank behind, so that the name must stand on the last. */
+static bool is_quoted_printable(struct text value)
+{
+    value = skip_blanks(value);
+    if (value.n > 0 && memchr(value.bytes, '\n', value.n - 1))
+        return false;
+    while (value.n > 0 && is_one_of(" \t\r\n", value.bytes[value.n - 1]))
+        value.n--;
+    return equals(value, "quoted-printable");
+}
+
+/* The one encoding that Go undoes; others stay as they are. */
+static bool decode(struct params *p, const struct headers *h, struct text *content)
+{
+    if (!is_quoted_printable(h->encoding) || content->n == 0)
+        return true;
+    char *out = region_alloc(p->region, content->n);
+    p->is_out_of_memory = p->is_out_of_memory || !out;
+    struct text encoded = *content;
+    content->bytes = out;
+    return out && quoted_printable_decode(encoded.bytes, encoded.n, out, &content->n);
+}
+
 static bool take_part(struct reader *r)
 {
-    struct text disposition, content, name, filename;
-    if (!take_headers(r, &disposition) || !take_content(r, &content))
+    struct headers h;
+    struct text content, name, filename;
+    if (!take_headers(r, &h) || !take_content(r, &content))
         return false;
-    bool is_file = find_parameter(r->params, disposition, "form-data", "filename", &filename) &&
+    bool is_file = find_parameter(r->params, h.disposition, "form-data", "filename", &filename) &&
                    filename.n > 0;
-    if (!is_file && find_parameter(r->params, disposition, "form-data", "name", &name) &&
-        name.n > 0)
+    bool has_name =
+        find_parameter(r->params, h.disposition, "form-data", "name", &name) && name.n > 0;
+    if (has_name && !decode(r->params, &h, &content))
+        return false;
+    if (!is_file && has_name)
         params_add(r->params, name.bytes, name.n, content.bytes, content.n);
     return true;
 }

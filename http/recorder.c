@@ -223,6 +223,7 @@ struct waiting {
     struct iovec body;
     struct request *rq;
     struct write_answer answer;
+    bool is_parked;
     char text[REMOTE_WRITE_TEXT_MAX];
 };
 
@@ -258,7 +259,10 @@ static void done(struct journal_entry *e, int err)
         answer_fault(rq, w->answer.is_v2, err, e->sys_errno);
     else
         recorder_answer(rq, &w->answer);
-    finish(rq);
+    if (w->is_parked)
+        finish(rq);
+    else
+        body_release(&rq->body);
 }
 
 void recorder_write(struct recorder *r, struct request *rq, const struct write_answer *a,
@@ -291,6 +295,9 @@ void recorder_write(struct recorder *r, struct request *rq, const struct write_a
     snprintf(w->text, sizeof(w->text), "%s", a->text);
     w->answer.text = w->text;
     bool is_v2 = a->is_v2;
+    if (journal_write(r->journal, &w->entry))
+        return;
+    w->is_parked = true;
     request_park(rq);
     errno = 0;
     int err = journal_submit(r->journal, &w->entry);
@@ -376,6 +383,7 @@ void recorder_drop(struct recorder *r, uint64_t number)
     if (r->journal != NULL && journal_drop(r->journal, number) != 0)
         LOG_WARN("Old segments of the journal could not be removed; the next snapshot tries again.",
                  log_text("error", strerror(errno)));
+    carry_saved(r);
 }
 
 bool recorder_stats(const struct recorder *r, struct journal_stats *ret)

@@ -1,7 +1,7 @@
 /* Between requests and the journal: what was stored is written down before it is acknowledged, and
  * at the start it is read back.
  *
- *     request -> decode -> store -> recorder_write: parked ... journal -> 204, 400 or 503
+ *     request -> decode -> store -> recorder_write: written, or parked ... journal -> 204, 400, 503
  *     start:     journal_replay -> decode -> store, nothing judged
  *
  * A sample is stored before its record is written, so that a snapshot which begins in between holds

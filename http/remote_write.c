@@ -253,6 +253,7 @@ static int parse_labels(void *ctx, const struct append_entry *e, struct labels *
 {
     struct remote_write *rw = ctx;
     int err = write_any_labels(&rw->body, e->form, e->n_form, rw->region, &rw->labels, ret);
+    rw->n_asked++;
     return err != 0 ? err : labels_normalise(ret, NULL);
 }
 
@@ -289,6 +290,8 @@ static void judge_entry(struct remote_write *rw, const struct append_entry *e, i
 static void judge(struct remote_write *rw)
 {
     const struct append_counts *c = &rw->counts;
+    if (c->stored + c->duplicate == rw->body.n_samples)
+        return; /* an entry without samples has no error */
     int err = c->refused > 0 ? c->first_err : ERR_NO_MEMORY;
     for (const struct write_block *b = rw->body.first; b; b = b->next)
         for (size_t i = 0; i < b->n; i++)

@@ -47,6 +47,7 @@ struct remote_write {
     struct append_counts counts;
     struct refusals refusals;
     struct write_labels labels; /* of the series that was asked for last */
+    uint64_t n_asked;           /* series whose labels were asked for, as those of new ones are */
     uint64_t n_bad_labels;      /* samples whose label set is wrong; not in counts */
     uint64_t n_new_refused;     /* series refused because memory is short (ERR_NO_ROOM) */
     uint64_t n_exemplars;       /* that are kept now, or were before */

@@ -1,6 +1,7 @@
 /* References of a body of remote write 2.0: numbers of texts of its table, varints one behind the
  * other, a label's name and its value in turn. And the key of a series that they make
- * (tsdb/series_key.h). Private to write_body_v2.c.
+ * (tsdb/series_key.h). Private to write_body_v2.c
+ * and write_metadata.c.
  *
  * A sender goes through its targets metric by metric, so the references of a series are nearly
  * those of one shortly before it: as many bytes, with the ends of numbers at the same places, and

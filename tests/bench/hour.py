@@ -41,6 +41,7 @@ class Asking(threading.Thread):
     def __init__(self, server):
         super().__init__(daemon=True)
         self.server, self.took_ms, self.failures, self.is_done = server, [], [], False
+        self.slowest = {}  # by expression, ms
 
     def run(self):
         n = 0
@@ -58,7 +59,9 @@ class Asking(threading.Thread):
                     self.failures.append(f"{text}: {answer}")
             except OSError as error:
                 self.failures.append(f"{text}: {error}")
-            self.took_ms.append((time.monotonic() - began) * 1000)
+            ms = (time.monotonic() - began) * 1000
+            self.took_ms.append(ms)
+            self.slowest[text] = max(ms, self.slowest.get(text, 0))
             time.sleep(QUERY_EVERY_S)
 
 
@@ -130,6 +133,8 @@ def main():
     cells = [(r.what, r.bar, r.seen, f"{r.ratio:.2f}", "ok" if r.is_ok else "OVER") for r in rows]
     text = memory.table(f"An hour of soak, {name}", ("what", "bar", "seen", "of the bar", ""), cells)
     print("\n" + text)
+    for text, ms in asking.slowest.items():
+        print(f"  {ms:8.1f} ms at the most: {text}")
     for line in [*asking.failures[:3], *sorted(refused)[:5]]:
         print(f"  {line}")
     with open(os.path.join(OUT, "hour.md"), "w", encoding="utf-8") as f:

@@ -9,6 +9,7 @@
  * over all bodies once for each version, and apart from those for what is only compared: what one
  * of them leaves in the cache, or takes out of it, must not count for another. */
 #include "http/remote_write.h"
+#include "http/write_metadata.h"
 
 #include "http/proto/remote.pb-c.h"
 #include "tests/bench/body_v2.h"
@@ -27,7 +28,7 @@ enum { BATCH = 2000, SERIES = 100000, PASSES = 30, STEP_MS = 15000 };
 static const int64_t start_ms = 1700000000000;
 static const size_t memory_bytes = (size_t)1 << 30, body_bytes_max = 32 << 20;
 
-enum step { SNAPPY, WALK, KEYS, APPEND, TREE, SNAPPY_V2, WALK_V2, APPEND_V2, STEPS };
+enum step { SNAPPY, WALK, KEYS, APPEND, TREE, SNAPPY_V2, WALK_V2, APPEND_V2, METADATA_V2, STEPS };
 static const char *const step_names[STEPS] = {
     [SNAPPY] = "snappy",
     [WALK] = "walk, with keys",
@@ -37,6 +38,7 @@ static const char *const step_names[STEPS] = {
     [SNAPPY_V2] = "2.0: snappy",
     [WALK_V2] = "2.0: walk, with keys",
     [APPEND_V2] = "2.0: append",
+    [METADATA_V2] = "  2.0: metadata, of one body in 16",
 };
 
 struct packed_v2 {
@@ -52,7 +54,8 @@ struct bench {
     struct arena arena;
     struct region region;
     struct tsdb *db, *db_v2; /* with the same samples */
-    double took[STEPS];      /* ns of the pass */
+    struct metadata metadata;
+    double took[STEPS]; /* ns of the pass */
     double least[STEPS];
     uint64_t n_samples, n_packed, n_plain, n_forms; /* of one pass; bytes */
     uint64_t n_packed_v2, n_plain_v2, n_symbols;
@@ -152,6 +155,9 @@ static void run_v2(struct bench *b, uint32_t i)
     const struct packed_v2 *body = &b->v2[i];
     struct remote_write rw;
     run_steps(b, SNAPPY_V2, &v2, b->db_v2, body->bytes, body->n, body->n_plain, &rw);
+    double began = cpu_ns();
+    write_metadata_keep_v2(&b->metadata, &rw.body.symbols, rw.message, rw.n_message, 1);
+    took(b, METADATA_V2, &began);
     b->n_packed_v2 += body->n;
     b->n_plain_v2 += body->n_plain;
     b->n_symbols += rw.body.symbols.n;
@@ -209,6 +215,7 @@ static void open_store(struct bench *b)
     if (!arena_init(&b->arena, &b->budget, memory_bytes) || tsdb_new(&o, &b->arena, &b->db) != 0 ||
         tsdb_new(&o, &b->arena, &b->db_v2) != 0)
         errx(1, "no memory for a store");
+    metadata_init(&b->metadata, &b->arena);
     region_init(&b->region, &b->arena, budget_owner(&b->budget, "requests"), body_bytes_max);
 }
 
@@ -237,9 +244,10 @@ int main(int argc, char **argv)
     printf("2.0: %.1f packed, %.1f plain, %.2f symbols\n", (double)b.n_packed_v2 / n,
            (double)b.n_plain_v2 / n, (double)b.n_symbols / n);
     for (int i = 0; i < STEPS; i++)
-        printf("  %-30s %6.1f ns a sample\n", step_names[i], b.least[i] / n);
+        printf("  %-34s %6.1f ns a sample\n", step_names[i], b.least[i] / n);
     tsdb_free(b.db);
     tsdb_free(b.db_v2);
+    metadata_release(&b.metadata);
     arena_release(&b.arena);
     for (uint32_t i = 0; i < b.hosts.n_bodies; i++)
         free(b.v2[i].bytes);

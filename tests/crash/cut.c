@@ -2,7 +2,8 @@
  * Two passes over the log. The first finds what is on disk for certain: an operation that was noted
  * before a sync of its file, or of its directory, began. The second takes the operations of each
  * file back, newest first, and does those again that survive; names are made anew from the list of
- * those that were there at the start and the operations on them that survive.
+ * those that were there at the start and the operations on them that survive. A program that ended
+ * before the list of those was whole has done nothing.
  */
 #include "tests/crash/cut.h"
 
@@ -48,6 +49,7 @@ struct cut {
     struct entry *entries;
     size_t n_entries, entries_capacity;
     uint64_t root;
+    bool has_begun; /* else the names at the start are not all known */
     struct random random;
 };
 
@@ -192,6 +194,9 @@ static void read_operations(struct cut *c, size_t n)
                 c->root = r->inode;
             else
                 apply_name(c, &base);
+            break;
+        case UNSYNCED_BEGIN:
+            c->has_begun = true;
             break;
         case UNSYNCED_SYNC:
         case UNSYNCED_SYNC_FAILED:
@@ -379,6 +384,18 @@ static void fill(struct cut *c, uint64_t inode, const char *dir)
     }
 }
 
+static void drop_unsynced(struct cut *c, enum cut_kind kind, const char *dir,
+                          struct cut_report *ret)
+{
+    choose(c, kind, ret);
+    cut_files(c);
+    for (size_t i = 0; i < c->n_operations; i++)
+        if (!is_of_a_file(c->operations[i].record) && c->operations[i].survives)
+            apply_name(c, &c->operations[i]);
+    empty(dir);
+    fill(c, c->root, dir);
+}
+
 void cut_power_as(enum cut_kind kind, const char *dir, const char *side, uint64_t seed,
                   struct cut_report *ret)
 {
@@ -390,13 +407,8 @@ void cut_power_as(enum cut_kind kind, const char *dir, const char *side, uint64_
     if (c.log == NULL)
         return;
     read_operations(&c, n);
-    choose(&c, kind, ret);
-    cut_files(&c);
-    for (size_t i = 0; i < c.n_operations; i++)
-        if (!is_of_a_file(c.operations[i].record) && c.operations[i].survives)
-            apply_name(&c, &c.operations[i]);
-    empty(dir);
-    fill(&c, c.root, dir);
+    if (c.has_begun)
+        drop_unsynced(&c, kind, dir, ret);
     empty(side);
     release(&c);
 }

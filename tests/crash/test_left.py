@@ -6,6 +6,7 @@ import atexit
 import glob
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -44,6 +45,9 @@ class Oracle:
         self.server.start(60)
         self.n_left.append(int(self.server.metric("hourglass_storage_left_windows")))
         return self.n_left[-1]
+
+    def metric(self, name):
+        return self.server.metric("hourglass_storage_left_" + name)
 
     def window_ms(self, n):
         return self.start_ms + n * WINDOW_S * 1000
@@ -94,7 +98,10 @@ class Oracle:
                     self.window_ms(self.random.randrange(first, WINDOWS) + 1) - 1)
 
     def save(self):
-        assert self.server.request("POST", "/api/v1/admin/tsdb/snapshot").code == 200
+        """Makes a backup as well; its name."""
+        answer = self.server.request("POST", "/api/v1/admin/tsdb/snapshot")
+        assert answer.code == 200
+        return answer.json["data"]["name"]
 
     def check(self, floor=None):
         """What is in memory is what was acknowledged: all of it, or from a window on."""
@@ -146,6 +153,29 @@ def make(oracle):
     oracle.server.kill()
 
 
+def test_a_store_at_its_limit_comes_back_whole():
+    """Filled to what begins to drop windows, but for what a head does not say, which is up to a MiB of the index, and
+    what a start keeps for itself: one in the same memory leaves none on disk."""
+    step_ms, most = WINDOW_S * 1000 // 60, (1024 + 128) * 1024
+    with Oracle() as oracle:
+        oracle.start("32MiB")
+        figures = oracle.server.get("/metrics").text
+        begins = int(float(re.search(r'stage_begins_below_bytes{stage="window"} (\S+)', figures)[1]))
+        at_ms = oracle.start_ms
+        while oracle.server.metric("hourglass_memory_free_bytes") > begins + most:
+            times = [b"\x10" + hg.varint(t) for t in range(at_ms, at_ms + step_ms, NOISE_STEP_MS)]
+            body = hg.snappy(b"".join(oracle.noise(i, times) for i in range(N_NOISE)))
+            assert oracle.server.write_raw(body).code == 204
+            at_ms += step_ms
+        n = oracle.server.metric("prometheus_tsdb_head_samples_appended_total")
+        for _ in range(3):
+            assert oracle.server.stop(60) == 0
+            assert oracle.start("32MiB") == 0, "it was in memory before"
+            assert oracle.server.metric("hourglass_windows_dropped_early_total") == 0
+        found = int(oracle.server.query("count_over_time(noise{i='7'}[1d])", at=at_ms / 1000)["result"][0]["value"][1])
+        assert found * N_NOISE == n, f"{found * N_NOISE} of {n}"
+
+
 def test_the_journal_of_windows_that_are_left_is_kept():
     with Oracle() as oracle:
         begin(oracle)
@@ -165,6 +195,18 @@ def test_the_journal_of_windows_that_are_left_is_kept():
         oracle.start()
         oracle.check()
         assert oracle.server.metric("hourglass_windows_dropped_early_total") == 0
+
+
+def test_no_start_drops_what_it_has_loaded():
+    """Through every place that a window's edge may have: what only the start itself takes, a frame of the journal for
+    one, must neither cost a window nor come on top of what was planned with."""
+    with Oracle() as oracle:
+        begin(oracle)
+        for kib in range(32 * 1024, 41 * 1024, int(os.environ.get("STEP_KIB", 192))):
+            oracle.start(f"{kib}KiB")
+            assert oracle.server.metric("hourglass_windows_dropped_early_total") == 0, f"at {kib} KiB: {oracle.server.log[-1800:]}"
+            oracle.server.kill()
+        assert len(set(oracle.n_left)) > 2, oracle.n_left
 
 
 def test_a_row_of_starts_in_any_memory():
@@ -209,13 +251,17 @@ def test_killed_while_it_is_carried():
 def test_a_backup_has_what_is_left():
     with Oracle() as oracle:
         begin(oracle)
-        oracle.start("32MiB")
-        oracle.save()
+        n_left = oracle.start("32MiB")
+        backup = oracle.save()
+        assert oracle.metric("windows") == n_left
+        assert oracle.metric("records_carried_total") >= n_left, "each has a record of begin()"
+        assert oracle.metric("bytes") > oracle.metric("record_bytes_carried_total") > 0
         oracle.server.kill()
-        backup = max(glob.glob(oracle.server.data_path + "/snapshots/*"))     # the newest
-        oracle.server.data_path = backup
-        oracle.start()
+        oracle.server.data_path += "/snapshots/" + backup  # two of one second do not say by their names which is newer
+        assert oracle.start() == 0
         oracle.check()
+        assert oracle.metric("records_restored_total") >= n_left
+        assert oracle.metric("lost_frames_total") == oracle.metric("windows_expired_total") == 0
 
 
 def test_a_full_disk_keeps_the_journal():

@@ -82,6 +82,22 @@ def test_overwritten_and_cut_bytes_come_back():
     expect(prepare + "g = os.open('a', os.O_WRONLY | os.O_DSYNC)\nos.write(g, b'ab')", {"a": b"ab23456789"})
 
 
+def test_a_program_that_ends_before_it_has_begun_changes_nothing():
+    """Killed while the library still lists what is there: a list of half of it must not be taken for all."""
+    with Disk() as disk:
+        disk.run(BEGIN + "os.mkdir('s')\nfor name in ('a', 's/b', 's/c', 'd'):\n    put(name, name.encode())")
+        before = disk.files()
+        whole, at = 1, 0
+        while at < whole:
+            disk.run("die()")
+            log = os.path.join(disk.side, "log")
+            whole = os.path.getsize(log)
+            os.truncate(log, at)
+            disk.cut(seed=at)
+            assert disk.files() == before, f"{at} of {whole} bytes of the log"
+            at += 56  # half of a record, about
+
+
 def test_what_was_there_at_the_start_counts_as_synced():
     with Disk() as disk:
         disk.run(BEGIN + "put('a', b'never synced')")  # ends in good order

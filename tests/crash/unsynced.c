@@ -229,6 +229,7 @@ __attribute__((constructor)) static void begin(void)
         open_log(side);
     note_entry(UNSYNCED_BASE, 0, "", s.st_ino, true);
     note_tree(fd, s.st_ino);
+    note_entry(UNSYNCED_BEGIN, 0, "", 0, false);
     if (control != NULL) {
         int control_fd = real.openat(AT_FDCWD, control, O_RDWR | O_CLOEXEC);
         disk.control = real.mmap(NULL, sizeof(*disk.control), PROT_READ | PROT_WRITE, MAP_SHARED,

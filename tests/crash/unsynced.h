@@ -21,6 +21,7 @@
 
 enum unsynced_kind {
     UNSYNCED_BASE,   /* was there at the start: inode as `name` in dir; offset: 1 = a directory */
+    UNSYNCED_BEGIN,  /* that is all that was there; the program begins */
     UNSYNCED_ENTER,  /* name in dir is the inode now: made or linked; offset as above */
     UNSYNCED_REMOVE, /* name in dir is gone */
     UNSYNCED_RENAME, /* name in dir became the other name in other_dir */

@@ -17,7 +17,7 @@ import zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("HOURGLASS", os.path.join(ROOT, "build", "hourglass"))
-PEERS = os.path.join(ROOT, "build", "peers", "usr", "bin")
+PEERS = os.environ.get("PEERS_BIN") or os.path.join(ROOT, "build", "peers", "usr", "bin")
 STALE = 0x7FF0000000000002
 FORM = "application/x-www-form-urlencoded"
 V2 = {

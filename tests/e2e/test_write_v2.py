@@ -53,6 +53,47 @@ def matrix(server, query, at):
     return sorted((json.dumps(row["metric"], sort_keys=True), row["values"]) for row in rows)
 
 
+def check_metadata(server):
+    """What a real Prometheus has told of the target and of itself."""
+    told = server.data("/api/v1/metadata")
+    assert told["asked_total"] == [{"type": "counter", "help": "How often.", "unit": ""}], told.get("asked_total")
+    assert told["depth"] == [{"type": "gauge", "help": "", "unit": ""}], told.get("depth")
+    assert told["prometheus_http_requests_total"][0]["type"] == "counter"
+    assert told["prometheus_http_request_duration_seconds"][0]["type"] == "histogram"
+    assert told["prometheus_http_request_duration_seconds"][0]["help"].startswith("Histogram of")
+    assert "prometheus_http_request_duration_seconds_bucket" not in told
+    assert server.metric("hourglass_remote_write_metadata_refused_total") == 0
+
+
+def test_metadata_comes_back_though_it_is_not_saved():
+    """It is looked at in one body of 16 when nothing is new, and none is left out by its turn."""
+    with Hourglass() as server:
+        server.start()
+        at = now_ms() - 60000
+        extra = {"type": 2, "help": "How deep.", "unit": "metres"}
+
+        def write(i, name):
+            assert server.write_v2(({"__name__": name}, [(at + i, 1.0)], extra)).code == 204
+
+        def told():
+            return set(server.data("/api/v1/metadata"))
+
+        names = [f"depth_{k}" for k in range(16)]
+        for name in names:
+            write(0, name)
+        assert told() == set(names)
+        assert server.data("/api/v1/metadata")["depth_3"] == [{"type": "gauge", "help": "How deep.", "unit": "metres"}]
+        server.kill()
+        server.start()
+        assert told() == set()
+        for i in range(1, 1000):
+            for name in names:
+                write(i, name)
+            if told() == set(names):
+                break
+        assert told() == set(names) and i > 1
+
+
 def test_a_real_prometheus_sends_2_0():
     with Hourglass() as ours, Target() as target:
         ours.start()
@@ -69,6 +110,7 @@ def test_a_real_prometheus_sends_2_0():
                            "prometheus_remote_storage_exemplars_failed_total"):
                 assert theirs.metric(metric) == 0, f"{metric}\n{ours.log[-2000:]}"
         assert ours.metric("hourglass_remote_write_exemplars_refused_total") == 0
+        check_metadata(ours)
         before = matrix(ours, '{job="target"}[1m]', at)
         ours.kill()  # and what the journal brings back
         ours.start()

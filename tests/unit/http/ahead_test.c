@@ -4,10 +4,9 @@
 
 #include "http/delete_record.h"
 #include "http/record.h"
-#include "tests/support/message.h"
 #include "tests/support/random.h"
+#include "tests/unit/http/test_series.h"
 #include "tests/unit/snapshot/temp_dir.h"
-#include "tsdb/read.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -189,15 +188,7 @@ static void replay_by_one(struct store *s)
 
 static struct read_set everything(struct store *s)
 {
-    static struct matcher any;
-    char text[64] = "";
-    struct read_set set = {0};
-    const struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
-    cr_assert_eq(matcher_init(&any, MATCH_REGEX, "__name__", 8, ".+", 2, text, sizeof(text)), 0);
-    const struct matcher_set matchers = {.items = &any, .n = 1};
-    cr_assert_eq(read_select(s->db, &matchers, &o, &s->region, &set), 0);
-    matcher_release(&any);
-    return set;
+    return read_named(s->db, &s->region, ".+");
 }
 
 static size_t compare_stores(void)

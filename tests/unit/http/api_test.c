@@ -161,7 +161,7 @@ Test(api, instant_queries)
     expect("/api/v1/query?query=1e-7&time=1.5", 200,
            DATA("{\"resultType\":\"scalar\",\"result\":[1.500,\"0.0000001\"]}"));
     expect("/api/v1/query?query=%22a%3Cb%22&time=2", 200,
-           DATA("{\"resultType\":\"string\",\"result\":[2,\"a<b\"]}"));
+           DATA("{\"resultType\":\"string\",\"result\":[2,\"a\\u003cb\"]}"));
     expect("/api/v1/query?query=load&lookback_delta=2h", 200,
            DATA("{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":\"load\",\"job\":"
                 "\"a\"},\"value\":[1700000000,\"1e-07\"]}]}"));
@@ -275,7 +275,7 @@ Test(api, labels_values_and_series)
     expect("/api/v1/labels?match[]=nope", 200, DATA("[]"));
     expect("/api/v1/label/__name__/values", 200, DATA("[\"load\",\"up\"]"));
     expect("/api/v1/label/job/values?match[]=load", 200, DATA("[\"a\"]"));
-    expect("/api/v1/label/U__job/values", 200, DATA("[\"a\",\"b<\"]"));
+    expect("/api/v1/label/U__job/values", 200, DATA("[\"a\",\"b\\u003c\"]"));
     expect("/api/v1/label/job/values?limit=1", 200,
            "{\"status\":\"success\",\"data\":[\"a\"],\"warnings\":[\"results truncated due to "
            "limit\"]}");
@@ -332,14 +332,14 @@ Test(api, status_tsdb)
                 "{\"name\":\"job\",\"value\":19}],"
                 "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":2},"
                 "{\"name\":\"job=a\",\"value\":2},{\"name\":\"__name__=load\",\"value\":1},"
-                "{\"name\":\"job=b<\",\"value\":1}],"
+                "{\"name\":\"job=b\\u003c\",\"value\":1}],"
                 "\"bytesByMetricName\":[{\"name\":\"up\",\"value\":230},"
                 "{\"name\":\"load\",\"value\":51}],"
                 "\"bytesByLabelName\":[{\"name\":\"__name__\",\"value\":122},"
                 "{\"name\":\"job\",\"value\":119}],"
                 "\"bytesByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":230},"
                 "{\"name\":\"job=a\",\"value\":230},{\"name\":\"__name__=load\",\"value\":51},"
-                "{\"name\":\"job=b<\",\"value\":51}],"
+                "{\"name\":\"job=b\\u003c\",\"value\":51}],"
                 "\"newSeriesByMetricName\":[],\"newSeriesByLabelValuePair\":[],\"newSeries\":0,"
                 "\"bytesTotal\":{\"series\":281,\"labels\":241}}"));
     expect("/api/v1/status/tsdb?limit=1", 200,
@@ -635,7 +635,7 @@ Test(api, metadata)
     describe("up", METADATA_COUNTER, "Up.");
     describe("a", METADATA_INFO, "");
 #define A    "\"a\":[{\"type\":\"info\",\"unit\":\"s\",\"help\":\"\"}]"
-#define UP   "\"up\":[{\"type\":\"gauge\",\"unit\":\"s\",\"help\":\"Up <b>.\"}"
+#define UP   "\"up\":[{\"type\":\"gauge\",\"unit\":\"s\",\"help\":\"Up \\u003cb\\u003e.\"}"
 #define UP_2 ",{\"type\":\"counter\",\"unit\":\"s\",\"help\":\"Up.\"}]"
     expect("/api/v1/metadata", 200, DATA("{" A "," UP UP_2 "}"));
     expect("/api/v1/metadata?limit=-1", 200, DATA("{" A "," UP UP_2 "}"));
@@ -658,7 +658,8 @@ Test(api, the_text_of_a_query)
         DATA("{\"bool\":true,\"lhs\":{\"expr\":{\"matchers\":[{\"name\":\"__name__\",\"type\":"
              "\"=\",\"value\":\"up\"}],\"name\":\"up\",\"offset\":0,\"startOrEnd\":null,"
              "\"timestamp\":1500,\"type\":\"vectorSelector\"},\"op\":\"-\",\"type\":\"unaryExpr\"},"
-             "\"matching\":null,\"op\":\">\",\"rhs\":{\"type\":\"numberLiteral\",\"val\":\"2\"},"
+             "\"matching\":null,\"op\":\"\\u003e\",\"rhs\":{\"type\":\"numberLiteral\",\"val\":"
+             "\"2\"},"
              "\"type\":\"binaryExpr\"}"));
 }
 

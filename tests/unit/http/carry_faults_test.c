@@ -94,9 +94,9 @@ static int shim_open(struct io *io, const char *name, bool is_for_writing)
     return shim_fails() ? -1 : shim.ops->open(io, name, is_for_writing);
 }
 
-static ssize_t shim_read(struct io *io, int handle, void *bytes, size_t n)
+static ssize_t shim_read(struct io *io, int handle, void *bytes, size_t n, uint64_t from)
 {
-    return shim_fails() ? -1 : shim.ops->read(io, handle, bytes, n);
+    return shim_fails() ? -1 : shim.ops->read(io, handle, bytes, n, from);
 }
 
 static ssize_t shim_write_parts(struct io *io, int handle, const struct iovec *parts, int n)

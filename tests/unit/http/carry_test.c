@@ -2,6 +2,7 @@
  * came in between: starts in other memory, kills, snapshots, deletions. */
 #include "http/carry.h"
 
+#include "snapshot/left.h"
 #include "tests/unit/http/test_process.h"
 
 enum { RUNS = 30, RUNS_MOST = 1000, REQUESTS = 40, SYNC_MS = 1000 };
@@ -259,6 +260,186 @@ Test(carry, it_goes_with_its_window)
     for (uint32_t i = 0; i < found.n; i++)
         cr_assert(!found.windows[i].has_left || found.windows[i].number >= first_window() + 3);
     process_end(&process);
+}
+
+/* ---- figures ---- */
+
+static unsigned long long file_bytes_of(int64_t window)
+{
+    static uint8_t bytes[1 << 16];
+    char name[FILE_NAME_BYTES];
+    directory_left_name(window, name);
+    long n = file_read_all(temp_dir_file(&dir, name), bytes, sizeof(bytes));
+    return n > 0 ? (unsigned long long)n : 0;
+}
+
+static void expect_carried(uint64_t records, uint64_t bytes)
+{
+    const struct carry_figures *f = &process.recorder.carry.figures;
+    cr_assert_eq(atomic_load(&f->records_carried), records);
+    cr_assert_eq(atomic_load(&f->record_bytes_carried), bytes);
+}
+
+static void expect_there(uint64_t windows, uint64_t bytes, uint64_t waiting_bytes)
+{
+    const struct carry_figures *f = &process.recorder.carry.figures;
+    cr_assert_eq(atomic_load(&f->windows), windows);
+    cr_assert_eq(atomic_load(&f->bytes), bytes);
+    cr_assert_eq(atomic_load(&f->waiting_bytes), waiting_bytes);
+}
+
+/* Two samples for windows that are left, and a deletion for both. */
+Test(carry, what_is_carried_and_comes_back_is_counted)
+{
+    prepare();
+    start_with_left(2);
+    const struct carry_figures *f = &process.recorder.carry.figures;
+    expect_there(2, 0, 0);
+    expect_carried(0, 0);
+    cr_assert_eq(process_save(&process), 0);
+    unsigned long long both = file_bytes_of(first_window()) + file_bytes_of(first_window() + 1);
+    uint64_t writes = both - 2 * (3 * FRAME_HEADER_BYTES + LEFT_HEAD_BYTES + LEFT_END_BYTES +
+                                  JOURNAL_RECORD_BYTES);
+    expect_there(2, both, both);
+    expect_carried(2, writes);
+    process_delete(&process, &model, 1, INT64_MIN, INT64_MAX);
+    cr_assert_eq(process_save(&process), 0);
+    uint64_t with = file_bytes_of(first_window()) + file_bytes_of(first_window() + 1);
+    expect_there(2, with, with);
+    expect_carried(4, writes + with - both - 2 * (FRAME_HEADER_BYTES + JOURNAL_RECORD_BYTES));
+    cr_assert_eq(process_save(&process), 0);
+    expect_carried(4, atomic_load(&f->record_bytes_carried));
+    process_end(&process);
+    start_whole();
+    expect_there(0, with, 0);
+    cr_assert_eq(atomic_load(&f->records_back), 4);
+    cr_assert_eq(process_save(&process), 0);
+    expect_there(0, 0, 0);
+    cr_assert(atomic_load(&f->windows_over) == 0 && atomic_load(&f->bytes_over) == 0);
+    process_end(&process);
+}
+
+Test(carry, what_goes_with_its_window_is_counted)
+{
+    prepare();
+    start_with_left(2);
+    const struct carry_figures *f = &process.recorder.carry.figures;
+    cr_assert_eq(process_save(&process), 0);
+    unsigned long long oldest = file_bytes_of(first_window()),
+                       next = file_bytes_of(first_window() + 1);
+    process_write_one(&process, &model, 9, window_ms(PROCESS_WINDOWS + 1), 1);
+    cr_assert_eq(process_save(&process), 0);
+    expect_there(1, next, next);
+    cr_assert(atomic_load(&f->windows_over) == 1 && atomic_load(&f->bytes_over) == oldest);
+    process_end(&process);
+}
+
+/* A deletion that there is no room for, and the last that there is. */
+Test(carry, deletions_are_refused_past_the_limit)
+{
+    prepare();
+    start_with_left(2);
+    struct carry *c = &process.recorder.carry;
+    cr_assert_eq(process_save(&process), 0);
+    c->max_bytes = atomic_load(&c->figures.bytes) + 10;
+    cr_assert_eq(carry_note_deletion(c, "0123456789a", 11), ERR_JOURNAL_FULL);
+    cr_assert_eq(atomic_load(&c->figures.deletions_refused), 1);
+    cr_assert_eq(carry_note_deletion(c, "0123456789", 10), 0);
+    cr_assert_eq(carry_note_deletion(c, "0", 1), ERR_JOURNAL_FULL);
+    cr_assert_eq(atomic_load(&c->figures.deletions_refused), 2);
+    process_end(&process);
+}
+
+/* Its end is cut off. */
+Test(carry, what_is_lost_of_it_is_counted)
+{
+    char name[FILE_NAME_BYTES];
+    prepare();
+    start_with_left(2);
+    cr_assert_eq(process_save(&process), 0);
+    process_end(&process);
+    directory_left_name(first_window(), name);
+    const char *path = temp_dir_file(&dir, name);
+    cr_assert_eq(truncate(path, (off_t)file_bytes_of(first_window()) - 1), 0);
+    start_whole();
+    cr_assert_eq(atomic_load(&process.recorder.carry.figures.frames_lost), 1);
+    cr_assert_eq(atomic_load(&process.recorder.carry.figures.records_back), 2);
+    process_expect(&process, &model);
+    process_end(&process);
+}
+
+/* ---- files of released versions ---- */
+
+#define GOLDEN "tests/unit/snapshot/golden/left-1.hg"
+
+/* What the golden file was made of: a write of 1.0 and one of 2.0 with samples of other windows in
+ * them, and a deletion, from the journal; and a deletion that came when the window was left. */
+static void make_what_the_golden_file_has(void)
+{
+    static struct message m;
+    cr_assert(process_start(&process, dir.path, 0, SYNC_MS));
+    for (int64_t n = 0; n < 4; n++)
+        process_fill(&process, &random_state, first_window() + n);
+    cr_assert_eq(process_save(&process), 0);
+    m.n = 0;
+    put_one_series(&m, false, 6, (struct sample[]){{window_ms(0) + 1, 1}, {window_ms(1) + 2, 2}},
+                   2);
+    process_write(&process, &model, &m, false);
+    m.n = 0;
+    put_symbols_of_all(&m);
+    put_one_series(&m, true, 7, (struct sample[]){{window_ms(0) + 3, 3}, {window_ms(2) + 4, 4}}, 2);
+    put_one_series(&m, true, 8, &(struct sample){window_ms(0) + 5, 5}, 1);
+    process_write(&process, &model, &m, true);
+    process_write_one(&process, &model, 9, window_ms(0) + 6, 6);
+    process_delete(&process, &model, 9, INT64_MIN, INT64_MAX);
+    process_end(&process);
+    start_with_left(2);
+    process_delete(&process, &model, 7, INT64_MIN, window_ms(1));
+    cr_assert_eq(process_save(&process), 0);
+    process_end(&process);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    static uint8_t bytes[1 << 14];
+    long n = file_read_all(from, bytes, sizeof(bytes));
+    cr_assert(n > 0 && n < (long)sizeof(bytes), "%s: run this from the root of the tree", from);
+    cr_assert(file_write_all(to, bytes, (size_t)n));
+}
+
+/* A start in a directory that has nothing but such a file: what is in it, and no more, is there. */
+static void expect_what_the_golden_file_has(const char *path)
+{
+    char name[FILE_NAME_BYTES];
+    struct temp_dir other;
+    directory_left_name(first_window(), name);
+    cr_assert(temp_dir_new(&other));
+    copy_file(path, temp_dir_file(&other, name));
+    model.n = 0;
+    model.newest_ms = 0;
+    model_add(&model, 6, &(struct sample){window_ms(0) + 1, 1});
+    model_add(&model, 8, &(struct sample){window_ms(0) + 5, 5});
+    cr_assert(process_start(&process, other.path, 0, SYNC_MS));
+    process_expect(&process, &model);
+    process_end(&process);
+    temp_dir_remove(&other);
+}
+
+Test(carry, a_file_of_version_1_comes_back)
+{
+    expect_what_the_golden_file_has(GOLDEN);
+}
+
+/* LEFT_GOLDEN=file keeps it, for a new version. */
+Test(carry, a_file_of_today_comes_back_alone)
+{
+    char name[FILE_NAME_BYTES];
+    const char *keep_as = getenv("LEFT_GOLDEN");
+    make_what_the_golden_file_has();
+    directory_left_name(first_window(), name);
+    if (keep_as != NULL)
+        copy_file(temp_dir_file(&dir, name), keep_as);
+    expect_what_the_golden_file_has(temp_dir_file(&dir, name));
 }
 
 /* ---- at random ---- */

@@ -2,29 +2,9 @@
  * and more, in tests/e2e/test_prometheus.py. */
 #include "http/multipart.h"
 
-#include <criterion/criterion.h>
-#include <string.h>
+#include "tests/unit/http/test_params.h"
 
-static struct budget budget;
-static struct arena arena;
-static struct region region;
-static struct params params;
-
-static void setup(void)
-{
-    budget_init(&budget, 64 << 20);
-    cr_assert(arena_init(&arena, &budget, 64 << 20));
-    region_init(&region, &arena, budget_owner(&budget, "test"), 0);
-    params_init(&params, &region);
-}
-
-static void teardown(void)
-{
-    region_release(&region);
-    arena_release(&arena);
-}
-
-TestSuite(multipart, .init = setup, .fini = teardown);
+TestSuite(multipart, .init = begin_params, .fini = end_params);
 
 static const char type[] = "multipart/form-data; boundary=B";
 
@@ -83,6 +63,30 @@ Test(multipart, what_go_lets_pass)
         add(rows[i].type, rows[i].body);
         cr_expect_str_eq(params_text(&params, "q"), "v", "row %zu", i);
         cr_expect_eq(params.n, 1, "row %zu", i);
+    }
+}
+
+Test(multipart, quoted_printable_alone_is_decoded)
+{
+#define ENCODED(how, text) FIELD "q\r\nContent-Transfer-Encoding:" how "\r\n\r\n" text "\r\n--B--"
+    static const struct {
+        const char *body, *value;
+    } rows[] = {
+        {ENCODED(" Quoted-Printable\t", "a=3D=\r\nb"), "a=b"},
+        {ENCODED("quoted-printable", ""), ""},
+        {ENCODED("base64", "MQ=="), "MQ=="},
+        {ENCODED("quoted-printable\r\nContent-Transfer-Encoding: 8bit", "=31"), "1"},
+        {ENCODED("8bit\r\nContent-Transfer-Encoding: quoted-printable", "=31"), "=31"},
+        {ENCODED("quoted-printable\r\n ", "=31"), "=31"},
+        {ENCODED("\r\n quoted-printable", "=31"), "1"},
+        {ENCODED("quoted-printable", "a=\rb"), NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        params_init(&params, &region);
+        add(type, rows[i].body);
+        cr_expect_eq(params.n, rows[i].value != NULL, "row %zu", i);
+        if (rows[i].value)
+            cr_expect_str_eq(params_text(&params, "q"), rows[i].value, "row %zu", i);
     }
 }
 
@@ -147,7 +151,9 @@ Test(multipart, nothing_is_read_beyond_the_end)
 
 Test(multipart, without_memory_says_so)
 {
-    static const char body[] = FIELD "\"q\"\r\n\r\nv\r\n" FIELD "\"r\"\r\n\r\nw\r\n--B--";
+    static const char body[] =
+        FIELD "\"q\"\r\n\r\nv\r\n" FIELD
+              "\"r\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=77\r\n--B--";
     bool was_complete = false;
     for (size_t limit = 1; !was_complete; limit++) {
         struct region small;

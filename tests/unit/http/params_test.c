@@ -1,28 +1,8 @@
 #include "http/params.h"
 
-#include <criterion/criterion.h>
-#include <string.h>
+#include "tests/unit/http/test_params.h"
 
-static struct budget budget;
-static struct arena arena;
-static struct region region;
-static struct params params;
-
-static void setup(void)
-{
-    budget_init(&budget, 64 << 20);
-    cr_assert(arena_init(&arena, &budget, 64 << 20));
-    region_init(&region, &arena, budget_owner(&budget, "test"), 0);
-    params_init(&params, &region);
-}
-
-static void teardown(void)
-{
-    region_release(&region);
-    arena_release(&arena);
-}
-
-TestSuite(params, .init = setup, .fini = teardown);
+TestSuite(params, .init = begin_params, .fini = end_params);
 
 static void add(const char *form)
 {

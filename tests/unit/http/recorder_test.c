@@ -2,10 +2,8 @@
  * order: the same samples come out. The oracle is the list of what was accepted. */
 #include "http/recorder.h"
 
-#include "http/remote_write.h"
-#include "tests/support/message.h"
 #include "tests/support/random.h"
-#include "tsdb/read.h"
+#include "tests/unit/http/test_series.h"
 
 #include <criterion/criterion.h>
 #include <snappy-c.h>
@@ -96,40 +94,13 @@ static uint8_t *copy(const void *bytes, size_t n)
     return made;
 }
 
-static void put_series(struct message *m, bool is_v2, unsigned series, const struct sample *samples,
-                       size_t n)
-{
-    static struct message one;
-    char name[32];
-    int len = snprintf(name, sizeof(name), "m%u", series);
-    one.n = 0;
-    if (is_v2)
-        message_refs(&one, (uint32_t[]){0, 1 + series}, 2);
-    else
-        message_label(&one, "__name__", 8, name, (size_t)len);
-    for (size_t i = 0; i < n; i++)
-        message_sample(&one, samples[i].t_ms, samples[i].value);
-    message_field(m, is_v2 ? 5 : 1, one.bytes, one.n);
-}
-
-/* Of 2.0: the names of all series, and what put_series refers to. */
-static void put_symbols(struct message *m)
-{
-    message_field(m, 4, "__name__", 8);
-    for (unsigned series = 0; series < SERIES; series++) {
-        char name[32];
-        int len = snprintf(name, sizeof(name), "m%u", series);
-        message_field(m, 4, name, (size_t)len);
-    }
-}
-
 /* Samples about *io_ms, some late, some repeated, some contradicting, some out of any bound. */
 static void make_request(struct random *random, bool is_v2, int64_t *io_ms, struct message *m)
 {
     size_t n_series = 1 + random_below(random, 4);
     m->n = 0;
     if (is_v2)
-        put_symbols(m);
+        put_symbols_of(m, SERIES);
     *io_ms += (int64_t)random_below(random, 12000);
     if (random_below(random, 40) == 0)
         *io_ms += WINDOW_MS;
@@ -144,7 +115,7 @@ static void make_request(struct random *random, bool is_v2, int64_t *io_ms, stru
                 behind = 20 * (int64_t)WINDOW_MS;
             samples[k] = (struct sample){(*io_ms - behind) / 500 * 500, random_below(random, 3)};
         }
-        put_series(m, is_v2, (unsigned)random_below(random, SERIES), samples, n);
+        put_one_series(m, is_v2, (unsigned)random_below(random, SERIES), samples, n);
     }
     if (random_below(random, 20) == 0) { /* a label set that is none */
         static struct message one;
@@ -156,14 +127,6 @@ static void make_request(struct random *random, bool is_v2, int64_t *io_ms, stru
         message_sample(&one, *io_ms, 1);
         message_field(m, is_v2 ? 5 : 1, one.bytes, one.n);
     }
-}
-
-static bool is_refused(const struct refusals *r, const struct sample *sample)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (r->items[i] == sample)
-            return true;
-    return false;
 }
 
 /* Into the list of what was accepted. */
@@ -178,9 +141,9 @@ static void note_accepted(struct store *s, const struct remote_write *rw)
             struct write_labels room = {0};
             cr_assert_eq(write_any_labels(&rw->body, e->form, e->n_form, &s->region, &room, &ls),
                          0);
-            unsigned series = (unsigned)strtoul(ls.items[0].value + 1, NULL, 10);
+            unsigned series = series_of_label(&ls);
             for (uint32_t k = 0; k < e->n_samples; k++)
-                if (!is_refused(&rw->refusals, &e->samples[k])) {
+                if (!was_refused(&rw->refusals, &e->samples[k])) {
                     cr_assert_lt(n_accepted, ARRAY_LEN(accepted));
                     accepted[n_accepted++] =
                         (struct accepted){series, e->samples[k].t_ms, e->samples[k].value};
@@ -191,26 +154,16 @@ static void note_accepted(struct store *s, const struct remote_write *rw)
 static void send_request(struct store *s, struct random *random, bool is_v2,
                          const struct message *m)
 {
-    static struct remote_write rw;
-    static char body[2 * MESSAGE_BYTES_MAX];
-    char text[REMOTE_WRITE_TEXT_MAX];
-    const uint8_t *meta;
-    size_t n = sizeof(body), n_meta;
-    cr_assert_eq(snappy_compress(m->bytes, m->n, body, &n), SNAPPY_OK);
-    const struct remote_write_format f = {is_v2 ? REMOTE_WRITE_V2 : REMOTE_WRITE_V1,
-                                          tsdb_series_hash(s->db)};
-    cr_assert_eq(remote_write_decode(&f, body, n, INT32_MAX, &s->region, &rw, text), 0);
-    remote_write_append(&rw, s->db);
-    cr_assert_neq(remote_write_verdict(&rw, text), 503);
-    cr_assert(refusals_encode(&rw.refusals, &rw.body, &meta, &n_meta));
-    note_accepted(s, &rw);
+    static struct stored_message stored;
+    store_message(&stored, s->db, &s->region, m, is_v2);
+    note_accepted(s, &stored.rw);
     records[n_records++] = (struct request_record){
         .connection = (int)random_below(random, CONNECTIONS),
         .kind = is_v2 ? RECORD_WRITE_V2 : RECORD_WRITE_V1,
-        .body = copy(body, n),
-        .meta = copy(meta, n_meta),
-        .n_body = n,
-        .n_meta = n_meta,
+        .body = copy(stored.body, stored.n_body),
+        .meta = copy(stored.meta, stored.n_meta),
+        .n_body = stored.n_body,
+        .n_meta = stored.n_meta,
     };
     region_release(&s->region);
 }
@@ -255,21 +208,12 @@ static void replay_all(struct store *s)
 
 static struct read_set everything(struct store *s)
 {
-    static struct matcher any;
-    char text[64] = "";
-    struct read_set set = {0};
-    const struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
-    cr_assert_eq(matcher_init(&any, MATCH_REGEX, "__name__", 8, ".+", 2, text, sizeof(text)), 0);
-    const struct matcher_set matchers = {.items = &any, .n = 1};
-    cr_assert_eq(read_select(s->db, &matchers, &o, &s->region, &set), 0);
-    matcher_release(&any);
-    return set;
+    return read_named(s->db, &s->region, ".+");
 }
 
 static unsigned series_number(const struct read_series *s)
 {
-    const struct label *name = labels_get(&s->labels, "__name__", 8);
-    return (unsigned)strtoul(name->value + 1, NULL, 10);
+    return series_of_label(&s->labels);
 }
 
 static bool was_accepted(unsigned series, int64_t t_ms, uint64_t value)

@@ -7,14 +7,12 @@
 #include "http/recorder.h"
 #include "http/remote_write.h"
 #include "http/saver.h"
-#include "tests/support/message.h"
 #include "tests/support/random.h"
+#include "tests/unit/http/test_series.h"
 #include "tests/unit/snapshot/temp_dir.h"
-#include "tsdb/read.h"
 
 #include <criterion/criterion.h>
 #include <sched.h>
-#include <snappy-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,20 +178,6 @@ static inline void model_add(struct model *m, unsigned series, const struct samp
     m->newest_ms = i64_max(m->newest_ms, sample->t_ms);
 }
 
-static inline bool process_refused(const struct refusals *r, const struct sample *sample)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (r->items[i] == sample)
-            return true;
-    return false;
-}
-
-static inline unsigned series_of_label(const struct labels *ls)
-{
-    const struct label *name = labels_get(ls, "__name__", 8);
-    return (unsigned)strtoul(name->value + 1, NULL, 10);
-}
-
 static inline void model_take(struct model *model, struct process *p, const struct remote_write *rw)
 {
     for (const struct write_block *b = rw->body.first; b; b = b->next)
@@ -204,7 +188,7 @@ static inline void model_take(struct model *model, struct process *p, const stru
             cr_assert_eq(write_any_labels(&rw->body, e->form, e->n_form, &p->region, &room, &ls),
                          0);
             for (uint32_t k = 0; k < e->n_samples; k++)
-                if (!process_refused(&rw->refusals, &e->samples[k]))
+                if (!was_refused(&rw->refusals, &e->samples[k]))
                     model_add(model, series_of_label(&ls), &e->samples[k]);
         }
 }
@@ -213,47 +197,17 @@ static inline void model_take(struct model *model, struct process *p, const stru
 static inline void process_write(struct process *p, struct model *model, const struct message *m,
                                  bool is_v2)
 {
-    static struct remote_write rw;
-    static char body[2 * MESSAGE_BYTES_MAX];
-    char text[REMOTE_WRITE_TEXT_MAX];
-    const uint8_t *meta;
-    size_t n = sizeof(body), n_meta;
-    cr_assert_eq(snappy_compress(m->bytes, m->n, body, &n), SNAPPY_OK);
-    const struct remote_write_format f = {is_v2 ? REMOTE_WRITE_V2 : REMOTE_WRITE_V1,
-                                          tsdb_series_hash(p->db)};
-    cr_assert_eq(remote_write_decode(&f, body, n, INT32_MAX, &p->region, &rw, text), 0);
-    remote_write_append(&rw, p->db);
-    cr_assert_neq(remote_write_verdict(&rw, text), 503);
-    cr_assert(refusals_encode(&rw.refusals, &rw.body, &meta, &n_meta));
-    model_take(model, p, &rw);
-    process_submit(p, is_v2 ? RECORD_WRITE_V2 : RECORD_WRITE_V1, body, n, meta, n_meta);
+    static struct stored_message stored;
+    store_message(&stored, p->db, &p->region, m, is_v2);
+    model_take(model, p, &stored.rw);
+    process_submit(p, is_v2 ? RECORD_WRITE_V2 : RECORD_WRITE_V1, stored.body, stored.n_body,
+                   stored.meta, stored.n_meta);
     region_release(&p->region);
-}
-
-static inline void put_one_series(struct message *m, bool is_v2, unsigned series,
-                                  const struct sample *samples, size_t n)
-{
-    static struct message one;
-    char name[32];
-    int len = snprintf(name, sizeof(name), "m%u", series);
-    one.n = 0;
-    if (is_v2)
-        message_refs(&one, (uint32_t[]){0, 1 + series}, 2);
-    else
-        message_label(&one, "__name__", 8, name, (size_t)len);
-    for (size_t i = 0; i < n; i++)
-        message_sample(&one, samples[i].t_ms, samples[i].value);
-    message_field(m, is_v2 ? 5 : 1, one.bytes, one.n);
 }
 
 static inline void put_symbols_of_all(struct message *m)
 {
-    message_field(m, 4, "__name__", 8);
-    for (unsigned series = 0; series < PROCESS_SERIES; series++) {
-        char name[32];
-        int len = snprintf(name, sizeof(name), "m%u", series);
-        message_field(m, 4, name, (size_t)len);
-    }
+    put_symbols_of(m, PROCESS_SERIES);
 }
 
 /* One sample of one series. */
@@ -313,15 +267,7 @@ static inline void process_fill(struct process *p, struct random *random, int64_
 
 static inline struct read_set process_read(struct process *p)
 {
-    static struct matcher any;
-    char text[64] = "";
-    struct read_set set = {0};
-    const struct read_options o = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
-    cr_assert_eq(matcher_init(&any, MATCH_REGEX, "__name__", 8, "m.*", 3, text, sizeof(text)), 0);
-    const struct matcher_set matchers = {.items = &any, .n = 1};
-    cr_assert_eq(read_select(p->db, &matchers, &o, &p->region, &set), 0);
-    matcher_release(&any);
-    return set;
+    return read_named(p->db, &p->region, "m.*");
 }
 
 static inline const struct model_sample *model_find(const struct model *m, unsigned series,

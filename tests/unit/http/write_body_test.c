@@ -1,72 +1,13 @@
 #include "http/write_body.h"
 
-#include "tests/support/message.h"
-#include "tests/support/write_oracle.h"
-
-#include <criterion/criterion.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { MEMORY = 64 << 20, NO_LIMIT = 32 << 20 };
-
-static struct budget budget;
-static struct arena arena;
-static struct region region;
-static struct write_body body;
-static const struct remote_write_format v1 = {.version = REMOTE_WRITE_V1};
+#include "tests/unit/http/test_walk.h"
 
 static void setup(void)
 {
-    budget_init(&budget, MEMORY);
-    cr_assert(arena_init(&arena, &budget, MEMORY));
-    region_init(&region, &arena, budget_owner(&budget, "requests"), 0);
+    begin_walks(REMOTE_WRITE_V1);
 }
 
-static void teardown(void)
-{
-    region_release(&region);
-    arena_release(&arena);
-}
-
-TestSuite(write_body, .init = setup, .fini = teardown);
-
-/* The walker looks for the usual form only where enough follows a series: here it does. */
-enum { TAIL_BYTES = 300 };
-
-/* Walks over a copy of exactly n bytes, so that a sanitizer sees one more that is read, and
- * compares with protobuf-c. The copy is kept until the next walk. */
-static enum write_body_outcome walk_exactly(const void *bytes, size_t n)
-{
-    static char *copy;
-    free(copy);
-    copy = malloc(n + (size_t)(n == 0));
-    cr_assert_not_null(copy);
-    if (n > 0)
-        memcpy(copy, bytes, n);
-    region_release(&region);
-    enum write_body_outcome outcome = write_body_walk(copy, n, NO_LIMIT, &region, &body);
-    const char *what = write_oracle_differs(&v1, copy, n, outcome, &body, &region);
-    cr_assert_null(what, "%s differs", what);
-    return outcome;
-}
-
-/* Both: with a tail of a field that nobody knows, and the bytes by themselves, which is returned.
- */
-static enum write_body_outcome walk_bytes(const void *bytes, size_t n)
-{
-    static struct message m;
-    if (n > 0)
-        memcpy(m.bytes, bytes, n);
-    m.n = n;
-    message_field(&m, 9, (char[TAIL_BYTES]){0}, TAIL_BYTES);
-    (void)walk_exactly(m.bytes, m.n);
-    return walk_exactly(bytes, n);
-}
-
-static enum write_body_outcome walk(const struct message *m)
-{
-    return walk_bytes(m->bytes, m->n);
-}
+TestSuite(write_body, .init = setup, .fini = end_walks);
 
 /* A message of one series: these bytes. */
 static enum write_body_outcome walk_series(const void *bytes, size_t n)
@@ -75,14 +16,6 @@ static enum write_body_outcome walk_series(const void *bytes, size_t n)
     m.n = 0;
     message_field(&m, 1, bytes, n);
     return walk(&m);
-}
-
-static const struct append_entry *entry(size_t i)
-{
-    const struct write_block *b = body.first;
-    for (; i >= b->n; b = b->next)
-        i -= b->n;
-    return &b->entries[i];
 }
 
 static struct labels labels_of(size_t i)
@@ -587,17 +520,5 @@ Test(write_body, labels_use_their_array_again)
 
 Test(write_body, any_message_is_as_protobuf_c_has_it, .timeout = 60)
 {
-    static struct message m;
-    struct random random;
-    unsigned long n_taken = 0, n_malformed = 0;
-    random_init(&random, random_seed());
-    for (uint64_t left = random_setting("ROUNDS", 40000); left > 0; left--) {
-        message_by_chance(&m, &random, 1700000000000);
-        cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
-        message_damage(&m, &random);
-        enum write_body_outcome outcome = walk(&m);
-        n_taken += outcome == WRITE_BODY_TAKEN;
-        n_malformed += outcome == WRITE_BODY_MALFORMED;
-    }
-    cr_assert(n_taken > 0 && n_malformed > 0);
+    walk_by_chance(message_by_chance, 40000);
 }

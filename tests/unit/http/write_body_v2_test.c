@@ -1,72 +1,13 @@
 #include "http/write_body.h"
 
-#include "tests/support/message.h"
-#include "tests/support/write_oracle.h"
-
-#include <criterion/criterion.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { MEMORY = 64 << 20, NO_LIMIT = 32 << 20, TAIL_BYTES = 300 };
-
-static struct budget budget;
-static struct arena arena;
-static struct region region;
-static struct write_body body;
-static struct series_hash hash;
-static const struct remote_write_format v2 = {.version = REMOTE_WRITE_V2, .hash = &hash};
+#include "tests/unit/http/test_walk.h"
 
 static void setup(void)
 {
-    budget_init(&budget, MEMORY);
-    cr_assert(arena_init(&arena, &budget, MEMORY));
-    region_init(&region, &arena, budget_owner(&budget, "requests"), 0);
-    series_hash_init(&hash, (const uint8_t[SERIES_HASH_KEY_BYTES]){7});
+    begin_walks(REMOTE_WRITE_V2);
 }
 
-static void teardown(void)
-{
-    region_release(&region);
-    arena_release(&arena);
-}
-
-TestSuite(write_body_v2, .init = setup, .fini = teardown);
-
-/* Walks over a copy of exactly n bytes, so that a sanitizer sees one more that is read, and
- * compares with protobuf-c. The copy is kept until the next walk. */
-static enum write_body_outcome walk_exactly(const void *bytes, size_t n)
-{
-    static char *copy;
-    free(copy);
-    copy = malloc(n + (size_t)(n == 0));
-    cr_assert_not_null(copy);
-    if (n > 0)
-        memcpy(copy, bytes, n);
-    region_release(&region);
-    enum write_body_outcome outcome = write_body_walk_v2(&hash, copy, n, NO_LIMIT, &region, &body);
-    const char *what = write_oracle_differs(&v2, copy, n, outcome, &body, &region);
-    cr_assert_null(what, "%s differs", what);
-    return outcome;
-}
-
-/* Both: with so much behind it that all series may be of the usual form, and by itself. */
-static enum write_body_outcome walk(const struct message *m)
-{
-    static struct message longer;
-    memcpy(longer.bytes, m->bytes, m->n);
-    longer.n = m->n;
-    message_field(&longer, 9, (char[TAIL_BYTES]){0}, TAIL_BYTES);
-    (void)walk_exactly(longer.bytes, longer.n);
-    return walk_exactly(m->bytes, m->n);
-}
-
-static const struct append_entry *entry(size_t i)
-{
-    const struct write_block *b = body.first;
-    for (; i >= b->n; b = b->next)
-        i -= b->n;
-    return &b->entries[i];
-}
+TestSuite(write_body_v2, .init = setup, .fini = end_walks);
 
 static const char *const texts[] = {"", "__name__", "up", "job", "x"};
 
@@ -223,17 +164,5 @@ Test(write_body_v2, no_memory_at_any_point)
 
 Test(write_body_v2, any_message_is_as_protobuf_c_has_it, .timeout = 60)
 {
-    static struct message m;
-    struct random random;
-    unsigned long n_taken = 0, n_malformed = 0;
-    random_init(&random, random_seed());
-    for (uint64_t left = random_setting("ROUNDS", 30000); left > 0; left--) {
-        message_v2_by_chance(&m, &random, 1700000000000);
-        cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
-        message_damage(&m, &random);
-        enum write_body_outcome outcome = walk(&m);
-        n_taken += outcome == WRITE_BODY_TAKEN;
-        n_malformed += outcome == WRITE_BODY_MALFORMED;
-    }
-    cr_assert(n_taken > 0 && n_malformed > 0);
+    walk_by_chance(message_v2_by_chance, 30000);
 }

@@ -1,6 +1,7 @@
 /* Metadata in a message, written by hand: what is read, what is refused. */
 #include "http/write_metadata.h"
 
+#include "tests/support/message.h"
 #include "tests/unit/alloc/test_arena.h"
 
 #include <stdio.h>
@@ -74,4 +75,228 @@ Test(write_metadata, what_cannot_be_kept_is_counted)
                  1, "the others are kept");
     cr_assert_str_eq(said(), "x:unknown:: z:unknown:: ");
     cr_assert_eq(keep("", 0), 0);
+}
+
+/* --- 2.0 -------------------------------------------------------------------------------------- */
+
+/* Texts have the numbers of their places. */
+static const char *const texts[] = {
+    "",     "__name__", "job",      "hits", "depth", "took_bucket", "took_sum",   "took_count",
+    "H <>", "seconds",  "took_max", "_sum", "zone",  "gas_gsum",    "gas_gcount",
+};
+enum {
+    NONE,
+    NAME,
+    JOB,
+    HITS,
+    DEPTH,
+    TOOK_BUCKET,
+    TOOK_SUM,
+    TOOK_COUNT,
+    HELP_TEXT,
+    UNIT_TEXT,
+    TOOK_MAX,
+    SUM_ALONE,
+    ZONE,
+    GAS_GSUM,
+    GAS_GCOUNT
+};
+
+static struct message request;
+
+/* Metadata of a series; help and unit: places of texts. */
+static void put_metadata(struct message *series, unsigned type, uint32_t help, uint32_t unit)
+{
+    static struct message metadata;
+    metadata.n = 0;
+    message_varint(&metadata, 1 << 3);
+    message_varint(&metadata, type);
+    message_varint(&metadata, 3 << 3);
+    message_varint(&metadata, help);
+    message_varint(&metadata, 4 << 3);
+    message_varint(&metadata, unit);
+    message_field(series, 5, metadata.bytes, metadata.n);
+}
+
+static void add_series(uint32_t name, unsigned type, uint32_t help, uint32_t unit)
+{
+    static struct message series;
+    series.n = 0;
+    message_refs(&series, (const uint32_t[]){ZONE, JOB, NAME, name}, 4);
+    message_sample(&series, 1, 0);
+    put_metadata(&series, type, help, unit);
+    message_field(&request, 5, series.bytes, series.n);
+}
+
+/* n_texts: of the table, as if it ended there. */
+static uint64_t keep_v2_of(uint32_t n_texts)
+{
+    struct series_hash hash;
+    struct region region;
+    struct write_body body;
+    series_hash_init(&hash, (const uint8_t[SERIES_HASH_KEY_BYTES]){3});
+    region_init(&region, &t.arena, t.owner, 0);
+    cr_assert_eq(write_body_walk_v2(&hash, request.bytes, request.n, SIZE_MAX, &region, &body),
+                 WRITE_BODY_TAKEN);
+    body.symbols.n = n_texts;
+    uint64_t n_refused = write_metadata_keep_v2(&m, &body.symbols, request.bytes, request.n, 1);
+    region_release(&region);
+    return n_refused;
+}
+
+static uint64_t keep_v2(void)
+{
+    return keep_v2_of(ARRAY_LEN(texts));
+}
+
+static void begin_v2(void)
+{
+    request.n = 0;
+    message_symbols(&request, texts, ARRAY_LEN(texts));
+}
+
+Test(write_metadata, series_of_2_0_describe_their_metric)
+{
+    begin_v2();
+    add_series(HITS, METADATA_COUNTER, HELP_TEXT, UNIT_TEXT);
+    add_series(HITS, METADATA_COUNTER, HELP_TEXT, UNIT_TEXT);
+    add_series(DEPTH, METADATA_GAUGE, HELP_TEXT, NONE);
+    cr_assert_eq(keep_v2(), 0);
+    cr_assert_str_eq(said(), "depth:gauge:H <>: hits:counter:H <>:seconds ");
+}
+
+/* Also when the bytes are those of the series before. */
+Test(write_metadata, each_metric_of_2_0_has_its_own)
+{
+    begin_v2();
+    add_series(HITS, METADATA_COUNTER, HELP_TEXT, NONE);
+    add_series(DEPTH, METADATA_COUNTER, HELP_TEXT, NONE);
+    add_series(DEPTH, METADATA_GAUGE, HELP_TEXT, NONE);
+    cr_assert_eq(keep_v2(), 0);
+    cr_assert_str_eq(said(), "depth:counter:H <>: depth:gauge:H <>: hits:counter:H <>: ");
+}
+
+Test(write_metadata, what_is_made_of_several_series_has_one_name)
+{
+    static const enum metadata_type composed[] = {METADATA_HISTOGRAM, METADATA_GAUGE_HISTOGRAM,
+                                                  METADATA_SUMMARY};
+    for (size_t i = 0; i < ARRAY_LEN(composed); i++) {
+        begin_v2();
+        add_series(TOOK_BUCKET, composed[i], HELP_TEXT, NONE);
+        add_series(TOOK_SUM, composed[i], HELP_TEXT, NONE);
+        add_series(TOOK_COUNT, composed[i], HELP_TEXT, NONE);
+        add_series(GAS_GSUM, composed[i], HELP_TEXT, NONE);
+        add_series(GAS_GCOUNT, composed[i], HELP_TEXT, NONE);
+        cr_assert_eq(keep_v2(), 0);
+    }
+    cr_assert_str_eq(said(), "gas:histogram:H <>: gas:gaugehistogram:H <>: gas:summary:H <>: "
+                             "took:histogram:H <>: took:gaugehistogram:H <>: took:summary:H <>: ");
+}
+
+Test(write_metadata, other_names_stay_as_they_are)
+{
+    begin_v2();
+    add_series(TOOK_MAX, METADATA_SUMMARY, HELP_TEXT, NONE);
+    add_series(SUM_ALONE, METADATA_SUMMARY, HELP_TEXT, NONE);
+    add_series(TOOK_COUNT, METADATA_GAUGE, HELP_TEXT, NONE);
+    cr_assert_eq(keep_v2(), 0);
+    cr_assert_str_eq(said(), "_sum:summary:H <>: took_count:gauge:H <>: took_max:summary:H <>: ");
+}
+
+Test(write_metadata, what_says_nothing_is_not_kept)
+{
+    static struct message series;
+    begin_v2();
+    add_series(HITS, METADATA_UNKNOWN, NONE, NONE);
+    series.n = 0; /* without metadata */
+    message_refs(&series, (const uint32_t[]){NAME, DEPTH}, 2);
+    message_sample(&series, 1, 0);
+    message_field(&request, 5, series.bytes, series.n);
+    series.n = 0; /* without a name */
+    message_refs(&series, (const uint32_t[]){JOB, NAME}, 2);
+    message_sample(&series, 1, 0);
+    put_metadata(&series, METADATA_GAUGE, HELP_TEXT, NONE);
+    message_field(&request, 5, series.bytes, series.n);
+    cr_assert_eq(keep_v2(), 0);
+    cr_assert_str_eq(said(), "");
+    begin_v2();
+    add_series(HITS, METADATA_GAUGE, NONE, NONE);
+    add_series(DEPTH, METADATA_UNKNOWN, NONE, UNIT_TEXT);
+    cr_assert_eq(keep_v2(), 0);
+    cr_assert_str_eq(said(), "depth:unknown::seconds hits:gauge:: ");
+}
+
+/* References by themselves, the last of several metadata, a type that is none, references that
+ * lead nowhere. */
+Test(write_metadata, unusual_series_of_2_0)
+{
+    static const uint32_t refs[] = {JOB, NAME, NAME, DEPTH};
+    static struct message series;
+    begin_v2();
+    series.n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(refs); i++) {
+        message_varint(&series, 1 << 3);
+        message_varint(&series, refs[i]);
+        if (i == 1)
+            put_metadata(&series, METADATA_GAUGE, NONE, NONE);
+    }
+    message_sample(&series, 1, 0);
+    put_metadata(&series, 99, HELP_TEXT, NONE);
+    message_field(&request, 5, series.bytes, series.n);
+    add_series(HITS, METADATA_GAUGE, ARRAY_LEN(texts), UINT32_MAX);
+    add_series(ARRAY_LEN(texts), METADATA_GAUGE, HELP_TEXT, NONE);
+    add_series(UINT32_MAX, METADATA_GAUGE, HELP_TEXT, NONE);
+    cr_assert_eq(keep_v2(), 0);
+    cr_assert_str_eq(said(), "depth:unknown:H <>: hits:gauge:: ");
+}
+
+Test(write_metadata, the_last_text_of_the_table)
+{
+    begin_v2();
+    add_series(GAS_GCOUNT, METADATA_GAUGE, NONE, NONE);
+    cr_assert_eq(keep_v2_of(ARRAY_LEN(texts) - 1), 0);
+    cr_assert_str_eq(said(), "");
+    cr_assert_eq(keep_v2(), 0);
+    cr_assert_str_eq(said(), "gas_gcount:gauge:: ");
+}
+
+Test(write_metadata, what_is_too_long_is_counted)
+{
+    static char help[METADATA_TEXT_MAX + 1];
+    memset(help, 'x', METADATA_TEXT_MAX);
+    for (size_t less = 0; less <= 4; less += 4) { /* with the name */
+        help[METADATA_TEXT_MAX - less] = '\0';
+        const char *const own[] = {"", "__name__", "job", "hits", help, "",    "",
+                                   "", help,       "",    "",     "",   "zone"};
+        request.n = 0;
+        message_symbols(&request, own, ARRAY_LEN(own));
+        add_series(HITS, METADATA_COUNTER, HELP_TEXT, NONE);
+        add_series(HITS, METADATA_COUNTER, HELP_TEXT, NONE);
+        cr_assert_eq(keep_v2_of(ARRAY_LEN(own)), less == 0);
+    }
+}
+
+/* --- how often -------------------------------------------------------------------------------- */
+
+static unsigned taken(struct write_metadata_pace *p, int64_t now_ms)
+{
+    unsigned n = 0;
+    while (write_metadata_may(p, now_ms))
+        n++;
+    return n;
+}
+
+Test(write_metadata, no_more_than_so_many_at_once_and_one_each_so_often)
+{
+    struct write_metadata_pace p = {.each_ms = 50, .n_at_once = 10};
+    cr_assert_eq(taken(&p, 100000), 10);
+    cr_assert_eq(taken(&p, 100049), 0);
+    cr_assert_eq(taken(&p, 100050), 1);
+    cr_assert_eq(taken(&p, 100050), 0);
+    cr_assert_eq(taken(&p, 100200), 3);
+    cr_assert_eq(taken(&p, 900000), 10, "a pause is no more than that");
+    unsigned n = 0;
+    for (int64_t now_ms = 900001; now_ms <= 910000; now_ms++)
+        n += write_metadata_may(&p, now_ms);
+    cr_assert_eq(n, 200);
 }
