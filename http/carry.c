@@ -39,6 +39,7 @@ struct carrying {
     struct region region; /* of the record that is being looked at */
     uint64_t number;      /* segments below are carried */
     int64_t oldest;       /* windows below have had their time */
+    unsigned names_mark;
     unsigned n_targets;
     uint64_t n_records, record_bytes; /* but for those of old files */
     char *detail;
@@ -240,7 +241,7 @@ static int finish_targets(struct carrying *c)
         dw->left_generation = w->head.generation;
         dw->left_below = w->head.below;
     }
-    if (c->n_targets > 0 && r->files.io.ops->sync_dir(&r->files.io) < 0)
+    if (c->n_targets > 0 && io_sync_dir(&r->files.io, c->names_mark) < 0)
         return failed(c, ERR_IO, "sync directory", "");
     return 0;
 }
@@ -482,6 +483,7 @@ int carry_out(struct recorder *r, uint64_t number, char *detail, size_t n)
     struct carrying c = {.r = r,
                          .directory = carry->directory,
                          .number = number,
+                         .names_mark = io_names_mark(),
                          .detail = detail,
                          .detail_bytes = n};
     c.work = arena_span_get(r->arena, r->owner, sizeof(*c.work));

@@ -92,6 +92,7 @@ int backup_files(struct directory *d, struct io *from, struct io *to, uint8_t *b
                  size_t detail_bytes)
 {
     const struct backup b = {from, to, buffer, detail, detail_bytes};
+    unsigned mark = io_names_mark();
     char name[FILE_NAME_BYTES];
     int err = take_file(&b, SNAPSHOT_NAME);
     for (uint32_t i = 0; err == 0 && i < d->n; i++) {
@@ -102,7 +103,7 @@ int backup_files(struct directory *d, struct io *from, struct io *to, uint8_t *b
         if (err == 0 && d->windows[i].has_left)
             err = take_file(&b, name);
     }
-    if (err == 0 && to->ops->sync_dir(to) < 0)
+    if (err == 0 && io_sync_dir(to, mark) < 0)
         err = failed(&b, "sync directory of", to->place, SNAPSHOT_NAME);
     return err;
 }
@@ -164,6 +165,7 @@ static int make_in(struct directory *d, struct io *from, struct io_file *parent,
     const struct backup b = {from, &parent->io, buffer, detail, detail_bytes};
     char temp[BACKUP_NAME_BYTES + sizeof TEMP_SUFFIX], path[BACKUP_PATH_BYTES];
     const char *place = parent->io.place;
+    unsigned mark = io_names_mark();
     snprintf(temp, sizeof temp, "%s" TEMP_SUFFIX, name);
     int n = snprintf(path, sizeof path, "%s/%s", place, temp);
     if (n >= (int)sizeof path)
@@ -175,7 +177,7 @@ static int make_in(struct directory *d, struct io *from, struct io_file *parent,
         err = failed(&b, "rename", place, temp);
     if (err < 0)
         remove_dir(parent->dir_fd, place, temp);
-    else if (parent->io.ops->sync_dir(&parent->io) < 0)
+    else if (io_sync_dir(&parent->io, mark) < 0)
         err = failed(&b, "sync directory of", place, name);
     return err;
 }
@@ -203,6 +205,7 @@ int backup_make(struct directory *d, const char *dir, const char *name, uint8_t 
     char path[BACKUP_PATH_BYTES];
     struct io_file from, parent;
     struct backup b = {NULL, NULL, buffer, detail, detail_bytes};
+    unsigned mark = io_names_mark();
     snprintf(path, sizeof path, "%s/%s", dir, BACKUP_DIR);
     if (mkdir(path, BACKUP_DIR_MODE) < 0 && errno != EEXIST)
         return failed(&b, "create", dir, BACKUP_DIR);
@@ -214,7 +217,7 @@ int backup_make(struct directory *d, const char *dir, const char *name, uint8_t 
     if (err == 0) {
         clean(&parent);
         err = make_in(d, &from.io, &parent, name, buffer, detail, detail_bytes);
-        if (err == 0 && from.io.ops->sync_dir(&from.io) < 0)
+        if (err == 0 && io_sync_dir(&from.io, mark) < 0)
             err = failed(&b, "sync directory of", dir, BACKUP_DIR);
         int saved = errno;
         io_file_close(&parent);

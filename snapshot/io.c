@@ -1,6 +1,7 @@
 #include "snapshot/io.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 int io_write_all(struct io *io, int handle, const void *bytes, size_t n)
 {
@@ -85,5 +86,32 @@ int io_sync_data(struct io *io, int handle)
     do
         r = io->ops->sync_data(io, handle);
     while (r < 0 && errno == EINTR);
+    return r < 0 ? ERR_IO : 0;
+}
+
+/* Syncs of directories that have failed. The lock is held across a sync, or one that succeeds
+ * behind one that fails could be done with before the failure is counted. */
+static atomic_uint n_names_lost;
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+
+unsigned io_names_mark(void)
+{
+    return atomic_load(&n_names_lost);
+}
+
+int io_sync_dir(struct io *io, unsigned mark)
+{
+    int r;
+    pthread_mutex_lock(&names_lock);
+    do
+        r = io->ops->sync_dir(io);
+    while (r < 0 && errno == EINTR);
+    if (r < 0)
+        atomic_fetch_add(&n_names_lost, 1);
+    else if (atomic_load(&n_names_lost) != mark) {
+        errno = EIO;
+        r = -1;
+    }
+    pthread_mutex_unlock(&names_lock);
     return r < 0 ? ERR_IO : 0;
 }

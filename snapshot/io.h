@@ -31,7 +31,7 @@ struct io_ops {
     int (*close)(struct io *io, int handle);
     int (*rename)(struct io *io, const char *from, const char *to); /* replaces `to` */
     int (*remove)(struct io *io, const char *name);
-    int (*sync_dir)(struct io *io); /* makes names durable */
+    int (*sync_dir)(struct io *io); /* makes names durable; called by io_sync_dir alone */
 
     int (*create)(struct io *io, const char *name); /* a handle for writing; EEXIST */
     ssize_t (*write_parts)(struct io *io, int handle, const struct iovec *parts, int n);
@@ -70,6 +70,14 @@ int io_read_full(struct io *io, int handle, void *bytes, size_t n, uint64_t from
 
 int io_sync(struct io *io, int handle) WARN_UNUSED;
 int io_sync_data(struct io *io, int handle) WARN_UNUSED;
+
+/* Makes names durable that were made, changed or removed since the mark was taken. A sync of a
+ * directory that fails may have lost them, whoever asked for it: the system says so once, and a
+ * later sync that succeeds says nothing of them. So a mark is taken before a name is made, and the
+ * sync fails with EIO when one has failed since, of any directory of this process; one at a time.
+ */
+unsigned io_names_mark(void);
+int io_sync_dir(struct io *io, unsigned mark) WARN_UNUSED;
 
 /* A directory on disk. */
 struct io_file {

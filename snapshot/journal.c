@@ -314,6 +314,7 @@ static int drop_one(struct journal *j, uint64_t number)
 {
     uint64_t oldest, bytes = 0;
     char name[JOURNAL_NAME_BYTES];
+    unsigned mark = io_names_mark();
     int found = journal_find(j->io, 1, &oldest, NULL, NULL);
     if (found <= 0 || oldest >= number)
         return found < 0 ? found : 0;
@@ -326,7 +327,7 @@ static int drop_one(struct journal *j, uint64_t number)
     j->stats.bytes -= bytes < j->stats.bytes ? bytes : j->stats.bytes;
     j->stats.n_segments -= j->stats.n_segments > 0;
     pthread_mutex_unlock(&j->lock);
-    return j->io->ops->sync_dir(j->io) < 0 ? ERR_IO : 1;
+    return io_sync_dir(j->io, mark) < 0 ? ERR_IO : 1;
 }
 
 /* What is left, and what it settles. */

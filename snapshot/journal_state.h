@@ -50,8 +50,9 @@ static inline void journal_list_move(struct journal_list *to, struct journal_lis
 struct journal_segment {
     int handle; /* -1 = there is none */
     uint64_t number;
-    uint64_t good;   /* bytes up to the end of its last whole record */
-    uint64_t synced; /* of these */
+    uint64_t good;       /* bytes up to the end of its last whole record */
+    uint64_t synced;     /* of these */
+    unsigned names_mark; /* from before its name was made */
     bool is_name_synced;
     bool is_failed; /* not to be synced any more, nor written to */
     bool is_gone;   /* its name is, that is: no thanks to us */

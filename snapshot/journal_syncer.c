@@ -95,17 +95,14 @@ static void sync_segment(struct journal *j, struct round *r, struct journal_segm
     note_duration(j, i64_max(journal_now_ns(j) - start, 0));
 }
 
-/* New names, of all segments at once; without theirs they are not synced. */
+/* Without its name a segment is not synced. Each has its own mark, and two in a round are rare. */
 static void sync_names(struct journal *j, struct round *r)
 {
-    bool is_needed = false;
-    for (int i = 0; i < r->n; i++)
-        is_needed |= has_unsynced(&r->segments[i]) && !r->segments[i].is_name_synced;
-    if (!is_needed || j->io->ops->sync_dir(j->io) == 0)
-        return;
-    for (int i = 0; i < r->n; i++)
-        if (has_unsynced(&r->segments[i]) && !r->segments[i].is_name_synced)
-            note_failure(j, r, &r->segments[i], "sync directory");
+    for (int i = 0; i < r->n; i++) {
+        struct journal_segment *s = &r->segments[i];
+        if (has_unsynced(s) && !s->is_name_synced && io_sync_dir(j->io, s->names_mark) < 0)
+            note_failure(j, r, s, "sync directory");
+    }
 }
 
 /* Nobody writes to a retired one any more. */

@@ -106,7 +106,8 @@ int journal_begin_segment(struct journal *j)
     pthread_mutex_lock(&j->lock);
     j->retry_ns = journal_now_ns(j) + (int64_t)JOURNAL_RETRY_MS * 1000000;
     pthread_mutex_unlock(&j->lock);
-    struct journal_segment s = {.handle = create_file(j, name)};
+    struct journal_segment s = {.names_mark = io_names_mark()};
+    s.handle = create_file(j, name);
     if (s.handle < 0)
         return fail(j, "create", j->next_number);
     s.number = j->next_number++;

@@ -59,6 +59,7 @@ struct save {
     uint64_t series_end; /* ids at and above came after the start */
     int64_t window_ms;
     uint32_t n_files; /* begun */
+    unsigned names_mark;
 
     /* of the file that is being written */
     char name[FILE_NAME_BYTES], temp[FILE_NAME_BYTES + sizeof TEMP_SUFFIX];
@@ -317,7 +318,7 @@ static int place_file(struct save *s, bool *ret_is_there)
     s->report->tails += s->counted.n_tails;
     s->report->samples += s->counted.n_samples;
     s->report->file_bytes += s->frames.file_bytes;
-    return s->io->ops->sync_dir(s->io) < 0 ? io_failed(s, "sync directory of", s->name) : 0;
+    return io_sync_dir(s->io, s->names_mark) < 0 ? io_failed(s, "sync directory of", s->name) : 0;
 }
 
 /* ---- the snapshot ---- */
@@ -500,7 +501,7 @@ static int drop_left_files(struct save *s, struct directory *d)
     bool has_any = false;
     for (uint32_t i = 0; i < d->n; i++)
         has_any |= d->windows[i].has_left && is_left_over(s, &d->windows[i]);
-    if (has_any && s->io->ops->sync_dir(s->io) < 0)
+    if (has_any && io_sync_dir(s->io, s->names_mark) < 0)
         return io_failed(s, "sync directory of", s->name);
     for (uint32_t i = 0; i < d->n; i++) {
         struct directory_window *dw = &d->windows[i];
@@ -511,7 +512,9 @@ static int drop_left_files(struct save *s, struct directory *d)
             return io_failed(s, "remove", name);
         dw->has_left = dw->is_left_stale = false;
     }
-    return has_any && s->io->ops->sync_dir(s->io) < 0 ? io_failed(s, "sync directory of", name) : 0;
+    return has_any && io_sync_dir(s->io, s->names_mark) < 0
+               ? io_failed(s, "sync directory of", name)
+               : 0;
 }
 
 /* After the snapshot is in place: what is not needed any more. */
@@ -549,6 +552,7 @@ int save_store(struct tsdb *db, struct io *io, const struct save_options *o,
         .report = ret,
         .memory = memory,
         .window_ms = tsdb_options(db)->window_ms,
+        .names_mark = io_names_mark(),
     };
     tsdb_stats(db, &memory->stats); /* first: changes that it counts are of series below the end */
     s.series_end = dump_series_end(db);

@@ -144,6 +144,7 @@ int split_window(const struct split_request *q, char *detail, size_t detail_byte
 {
     struct io *io = q->io;
     struct split s = {.q = q, .detail = detail, .detail_bytes = detail_bytes};
+    unsigned mark = io_names_mark();
     directory_window_name(q->window, s.name);
     snprintf(s.temp, sizeof s.temp, "%s" TEMP_SUFFIX, s.name);
     int handle = io->ops->open(io, SNAPSHOT_NAME, false);
@@ -157,7 +158,7 @@ int split_window(const struct split_request *q, char *detail, size_t detail_byte
     if (err < 0)
         (void)io->ops->remove(io, s.temp);
     errno = saved;
-    if (err == 0 && io->ops->sync_dir(io) < 0)
+    if (err == 0 && io_sync_dir(io, mark) < 0)
         err = io_failed(&s, "sync directory of", s.name);
     return err;
 }

@@ -89,3 +89,17 @@ Test(io, a_write_that_gets_nowhere_is_an_error)
     cr_assert_eq(io_write_all(&stuck, 0, "x", 1), ERR_IO);
     cr_assert_eq(errno, EIO);
 }
+
+Test(io, names_that_a_failed_sync_may_have_lost_are_not_vouched_for_by_the_next)
+{
+    unsigned before = io_names_mark();
+    cr_assert_eq(io_sync_dir(&io.io, before), 0);
+    io.n_calls = 0;
+    io.fail_at = 1;
+    io.fail_errno = ENOSPC;
+    cr_assert_eq(io_sync_dir(&io.io, before), ERR_IO);
+    cr_assert_eq(errno, ENOSPC);
+    cr_assert_eq(io_sync_dir(&io.io, before), ERR_IO, "it works, and says nothing of them");
+    cr_assert_eq(errno, EIO);
+    cr_assert_eq(io_sync_dir(&io.io, io_names_mark()), 0);
+}

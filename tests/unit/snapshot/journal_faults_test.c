@@ -285,6 +285,24 @@ Test(journal_faults, a_name_that_is_not_synced_is_a_sync_that_failed)
     test_close(&t);
 }
 
+/* As when a snapshot's sync of the directory fails behind the cut that has made a new segment. */
+Test(journal_faults, a_name_that_somebody_elses_sync_has_lost_is_not_relied_on)
+{
+    hold(&t.io, SW_SYNC);
+    begin(JOURNAL_ALWAYS);
+    fails_with(SW_SYNC_DIR, ENOSPC);
+    cr_assert_eq(io_sync_dir(&t.io.io, io_names_mark()), ERR_IO);
+    fails_with(SW_SYNC_DIR, 0);
+    let_go(&t.io, SW_SYNC);
+    expect_refused(0, EIO);
+    cr_assert_str_eq(test_journal_stats(&t).failed_call, "sync directory");
+    pass_ms(JOURNAL_RETRY_MS);
+    cr_assert_eq(test_write(&t, 1), 0);
+    test_close(&t);
+    test_replay(&t);
+    cr_assert_eq(t.times_back[1], 1);
+}
+
 Test(journal_faults, begins_without_a_segment_and_recovers)
 {
     fails_with(SW_CREATE, EROFS);
