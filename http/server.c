@@ -12,9 +12,9 @@
  * - It does not look at a suspended connection: watch.c waits for the client to go away. And it
  *   aborts when it is stopped with one suspended: every worker's job, and whatever else a request
  *   was parked for, ends in a resume first.
- * - MHD_quiesce_daemon takes the listening socket out of the epoll sets of threads that may be
- *   doing the same, and aborts when it comes second. So the socket stays open while requests
- *   drain; who comes then hears 503 and is not waited for.
+ * - It accepts unevenly, and MHD_quiesce_daemon, which would end that, aborts now and then with
+ *   more than one thread. So acceptor.c accepts, and goes on while requests drain: who comes then
+ *   hears 503 and is not waited for.
  * - An answer made of many pieces (iovec) aborts when the pieces' table does not fit the
  *   connection's memory; long answers are read out of their chain by a callback instead.
  * - Path and query are given to us still encoded (the unescape callback does nothing), because
@@ -72,59 +72,34 @@ struct exchange {
 
 struct connection {
     struct watch_connection watch;
+    unsigned thread; /* that serves it */
     slot self;
 };
-
-/* A connection is charged before the library makes anything for it, and begins on the same thread,
- * at once, unless the library fails in between: then the next one of this thread takes the charge
- * over. */
-static _Thread_local bool has_connection_lease;
-
-/* One too many is closed by us. At a limit of its own the library would not accept: everybody would
- * hang in the kernel's queue, those who ask whether we are healthy too. */
-static bool take_connection(struct server *s)
-{
-    struct ceiling *ceiling = &s->o.app->ceiling;
-    if (atomic_fetch_add(&s->n_connections, 1) >= s->o.max_connections)
-        atomic_fetch_add(&ceiling->n_connections_refused, 1);
-    else if (ceiling_take_connection(ceiling, SERVER_CONNECTION_BYTES))
-        return true;
-    atomic_fetch_sub(&s->n_connections, 1);
-    return false;
-}
-
-static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t n)
-{
-    struct server *s = cls;
-    (void)address;
-    (void)n;
-    if (!has_connection_lease)
-        has_connection_lease = take_connection(s);
-    return has_connection_lease ? MHD_YES : MHD_NO;
-}
 
 static int fd_of(struct MHD_Connection *mhd)
 {
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
-static void connection_begin(struct server *s, struct MHD_Connection *mhd, void **context)
+static void connection_begin(const struct server_thread *t, struct MHD_Connection *mhd,
+                             void **context)
 {
+    struct server *s = t->s;
     struct app *app = s->o.app;
     int fd = fd_of(mhd);
     pthread_mutex_lock(&s->lock);
     slot self = pool_get(&app->arena, &s->connections);
     pthread_mutex_unlock(&s->lock);
     *context = NULL;
-    has_connection_lease = false;
+    acceptor_begun(&s->acceptor, fd);
     if (self == 0) {
-        budget_give(&app->budget, app->owner_connections, SERVER_CONNECTION_BYTES);
-        atomic_fetch_sub(&s->n_connections, 1);
+        acceptor_ended(&s->acceptor, t->index);
         shutdown(fd, SHUT_RDWR); /* no memory for one more */
         return;
     }
     struct connection *c = slot_ptr(&app->arena, self);
     c->self = self;
+    c->thread = t->index;
     watch_open(&s->watch, &c->watch, fd, clock_boot_ms() + s->o.read_deadline_ms);
     atomic_fetch_add(&app->metrics.connections, 1);
     *context = c;
@@ -134,8 +109,7 @@ static void connection_end(struct server *s, struct connection *c)
 {
     struct app *app = s->o.app;
     watch_close(&s->watch, &c->watch);
-    ceiling_end_connection(&app->ceiling, SERVER_CONNECTION_BYTES);
-    atomic_fetch_sub(&s->n_connections, 1);
+    acceptor_ended(&s->acceptor, c->thread);
     pthread_mutex_lock(&s->lock);
     pool_put(&app->arena, &s->connections, c->self);
     pthread_mutex_unlock(&s->lock);
@@ -145,10 +119,11 @@ static void connection_end(struct server *s, struct connection *c)
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
+    struct server_thread *t = cls;
     if (what == MHD_CONNECTION_NOTIFY_STARTED)
-        connection_begin(cls, mhd, context);
+        connection_begin(t, mhd, context);
     else if (*context)
-        connection_end(cls, *context);
+        connection_end(t->s, *context);
 }
 
 /* --- the life of an exchange ------------------------------------------------------------------ */
@@ -667,21 +642,61 @@ static void PRINTF_LIKE(2, 0) on_log(void *cls, const char *format, va_list args
     LOG_DEBUG("HTTP library.", log_text("message", text));
 }
 
-static struct MHD_Daemon *start_daemon(struct server *s)
+static struct MHD_Daemon *start_daemon(struct server_thread *t)
 {
-    const struct server_options *o = &s->o;
-    unsigned pool = o->n_threads > 1 ? o->n_threads : 0; /* a pool of one is none */
-    unsigned each = o->max_connections + 1;              /* the library cuts a limit into shares */
+    struct server *s = t->s;
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept,
-        s, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-        o->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, pool, MHD_OPTION_CONNECTION_LIMIT,
-        each * (pool > 0 ? pool : 1), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+            MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, s->o.max_connections + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SERVER_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)SERVER_SEND_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 * 1024),
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        s, MHD_OPTION_END);
+        t, MHD_OPTION_END);
+}
+
+static void stop_daemons(struct server *s)
+{
+    for (unsigned i = 0; i < s->o.n_threads && s->threads[i].daemon; i++)
+        MHD_stop_daemon(s->threads[i].daemon);
+}
+
+static bool start_daemons(struct server *s)
+{
+    for (unsigned i = 0; i < s->o.n_threads; i++) {
+        struct server_thread *t = &s->threads[i];
+        *t = (struct server_thread){.s = s, .index = i};
+        t->daemon = start_daemon(t);
+        if (t->daemon)
+            continue;
+        stop_daemons(s);
+        return false;
+    }
+    return true;
+}
+
+static bool hand(void *ctx, unsigned thread, int fd, const struct sockaddr *address, socklen_t n)
+{
+    const struct server *s = ctx;
+    return MHD_add_connection(s->threads[thread].daemon, fd, address, n) == MHD_YES;
+}
+
+static bool start_acceptor(struct server *s)
+{
+    const struct acceptor_options options = {
+        .ceiling = &s->o.app->ceiling,
+        .arena = &s->o.app->arena,
+        .owner = s->o.app->owner_connections,
+        .listen_fd = s->o.listen_fd,
+        .n_threads = s->o.n_threads,
+        .max_connections = s->o.max_connections,
+        .connection_bytes = SERVER_CONNECTION_BYTES,
+        .hand = hand,
+        .ctx = s,
+    };
+    return acceptor_start(&s->acceptor, &options);
 }
 
 static void release(struct server *s)
@@ -695,6 +710,7 @@ static void release(struct server *s)
 bool server_start(struct server *s, const struct server_options *o)
 {
     struct app *app = o->app;
+    assert(o->n_threads >= 1 && o->n_threads <= SERVER_THREADS_MAX);
     memset(s, 0, sizeof(*s));
     s->o = *o;
     if (s->o.read_deadline_ms == 0)
@@ -717,9 +733,12 @@ bool server_start(struct server *s, const struct server_options *o)
         goto fail;
     if (!workers_start(&s->workers, o->n_workers))
         goto fail_workers;
-    s->daemon = start_daemon(s);
-    if (s->daemon)
+    if (!start_daemons(s))
+        goto fail_daemons;
+    if (start_acceptor(s))
         return true;
+    stop_daemons(s);
+fail_daemons:
     workers_stop(&s->workers);
 fail_workers:
     watch_stop(&s->watch);
@@ -753,7 +772,9 @@ void server_stop(struct server *s)
     while (atomic_load(&s->n_parked) > 0)
         usleep(1000); /* every suspended connection is resumed now */
     drain(s);         /* resumed is not answered: the library's threads still have to send it */
-    MHD_stop_daemon(s->daemon); /* closes the listening socket as well */
+    acceptor_stop(&s->acceptor); /* so far, who came heard 503 */
+    stop_daemons(s);
+    acceptor_release(&s->acceptor);
     watch_stop(&s->watch);
     release(s);
 }

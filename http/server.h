@@ -1,7 +1,9 @@
 /* The HTTP server: libmicrohttpd with a few threads of epoll, in front of the table of routes. Only
  * server*.c know the library. docs/decisions/0002-http-server.md says why these settings.
  *
- *     listening socket -> MHD threads: head, body, write, short answers
+ *     listening socket -> acceptor (acceptor.h): charged, given to a thread
+ *                              |
+ *                         MHD threads: head, body, write, short answers
  *                              | suspend                     ^ resume
  *                              v                             |
  *                         workers (worker.h): queries, series, snapshots
@@ -12,6 +14,7 @@
 #define HG_HTTP_SERVER_H
 
 #include "alloc/pool.h"
+#include "http/acceptor.h"
 #include "http/body.h"
 #include "http/watch.h"
 #include "http/worker.h"
@@ -44,7 +47,7 @@ struct server_options {
     unsigned max_connections; /* more are closed as they come */
     unsigned
         max_requests; /* at once, of those that compute or bring a body; 0 = SERVER_REQUESTS_MAX */
-    unsigned n_threads; /* of the library */
+    unsigned n_threads; /* of the library: 1 .. SERVER_THREADS_MAX */
     unsigned n_workers;
     size_t max_body_bytes;
     int64_t read_deadline_ms; /* 0 = SERVER_READ_DEADLINE_MS */
@@ -55,17 +58,26 @@ struct server_options {
                                       size_t *ret_capture_len);
 };
 
+struct server;
+
+/* One of the library's threads: a daemon of its own, without a listening socket. */
+struct server_thread {
+    struct server *s;
+    unsigned index;
+    struct MHD_Daemon *daemon;
+};
+
 struct server {
     struct server_options o;
-    struct MHD_Daemon *daemon;
+    struct server_thread threads[SERVER_THREADS_MAX];
+    struct acceptor acceptor;
     struct watch watch;
     struct workers workers;
     pthread_mutex_t lock;
     struct pool exchanges; /* guarded by lock: requests under way */
     struct pool connections;
-    atomic_uint n_connections; /* charged ones */
-    atomic_int n_active;       /* requests under way that came before the stop */
-    atomic_int n_parked;       /* request_park */
+    atomic_int n_active; /* requests under way that came before the stop */
+    atomic_int n_parked; /* request_park */
     atomic_int
         n_in_flight; /* requests that compute or bring a body, from their head to their end */
 };

@@ -96,7 +96,7 @@ Test(server_lease, connections_beyond_their_share_are_closed_before_they_cost_an
     static int fds[MOST];
     start();
     app.ceiling.budget->limit_bytes =
-        (size_t)CEILING_CONNECTIONS_SHARE * (MOST * SERVER_CONNECTION_BYTES + ARENA_PAGE_BYTES);
+        (size_t)CEILING_CONNECTIONS_SHARE * (MOST * SERVER_CONNECTION_BYTES + 2 * ARENA_PAGE_BYTES);
     for (int i = 0; i < MOST; i++) {
         fds[i] = dial();
         cr_assert_eq(ask(fds[i], "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n").status, 200, "%d", i);

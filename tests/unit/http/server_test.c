@@ -10,6 +10,27 @@ TestSuite(server, .timeout = 60);
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+Test(server, connections_are_spread_evenly_over_the_threads)
+{
+    enum { CONNECTIONS = 8 };
+    int fds[CONNECTIONS], n_first = 0;
+    char first[32] = "";
+    start();
+    for (int i = 0; i < CONNECTIONS; i++) /* all at once: a row of them is what one thread took */
+        fds[i] = dial();
+    for (int i = 0; i < CONNECTIONS; i++) {
+        struct answer a = ask(fds[i], "GET /thread HTTP/1.1\r\nHost: x\r\n\r\n");
+        cr_assert_eq(a.status, 200);
+        if (i == 0)
+            snprintf(first, sizeof(first), "%s", a.body);
+        n_first += strcmp(a.body, first) == 0;
+    }
+    cr_assert_eq(n_first, CONNECTIONS / 2);
+    for (int i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+    stop();
+}
+
 Test(server, a_connection_is_kept_after_answers_and_errors)
 {
     start();

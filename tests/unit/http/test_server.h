@@ -89,6 +89,12 @@ static inline void answer_parked(int from, int to)
     }
 }
 
+/* Which thread of the library this is. */
+static inline void handle_thread(struct request *rq)
+{
+    reply_text(rq, 200, "%lu", (unsigned long)pthread_self());
+}
+
 static inline bool accept_none(struct request *rq)
 {
     reply_text(rq, 415, "not this");
@@ -104,6 +110,7 @@ static const struct route test_routes[] = {
     {"/store", METHOD_GET | METHOD_POST, ROUTE_NEEDS_STORE, handle_echo, NULL},
     {"/picky", METHOD_POST, 0, handle_echo, accept_none},
     {"/park", METHOD_GET | METHOD_POST, 0, handle_park, NULL},
+    {"/thread", METHOD_GET, 0, handle_thread, NULL},
     {"/park_briefly", METHOD_GET | METHOD_POST, 0, handle_park_briefly, NULL},
 };
 

@@ -1,0 +1,240 @@
+/* Whom a connection is given to, what is charged for it, and that a charge is never lost: against a
+ * serving side that only keeps, or loses, what it is handed. */
+#include "http/acceptor.h"
+
+#include "alloc/arena.h"
+#include "http/ceiling.h"
+#include "http/listen.h"
+
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { MEMORY = 1 << 20, BYTES = 1000, MOST = 30, THREADS = 3, DIALED_MAX = 64 };
+
+TestSuite(acceptor, .timeout = 60);
+
+static struct acceptor acceptor;
+static struct ceiling ceiling;
+static struct budget budget;
+static struct arena arena;
+static size_t table_bytes;
+static struct listen_socket listening;
+
+/* What the serving side was handed, in that order. */
+static struct handed {
+    unsigned thread;
+    int fd;
+} handed[DIALED_MAX];
+static atomic_uint n_handed;
+static enum { KEEP, LOSE, REFUSE } how;
+
+static bool hand(void *ctx, unsigned thread, int fd, const struct sockaddr *address, socklen_t n)
+{
+    (void)ctx;
+    cr_assert_eq(address->sa_family, AF_INET);
+    cr_assert_eq(n, sizeof(struct sockaddr_in));
+    unsigned i = atomic_load(&n_handed);
+    handed[i] = (struct handed){thread, fd};
+    if (how != KEEP)
+        close(fd);
+    else
+        acceptor_begun(&acceptor, fd);
+    atomic_store(&n_handed, i + 1);
+    return how != REFUSE;
+}
+
+static size_t charged(void)
+{
+    return atomic_load(&budget.rows[ceiling.owner_connections].bytes);
+}
+
+static void start(void)
+{
+    char error[LISTEN_ERROR_MAX];
+    budget_init(&budget, MEMORY);
+    unsigned owner = budget_owner(&budget, "connections");
+    cr_assert(arena_init(&arena, &budget, MEMORY));
+    ceiling_init(&ceiling, &budget, 16 << 20, 1);
+    cr_assert(listen_open("127.0.0.1:0", &listening, error), "%s", error);
+    const struct acceptor_options options = {
+        .ceiling = &ceiling,
+        .arena = &arena,
+        .owner = owner,
+        .listen_fd = listening.fd,
+        .n_threads = THREADS,
+        .max_connections = MOST,
+        .connection_bytes = BYTES,
+        .hand = hand,
+    };
+    cr_assert(acceptor_start(&acceptor, &options));
+    table_bytes = charged();
+}
+
+static void stop(void)
+{
+    acceptor_stop(&acceptor);
+    acceptor_release(&acceptor);
+    cr_assert_eq(atomic_load(&acceptor.n_connections), 0);
+    cr_assert_eq(charged(), 0);
+    arena_release(&arena);
+    for (unsigned i = 0; i < THREADS; i++)
+        cr_assert_eq(atomic_load(&acceptor.n_of_thread[i]), 0);
+}
+
+static int dial(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)listening.port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    return fd;
+}
+
+/* Dials, and waits until it was handed over. */
+static int dial_handed(void)
+{
+    unsigned before = atomic_load(&n_handed);
+    int fd = dial();
+    while (atomic_load(&n_handed) == before)
+        usleep(100);
+    return fd;
+}
+
+static void end(unsigned i)
+{
+    close(handed[i].fd);
+    acceptor_ended(&acceptor, handed[i].thread);
+}
+
+static bool is_closed_by_peer(int fd)
+{
+    char c;
+    return recv(fd, &c, 1, 0) <= 0;
+}
+
+Test(acceptor, each_goes_to_the_thread_with_the_fewest)
+{
+    int fds[DIALED_MAX], n = 0;
+    start();
+    for (; n < 4 * THREADS; n++) {
+        fds[n] = dial_handed();
+        for (unsigned t = 0; t < THREADS; t++)
+            cr_assert_leq(atomic_load(&acceptor.n_of_thread[t]), (unsigned)n / THREADS + 1);
+    }
+    for (unsigned i = 0; i < 4 * THREADS; i++) /* all of one thread's end */
+        if (handed[i].thread == 1)
+            end(i);
+    for (int i = 0; i < 4; i++, n++) {
+        fds[n] = dial_handed();
+        cr_assert_eq(handed[n].thread, 1);
+    }
+    cr_assert_eq(charged() - table_bytes, (size_t)4 * THREADS * BYTES);
+    for (unsigned i = 0; i < (unsigned)n; i++)
+        if (i >= 4 * THREADS || handed[i].thread != 1)
+            end(i);
+    while (n > 0)
+        close(fds[--n]);
+    stop();
+}
+
+Test(acceptor, as_many_as_the_limit_and_one_past)
+{
+    int fds[MOST];
+    start();
+    for (int i = 0; i < MOST; i++)
+        fds[i] = dial_handed();
+    int past = dial();
+    cr_assert(is_closed_by_peer(past));
+    close(past);
+    cr_assert_eq(atomic_load(&ceiling.n_connections_refused), 1);
+    cr_assert_eq(charged() - table_bytes, (size_t)MOST * BYTES);
+    end(0);
+    past = dial_handed();
+    cr_assert_eq(atomic_load(&acceptor.n_connections), MOST);
+    for (unsigned i = 1; i <= MOST; i++)
+        end(i);
+    for (int i = 0; i < MOST; i++)
+        close(fds[i]);
+    close(past);
+    stop();
+}
+
+Test(acceptor, memory_for_connections_is_bounded_before_they_are_handed)
+{
+    enum { ROOM = 3 };
+    int fds[ROOM];
+    start();
+    budget.limit_bytes = CEILING_CONNECTIONS_SHARE * (table_bytes + (size_t)ROOM * BYTES);
+    for (int i = 0; i < ROOM; i++)
+        fds[i] = dial_handed();
+    int past = dial();
+    cr_assert(is_closed_by_peer(past));
+    close(past);
+    cr_assert_eq(atomic_load(&n_handed), ROOM);
+    for (unsigned i = 0; i < ROOM; i++) {
+        end(i);
+        close(fds[i]);
+    }
+    stop();
+}
+
+Test(acceptor, what_is_refused_or_lost_by_those_who_serve_is_not_charged_for_ever)
+{
+    start();
+    how = REFUSE;
+    for (int i = 0; i < 10; i++)
+        close(dial_handed());
+    how = LOSE;
+    for (int i = 0; i < DIALED_MAX - 12; i++) { /* more than the limit */
+        close(dial_handed());
+        cr_assert_leq(atomic_load(&acceptor.n_connections), 2, "the same number comes back");
+    }
+    how = KEEP;
+    int fd = dial_handed();
+    unsigned last = atomic_load(&n_handed) - 1;
+    end(last);
+    close(fd);
+    stop();
+}
+
+Test(acceptor, without_descriptors_newcomers_wait_and_are_served_when_there_are_some)
+{
+    struct rlimit was, none;
+    start();
+    int first = dial_handed(), waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)listening.port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = was;
+    none.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    cr_assert_eq(connect(waiting, (struct sockaddr *)&at, sizeof(at)), 0);
+    usleep(5 * ACCEPTOR_PAUSE_MS * 1000);
+    cr_assert_eq(atomic_load(&n_handed), 1);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+    while (atomic_load(&n_handed) == 1)
+        usleep(1000);
+    end(0);
+    end(1);
+    close(first);
+    close(waiting);
+    stop();
+}
+
+Test(acceptor, a_number_beyond_those_that_are_kept_is_closed)
+{
+    start();
+    acceptor.n_handed = 3; /* standard streams alone */
+    int fd = dial();
+    cr_assert(is_closed_by_peer(fd));
+    close(fd);
+    cr_assert_eq(charged(), table_bytes);
+    acceptor.n_handed = MOST + ACCEPTOR_SPARE_FDS;
+    stop();
+}
