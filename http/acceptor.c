@@ -37,14 +37,17 @@ void acceptor_ended(struct acceptor *a, unsigned thread)
 void acceptor_begun(struct acceptor *a, int fd)
 {
     atomic_store(&a->handed[fd], 0);
+    atomic_fetch_sub(&a->n_to_begin, 1);
 }
 
 /* What was handed under this number and has not begun never will. */
 static void settle(struct acceptor *a, size_t fd)
 {
     unsigned thread_plus_1 = atomic_exchange(&a->handed[fd], 0);
-    if (thread_plus_1 != 0)
-        acceptor_ended(a, thread_plus_1 - 1);
+    if (thread_plus_1 == 0)
+        return;
+    atomic_fetch_sub(&a->n_to_begin, 1);
+    acceptor_ended(a, thread_plus_1 - 1);
 }
 
 /* --- accepting -------------------------------------------------------------------------------- */
@@ -69,6 +72,7 @@ static void take(struct acceptor *a, int fd, const struct sockaddr *address, soc
     }
     unsigned thread = least_used(a);
     atomic_fetch_add(&a->n_of_thread[thread], 1);
+    atomic_fetch_add(&a->n_to_begin, 1);
     atomic_store(&a->handed[fd], (unsigned char)(thread + 1));
     if (!a->o.hand(a->o.ctx, thread, fd, address, n))
         settle(a, (size_t)fd);
@@ -147,6 +151,9 @@ void acceptor_stop(struct acceptor *a)
     pthread_join(a->thread, NULL);
     close(a->wake_fd);
     close(a->o.listen_fd);
+    int64_t until = clock_boot_ms() + ACCEPTOR_STOP_MS;
+    while (atomic_load(&a->n_to_begin) > 0 && clock_boot_ms() < until)
+        usleep(1000);
 }
 
 void acceptor_release(struct acceptor *a)

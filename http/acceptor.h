@@ -34,6 +34,7 @@ enum {
     ACCEPTOR_THREADS_MAX = 16,
     ACCEPTOR_SPARE_FDS = 1024, /* numbers of descriptors that are no connections */
     ACCEPTOR_PAUSE_MS = 20,    /* when the system has no descriptor or memory for one more */
+    ACCEPTOR_STOP_MS = 1000,   /* for those to begin that were handed */
 };
 
 struct acceptor_options {
@@ -56,8 +57,9 @@ struct acceptor {
     int wake_fd;                                   /* written to at the end */
     atomic_uint n_connections;                     /* charged ones */
     atomic_uint n_of_thread[ACCEPTOR_THREADS_MAX]; /* the same, by the thread that serves them */
-    atomic_uchar *handed; /* by descriptor: 1 + the thread it was handed to and has not begun */
-    size_t n_handed;
+    atomic_uchar *handed;   /* by descriptor: 1 + the thread it was handed to and has not begun */
+    size_t n_handed;        /* size of the table */
+    atomic_uint n_to_begin; /* that were handed and have not begun */
 };
 
 /* False, with errno, when the system refuses. a is set up in place and must not move. */
@@ -69,7 +71,9 @@ void acceptor_begun(struct acceptor *a, int fd);
 /* A connection that was begun has ended; before its descriptor is closed or after. */
 void acceptor_ended(struct acceptor *a, unsigned thread);
 
-/* Accepts no more. Connections that are there go on. */
+/* Accepts no more, and waits until those that were handed have begun, for the library may free what
+ * it made for one in the middle of making it, when it is stopped then. Connections that are there
+ * go on. */
 void acceptor_stop(struct acceptor *a);
 
 /* After all serving threads have ended: gives back the charge of those that never began. */

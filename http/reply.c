@@ -76,13 +76,12 @@ struct chain *reply_chain(struct request *rq, const char *content_type)
     return &r->chain;
 }
 
-/* An answer that needs no memory, for when there is none. */
-static void reply_no_memory(struct request *rq)
+/* An error that needs no memory, for when there is none. text: with nothing to escape. */
+static void reply_no_memory(struct request *rq, enum api_error e, const char *text)
 {
-    static const char text[] =
-        "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"the answer does not fit the "
-        "memory of queries (--query.max-memory) or of the process (--storage.memory-limit)\"}";
-    reply_static(rq, errors[API_EXECUTION].status, "application/json", text, sizeof(text) - 1);
+    reply_text(rq, errors[e].status, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":\"%s\"}",
+               errors[e].text, text);
+    rq->reply.content_type = "application/json";
 }
 
 void reply_error(struct request *rq, enum api_error e, const char *format, ...)
@@ -104,7 +103,7 @@ void reply_error(struct request *rq, enum api_error e, const char *format, ...)
     json_string(&j, text);
     json_object_end(&j);
     if (chain_failed(j.out))
-        reply_no_memory(rq);
+        reply_no_memory(rq, e, "what went wrong does not fit the memory (--storage.memory-limit)");
 }
 
 void reply_begin(struct request *rq, struct json *j)
@@ -136,7 +135,9 @@ void reply_end_annotated(struct request *rq, struct json *j, const char *const *
     if (!chain_failed(j->out))
         return;
     region_release(&rq->region);
-    reply_no_memory(rq);
+    reply_no_memory(rq, API_EXECUTION,
+                    "the answer does not fit the memory of queries (--query.max-memory) or of the "
+                    "process (--storage.memory-limit)");
 }
 
 void reply_end(struct request *rq, struct json *j)

@@ -37,13 +37,14 @@ static bool hand(void *ctx, unsigned thread, int fd, const struct sockaddr *addr
     cr_assert_eq(address->sa_family, AF_INET);
     cr_assert_eq(n, sizeof(struct sockaddr_in));
     unsigned i = atomic_load(&n_handed);
+    bool is_refused = how == REFUSE;
     handed[i] = (struct handed){thread, fd};
     if (how != KEEP)
         close(fd);
     else
         acceptor_begun(&acceptor, fd);
     atomic_store(&n_handed, i + 1);
-    return how != REFUSE;
+    return !is_refused;
 }
 
 static size_t charged(void)
@@ -229,12 +230,20 @@ Test(acceptor, without_descriptors_newcomers_wait_and_are_served_when_there_are_
 
 Test(acceptor, a_number_beyond_those_that_are_kept_is_closed)
 {
+    enum { KEPT = MOST + ACCEPTOR_SPARE_FDS };
+    struct rlimit files = {KEPT + 100, KEPT + 100};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
     start();
-    acceptor.n_handed = 3; /* standard streams alone */
-    int fd = dial();
-    cr_assert(is_closed_by_peer(fd));
+    int fd = dial_handed(), last;
     close(fd);
+    end(0);
+    while ((last = dup(0)) < KEPT - 1)
+        cr_assert_geq(last, 0);
+    fd = dial();
+    cr_assert(is_closed_by_peer(fd));
     cr_assert_eq(charged(), table_bytes);
-    acceptor.n_handed = MOST + ACCEPTOR_SPARE_FDS;
+    cr_assert_eq(atomic_load(&n_handed), 1);
+    for (int i = fd; i < KEPT + 100; i++)
+        close(i);
     stop();
 }

@@ -497,6 +497,23 @@ static uint64_t kept_samples(void)
     return stats.samples;
 }
 
+Test(api, an_error_without_memory_is_the_same_error)
+{
+    drop_request();
+    size_t used = app.budget.limit_bytes;
+    app.budget.limit_bytes = 0; /* of any page that is not there yet */
+    memset(&rq, 0, sizeof(rq));
+    region_init(&rq.region, &app.arena, app.owner_requests, 1);
+    reply_error(&rq, API_UNAVAILABLE, "snapshots are off");
+    app.budget.limit_bytes = used;
+    cr_assert_eq(rq.reply.status, 500);
+    cr_assert_str_eq(rq.reply.content_type, "application/json");
+    cr_assert_str_eq(
+        rq.reply.bytes,
+        "{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"what went wrong "
+        "does not fit the memory (--storage.memory-limit)\"}");
+}
+
 Test(api, deleting_is_off_unless_it_is_enabled)
 {
     expect_error(DELETE_SERIES "?match[]=up", 500, "unavailable", "admin APIs disabled");
