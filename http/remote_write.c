@@ -253,8 +253,9 @@ static int parse_labels(void *ctx, const struct append_entry *e, struct labels *
 {
     struct remote_write *rw = ctx;
     int err = write_any_labels(&rw->body, e->form, e->n_form, rw->region, &rw->labels, ret);
+    const void *texts = rw->body.is_v2 ? NULL : e->form; /* that of 2.0 has references */
     rw->n_asked++;
-    return err != 0 ? err : labels_normalise(ret, NULL);
+    return err != 0 ? err : labels_normalise_within(ret, texts, e->n_form, NULL);
 }
 
 /* The labels of an entry as text; as they came, or normalised like those that are stored. */

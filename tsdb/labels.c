@@ -55,13 +55,17 @@ static uint64_t high_bits(const char *eight)
     return word & 0x8080808080808080u;
 }
 
-/* Eight bytes at a time; the last eight, or the last four and the first four, may overlap what has
- * been seen. */
+/* Eight bytes at a time, 32 while there are more; the last eight, or the last four and the first
+ * four, may overlap what has been seen. */
 static bool is_ascii(const char *bytes, size_t n)
 {
     uint64_t high = 0;
     if (n >= 8) {
-        for (size_t i = 0; i + 8 < n; i += 8)
+        size_t i = 0;
+        for (; i + 32 < n; i += 32)
+            high |= (high_bits(bytes + i) | high_bits(bytes + i + 8)) |
+                    (high_bits(bytes + i + 16) | high_bits(bytes + i + 24));
+        for (; i + 8 < n; i += 8)
             high |= high_bits(bytes + i);
         return (high | high_bits(bytes + n - 8)) == 0;
     }
@@ -149,14 +153,15 @@ static inline uint64_t first_bytes(const char *text, size_t n)
         return (uint64_t)__builtin_bswap32(high) << 32 |
                (uint32_t)((uint64_t)__builtin_bswap32(low) << (64 - 8 * n));
     }
-    for (size_t i = 0; i < n; i++)
-        word |= (uint64_t)(unsigned char)text[i] << (56 - 8 * i);
+    word |= n > 0 ? (uint64_t)(unsigned char)text[0] << 56 : 0;
+    word |= n > 1 ? (uint64_t)(unsigned char)text[1] << 48 : 0;
+    word |= n > 2 ? (uint64_t)(unsigned char)text[2] << 40 : 0;
     return word;
 }
 
-/* What senders mostly send, seen in one pass: in their form, and all ASCII. False: to be looked at
- * in full. */
-static bool are_plain(const struct labels *ls)
+/* What senders mostly send, seen in one pass: in their form, and all ASCII, if that is not known.
+ * False: to be looked at in full. */
+static bool are_plain(const struct labels *ls, bool are_ascii)
 {
     const uint64_t metric_name = 0x5F5F6E616D655F5F; /* LABEL_METRIC_NAME */
     uint64_t before = 0;
@@ -168,8 +173,9 @@ static bool are_plain(const struct labels *ls)
         uint64_t first = first_bytes(l->name, l->name_len);
         if (l->name_len == 0 || l->value_len == 0 || l->name_len > LABEL_NAME_BYTES_MAX ||
             l->value_len > LABEL_VALUE_BYTES_MAX || first < before ||
-            (i > 0 && first == before && name_order(&ls->items[i - 1], l) >= 0) ||
-            !is_ascii(l->name, l->name_len) || !is_ascii(l->value, l->value_len))
+            (i > 0 && first == before && name_order(&ls->items[i - 1], l) >= 0))
+            return false;
+        if (!are_ascii && !(is_ascii(l->name, l->name_len) && is_ascii(l->value, l->value_len)))
             return false;
         has_metric |= first == metric_name && l->name_len == strlen(LABEL_METRIC_NAME);
         before = first;
@@ -177,24 +183,9 @@ static bool are_plain(const struct labels *ls)
     return has_metric;
 }
 
-bool labels_are_normal(const struct labels *ls)
-{
-    struct label items[LABELS_PER_SERIES_MAX];
-    if (are_plain(ls))
-        return true;
-    if (ls->n > LABELS_PER_SERIES_MAX)
-        return false;
-    for (uint32_t i = 0; i < ls->n; i++)
-        items[i] = ls->items[i];
-    struct labels copy = {items, ls->n};
-    return labels_normalise(&copy, NULL) == 0 && copy.n == ls->n && labels_compare(&copy, ls) == 0;
-}
-
-int labels_normalise(struct labels *ls, const struct label **ret_bad)
+static int normalise(struct labels *ls, const struct label **ret_bad)
 {
     uint32_t n = 0;
-    if (are_plain(ls))
-        return 0;
     for (uint32_t i = 0; i < ls->n; i++) {
         const struct label *l = &ls->items[i];
         if (l->name_len == 0)
@@ -217,6 +208,31 @@ int labels_normalise(struct labels *ls, const struct label **ret_bad)
     if (labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME)) == NULL)
         return blame(ERR_LABELS_NO_NAME, NULL, ret_bad);
     return 0;
+}
+
+bool labels_are_normal(const struct labels *ls)
+{
+    struct label items[LABELS_PER_SERIES_MAX];
+    if (are_plain(ls, false))
+        return true;
+    if (ls->n > LABELS_PER_SERIES_MAX)
+        return false;
+    for (uint32_t i = 0; i < ls->n; i++)
+        items[i] = ls->items[i];
+    struct labels copy = {items, ls->n};
+    return normalise(&copy, NULL) == 0 && copy.n == ls->n && labels_compare(&copy, ls) == 0;
+}
+
+int labels_normalise_within(struct labels *ls, const void *texts, size_t n,
+                            const struct label **ret_bad)
+{
+    bool are_ascii = texts != NULL && is_ascii(texts, n);
+    return are_plain(ls, are_ascii) ? 0 : normalise(ls, ret_bad);
+}
+
+int labels_normalise(struct labels *ls, const struct label **ret_bad)
+{
+    return labels_normalise_within(ls, NULL, 0, ret_bad);
 }
 
 const struct label *labels_get(const struct labels *ls, const char *name, size_t name_len)

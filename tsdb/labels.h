@@ -27,6 +27,11 @@ struct labels {
  * label that is to blame, or is NULL. */
 int labels_normalise(struct labels *ls, const struct label **ret_bad) WARN_UNUSED;
 
+/* The same for labels of which all texts lie within n bytes: whether they are ASCII, as nearly all
+ * are, is then seen at once. texts: NULL = they lie anywhere. */
+int labels_normalise_within(struct labels *ls, const void *texts, size_t n,
+                            const struct label **ret_bad) WARN_UNUSED;
+
 /* Whether labels are in that form, and labels_normalise finds nothing wrong with them. */
 bool labels_are_normal(const struct labels *ls);
 

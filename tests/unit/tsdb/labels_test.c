@@ -242,6 +242,61 @@ Test(labels, are_normal_agrees_with_a_look_at_each)
     cr_assert_gt(n_normal, 3000);
 }
 
+/* Copies the texts one behind the other, with a byte between them; returns how many bytes. */
+static size_t put_together(struct labels *ls, char *out)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < ls->n; i++) {
+        struct label *l = &ls->items[i];
+        out[n++] = ' ';
+        l->name = memcpy(out + n, l->name, l->name_len);
+        n += l->name_len;
+        out[n++] = ' ';
+        l->value = memcpy(out + n, l->value, l->value_len);
+        n += l->value_len;
+    }
+    return n;
+}
+
+Test(labels, that_lie_together_are_normalised_as_any)
+{
+    struct random random;
+    uint32_t n_good = 0, n_bad = 0;
+    random_init(&random, random_seed());
+    for (int round = 0; round < 300000; round++) {
+        char texts[3][16], together[3 * 32];
+        struct label items[3], copy[3];
+        struct labels ls = {items, 1 + (uint32_t)random_below(&random, 3)}, others = {copy, ls.n};
+        for (uint32_t i = 0; i < ls.n; i++)
+            copy[i] = items[i] = random_label(&random, texts[i]);
+        size_t n = put_together(&ls, together);
+        int err = labels_normalise(&others, NULL);
+        cr_assert_eq(labels_normalise_within(&ls, together, n, NULL), err, "round %d", round);
+        if (err == 0)
+            cr_assert_eq(labels_compare(&ls, &others), 0, "round %d", round);
+        n_good += err == 0;
+        n_bad += err == ERR_LABELS_NOT_UTF8;
+    }
+    cr_assert(n_good > 3000 && n_bad > 3000, "%u, %u", n_good, n_bad);
+}
+
+/* One byte that is not ASCII, at each place of texts of each length. */
+Test(labels, that_lie_together_are_ascii_or_not)
+{
+    for (size_t n = 1; n <= 100; n++) {
+        for (size_t at = 0; at < n; at++) {
+            char text[8 + 100] = NAME;
+            memset(text + 8, 'a', n);
+            struct label item = {text, text + 8, 8, (uint32_t)n};
+            struct labels ls = {&item, 1};
+            cr_assert_eq(labels_normalise_within(&ls, text, 8 + n, NULL), 0);
+            text[8 + at] = '\x80';
+            cr_assert_eq(labels_normalise_within(&ls, text, 8 + n, NULL), ERR_LABELS_NOT_UTF8,
+                         "%zu of %zu", at, n);
+        }
+    }
+}
+
 Test(labels, are_normal_up_to_every_limit)
 {
     static char text[LABEL_VALUE_BYTES_MAX + 1];
