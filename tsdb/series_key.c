@@ -21,6 +21,7 @@ enum {
     FIELD_VALUE = 0x12, /* and 2 */
     BUFFER_BYTES = 512,
     LABEL_HEAD_BYTES_MAX = 2 + 2 * VARINT_BYTES_MAX,
+    LABEL_HEADS_SHORT = 6, /* three tags, and three lengths of one byte */
 };
 
 _Static_assert(SERIES_HASH_SECRET_BYTES >= XXH3_SECRET_SIZE_MIN, "a secret for XXH3");
@@ -141,27 +142,37 @@ static size_t put_value_head(const struct label *l, uint8_t *out)
     return 1 + varint_put(out + 1, l->value_len);
 }
 
+/* The same with the tag and the length of the field. */
+static inline size_t field_bytes(const struct label *l)
+{
+    size_t n_text = (size_t)l->name_len + l->value_len;
+    if (n_text + LABEL_HEADS_SHORT - 2 < 0x80) /* as nearly all: so are the three lengths */
+        return LABEL_HEADS_SHORT + n_text;
+    size_t n_label = label_bytes(l);
+    return 1 + varint_bytes(n_label) + n_label;
+}
+
 size_t series_form_bytes(const struct labels *ls)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < ls->n; i++) {
-        size_t n_label = label_bytes(&ls->items[i]);
-        n += 1 + varint_bytes(n_label) + n_label;
-    }
+    for (uint32_t i = 0; i < ls->n; i++)
+        n += field_bytes(&ls->items[i]);
     return n;
 }
 
 bool series_form_is_canonical(const struct labels *ls, const void *form, size_t n)
 {
     uintptr_t at = (uintptr_t)form, end = at + n;
+    size_t n_bytes = 0;
     for (uint32_t i = 0; i < ls->n; i++) {
         const struct label *l = &ls->items[i];
         uintptr_t name = (uintptr_t)l->name, value = (uintptr_t)l->value;
         if (name < at || value < name + l->name_len || end - value < l->value_len || value > end)
             return false;
         at = value + l->value_len;
+        n_bytes += field_bytes(l);
     }
-    return series_form_bytes(ls) == n;
+    return n_bytes == n;
 }
 
 static size_t put_label(const struct label *l, uint8_t *out)
