@@ -118,15 +118,21 @@ static inline uint32_t find_trusted(const struct trusted_line *t, struct lines_k
     return 0;
 }
 
+_Static_assert(TAGGED_PER_LINE == 2 * MASKS_NUMBERS + 2, "two masks, and two beside them");
+
 static inline uint32_t find_tagged(const struct tagged_line *t, struct lines_key key,
                                    lines_verify verify, const void *ctx, unsigned *ret_i)
 {
     uint16_t low = (uint16_t)(key.high >> TAG_SHIFT);
     uint8_t high = (uint8_t)(key.high >> (TAG_SHIFT + 16));
-    for (unsigned i = 0; i < TAGGED_PER_LINE; i++) {
-        if (t->low[i] != low || t->high[i] != high)
-            continue;
+    uint32_t found = masks_are_short(t->low, low) |
+                     masks_are_short(t->low + MASKS_NUMBERS, low) << MASKS_NUMBERS |
+                     (uint32_t)(t->low[16] == low) << 16 | (uint32_t)(t->low[17] == low) << 17;
+    for (; found != 0; found &= found - 1) {
+        unsigned i = (unsigned)__builtin_ctz(found);
         uint32_t id = t->ids[i];
+        if (t->high[i] != high)
+            continue;
         *ret_i = i;
         if (id != 0 && (verify == NULL || verify(ctx, id)))
             return id;

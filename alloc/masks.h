@@ -45,6 +45,16 @@ static inline uint32_t masks_portable_are(const uint32_t numbers[MASKS_NUMBERS],
     return mask;
 }
 
+/* The same of short ones. */
+static inline uint32_t masks_portable_are_short(const uint16_t numbers[MASKS_NUMBERS],
+                                                uint16_t number)
+{
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < MASKS_NUMBERS; i++)
+        mask |= (uint32_t)(numbers[i] == number) << i;
+    return mask;
+}
+
 #ifdef __SSE2__
 
 static inline uint32_t masks_tops(const uint8_t bytes[MASKS_BYTES])
@@ -68,6 +78,13 @@ static inline uint32_t masks_are(const uint32_t numbers[MASKS_NUMBERS], uint32_t
     return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
 }
 
+static inline uint32_t masks_are_short(const uint16_t numbers[MASKS_NUMBERS], uint16_t number)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)numbers);
+    __m128i same = _mm_cmpeq_epi16(x, _mm_set1_epi16((short)number));
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
+}
+
 #else
 
 static inline uint32_t masks_tops(const uint8_t bytes[MASKS_BYTES])
@@ -83,6 +100,11 @@ static inline uint32_t masks_same(const uint8_t a[MASKS_BYTES], const uint8_t b[
 static inline uint32_t masks_are(const uint32_t numbers[MASKS_NUMBERS], uint32_t number)
 {
     return masks_portable_are(numbers, number);
+}
+
+static inline uint32_t masks_are_short(const uint16_t numbers[MASKS_NUMBERS], uint16_t number)
+{
+    return masks_portable_are_short(numbers, number);
 }
 
 #endif

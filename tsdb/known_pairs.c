@@ -3,14 +3,14 @@
 
 _Static_assert(KNOWN_PAIRS - 1 <= UINT8_MAX, "an item's number fits its field");
 
-static inline bool is_label(const struct known_pair *k, const struct label *l)
+static ALWAYS_INLINE bool is_label(const struct known_pair *k, const struct label *l)
 {
     return k->n_name == l->name_len && k->n_value == l->value_len &&
            texts_are_equal(k->text + k->n_name, l->value, l->value_len) &&
            texts_are_equal(k->text, l->name, l->name_len);
 }
 
-static void forget(struct known_pairs *k, uint64_t n_gone)
+static void __attribute__((noinline)) forget(struct known_pairs *k, uint64_t n_gone)
 {
     for (uint32_t i = 0; i < KNOWN_PAIRS; i++)
         k->items[i].n_name = 0;
@@ -51,6 +51,27 @@ static void learn(struct known_pair *k, const struct label *l, const struct made
     memcpy(k->text + l->name_len, l->value, l->value_len);
 }
 
+/* A pair that is not the one before: apart, so that the other way needs few registers. */
+static bool __attribute__((noinline))
+get_other(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbols *s,
+          uint32_t place, const struct label *l, struct made_pair *ret)
+{
+    uint64_t name_hash = text_hash(l->name, l->name_len, 0);
+    uint64_t hash = labels_hash_step(0, name_hash, text_hash(l->value, l->value_len, 0));
+    k->at_place[place] = (uint8_t)(hash >> (64 - KNOWN_PAIRS_SHIFT));
+    struct known_pair *known = &k->items[k->at_place[place]];
+    if (is_label(known, l)) {
+        *ret = known->pair;
+        return true;
+    }
+    uint32_t id = find_pair(k, a, p, s, l, name_hash);
+    if (id == 0)
+        return false;
+    *ret = (struct made_pair){pair_postings(a, p, id), hash, id};
+    learn(known, l, ret);
+    return true;
+}
+
 bool known_pair_get(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbols *s,
                     uint32_t place, const struct label *l, struct made_pair *ret)
 {
@@ -58,22 +79,8 @@ bool known_pair_get(struct known_pairs *k, struct arena *a, struct pairs *p, str
     if (k->n_gone != p->n_gone)
         forget(k, p->n_gone);
     const struct known_pair *before = &k->items[k->at_place[place]];
-    if (is_label(before, l)) {
-        *ret = before->pair;
-        return true;
-    }
-    uint64_t name_hash = text_hash(l->name, l->name_len, 0);
-    uint64_t hash = labels_hash_step(0, name_hash, text_hash(l->value, l->value_len, 0));
-    k->at_place[place] = (uint8_t)(hash >> (64 - KNOWN_PAIRS_SHIFT));
-    struct known_pair *known = &k->items[k->at_place[place]];
-    if (!is_label(known, l)) {
-        uint32_t id = find_pair(k, a, p, s, l, name_hash);
-        if (id == 0)
-            return false;
-        *ret = (struct made_pair){pair_postings(a, p, id), hash, id};
-        learn(known, l, ret);
-        return true;
-    }
-    *ret = known->pair;
+    if (!is_label(before, l))
+        return get_other(k, a, p, s, place, l, ret);
+    *ret = before->pair;
     return true;
 }

@@ -40,10 +40,14 @@ static inline bool text_words_equal(struct text_words a, struct text_words b)
     return ((a.low ^ b.low) | (a.high ^ b.high)) == 0;
 }
 
-static inline bool texts_are_equal(const char *a, const char *b, size_t n)
+static ALWAYS_INLINE bool texts_are_equal(const char *a, const char *b, size_t n)
 {
-    if (n > TEXT_WORDS_MAX)
+    const size_t most = TEXT_WORDS_MAX;
+    if (n > 2 * most)
         return memcmp(a, b, n) == 0;
+    if (n > most)
+        return text_words_equal(text_words(a, most), text_words(b, most)) &&
+               text_words_equal(text_words(a + n - most, most), text_words(b + n - most, most));
     return text_words_equal(text_words(a, n), text_words(b, n));
 }
 

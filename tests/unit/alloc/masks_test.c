@@ -29,13 +29,18 @@ Test(masks, of_numbers_are_as_the_portable_ones)
 {
     struct random r;
     uint32_t numbers[MASKS_NUMBERS];
-    const uint32_t few[] = {0, 1, UINT32_MAX, 0x80000000, 0xffff0000};
+    const uint32_t few[] = {0, 1, UINT32_MAX, 0x80000000, 0xffff0000, 0x100};
     random_init(&r, random_seed());
     for (int round = 0; round < 10000; round++) {
         for (size_t i = 0; i < MASKS_NUMBERS; i++)
             numbers[i] = few[random_below(&r, ARRAY_LEN(few))];
         uint32_t number = few[random_below(&r, ARRAY_LEN(few))];
         cr_assert_eq(masks_are(numbers, number), masks_portable_are(numbers, number));
+        uint16_t shorts[MASKS_NUMBERS];
+        for (size_t i = 0; i < MASKS_NUMBERS; i++)
+            shorts[i] = (uint16_t)numbers[i];
+        cr_assert_eq(masks_are_short(shorts, (uint16_t)number),
+                     masks_portable_are_short(shorts, (uint16_t)number));
     }
 }
 
@@ -48,4 +53,7 @@ Test(masks, bits_are_in_the_order_of_bytes_and_numbers)
     cr_assert_eq(masks_same(a, b), 0xffffu & ~(1u << 3));
     cr_assert_eq(masks_are(numbers, 5), 1u << 0 | 1u << 2 | 1u << 7);
     cr_assert_eq(masks_portable_are(numbers, 5), 1u << 0 | 1u << 2 | 1u << 7);
+    const uint16_t shorts[MASKS_NUMBERS] = {5, 6, 5, 0x500, 0, 0, 0, 5};
+    cr_assert_eq(masks_are_short(shorts, 5), 1u << 0 | 1u << 2 | 1u << 7);
+    cr_assert_eq(masks_portable_are_short(shorts, 5), 1u << 0 | 1u << 2 | 1u << 7);
 }

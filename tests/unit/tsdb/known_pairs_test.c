@@ -97,9 +97,9 @@ Test(known_pairs, agree_with_the_index_while_pairs_come_and_go)
     struct random random;
     random_init(&random, random_seed());
     for (int round = 0; round < 200000; round++) {
-        char name[16], value[64];
+        char name[16], value[96];
         snprintf(name, sizeof(name), "name%u", (unsigned)random_below(&random, 5));
-        snprintf(value, sizeof(value), "%0*u", 1 + (int)random_below(&random, 40),
+        snprintf(value, sizeof(value), "%0*u", 1 + (int)random_below(&random, 80),
                  (unsigned)random_below(&random, 10));
         struct made_pair pair = get((uint32_t)random_below(&random, 8), name, value);
         if (random_below(&random, 50) == 0)

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-enum { LONGEST = 40 };
+enum { LONGEST = 40 }; /* two words, two pairs of them, and more */
 
 Test(text, equality_is_memcmp_s_at_every_length_and_place)
 {
