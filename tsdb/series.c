@@ -424,6 +424,24 @@ static void seal_newest(const struct series_writer *sw, struct series *s, struct
     (void)chunk_seal(&of_old, &s->state.newest);
 }
 
+/* The first chunk of a series, which has no history: there is nothing to plan. */
+static int add_first_chunk(struct series_writer *sw, struct series *s, struct window *w,
+                           chunk_change change, void *ctx)
+{
+    struct slots *sl = sw->chunk.slots;
+    struct series_state state = s->state;
+    if (!slots_add_member(sl, w, s->id))
+        return ERR_NO_MEMORY;
+    int err = change(ctx, &sw->chunk, &state.newest);
+    if (err != 0) {
+        slots_drop_member(sl, w, s->id);
+        return err;
+    }
+    words_store(&s->state, &state, sizeof(state));
+    atomic_fetch_add_explicit(&w->n_chunks, 1, memory_order_relaxed);
+    return 0;
+}
+
 /* The chunks that the series had stay where they are until the new one is certain. */
 static int add_chunk(struct series_writer *sw, struct series *s, struct window *w,
                      chunk_change change, void *ctx)
@@ -471,8 +489,9 @@ int series_change_chunk(struct series_writer *sw, struct series *s, struct windo
     sw->chunk.phase = s->state.phase;
     sw->chunk.is_open = true;
     struct chunk *c = series_own_chunk(a, s, w->serial);
+    bool is_fresh = s->state.newest.serial == 0 && s->state.history == 0;
     if (c == NULL)
-        return add_chunk(sw, s, w, change, ctx);
+        return is_fresh ? add_first_chunk(sw, s, w, change, ctx) : add_chunk(sw, s, w, change, ctx);
     sw->chunk.is_open = c == &s->state.newest;
     return change(ctx, &sw->chunk, c);
 }
