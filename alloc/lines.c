@@ -166,8 +166,13 @@ static inline uint32_t find_from(const struct arena *a, const struct lines *l,
 void lines_ask(const struct arena *a, const struct lines *l, struct lines_search *search)
 {
     assert(l->kind == LINES_TRUSTED && search->n <= LINES_SEARCH_MAX);
+    const struct table segments = l->segments; /* the compiler sees that it does not change */
+    const uint16_t *numbers = l->depth > 0 ? directory(a, l) : NULL;
+    unsigned depth = l->depth;
     for (uint32_t i = 0; i < search->n && l->n > 0; i++) {
-        const struct lines_segment *s = segment_of(a, l, search->keys[i]);
+        const struct lines_segment *s = &l->only;
+        if (depth > 0)
+            s = table_at(a, &segments, numbers[prefix_of(search->keys[i], depth)]);
         search->at[i].segment = s;
         search->at[i].number = home_of(s, search->keys[i]);
         search->at[i].line = line_at(a, s, search->at[i].number);

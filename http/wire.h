@@ -66,6 +66,29 @@ static inline bool wire_varint_of(const uint8_t *bytes, size_t n, uint64_t *ret)
     return true;
 }
 
+/* The varint that was read last. */
+struct wire_memo {
+    uint64_t word, mask; /* of its bytes; n: how many, 0 = none */
+    uint64_t value;
+    size_t n;
+};
+
+/* wire_varint_of where the same number comes again and again. */
+static inline bool wire_varint_again(struct wire_memo *m, const uint8_t *bytes, size_t n,
+                                     uint64_t *ret)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    if (n == m->n && ((word ^ m->word) & m->mask) == 0) {
+        *ret = m->value;
+        return true;
+    }
+    if (!wire_varint_of(bytes, n, ret))
+        return false;
+    *m = (struct wire_memo){word, UINT64_MAX >> (64 - 8 * n), *ret, n};
+    return true;
+}
+
 /* The fields of a message that have to be of a certain type; any others are free. */
 struct wire_shape {
     unsigned n;

@@ -75,7 +75,8 @@ static inline bool walk_usual(struct walk *w, struct series_part *s, struct wire
     const uint8_t *next;
     rest->at = usual_labels(rest->at, rest->end);
     s->n_form = (size_t)(rest->at - s->bytes);
-    while (rest->at < rest->end && (next = usual_sample(rest->at, rest->end, &sample)) != NULL) {
+    while (rest->at < rest->end &&
+           (next = usual_sample(&w->times, rest->at, rest->end, &sample)) != NULL) {
         if (!walk_add_sample(w, s, sample))
             return false;
         rest->at = next;

@@ -46,11 +46,9 @@ struct write_exemplar {
 /* The texts that the series of a 2.0 body refer to. */
 struct write_symbols {
     uint32_t n;
-    const uint8_t *message;  /* where they lie */
-    struct series_key *keys; /* of the texts (series_key_of_text); in the region, both */
-    struct write_symbol {
-        uint32_t at, n; /* bytes from the begin of the message; how many */
-    } * texts;
+    const uint8_t *message;    /* where they lie */
+    struct series_text *texts; /* in the message; in the region, both */
+    struct series_key *keys;   /* of the texts (series_key_of_text) */
 };
 
 /* All counts are of the whole message. */
@@ -82,7 +80,8 @@ enum write_body_outcome write_body_walk(const void *message, size_t n, size_t ma
 
 /* The same for a body of 2.0; hash: what the keys of the entries are made with, for
  * append_entries. A form is the references of a series' labels, varints one behind the other;
- * NULL when those of its metadata are wrong. Besides 24 bytes a symbol. */
+ * NULL when those of its metadata are wrong. Besides 16 bytes a symbol, and 8 to 24 of room
+ * for their places, at least an eighth of the message. */
 enum write_body_outcome write_body_walk_v2(const struct series_hash *hash, const void *message,
                                            size_t n, size_t max_bytes, struct region *r,
                                            struct write_body *ret) WARN_UNUSED;

@@ -58,6 +58,7 @@ struct walk_v2 {
     struct walk w;
     struct write_refs refs;
     struct metadata_memo metadata;
+    size_t n_room;      /* for texts of symbols */
     bool is_table_late; /* a symbol came after a series */
 };
 
@@ -199,7 +200,8 @@ static inline bool walk_usual(struct walk_v2 *v, struct part *p, struct wire *re
     p->s.form = refs;
     p->s.n_form = n;
     rest->at = refs + n;
-    while (rest->at < rest->end && (next = usual_sample(rest->at, rest->end, &sample)) != NULL) {
+    while (rest->at < rest->end &&
+           (next = usual_sample(&v->w.times, rest->at, rest->end, &sample)) != NULL) {
         if (!walk_add_sample(&v->w, &p->s, sample))
             return false;
         rest->at = next;
@@ -243,7 +245,7 @@ static inline bool walk_alone(struct walk_v2 *v, const uint8_t *bytes, size_t n)
     uint32_t last = 0;
     if (w->next == w->end || w->block == NULL || w->block->n == WRITE_BLOCK_ENTRIES || n < 2 ||
         bytes[0] != WIRE_TAG(LABELS_REFS, WIRE_BYTES) || n_refs > n - 2 ||
-        (at = usual_sample(refs + n_refs, end, w->next)) == NULL ||
+        (at = usual_sample(&w->times, refs + n_refs, end, w->next)) == NULL ||
         (at < end && alike_metadata(&v->metadata, at, end, &last) != end) ||
         (last >= w->body->symbols.n && last > 0))
         return false;
@@ -279,6 +281,8 @@ static bool walk_series(struct walk_v2 *v, const uint8_t *bytes, size_t n)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
+enum { SYMBOLS_ROOM = 64, SYMBOL_SHARE = 64 }; /* at first, or one in so many bytes */
+
 /* The text there as far as it is a symbol with the shortest tag and length, else NULL; *ret_n: its
  * bytes. */
 static inline const uint8_t *usual_symbol(const uint8_t *at, const uint8_t *end, size_t *ret_n)
@@ -289,30 +293,41 @@ static inline const uint8_t *usual_symbol(const uint8_t *at, const uint8_t *end,
     return *ret_n <= WIRE_SHORT_MAX && *ret_n <= (size_t)(end - at) - 2 ? at + 2 : NULL;
 }
 
-/* room: there is room for all, else they are counted only. */
-static inline void take_symbol(struct walk_v2 *v, struct write_symbols *s, bool has_room,
-                               const uint8_t *text, size_t n)
+/* Room for one symbol more. */
+static bool more_symbols(struct walk_v2 *v)
 {
-    if (has_room) {
-        s->texts[s->n] = (struct write_symbol){(uint32_t)(text - s->message), (uint32_t)n};
-        s->keys[s->n] = v->w.message_end - text >= SERIES_TEXT_SHORT
-                            ? series_key_of_text_inside(v->refs.hash, text, n)
-                            : series_key_of_text(v->refs.hash, text, n);
-    }
-    s->n++;
+    struct write_symbols *s = &v->w.body->symbols;
+    size_t n_bytes = (size_t)(v->w.message_end - s->message);
+    size_t n = s->n > 0 ? 2 * (size_t)s->n : size_max(SYMBOLS_ROOM, n_bytes / SYMBOL_SHARE);
+    struct series_text *texts = walk_take(&v->w, n * sizeof(*texts));
+    if (!texts)
+        return false;
+    if (s->n > 0)
+        memcpy(texts, s->texts, s->n * sizeof(*texts));
+    s->texts = texts;
+    v->n_room = n;
+    return true;
 }
 
-/* Goes over the symbols at the start, or over those of the whole message, and notes them when there
- * is room for that. Leaves *rest behind the last one looked at. False when it is malformed. */
-static bool each_symbol(struct walk_v2 *v, struct write_symbols *s, bool is_whole, bool has_room,
-                        struct wire *rest)
+static inline bool add_symbol(struct walk_v2 *v, const uint8_t *text, size_t n)
 {
-    s->n = 0;
+    struct write_symbols *s = &v->w.body->symbols;
+    if (s->n == v->n_room && !more_symbols(v))
+        return false;
+    s->texts[s->n++] = (struct series_text){(uint32_t)(text - s->message), (uint32_t)n};
+    return true;
+}
+
+/* Notes the symbols at the start, or those of the whole message. Leaves *rest behind the last one
+ * looked at. False when it is malformed. */
+static bool note_symbols(struct walk_v2 *v, bool is_whole, struct wire *rest)
+{
     for (;;) {
         const uint8_t *text, *at = rest->at;
         size_t n;
         while ((text = usual_symbol(at, rest->end, &n)) != NULL) {
-            take_symbol(v, s, has_room, text, n);
+            if (!add_symbol(v, text, n))
+                return false;
             at = text + n;
         }
         rest->at = at;
@@ -322,10 +337,10 @@ static bool each_symbol(struct walk_v2 *v, struct write_symbols *s, bool is_whol
         struct wire_field f;
         if (!wire_next(&next, &f) || (f.number == SYMBOLS && f.type != WIRE_BYTES))
             return false;
-        if (f.number == SYMBOLS)
-            take_symbol(v, s, has_room, f.bytes, f.n);
-        else if (!is_whole)
+        if (f.number != SYMBOLS && !is_whole)
             return true;
+        if (f.number == SYMBOLS && !add_symbol(v, f.bytes, f.n))
+            return false;
         *rest = next;
     }
 }
@@ -334,14 +349,14 @@ static bool each_symbol(struct walk_v2 *v, struct write_symbols *s, bool is_whol
 static bool take_symbols(struct walk_v2 *v, bool is_whole, struct wire *rest)
 {
     struct write_symbols *s = &v->w.body->symbols;
-    struct wire counted = *rest, noted = *rest;
+    struct wire noted = *rest;
+    size_t n_bytes = (size_t)(rest->end - rest->at);
     s->message = rest->at;
-    if (!each_symbol(v, s, is_whole, false, &counted))
+    v->n_room = 0;
+    if (!note_symbols(v, is_whole, &noted) ||
+        !(s->keys = walk_take(&v->w, s->n * sizeof(*s->keys))))
         return false;
-    s->keys = walk_take(&v->w, s->n * sizeof(*s->keys));
-    s->texts = s->keys ? walk_take(&v->w, s->n * sizeof(*s->texts)) : NULL;
-    if (!s->texts || !each_symbol(v, s, is_whole, true, &noted))
-        return false;
+    series_keys_of_texts(v->refs.hash, s->message, n_bytes, s->texts, s->n, s->keys);
     if (!is_whole)
         *rest = noted;
     return true;

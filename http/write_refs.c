@@ -85,42 +85,82 @@ static inline unsigned row_of(uint64_t ends)
     return (unsigned)(ends * UINT64_C(0x9E3779B97F4A7C15) >> 61);
 }
 
+/* Where the numbers of a label are. */
+struct place {
+    uint32_t name, value;           /* bytes from the begin */
+    uint32_t name_mask, value_mask; /* of a second byte, 0 when there is none */
+    uint32_t label;                 /* how many are before it */
+    uint32_t end;                   /* of its bytes */
+};
+
+/* In one word: what is stored field by field and read as a whole waits for memory. */
+static inline uint64_t packed_place(const struct place *p)
+{
+    return p->name | p->value << 8 | p->label << 16 | p->end << 24 |
+           (uint64_t)(p->name_mask | p->value_mask << 16) << 32;
+}
+
+static inline struct place place_of(uint64_t packed)
+{
+    uint32_t masks = (uint32_t)(packed >> 32);
+    return (struct place){.name = packed & 0xff,
+                          .value = packed >> 8 & 0xff,
+                          .name_mask = masks & 0xffff,
+                          .value_mask = masks >> 16,
+                          .label = packed >> 16 & 0xff,
+                          .end = packed >> 24 & 0xff};
+}
+
 /* The number there; mask: of its second byte. */
-static inline uint32_t short_ref(const uint8_t *at, uint16_t mask)
+static inline uint32_t short_ref(const uint8_t *at, uint32_t mask)
 {
     uint16_t w;
     memcpy(&w, at, sizeof(w));
-    return (w & 0x7fU) | (w >> 1 & mask);
+    return (w & 0x7fU) | ((uint32_t)w >> 1 & mask);
 }
 
-/* The term of a label; false when it leads nowhere. */
-static inline bool term_of(const struct write_refs *r, const uint8_t *bytes,
-                           const struct write_refs_place *p, struct series_mix_term *ret)
+/* Notes the name of a label; false when it leads nowhere. */
+static ALWAYS_INLINE bool take_name(const struct write_refs *r, const uint8_t *bytes,
+                                    const struct place *p, struct write_refs_label *label)
 {
     uint32_t name = short_ref(bytes + p->name, p->name_mask);
-    uint32_t value = short_ref(bytes + p->value, p->value_mask);
-    const struct write_symbols *s = r->symbols;
-    if (name >= s->n || value >= s->n)
+    if (name >= r->symbols->n)
         return false;
-    *ret = series_mix_term(r->hash, p->label, &s->keys[name], &s->keys[value]);
+    label->name = series_mix_name(r->hash, p->label, &r->symbols->keys[name]);
+    return true;
+}
+
+/* The term of a label whose name is noted; false when its value leads nowhere. */
+static ALWAYS_INLINE bool term_of(const struct write_refs *r, const uint8_t *bytes,
+                                  const struct place *p, const struct write_refs_label *label,
+                                  struct series_mix_term *ret)
+{
+    uint32_t value = short_ref(bytes + p->value, p->value_mask);
+    if (value >= r->symbols->n)
+        return false;
+    *ret = series_mix_term(&label->name, &r->symbols->keys[value]);
     return true;
 }
 
 /* Exchanges the terms of the labels that have other bytes than before. */
-static inline bool exchange(const struct write_refs *r, struct write_refs_row *row,
-                            const uint8_t *bytes)
+static ALWAYS_INLINE bool exchange(const struct write_refs *r, struct write_refs_row *row,
+                                   const uint8_t *bytes)
 {
     uint64_t differ = differing(bytes, row->bytes, row->n);
     uint64_t lo = row->mix.lo, hi = row->mix.hi;
     while (differ != 0) {
-        const struct write_refs_place *place = &row->places[__builtin_ctzll(differ)];
-        struct series_mix_term *before = &row->terms[place->label], term;
-        differ &= place->behind;
-        if (!term_of(r, bytes, place, &term))
+        uint32_t first = (uint32_t)__builtin_ctzll(differ);
+        struct place place = place_of(row->places[first]);
+        struct write_refs_label *label = &row->labels[place.label];
+        struct series_mix_term term;
+        differ = differ >> place.end << place.end;
+        if (first < place.value && !take_name(r, bytes, &place, label))
             return false;
-        lo += term.lo - before->lo;
-        hi += term.hi - before->hi;
-        *before = term;
+        if (!term_of(r, bytes, &place, label, &term))
+            return false;
+        lo += term.lo - label->term.lo;
+        hi += term.hi - label->term.hi;
+        label->term = term;
     }
     row->mix.lo = lo;
     row->mix.hi = hi;
@@ -128,12 +168,12 @@ static inline bool exchange(const struct write_refs *r, struct write_refs_row *r
 }
 
 /* Takes the next number, of one or two bytes; false when it has more. */
-static inline bool next_place(uint64_t *io_ends, uint8_t *io_at, uint16_t *ret_mask)
+static inline bool next_place(uint64_t *io_ends, uint32_t *io_at, uint32_t *ret_mask)
 {
-    unsigned end = (unsigned)__builtin_ctzll(*io_ends), n_more = end - *io_at;
+    uint32_t end = (uint32_t)__builtin_ctzll(*io_ends), n_more = end - *io_at;
     *io_ends &= *io_ends - 1;
-    *io_at = (uint8_t)(end + 1);
-    *ret_mask = (uint16_t)(0x3f80 & (0 - n_more));
+    *io_at = end + 1;
+    *ret_mask = 0x3f80 & (0 - n_more);
     return n_more <= 1;
 }
 
@@ -141,22 +181,37 @@ static inline bool next_place(uint64_t *io_ends, uint8_t *io_at, uint16_t *ret_m
 static bool take_all(const struct write_refs *r, struct write_refs_row *row, const uint8_t *bytes,
                      size_t n, uint64_t ends)
 {
-    uint8_t at = 0;
+    uint32_t at = 0;
     row->mix = series_mix_begin();
     for (uint64_t left = ends; left != 0;) {
-        struct write_refs_place p = {.name = at, .label = (uint8_t)row->mix.n};
-        struct series_mix_term *term = &row->terms[p.label];
+        struct place p = {.name = at, .label = row->mix.n};
+        struct write_refs_label *label = &row->labels[p.label];
         if (!next_place(&left, &at, &p.name_mask) || left == 0)
             return false; /* a name without a value */
         p.value = at;
-        if (!next_place(&left, &at, &p.value_mask) || !term_of(r, bytes, &p, term))
+        if (!next_place(&left, &at, &p.value_mask) || !take_name(r, bytes, &p, label) ||
+            !term_of(r, bytes, &p, label, &label->term))
             return false;
-        p.behind = ~low_bits(at);
-        series_mix_add_term(&row->mix, term);
-        for (unsigned i = 0; i < 4; i++) /* it has so many at most; the next one may begin sooner */
-            row->places[p.name + i] = p;
+        p.end = at;
+        series_mix_add_term(&row->mix, &label->term);
+        uint64_t packed = packed_place(&p); /* of two bytes a number, or those of the next ones */
+        row->places[p.name] = row->places[p.name + 1] = packed;
+        row->places[p.value] = row->places[p.value + 1] = packed;
     }
     return at == n;
+}
+
+/* Of a row of other places than the one before. */
+static bool __attribute__((noinline))
+take_other(struct write_refs *r, const uint8_t *bytes, size_t n, uint64_t ends)
+{
+    struct write_refs_row *row = r->row = &r->rows[row_of(ends)];
+    bool is_alike = n == row->n && ends == row->ends && n > 0;
+    bool is_taken = is_alike ? exchange(r, row, bytes) : take_all(r, row, bytes, n, ends);
+    row->n = is_taken ? n : 0; /* what failed halfway is not remembered */
+    row->ends = ends;
+    row->bytes = bytes;
+    return is_taken;
 }
 
 bool write_refs_key_of_short(struct write_refs *r, const uint8_t *bytes, size_t n,
@@ -166,14 +221,15 @@ bool write_refs_key_of_short(struct write_refs *r, const uint8_t *bytes, size_t 
         return false;
     uint64_t ends = ends_of(bytes, n);
     struct write_refs_row *row = r->row;
-    if (row->ends != ends || row->n != n)
-        row = r->row = &r->rows[row_of(ends)];
-    bool is_alike = n == row->n && ends == row->ends && n > 0;
-    bool is_taken = is_alike ? exchange(r, row, bytes) : take_all(r, row, bytes, n, ends);
-    row->bytes = bytes;
-    row->n = is_taken ? n : 0; /* what failed halfway is not remembered */
-    row->ends = ends;
-    if (is_taken)
-        *ret = series_mix_end(&row->mix);
-    return is_taken;
+    if (row->n == n && row->ends == ends && n > 0) {
+        if (!exchange(r, row, bytes)) {
+            row->n = 0;
+            return false;
+        }
+        row->bytes = bytes;
+    } else if (!take_other(r, bytes, n, ends)) {
+        return false;
+    }
+    *ret = series_mix_end(&r->row->mix);
+    return true;
 }

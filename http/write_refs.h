@@ -22,12 +22,10 @@ enum {
     WRITE_REFS_ROWS = 8,                      /* that are remembered */
 };
 
-/* Where the numbers of a label are. */
-struct write_refs_place {
-    uint64_t behind;                /* the bytes behind it, a bit each */
-    uint16_t name_mask, value_mask; /* of a second byte, 0 when there is none */
-    uint8_t name, value;            /* bytes from the begin */
-    uint8_t label;                  /* how many are before it */
+/* A label of a row: mostly another value comes with the same name. */
+struct write_refs_label {
+    struct series_mix_term term;
+    struct series_mix_name name;
 };
 
 /* The references of a series, and the terms of its key. */
@@ -36,8 +34,8 @@ struct write_refs_row {
     uint64_t n;    /* bytes; 0 = none are remembered */
     uint64_t ends; /* bytes that are the last of a number, a bit each */
     struct series_mix mix;
-    struct series_mix_term terms[WRITE_REFS_LABELS];
-    struct write_refs_place places[WRITE_REFS_SHORT + 3]; /* of the label of each byte */
+    struct write_refs_label labels[WRITE_REFS_LABELS];
+    uint64_t places[WRITE_REFS_SHORT + 1]; /* of the label of each byte (struct place) */
 };
 
 struct write_refs {

@@ -20,6 +20,7 @@ struct walk {
     struct write_exemplar *exemplar; /* the last one, or NULL */
     size_t left_bytes;               /* that may still be taken of the region */
     const uint8_t *message_end;
+    struct wire_memo times;          /* of samples */
     enum write_body_outcome failure; /* why a walk ends early */
 };
 
@@ -137,8 +138,10 @@ static inline uint32_t read_u32(const uint8_t *at)
  *
  *     12 length  09 value  10 time
  *
- * with a time of up to 8 bytes. NULL when it is not: the same bytes may still be a sample. */
-static inline const uint8_t *usual_sample(const uint8_t *at, const uint8_t *end, struct sample *ret)
+ * with a time of up to 8 bytes; mostly that of the sample before. NULL when it is not: the same
+ * bytes may still be a sample. */
+static inline const uint8_t *usual_sample(struct wire_memo *times, const uint8_t *at,
+                                          const uint8_t *end, struct sample *ret)
 {
     enum { HEAD = 2, VALUE = 8, BEFORE_TIME = 1 + VALUE + 1, TIME_MAX = 8 };
     const uint32_t mask = 0x00ff00ff, tags = WIRE_TAG(SAMPLE_VALUE, WIRE_FIXED64) << 16 |
@@ -147,7 +150,7 @@ static inline const uint8_t *usual_sample(const uint8_t *at, const uint8_t *end,
     uint64_t time;
     if ((read_u32(at) & mask) != tags || n_time - 1 >= TIME_MAX || n + HEAD > (size_t)(end - at) ||
         at[HEAD + 1 + VALUE] != WIRE_TAG(SAMPLE_TIME, WIRE_VARINT) ||
-        !wire_varint_of(at + HEAD + BEFORE_TIME, n_time, &time))
+        !wire_varint_again(times, at + HEAD + BEFORE_TIME, n_time, &time))
         return NULL;
     ret->t_ms = (int64_t)time;
     memcpy(&ret->value, at + HEAD + 1, VALUE);

@@ -87,7 +87,9 @@ static inline void add_words(const struct series_hash *h, struct series_mix *m, 
     m->hi += series_folded(w[0] + f[2], w[1] + f[3]) + series_folded(w[2] + f[4], w[3] + f[5]);
 }
 
-struct series_key series_key_of_text_inside(const struct series_hash *h, const void *text, size_t n)
+/* Behind its begin SERIES_TEXT_SHORT bytes may be read. */
+static inline struct series_key key_of_inside(const struct series_hash *h, const uint8_t *text,
+                                              size_t n)
 {
     struct series_mix m = {.n = (uint32_t)n};
     if (n > SERIES_TEXT_SHORT)
@@ -106,7 +108,18 @@ struct series_key series_key_of_text(const struct series_hash *h, const void *te
     memset(copy, 0, sizeof(copy));
     if (n > 0)
         memcpy(copy, text, n);
-    return series_key_of_text_inside(h, copy, n);
+    return key_of_inside(h, copy, n);
+}
+
+void series_keys_of_texts(const struct series_hash *h, const uint8_t *bytes, size_t n_bytes,
+                          const struct series_text *texts, size_t n, struct series_key *ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *text = bytes + texts[i].at;
+        bool is_inside = n_bytes - texts[i].at >= SERIES_TEXT_SHORT;
+        ret[i] = is_inside ? key_of_inside(h, text, texts[i].n)
+                           : series_key_of_text(h, text, texts[i].n);
+    }
 }
 
 /* ---- the canonical form ---- */

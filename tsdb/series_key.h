@@ -69,9 +69,14 @@ void series_form_put(const struct labels *ls, uint8_t *ret);
  * have the key of a form. Threads: as the others. */
 struct series_key series_key_of_text(const struct series_hash *h, const void *text, size_t n);
 
-/* The same for a text behind which SERIES_TEXT_SHORT bytes from its begin may be read. */
-struct series_key series_key_of_text_inside(const struct series_hash *h, const void *text,
-                                            size_t n);
+/* Where a text lies: bytes from the begin of something, and how many. */
+struct series_text {
+    uint32_t at, n;
+};
+
+/* The keys of many texts in n_bytes bytes. */
+void series_keys_of_texts(const struct series_hash *h, const uint8_t *bytes, size_t n_bytes,
+                          const struct series_text *texts, size_t n, struct series_key *ret);
 
 /* The key of labels that are known by the keys of their texts (series_key_of_text), a label after
  * the other:
@@ -107,14 +112,25 @@ struct series_mix_term {
     uint64_t lo, hi;
 };
 
+/* The same of its name, and the factors of its value: what the terms of a name at a place have in
+ * common. */
+struct series_mix_name {
+    uint64_t lo, hi, lo_factor, hi_factor;
+};
+
 /* place: how many labels are before it, less than SERIES_HASH_PAIRS. */
-static inline struct series_mix_term series_mix_term(const struct series_hash *h, uint32_t place,
-                                                     const struct series_key *name,
-                                                     const struct series_key *value)
+static inline struct series_mix_name series_mix_name(const struct series_hash *h, uint32_t place,
+                                                     const struct series_key *name)
 {
     const uint64_t *f = &h->factors[2 * (size_t)place];
-    return (struct series_mix_term){series_folded(name->lo + f[0], value->lo + f[1]),
-                                    series_folded(name->hi + f[2], value->hi + f[3])};
+    return (struct series_mix_name){name->lo + f[0], name->hi + f[2], f[1], f[3]};
+}
+
+static inline struct series_mix_term series_mix_term(const struct series_mix_name *name,
+                                                     const struct series_key *value)
+{
+    return (struct series_mix_term){series_folded(name->lo, value->lo + name->lo_factor),
+                                    series_folded(name->hi, value->hi + name->hi_factor)};
 }
 
 static inline void series_mix_add_term(struct series_mix *m, const struct series_mix_term *term)
@@ -140,7 +156,8 @@ static inline void series_mix_add(const struct series_hash *h, struct series_mix
         m->lo *= h->factors[2 * SERIES_HASH_PAIRS + 2] | 1;
         m->hi *= h->factors[2 * SERIES_HASH_PAIRS + 3] | 1;
     }
-    struct series_mix_term term = series_mix_term(h, at, name, value);
+    struct series_mix_name mixed = series_mix_name(h, at, name);
+    struct series_mix_term term = series_mix_term(&mixed, value);
     series_mix_add_term(m, &term);
 }
 

@@ -107,6 +107,30 @@ Test(wire, a_varint_of_n_bytes)
     }
 }
 
+/* As it is read anew, also when it has another length or is malformed. */
+Test(wire, a_varint_again)
+{
+    struct wire_memo memo = {0};
+    struct random rnd;
+    uint8_t bytes[8] = {0};
+    size_t n = 1, n_right = 0;
+    random_init(&rnd, random_seed());
+    for (int round = 0; round < 1000000; round++) {
+        uint64_t read = 0, again = 0;
+        if (random_below(&rnd, 2) == 0)
+            n = 1 + random_below(&rnd, sizeof(bytes));
+        if (random_below(&rnd, 2) == 0)
+            bytes[random_below(&rnd, sizeof(bytes))] = (uint8_t)random_below(&rnd, 256);
+        for (size_t i = 0; i < n && random_below(&rnd, 2) == 0; i++)
+            bytes[i] = (uint8_t)((bytes[i] & 0x7f) | (i + 1 < n ? 0x80 : 0));
+        bool is_right = wire_varint_of(bytes, n, &read);
+        cr_assert_eq(wire_varint_again(&memo, bytes, n, &again), is_right, "round %d", round);
+        cr_assert(!is_right || read == again, "round %d", round);
+        n_right += is_right;
+    }
+    cr_assert_gt(n_right, 1000);
+}
+
 Test(wire, shapes)
 {
     static const struct wire_shape shape = {2, {{1, WIRE_BYTES}, {3, WIRE_VARINT}}};

@@ -64,6 +64,20 @@ Test(write_body_v2, a_key_is_of_texts)
     cr_assert(series_keys_are_equal(key, entry(0)->key));
 }
 
+/* Also those that were noted before room for more was made. */
+static void check_table(uint32_t n)
+{
+    const struct write_symbols *s = &body.symbols;
+    const struct series_key keys[] = {series_key_of_text(&hash, "t", 0),
+                                      series_key_of_text(&hash, "t", 1)};
+    cr_assert_eq(s->n, n);
+    for (uint32_t i = 0; i < n; i++) {
+        cr_assert_eq(s->texts[i].n, i % 2, "%u of %u", i, n);
+        cr_assert(i % 2 == 0 || s->message[s->texts[i].at] == 't', "%u of %u", i, n);
+        cr_assert(series_keys_are_equal(s->keys[i], keys[i % 2]), "%u of %u", i, n);
+    }
+}
+
 /* At the table's end and one past it, with references of one byte and of more. */
 Test(write_body_v2, references_at_the_end_of_the_table)
 {
@@ -80,6 +94,7 @@ Test(write_body_v2, references_at_the_end_of_the_table)
             message_field(&m, 5, series.bytes, series.n);
         }
         cr_assert_eq(walk(&m), WRITE_BODY_TAKEN);
+        check_table(n);
         cr_assert(!series_keys_are_equal(entry(0)->key, (struct series_key){0, 0}), "%u", n);
         cr_assert(series_keys_are_equal(entry(1)->key, (struct series_key){0, 0}), "%u", n);
     }
@@ -130,11 +145,12 @@ static void put_many(struct message *m)
 
 Test(write_body_v2, it_takes_as_much_as_it_is_told_and_no_more)
 {
-    enum { SYMBOL = sizeof(struct series_key) + sizeof(struct write_symbol) };
     static struct message m;
-    size_t bytes = ARRAY_LEN(texts) * SYMBOL + 4 * sizeof(struct write_block) +
-                   2 * WRITE_BLOCK_SAMPLES * sizeof(struct sample);
     put_many(&m);
+    size_t room = m.n / 64 * sizeof(struct series_text); /* for more symbols than there are */
+    size_t bytes = room + ARRAY_LEN(texts) * sizeof(struct series_key) +
+                   4 * sizeof(struct write_block) + 2 * WRITE_BLOCK_SAMPLES * sizeof(struct sample);
+    cr_assert_gt(room, ARRAY_LEN(texts) * sizeof(struct series_text));
     cr_assert_eq(write_body_walk_v2(&hash, m.bytes, m.n, bytes, &region, &body), WRITE_BODY_TAKEN);
     cr_assert_eq(write_body_walk_v2(&hash, m.bytes, m.n, bytes - 1, &region, &body),
                  WRITE_BODY_SWELLS);

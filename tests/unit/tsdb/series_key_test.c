@@ -153,6 +153,15 @@ Test(series_key, a_form_is_canonical_or_not)
 
 enum { TEXT_MAX = 2 * SERIES_TEXT_SHORT };
 
+/* The key of n bytes in so many. */
+static struct series_key key_among(const uint8_t *bytes, size_t n, size_t n_bytes)
+{
+    const struct series_text at = {0, (uint32_t)n};
+    struct series_key key;
+    series_keys_of_texts(&h, bytes, n_bytes, &at, 1, &key);
+    return key;
+}
+
 /* A text has one key, whatever lies behind it; and another one when a byte of it is, or when zeros
  * come to its end. */
 Test(series_key, of_a_text_is_of_its_bytes_alone)
@@ -165,16 +174,44 @@ Test(series_key, of_a_text_is_of_its_bytes_alone)
         for (size_t i = 0; i < sizeof(bytes); i++)
             bytes[i] = (uint8_t)random_below(&random, 3);
         memcpy(alone, bytes, n);
-        struct series_key key = series_key_of_text_inside(&h, bytes, n);
+        struct series_key key = key_among(bytes, n, sizeof(bytes));
         cr_assert(series_keys_are_equal(key, series_key_of_text(&h, alone, n)), "%zu bytes", n);
         bytes[n] = 0;
-        struct series_key longer = series_key_of_text_inside(&h, bytes, n + 1);
+        struct series_key longer = key_among(bytes, n + 1, sizeof(bytes));
         cr_assert(key.lo != longer.lo && key.hi != longer.hi, "%zu bytes", n);
         if (n == 0)
             continue;
         bytes[random_below(&random, n)] ^= 0x40;
-        struct series_key other = series_key_of_text_inside(&h, bytes, n);
+        struct series_key other = key_among(bytes, n, sizeof(bytes));
         cr_assert(key.lo != other.lo && key.hi != other.hi, "%zu bytes", n);
+    }
+}
+
+/* Places and lengths as they come, up to the last byte, behind which nothing may be read. */
+Test(series_key, of_many_texts_are_those_of_each)
+{
+    enum { TEXTS = 40, BYTES_MAX = 4 * SERIES_TEXT_SHORT };
+    struct series_text texts[TEXTS];
+    struct series_key keys[TEXTS];
+    struct random random;
+    random_init(&random, random_seed());
+    for (int round = 0; round < 2000; round++) {
+        size_t n_bytes = 1 + random_below(&random, BYTES_MAX);
+        uint8_t *bytes = malloc(n_bytes); /* so that AddressSanitizer knows the end */
+        cr_assert_not_null(bytes);
+        for (size_t i = 0; i < n_bytes; i++)
+            bytes[i] = (uint8_t)random_below(&random, 256);
+        for (uint32_t i = 0; i < TEXTS; i++) {
+            texts[i].at = (uint32_t)random_below(&random, n_bytes);
+            texts[i].n = (uint32_t)random_below(&random, n_bytes - texts[i].at + 1);
+        }
+        series_keys_of_texts(&h, bytes, n_bytes, texts, TEXTS, keys);
+        for (uint32_t i = 0; i < TEXTS; i++) {
+            struct series_key key = series_key_of_text(&h, bytes + texts[i].at, texts[i].n);
+            cr_assert(series_keys_are_equal(keys[i], key), "%u bytes at %u of %zu", texts[i].n,
+                      texts[i].at, n_bytes);
+        }
+        free(bytes);
     }
 }
 
