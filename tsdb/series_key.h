@@ -140,14 +140,6 @@ static inline void series_mix_add_term(struct series_mix *m, const struct series
     m->n++;
 }
 
-/* Another label at the place of one, in a label set of at most SERIES_HASH_PAIRS. */
-static inline void series_mix_exchange(struct series_mix *m, const struct series_mix_term *from,
-                                       const struct series_mix_term *to)
-{
-    m->lo += to->lo - from->lo;
-    m->hi += to->hi - from->hi;
-}
-
 static inline void series_mix_add(const struct series_hash *h, struct series_mix *m,
                                   const struct series_key *name, const struct series_key *value)
 {
