@@ -409,31 +409,28 @@ static int serve(struct program *p, const sigset_t *signals)
     progress_start(&p->progress, app);
     int code = load(p);
     progress_stop(&p->progress);
-    bool is_loaded = code == 0;
-    if (is_loaded) {
-        atomic_store(&app->phase, APP_READY);
-        if (!ticker_start(&p->ticker)) {
-            code = fail("cannot start a thread");
-        } else {
-            log_line(LOG_LEVEL_INFO, "Ready to receive and to answer.");
-            notify_send(&app->notify, "READY=1\nSTATUS=ready at %s", app->address);
-            print_welcome(p);
-            wait_for_end(signals);
-            atomic_store(&app->phase, APP_STOPPING);
-            notify_send(&app->notify,
-                        "STOPPING=1\nSTATUS=writing the last snapshot\n"
-                        "EXTEND_TIMEOUT_USEC=%d000000",
-                        NOTIFY_EXTEND_S);
-            saver_hurry(&app->saver);
-            server_stop(&p->server);
-            ticker_stop(&p->ticker);
-            code = final_snapshot(p);
-            recorder_stop(&app->recorder);
-            return code;
-        }
+    if (code == 0 && !ticker_start(&p->ticker)) /* before it is ready: who is does not give up */
+        code = fail("cannot start a thread");
+    if (code != 0) {
+        atomic_store(&app->phase, APP_STOPPING);
+        server_stop(&p->server);
+        recorder_stop(&app->recorder);
+        return code;
     }
+    atomic_store(&app->phase, APP_READY);
+    log_line(LOG_LEVEL_INFO, "Ready to receive and to answer.");
+    notify_send(&app->notify, "READY=1\nSTATUS=ready at %s", app->address);
+    print_welcome(p);
+    wait_for_end(signals);
     atomic_store(&app->phase, APP_STOPPING);
+    notify_send(&app->notify,
+                "STOPPING=1\nSTATUS=writing the last snapshot\n"
+                "EXTEND_TIMEOUT_USEC=%d000000",
+                NOTIFY_EXTEND_S);
+    saver_hurry(&app->saver);
     server_stop(&p->server);
+    ticker_stop(&p->ticker);
+    code = final_snapshot(p);
     recorder_stop(&app->recorder);
     return code;
 }
