@@ -76,12 +76,33 @@ struct chain *reply_chain(struct request *rq, const char *content_type)
     return &r->chain;
 }
 
-/* An error that needs no memory, for when there is none. text: with nothing to escape. */
+/* As JSON has it; what does not fit is cut off, between characters. */
+static size_t put_text(char *out, size_t size, const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0' && n + 2 <= size; text++) {
+        if (*text == '"' || *text == '\\')
+            out[n++] = '\\';
+        out[n++] = (unsigned char)*text < ' ' ? ' ' : *text;
+    }
+    if (*text == '\0')
+        return n;
+    while (n > 0 && (out[n - 1] & 0xc0) == 0x80)
+        n--;
+    return n > 0 && (out[n - 1] & 0x80) ? n - 1 : n;
+}
+
+/* An error that needs no memory, for when there is none. */
 static void reply_no_memory(struct request *rq, enum api_error e, const char *text)
 {
-    reply_text(rq, errors[e].status, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":\"%s\"}",
-               errors[e].text, text);
-    rq->reply.content_type = "application/json";
+    static const char end[] = "\"}";
+    char *out = rq->reply.text;
+    int head = snprintf(out, REPLY_TEXT_MAX,
+                        "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":\"", errors[e].text);
+    size_t n = (size_t)head;
+    n += put_text(out + n, REPLY_TEXT_MAX - n - sizeof(end), text);
+    memcpy(out + n, end, sizeof(end));
+    reply_static(rq, errors[e].status, "application/json", out, n + sizeof(end) - 1);
 }
 
 void reply_error(struct request *rq, enum api_error e, const char *format, ...)
@@ -103,7 +124,7 @@ void reply_error(struct request *rq, enum api_error e, const char *format, ...)
     json_string(&j, text);
     json_object_end(&j);
     if (chain_failed(j.out))
-        reply_no_memory(rq, e, "what went wrong does not fit the memory (--storage.memory-limit)");
+        reply_no_memory(rq, e, text);
 }
 
 void reply_begin(struct request *rq, struct json *j)

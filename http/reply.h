@@ -58,7 +58,7 @@ void reply_static(struct request *rq, int status, const char *content_type, cons
 /* Plain text by format, cut to REPLY_TEXT_MAX - 1 bytes. Takes no memory. */
 void reply_text(struct request *rq, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* {"status":"error",...}; at most 2 KiB of text. */
+/* {"status":"error",...}; at most 2 KiB of text, and without memory half of that. */
 void reply_error(struct request *rq, enum api_error e, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* A 200 with a chain to fill. */

@@ -497,21 +497,37 @@ static uint64_t kept_samples(void)
     return stats.samples;
 }
 
-Test(api, an_error_without_memory_is_the_same_error)
+/* reply_error with a region that gets nothing; the answer's body is in `body`. */
+static int error_without_memory(const char *text)
 {
     drop_request();
-    size_t used = app.budget.limit_bytes;
-    app.budget.limit_bytes = 0; /* of any page that is not there yet */
-    memset(&rq, 0, sizeof(rq));
     region_init(&rq.region, &app.arena, app.owner_requests, 1);
-    reply_error(&rq, API_UNAVAILABLE, "snapshots are off");
-    app.budget.limit_bytes = used;
-    cr_assert_eq(rq.reply.status, 500);
+    reply_error(&rq, API_UNAVAILABLE, "%s", text);
+    cr_assert_not(rq.reply.is_chain);
     cr_assert_str_eq(rq.reply.content_type, "application/json");
-    cr_assert_str_eq(
-        rq.reply.bytes,
-        "{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"what went wrong "
-        "does not fit the memory (--storage.memory-limit)\"}");
+    cr_assert_lt(rq.reply.n_bytes, REPLY_TEXT_MAX);
+    memcpy(body, rq.reply.bytes, rq.reply.n_bytes);
+    body[rq.reply.n_bytes] = '\0';
+    return rq.reply.status;
+}
+
+Test(api, an_error_without_memory_is_the_same_error)
+{
+    static const char head[] = "{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"";
+    char text[2 * REPLY_TEXT_MAX] = "";
+    cr_assert_eq(error_without_memory("\"a\\b\"\n\xc3\xa4"), 500);
+    cr_assert_str_eq(body + sizeof(head) - 1, "\\\"a\\\\b\\\" \xc3\xa4\"}");
+    for (size_t shift = 0; shift < 3; shift++) { /* the cut falls on each byte of a character */
+        memset(text, 'x', shift);
+        for (size_t n = shift; n + 3 < sizeof(text); n += 3)
+            memcpy(text + n, "\xe2\x82\xac", 4);
+        cr_assert_eq(error_without_memory(text), 500);
+        size_t n = strlen(body);
+        cr_assert_eq(strncmp(body, head, sizeof(head) - 1), 0);
+        cr_assert_str_eq(body + n - 2, "\"}");
+        cr_assert_gt(n, REPLY_TEXT_MAX - 10);
+        cr_assert_eq((n - 2 - (sizeof(head) - 1) - shift) % 3, 0, "whole characters");
+    }
 }
 
 Test(api, deleting_is_off_unless_it_is_enabled)
