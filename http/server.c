@@ -44,6 +44,7 @@ enum {
     COMPRESS_BYTES_MIN = 1024, /* a shorter answer is one packet anyway */
 };
 
+static_assert((int)SERVER_THREADS_MAX <= (int)ACCEPTOR_THREADS_MAX, "each has its count");
 static_assert((int)ROUTES_MAX == METRIC_ROUTES_MAX - 1, "the last row is for unknown paths");
 
 enum step { STEP_HEAD, STEP_BODY, STEP_ANSWERED };

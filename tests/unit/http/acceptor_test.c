@@ -5,9 +5,9 @@
 #include "alloc/arena.h"
 #include "http/ceiling.h"
 #include "http/listen.h"
+#include "test_dial.h"
 
 #include <criterion/criterion.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -87,13 +87,7 @@ static void stop(void)
 
 static int dial(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)listening.port),
-                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    return fd;
+    return dial_port(listening.port);
 }
 
 /* Dials, and waits until it was handed over. */
@@ -110,12 +104,6 @@ static void end(unsigned i)
 {
     close(handed[i].fd);
     acceptor_ended(&acceptor, handed[i].thread);
-}
-
-static bool is_closed_by_peer(int fd)
-{
-    char c;
-    return recv(fd, &c, 1, 0) <= 0;
 }
 
 Test(acceptor, each_goes_to_the_thread_with_the_fewest)
@@ -208,14 +196,11 @@ Test(acceptor, without_descriptors_newcomers_wait_and_are_served_when_there_are_
     struct rlimit was, none;
     start();
     int first = dial_handed(), waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)listening.port),
-                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
     none = was;
     none.rlim_cur = 0;
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    cr_assert_eq(connect(waiting, (struct sockaddr *)&at, sizeof(at)), 0);
+    dial_with(waiting, listening.port);
     usleep(5 * ACCEPTOR_PAUSE_MS * 1000);
     cr_assert_eq(atomic_load(&n_handed), 1);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &was), 0);

@@ -9,9 +9,9 @@
 #include "http/clock.h"
 #include "http/listen.h"
 #include "http/route.h"
+#include "test_dial.h"
 
 #include <criterion/criterion.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -181,13 +181,7 @@ static inline void stop(void)
 
 static inline int dial(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)listening.port),
-                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    return fd;
+    return dial_port(listening.port);
 }
 
 static inline void send_bytes(int fd, const char *bytes, size_t n)
@@ -246,13 +240,6 @@ static inline struct answer ask(int fd, const char *request)
 {
     send_text(fd, request);
     return receive(fd);
-}
-
-/* True when the other side closes before it says anything more. */
-static inline bool is_closed_by_peer(int fd)
-{
-    char c;
-    return recv(fd, &c, 1, 0) <= 0;
 }
 
 static inline void wait_for(const atomic_int *v, int at_least)
