@@ -36,17 +36,15 @@ void acceptor_ended(struct acceptor *a, unsigned thread)
 
 void acceptor_begun(struct acceptor *a, int fd)
 {
-    atomic_store(&a->handed[fd], 0);
-    atomic_fetch_sub(&a->n_to_begin, 1);
+    atomic_store(&a->rows[fd].thread_plus_1, 0);
 }
 
-/* What was handed under this number and has not begun never will. */
+/* What was taken under this number and has not begun never will. */
 static void settle(struct acceptor *a, size_t fd)
 {
-    unsigned thread_plus_1 = atomic_exchange(&a->handed[fd], 0);
+    unsigned thread_plus_1 = atomic_exchange(&a->rows[fd].thread_plus_1, 0);
     if (thread_plus_1 == 0)
         return;
-    atomic_fetch_sub(&a->n_to_begin, 1);
     acceptor_ended(a, thread_plus_1 - 1);
 }
 
@@ -61,9 +59,33 @@ static unsigned least_used(const struct acceptor *a)
     return best;
 }
 
-static void take(struct acceptor *a, int fd, const struct sockaddr *address, socklen_t n)
+static void enqueue(struct acceptor *a, unsigned thread, int fd)
 {
-    bool has_number = (size_t)fd < a->n_handed;
+    struct acceptor_queue *q = &a->queues[thread];
+    pthread_mutex_lock(&a->lock);
+    a->rows[fd].next = -1;
+    if (q->first < 0)
+        q->first = fd;
+    else
+        a->rows[q->last].next = fd;
+    q->last = fd;
+    pthread_mutex_unlock(&a->lock);
+}
+
+int acceptor_take(struct acceptor *a, unsigned thread)
+{
+    struct acceptor_queue *q = &a->queues[thread];
+    pthread_mutex_lock(&a->lock);
+    int fd = q->first;
+    if (fd >= 0)
+        q->first = a->rows[fd].next;
+    pthread_mutex_unlock(&a->lock);
+    return fd;
+}
+
+static void receive(struct acceptor *a, int fd)
+{
+    bool has_number = (size_t)fd < a->n_rows;
     if (has_number)
         settle(a, (size_t)fd);
     if (!has_number || !charge(a)) {
@@ -72,22 +94,19 @@ static void take(struct acceptor *a, int fd, const struct sockaddr *address, soc
     }
     unsigned thread = least_used(a);
     atomic_fetch_add(&a->n_of_thread[thread], 1);
-    atomic_fetch_add(&a->n_to_begin, 1);
-    atomic_store(&a->handed[fd], (unsigned char)(thread + 1));
-    if (!a->o.hand(a->o.ctx, thread, fd, address, n))
-        settle(a, (size_t)fd);
+    atomic_store(&a->rows[fd].thread_plus_1, thread + 1);
+    enqueue(a, thread, fd);
+    a->o.wake(a->o.ctx, thread);
 }
 
 /* One connection, if there is one. False = the system has no room for it now. */
 static bool accept_one(struct acceptor *a)
 {
     static struct log_gate gate;
-    struct sockaddr_storage address;
-    socklen_t n = sizeof(address);
     uint64_t held;
-    int fd = accept4(a->o.listen_fd, (struct sockaddr *)&address, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(a->o.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        take(a, fd, (const struct sockaddr *)&address, n);
+        receive(a, fd);
         return true;
     }
     if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
@@ -117,28 +136,31 @@ static void *acceptor_main(void *arg)
 
 /* --- start and stop --------------------------------------------------------------------------- */
 
-static void drop_table(struct acceptor *a)
-{
-    arena_span_put(a->o.arena, a->o.owner, a->handed, a->n_handed * sizeof(*a->handed));
-}
-
-bool acceptor_start(struct acceptor *a, const struct acceptor_options *o)
+bool acceptor_init(struct acceptor *a, const struct acceptor_options *o)
 {
     assert(o->n_threads >= 1 && o->n_threads <= ACCEPTOR_THREADS_MAX);
     memset(a, 0, sizeof(*a));
     a->o = *o;
-    a->n_handed = (size_t)o->max_connections + ACCEPTOR_SPARE_FDS;
-    a->handed = arena_span_get(o->arena, o->owner, a->n_handed * sizeof(*a->handed));
-    if (!a->handed)
+    a->n_rows = (size_t)o->max_connections + ACCEPTOR_SPARE_FDS;
+    a->rows = arena_span_get(o->arena, o->owner, a->n_rows * sizeof(*a->rows));
+    if (!a->rows)
         return false;
-    memset((void *)a->handed, 0, a->n_handed * sizeof(*a->handed));
+    memset((void *)a->rows, 0, a->n_rows * sizeof(*a->rows));
+    for (unsigned i = 0; i < o->n_threads; i++)
+        a->queues[i].first = -1;
+    pthread_mutex_init(&a->lock, NULL);
+    return true;
+}
+
+bool acceptor_start(struct acceptor *a)
+{
     a->wake_fd = eventfd(0, EFD_CLOEXEC);
-    if (a->wake_fd >= 0 && thread_start(&a->thread, acceptor_main, a))
+    if (a->wake_fd < 0)
+        return false;
+    if (thread_start(&a->thread, acceptor_main, a))
         return true;
     int err = errno;
-    if (a->wake_fd >= 0)
-        close(a->wake_fd);
-    drop_table(a);
+    close(a->wake_fd);
     errno = err;
     return false;
 }
@@ -151,14 +173,15 @@ void acceptor_stop(struct acceptor *a)
     pthread_join(a->thread, NULL);
     close(a->wake_fd);
     close(a->o.listen_fd);
-    int64_t until = clock_boot_ms() + ACCEPTOR_STOP_MS;
-    while (atomic_load(&a->n_to_begin) > 0 && clock_boot_ms() < until)
-        usleep(1000);
 }
 
 void acceptor_release(struct acceptor *a)
 {
-    for (size_t fd = 0; fd < a->n_handed; fd++)
+    for (unsigned i = 0; i < a->o.n_threads; i++)
+        for (int fd; (fd = acceptor_take(a, i)) >= 0;)
+            close(fd);
+    for (size_t fd = 0; fd < a->n_rows; fd++)
         settle(a, fd);
-    drop_table(a);
+    arena_span_put(a->o.arena, a->o.owner, a->rows, a->n_rows * sizeof(*a->rows));
+    pthread_mutex_destroy(&a->lock);
 }

@@ -12,6 +12,7 @@
  * - It does not look at a suspended connection: watch.c waits for the client to go away. And it
  *   aborts when it is stopped with one suspended: every worker's job, and whatever else a request
  *   was parked for, ends in a resume first.
+ * - Its own threads may sleep on requests that have come, so server_loop.c turns it.
  * - It accepts unevenly, and MHD_quiesce_daemon, which would end that, aborts now and then with
  *   more than one thread. So acceptor.c accepts, and goes on while requests drain: who comes then
  *   hears 503 and is not waited for.
@@ -52,6 +53,8 @@ enum step { STEP_HEAD, STEP_BODY, STEP_ANSWERED };
 struct exchange {
     struct request rq; /* first: a handler's request is its exchange */
     struct server *s;
+    struct server_loop *loop;    /* that serves it */
+    struct server_resume resume; /* when it was suspended */
     struct MHD_Connection *mhd;
     struct watch_connection *connection;
     slot self;
@@ -147,6 +150,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     struct exchange *x = slot_ptr(&app->arena, self);
     memset(x, 0, sizeof(*x));
     x->s = s;
+    x->loop = &s->threads[c->thread].loop;
     x->self = self;
     x->mhd = mhd;
     x->connection = &c->watch;
@@ -418,7 +422,7 @@ static void run_job(struct job *job)
     keep_lease_of_answer(x);
     watch_wait_end(&x->s->watch, &x->wait);
     atomic_fetch_sub(&rq->app->metrics.queries_running, 1);
-    MHD_resume_connection(x->mhd); /* x may be gone from here on */
+    server_loop_resume(x->loop, &x->resume, x->mhd); /* x may be gone from here on */
 }
 
 static enum MHD_Result compute(struct exchange *x)
@@ -436,7 +440,7 @@ static enum MHD_Result compute(struct exchange *x)
     watch_wait_end(&x->s->watch, &x->wait);
     refuse_unready(rq);
     leave_queries(rq);
-    MHD_resume_connection(x->mhd);
+    server_loop_resume(x->loop, &x->resume, x->mhd);
     return MHD_YES;
 }
 
@@ -454,7 +458,7 @@ void request_resume(struct request *rq)
 {
     struct exchange *x = (struct exchange *)(void *)rq;
     struct server *s = x->s;
-    MHD_resume_connection(x->mhd); /* x may be gone from here on */
+    server_loop_resume(x->loop, &x->resume, x->mhd); /* x may be gone from here on */
     atomic_fetch_sub(&s->n_parked, 1);
 }
 
@@ -643,48 +647,58 @@ static void PRINTF_LIKE(2, 0) on_log(void *cls, const char *format, va_list args
     LOG_DEBUG("HTTP library.", log_text("message", text));
 }
 
-static struct MHD_Daemon *start_daemon(struct server_thread *t)
+static struct MHD_Daemon *make_daemon(struct server_thread *t)
 {
     struct server *s = t->s;
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
-            MHD_USE_ERROR_LOG,
-        0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_CONNECTION_LIMIT, s->o.max_connections + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SERVER_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)SERVER_SEND_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 * 1024),
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        t, MHD_OPTION_END);
+        (unsigned)SERVER_SEND_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, t, MHD_OPTION_END);
 }
 
-static void stop_daemons(struct server *s)
+static void stop_threads(struct server *s, unsigned n)
 {
-    for (unsigned i = 0; i < s->o.n_threads && s->threads[i].daemon; i++)
+    for (unsigned i = 0; i < n; i++)
+        server_loop_stop(&s->threads[i].loop);
+    for (unsigned i = 0; i < n; i++)
         MHD_stop_daemon(s->threads[i].daemon);
 }
 
-static bool start_daemons(struct server *s)
+static bool start_thread(struct server *s, unsigned i)
+{
+    struct server_thread *t = &s->threads[i];
+    *t = (struct server_thread){.s = s, .index = i};
+    t->daemon = make_daemon(t);
+    if (!t->daemon)
+        return false;
+    if (server_loop_start(&t->loop, t->daemon, &s->acceptor, i))
+        return true;
+    MHD_stop_daemon(t->daemon);
+    return false;
+}
+
+static bool start_threads(struct server *s)
 {
     for (unsigned i = 0; i < s->o.n_threads; i++) {
-        struct server_thread *t = &s->threads[i];
-        *t = (struct server_thread){.s = s, .index = i};
-        t->daemon = start_daemon(t);
-        if (t->daemon)
+        if (start_thread(s, i))
             continue;
-        stop_daemons(s);
+        stop_threads(s, i);
         return false;
     }
     return true;
 }
 
-static bool hand(void *ctx, unsigned thread, int fd, const struct sockaddr *address, socklen_t n)
+static void wake(void *ctx, unsigned thread)
 {
-    const struct server *s = ctx;
-    return MHD_add_connection(s->threads[thread].daemon, fd, address, n) == MHD_YES;
+    struct server *s = ctx;
+    server_loop_wake(&s->threads[thread].loop);
 }
 
-static bool start_acceptor(struct server *s)
+static bool make_acceptor(struct server *s)
 {
     const struct acceptor_options options = {
         .ceiling = &s->o.app->ceiling,
@@ -694,10 +708,10 @@ static bool start_acceptor(struct server *s)
         .n_threads = s->o.n_threads,
         .max_connections = s->o.max_connections,
         .connection_bytes = SERVER_CONNECTION_BYTES,
-        .hand = hand,
+        .wake = wake,
         .ctx = s,
     };
-    return acceptor_start(&s->acceptor, &options);
+    return acceptor_init(&s->acceptor, &options);
 }
 
 static void release(struct server *s)
@@ -734,12 +748,16 @@ bool server_start(struct server *s, const struct server_options *o)
         goto fail;
     if (!workers_start(&s->workers, o->n_workers))
         goto fail_workers;
-    if (!start_daemons(s))
-        goto fail_daemons;
-    if (start_acceptor(s))
+    if (!make_acceptor(s))
+        goto fail_acceptor;
+    if (!start_threads(s))
+        goto fail_threads;
+    if (acceptor_start(&s->acceptor))
         return true;
-    stop_daemons(s);
-fail_daemons:
+    stop_threads(s, o->n_threads);
+fail_threads:
+    acceptor_release(&s->acceptor);
+fail_acceptor:
     workers_stop(&s->workers);
 fail_workers:
     watch_stop(&s->watch);
@@ -771,10 +789,10 @@ void server_stop(struct server *s)
     watch_cancel_all(&s->watch);
     workers_stop(&s->workers);
     while (atomic_load(&s->n_parked) > 0)
-        usleep(1000); /* every suspended connection is resumed now */
-    drain(s);         /* resumed is not answered: the library's threads still have to send it */
+        usleep(1000);            /* every suspended connection is resumed now */
+    drain(s);                    /* resumed is not answered: the loops still have to send it */
     acceptor_stop(&s->acceptor); /* so far, who came heard 503 */
-    stop_daemons(s);
+    stop_threads(s, s->o.n_threads);
     acceptor_release(&s->acceptor);
     watch_stop(&s->watch);
     release(s);

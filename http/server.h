@@ -3,7 +3,7 @@
  *
  *     listening socket -> acceptor (acceptor.h): charged, given to a thread
  *                              |
- *                         MHD threads: head, body, write, short answers
+ *                         loops (server_loop.h): head, body, write, short answers
  *                              | suspend                     ^ resume
  *                              v                             |
  *                         workers (worker.h): queries, series, snapshots
@@ -16,6 +16,7 @@
 #include "alloc/pool.h"
 #include "http/acceptor.h"
 #include "http/body.h"
+#include "http/server_loop.h"
 #include "http/watch.h"
 #include "http/worker.h"
 
@@ -47,7 +48,7 @@ struct server_options {
     unsigned max_connections; /* more are closed as they come */
     unsigned
         max_requests; /* at once, of those that compute or bring a body; 0 = SERVER_REQUESTS_MAX */
-    unsigned n_threads; /* of the library: 1 .. SERVER_THREADS_MAX */
+    unsigned n_threads; /* that serve: 1 .. SERVER_THREADS_MAX */
     unsigned n_workers;
     size_t max_body_bytes;
     int64_t read_deadline_ms; /* 0 = SERVER_READ_DEADLINE_MS */
@@ -60,11 +61,12 @@ struct server_options {
 
 struct server;
 
-/* One of the library's threads: a daemon of its own, without a listening socket. */
+/* A thread that serves: a daemon of the library of its own, without a listening socket. */
 struct server_thread {
     struct server *s;
     unsigned index;
     struct MHD_Daemon *daemon;
+    struct server_loop loop;
 };
 
 struct server {

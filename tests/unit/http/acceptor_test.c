@@ -23,28 +23,28 @@ static struct arena arena;
 static size_t table_bytes;
 static struct listen_socket listening;
 
-/* What the serving side was handed, in that order. */
-static struct handed {
+/* What the serving side has taken, in that order. */
+static struct taken {
     unsigned thread;
     int fd;
-} handed[DIALED_MAX];
-static atomic_uint n_handed;
-static enum { KEEP, LOSE, REFUSE } how;
+} taken[DIALED_MAX];
+static atomic_uint n_taken, n_woken;
+static enum { KEEP, LOSE, LEAVE } how;
 
-static bool hand(void *ctx, unsigned thread, int fd, const struct sockaddr *address, socklen_t n)
+static void wake(void *ctx, unsigned thread)
 {
     (void)ctx;
-    cr_assert_eq(address->sa_family, AF_INET);
-    cr_assert_eq(n, sizeof(struct sockaddr_in));
-    unsigned i = atomic_load(&n_handed);
-    bool is_refused = how == REFUSE;
-    handed[i] = (struct handed){thread, fd};
-    if (how != KEEP)
+    atomic_fetch_add(&n_woken, 1);
+    int fd = how == LEAVE ? -1 : acceptor_take(&acceptor, thread);
+    if (fd < 0)
+        return;
+    unsigned i = atomic_load(&n_taken);
+    taken[i] = (struct taken){thread, fd};
+    if (how == LOSE)
         close(fd);
     else
         acceptor_begun(&acceptor, fd);
-    atomic_store(&n_handed, i + 1);
-    return !is_refused;
+    atomic_store(&n_taken, i + 1);
 }
 
 static size_t charged(void)
@@ -68,9 +68,10 @@ static void start(void)
         .n_threads = THREADS,
         .max_connections = MOST,
         .connection_bytes = BYTES,
-        .hand = hand,
+        .wake = wake,
     };
-    cr_assert(acceptor_start(&acceptor, &options));
+    cr_assert(acceptor_init(&acceptor, &options));
+    cr_assert(acceptor_start(&acceptor));
     table_bytes = charged();
 }
 
@@ -90,20 +91,20 @@ static int dial(void)
     return dial_port(listening.port);
 }
 
-/* Dials, and waits until it was handed over. */
-static int dial_handed(void)
+/* Dials, and waits until it was taken. */
+static int dial_taken(void)
 {
-    unsigned before = atomic_load(&n_handed);
+    unsigned before = atomic_load(&n_taken);
     int fd = dial();
-    while (atomic_load(&n_handed) == before)
+    while (atomic_load(&n_taken) == before)
         usleep(100);
     return fd;
 }
 
 static void end(unsigned i)
 {
-    close(handed[i].fd);
-    acceptor_ended(&acceptor, handed[i].thread);
+    close(taken[i].fd);
+    acceptor_ended(&acceptor, taken[i].thread);
 }
 
 Test(acceptor, each_goes_to_the_thread_with_the_fewest)
@@ -111,20 +112,20 @@ Test(acceptor, each_goes_to_the_thread_with_the_fewest)
     int fds[DIALED_MAX], n = 0;
     start();
     for (; n < 4 * THREADS; n++) {
-        fds[n] = dial_handed();
+        fds[n] = dial_taken();
         for (unsigned t = 0; t < THREADS; t++)
             cr_assert_leq(atomic_load(&acceptor.n_of_thread[t]), (unsigned)n / THREADS + 1);
     }
     for (unsigned i = 0; i < 4 * THREADS; i++) /* all of one thread's end */
-        if (handed[i].thread == 1)
+        if (taken[i].thread == 1)
             end(i);
     for (int i = 0; i < 4; i++, n++) {
-        fds[n] = dial_handed();
-        cr_assert_eq(handed[n].thread, 1);
+        fds[n] = dial_taken();
+        cr_assert_eq(taken[n].thread, 1);
     }
     cr_assert_eq(charged() - table_bytes, (size_t)4 * THREADS * BYTES);
     for (unsigned i = 0; i < (unsigned)n; i++)
-        if (i >= 4 * THREADS || handed[i].thread != 1)
+        if (i >= 4 * THREADS || taken[i].thread != 1)
             end(i);
     while (n > 0)
         close(fds[--n]);
@@ -136,14 +137,14 @@ Test(acceptor, as_many_as_the_limit_and_one_past)
     int fds[MOST];
     start();
     for (int i = 0; i < MOST; i++)
-        fds[i] = dial_handed();
+        fds[i] = dial_taken();
     int past = dial();
     cr_assert(is_closed_by_peer(past));
     close(past);
     cr_assert_eq(atomic_load(&ceiling.n_connections_refused), 1);
     cr_assert_eq(charged() - table_bytes, (size_t)MOST * BYTES);
     end(0);
-    past = dial_handed();
+    past = dial_taken();
     cr_assert_eq(atomic_load(&acceptor.n_connections), MOST);
     for (unsigned i = 1; i <= MOST; i++)
         end(i);
@@ -160,11 +161,11 @@ Test(acceptor, memory_for_connections_is_bounded_before_they_are_handed)
     start();
     budget.limit_bytes = CEILING_CONNECTIONS_SHARE * (table_bytes + (size_t)ROOM * BYTES);
     for (int i = 0; i < ROOM; i++)
-        fds[i] = dial_handed();
+        fds[i] = dial_taken();
     int past = dial();
     cr_assert(is_closed_by_peer(past));
     close(past);
-    cr_assert_eq(atomic_load(&n_handed), ROOM);
+    cr_assert_eq(atomic_load(&n_taken), ROOM);
     for (unsigned i = 0; i < ROOM; i++) {
         end(i);
         close(fds[i]);
@@ -172,39 +173,79 @@ Test(acceptor, memory_for_connections_is_bounded_before_they_are_handed)
     stop();
 }
 
-Test(acceptor, what_is_refused_or_lost_by_those_who_serve_is_not_charged_for_ever)
+Test(acceptor, what_is_lost_by_those_who_serve_is_not_charged_for_ever)
 {
     start();
-    how = REFUSE;
-    for (int i = 0; i < 10; i++)
-        close(dial_handed());
     how = LOSE;
-    for (int i = 0; i < DIALED_MAX - 12; i++) { /* more than the limit */
-        close(dial_handed());
+    for (int i = 0; i < DIALED_MAX - 2; i++) { /* more than the limit */
+        close(dial_taken());
         cr_assert_leq(atomic_load(&acceptor.n_connections), 2, "the same number comes back");
     }
     how = KEEP;
-    int fd = dial_handed();
-    unsigned last = atomic_load(&n_handed) - 1;
+    int fd = dial_taken();
+    unsigned last = atomic_load(&n_taken) - 1;
     end(last);
     close(fd);
     stop();
+}
+
+Test(acceptor, what_waits_is_taken_in_the_order_of_its_coming)
+{
+    enum { EACH = 4 };
+    int fds[EACH * THREADS], last[THREADS] = {0};
+    start();
+    how = LEAVE;
+    for (unsigned i = 0; i < EACH * THREADS; i++) {
+        fds[i] = dial();
+        while (atomic_load(&n_woken) == i)
+            usleep(100);
+    }
+    for (unsigned t = 0; t < THREADS; t++)
+        for (int i = 0; i < EACH; i++) { /* nothing was closed: numbers grow */
+            int fd = acceptor_take(&acceptor, t);
+            cr_assert_gt(fd, last[t]);
+            last[t] = fd;
+            acceptor_begun(&acceptor, fd);
+            acceptor_ended(&acceptor, t);
+            close(fd);
+        }
+    for (unsigned t = 0; t < THREADS; t++)
+        cr_assert_eq(acceptor_take(&acceptor, t), -1);
+    for (int i = 0; i < EACH * THREADS; i++)
+        close(fds[i]);
+    stop();
+}
+
+Test(acceptor, what_nobody_has_taken_is_closed_at_the_end)
+{
+    int fds[THREADS + 1];
+    start();
+    how = LEAVE;
+    for (unsigned i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = dial();
+    while (atomic_load(&n_woken) < ARRAY_LEN(fds))
+        usleep(100);
+    stop();
+    for (unsigned i = 0; i < ARRAY_LEN(fds); i++) {
+        cr_assert(is_closed_by_peer(fds[i]));
+        close(fds[i]);
+    }
 }
 
 Test(acceptor, without_descriptors_newcomers_wait_and_are_served_when_there_are_some)
 {
     struct rlimit was, none;
     start();
-    int first = dial_handed(), waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int first = dial_taken(), waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
     none = was;
     none.rlim_cur = 0;
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
     dial_with(waiting, listening.port);
     usleep(5 * ACCEPTOR_PAUSE_MS * 1000);
-    cr_assert_eq(atomic_load(&n_handed), 1);
+    cr_assert_eq(atomic_load(&n_taken), 1);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
-    while (atomic_load(&n_handed) == 1)
+    while (atomic_load(&n_taken) == 1)
         usleep(1000);
     end(0);
     end(1);
@@ -219,7 +260,7 @@ Test(acceptor, a_number_beyond_those_that_are_kept_is_closed)
     struct rlimit files = {KEPT + 100, KEPT + 100};
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
     start();
-    int fd = dial_handed(), last;
+    int fd = dial_taken(), last;
     close(fd);
     end(0);
     while ((last = dup(0)) < KEPT - 1)
@@ -227,7 +268,7 @@ Test(acceptor, a_number_beyond_those_that_are_kept_is_closed)
     fd = dial();
     cr_assert(is_closed_by_peer(fd));
     cr_assert_eq(charged(), table_bytes);
-    cr_assert_eq(atomic_load(&n_handed), 1);
+    cr_assert_eq(atomic_load(&n_taken), 1);
     for (int i = fd; i < KEPT + 100; i++)
         close(i);
     stop();

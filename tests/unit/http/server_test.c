@@ -31,6 +31,37 @@ Test(server, connections_are_spread_evenly_over_the_threads)
     stop();
 }
 
+/* The library takes events in batches of 128, and after a full one it once slept before it worked
+ * on any of it. */
+Test(server, requests_that_fill_a_batch_of_events_are_answered)
+{
+    enum { BATCH = 128, THREADS = 2, MOST = BATCH + 2, CONNECTIONS = THREADS * (MOST + 1) };
+    static_assert((int)CONNECTIONS <= (int)MAX_CONNECTIONS, "all at once");
+    const struct timeval patience = {.tv_sec = 10};
+    int fds[CONNECTIONS];
+    start();
+    for (int i = 0; i < CONNECTIONS; i++) {
+        fds[i] = dial(); /* each thread gets every second one */
+        cr_assert_eq(setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+        cr_assert_eq(ask(fds[i], "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+    }
+    for (int n = BATCH - 2; n <= MOST; n++) {
+        atomic_store(&n_held, 0);
+        atomic_store(&may_go_on, false);
+        for (int i = 0; i < THREADS; i++)
+            send_text(fds[i], "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+        wait_for(&n_held, THREADS);
+        for (int i = THREADS; i < THREADS * (n + 1); i++)
+            send_text(fds[i], "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+        atomic_store(&may_go_on, true);
+        for (int i = 0; i < THREADS * (n + 1); i++)
+            cr_assert_eq(receive(fds[i]).status, 200, "%d of %d at once", i, n);
+    }
+    for (int i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+    stop();
+}
+
 Test(server, a_connection_is_kept_after_answers_and_errors)
 {
     start();

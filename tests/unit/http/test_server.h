@@ -95,6 +95,18 @@ static inline void handle_thread(struct request *rq)
     reply_text(rq, 200, "%lu", (unsigned long)pthread_self());
 }
 
+static atomic_int n_held;
+static atomic_bool may_go_on;
+
+/* Keeps its thread of the library. */
+static inline void handle_hold(struct request *rq)
+{
+    atomic_fetch_add(&n_held, 1);
+    while (!atomic_load(&may_go_on))
+        usleep(100);
+    reply_text(rq, 200, "held");
+}
+
 static inline bool accept_none(struct request *rq)
 {
     reply_text(rq, 415, "not this");
@@ -111,6 +123,7 @@ static const struct route test_routes[] = {
     {"/picky", METHOD_POST, 0, handle_echo, accept_none},
     {"/park", METHOD_GET | METHOD_POST, 0, handle_park, NULL},
     {"/thread", METHOD_GET, 0, handle_thread, NULL},
+    {"/hold", METHOD_GET, 0, handle_hold, NULL},
     {"/park_briefly", METHOD_GET | METHOD_POST, 0, handle_park_briefly, NULL},
 };
 
@@ -127,7 +140,7 @@ static inline const struct route *find_route(const char *path, const char **ret_
 
 /* --- the server ------------------------------------------------------------------------------- */
 
-enum { MEMORY = 64 << 20, MAX_BODY = 1 << 20, MAX_REQUESTS = 40 };
+enum { MEMORY = 64 << 20, MAX_BODY = 1 << 20, MAX_REQUESTS = 40, MAX_CONNECTIONS = 300 };
 
 static inline void start_with(int64_t read_deadline_ms)
 {
@@ -144,7 +157,7 @@ static inline void start_with(int64_t read_deadline_ms)
     const struct server_options options = {
         .app = &app,
         .listen_fd = listening.fd,
-        .max_connections = 100,
+        .max_connections = MAX_CONNECTIONS,
         .max_requests = MAX_REQUESTS,
         .n_threads = 2,
         .n_workers = 2,
