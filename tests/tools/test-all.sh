@@ -9,7 +9,7 @@ rm -rf "$results"
 mkdir -p "$results"
 passed=0 failed=0 table=
 
-for suite in lint format-check all clang-check unit promql asan tsan prop fuzz-replay e2e e2e-tsan crash; do
+for suite in lint format-check all test-programs clang-check unit promql asan tsan prop fuzz-replay e2e e2e-tsan crash; do
     echo "== $suite"
     start=$SECONDS
     $make "$suite"
