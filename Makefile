@@ -209,9 +209,9 @@ asan:
 	@$(MAKE) BUILD=build/asan SAN=address,undefined $(ASAN_PROGRAMS)
 	@tests/tools/run-suite.sh build/asan asan $(ASAN_PROGRAMS)
 
-# Tests that start threads; the others have nothing to show there. Journals that fail in one way after the other take a
-# minute, and journal_threads_test has the threads.
-TSAN_UNIT := $(filter-out %/chunk_test.c %/journal_faults_test.c,$(shell grep -lE \
+# Tests that start threads; the others have nothing to show there. Journals that fail in one way after the other take
+# minutes, and journal_threads_test and ahead_test have their threads.
+TSAN_UNIT := $(filter-out %/chunk_test.c %/journal_faults_test.c %/carry_faults_test.c,$(shell grep -lE \
                'pthread_create|server_start|test_server.h|acceptor_start|workers_start|journal_open|recorder_replay' $(wildcard tests/unit/*/*_test.c)))
 TSAN_PROGRAMS := $(TSAN_UNIT:%.c=build/tsan/%)
 
