@@ -146,9 +146,19 @@ enum ceiling_stage ceiling_update(struct ceiling *c)
     return next;
 }
 
+/* Nothing is held back, and what is free would be enough if all that is used were kept: no look at
+ * the rows can say more. The leases follow with the next write. */
+static bool is_ample(const struct ceiling *c)
+{
+    size_t used = atomic_load_explicit(&c->budget->used_bytes, memory_order_relaxed);
+    size_t limit = c->budget->limit_bytes;
+    return ceiling_stage(c) == CEILING_NORMAL && used <= limit &&
+           limit - used >= ceiling_begin_bytes(CEILING_QUERIES, limit);
+}
+
 bool ceiling_has_room(void *ctx)
 {
-    return ceiling_update(ctx) < CEILING_SERIES;
+    return is_ample(ctx) || ceiling_update(ctx) < CEILING_SERIES;
 }
 
 /* --- what is said ----------------------------------------------------------------------------- */

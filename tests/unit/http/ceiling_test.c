@@ -3,6 +3,7 @@
 #include "http/ceiling.h"
 
 #include "alloc/arena.h"
+#include "tests/support/random.h"
 #include "tsdb/append.h"
 #include "tsdb/tsdb.h"
 
@@ -160,6 +161,25 @@ Test(ceiling_ledger, goes_through_all_stages_and_back_by_itself)
         cr_assert_eq(atomic_load(&ceiling.n_begun[s]), 2, "%d", s);
     cr_assert_eq(n_woken, 2);
     cr_assert_eq(atomic_load(&ceiling.queries.limit_bytes), 50 * MIB);
+}
+
+Test(ceiling_ledger, room_for_a_series_is_what_the_figures_say)
+{
+    struct random r;
+    random_init(&r, random_seed());
+    enum ceiling_stage stage = CEILING_NORMAL;
+    for (int i = 0; i < 100000; i++) {
+        struct ceiling_figures f;
+        size_t kept = random_below(&r, LIMIT), work = random_below(&r, LIMIT - kept + 1);
+        take(chunks, kept);
+        take(queries, work);
+        ceiling_read(&ceiling, &f);
+        stage = ceiling_decide(stage, &f);
+        cr_assert_eq(ceiling_has_room(&ceiling), stage < CEILING_SERIES, "%zu, %zu", kept, work);
+        cr_assert_eq(ceiling_stage(&ceiling), stage, "%zu kept, %zu of work", kept, work);
+        budget_give(&budget, chunks, kept);
+        budget_give(&budget, queries, work);
+    }
 }
 
 Test(ceiling_ledger, a_query_leases_its_share_or_what_is_left)
