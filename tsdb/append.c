@@ -637,15 +637,29 @@ struct made {
     int parse_err, make_err;
 };
 
+/* What was said of a time, under the same hold of the lock for writing. */
+struct welcome {
+    int64_t t_ms;
+    bool is_known, is_welcome;
+};
+
 /* Whether a series should be made for an entry whose form is not known: its first sample is for a
- * window that is there. Any other entry has its series made when its turn comes. */
-static bool is_welcome(struct intake *in)
+ * window that is there. Any other entry has its series made when its turn comes. Most have the time
+ * of the one before. */
+static bool is_welcome(struct intake *in, struct welcome *before)
 {
     struct tsdb *db = in->db;
     const struct append_entry *e = in->entry;
     int64_t bound;
-    return e->n_samples > 0 && check_time(in, e->samples[0].t_ms, &bound) == 0 &&
-           window_of_number(&db->windows, clock_window_of(&db->clock, e->samples[0].t_ms)) != NULL;
+    if (e->n_samples == 0)
+        return false;
+    int64_t t_ms = e->samples[0].t_ms;
+    if (!before->is_known || before->t_ms != t_ms) {
+        bool is_good = check_time(in, t_ms, &bound) == 0 &&
+                       window_of_number(&db->windows, clock_window_of(&db->clock, t_ms)) != NULL;
+        *before = (struct welcome){t_ms, true, is_good};
+    }
+    return before->is_welcome;
 }
 
 /* Makes the series of a group's unknown forms, and learns forms of those that are there, under one
@@ -656,6 +670,7 @@ static void make_group(struct append *b, const struct append_entry *e, unsigned 
                        struct made *ret)
 {
     struct series_keys_seen seen = {0};
+    struct welcome welcome = {0};
     uint64_t next_id = b->db->series.next_id;
     leave(b);
     pthread_rwlock_wrlock(&b->db->lock);
@@ -664,7 +679,7 @@ static void make_group(struct append *b, const struct append_entry *e, unsigned 
         struct intake in = {
             .batch = b, .db = b->db, .entry = &e[i], .parser = parser, .key = wanted[i].key};
         ret[i] = (struct made){0, 0, 0};
-        if (wanted[i].id != 0 || !is_welcome(&in))
+        if (wanted[i].id != 0 || !is_welcome(&in, &welcome))
             continue;
         ret[i].parse_err = know_labels(&in);
         in.is_new = !series_key_see(&seen, in.key) && is_current && !is_other_form(&in);

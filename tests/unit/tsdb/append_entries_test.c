@@ -166,6 +166,26 @@ Test(append_entries, labels_that_are_refused_refuse_their_samples_alone)
     cr_assert_eq(n_series(), 2);
 }
 
+Test(append_entries, a_group_makes_no_series_for_a_time_that_is_refused)
+{
+    const int64_t times[] = {T0, T0 - INT64_C(30) * 86400 * 1000, T0};
+    struct test_labels l[3];
+    struct form f[3];
+    struct append_entry e[3];
+    cr_assert_eq(append_one("w", 0, T0), 0); /* the window is there */
+    for (int i = 0; i < 3; i++) {
+        f[i].sample = (struct sample){times[i], 1};
+        e[i] = entry_of(&f[i], test_labels(&l[i], i == 0 ? "a" : i == 1 ? "b" : "c"), 0);
+    }
+    struct append_counts counts = append_all(e, 3);
+    cr_assert_eq(e[0].err, 0);
+    cr_assert_eq(e[1].err, ERR_TOO_OLD);
+    cr_assert_eq(e[2].err, 0);
+    cr_assert_eq(counts.refused, 1);
+    cr_assert_eq(test_stats(&s).series_created, 3);
+    cr_assert_eq(test_stats(&s).series_removed, 0);
+}
+
 Test(append_entries, an_entry_without_samples_makes_no_series)
 {
     struct test_labels l;
