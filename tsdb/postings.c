@@ -591,43 +591,51 @@ static bool add_second_id(struct arena *a, struct kind *k, struct postings *p, u
 
 /* Ids come ascending, so nearly all go to the end of the last container, where it has room: this
  * takes no search and no memory. False: they do not go there, and nothing has changed. */
-static bool add_last(const struct arena *a, struct postings *p, uint32_t id)
+static ALWAYS_INLINE bool add_last(const struct arena *a, struct postings *p, uint32_t id)
 {
     struct row *r = row_at(a, p->row);
-    struct entry alone, *e = &alone;
-    if (r->head.form >= FORM_ROWS)
-        return false;
-    if (r->head.form >= FORM_ROW)
+    struct entry *e = NULL; /* none leads to a container that is alone */
+    struct container *c = (struct container *)r;
+    uint16_t key = r->head.key, low = low_of(id);
+    uint32_t n = p->n;
+    if (r->head.form >= FORM_ROW && r->head.form < FORM_ROWS) {
         e = &r->entries[r->head.n - 1];
-    else
-        alone = alone_entry(a, p);
-    struct container *c = container_at(a, e);
-    uint16_t *items = items_of(c), low = low_of(id);
-    uint32_t n = e->n_less_1 + 1u;
-    if (e->key != key_of(id))
+        c = container_at(a, e);
+        key = e->key;
+        n = e->n_less_1 + 1u;
+    }
+    if (r->head.form >= FORM_ROWS || key != key_of(id))
         return false;
     if (c->head.form == FORM_BITMAP)
         c->words[low / 64] |= (uint64_t)1 << low % 64;
-    else if (n < c->head.form && items[n - 1] < low)
-        items[n] = low;
+    else if (n < c->head.form && items_of(c)[n - 1] < low)
+        items_of(c)[n] = low;
     else
         return false;
-    e->n_less_1++;
+    if (e != NULL)
+        e->n_less_1++;
+    return true;
+}
+
+/* Wherever it goes: apart, so that the usual way needs few registers. */
+static bool __attribute__((noinline))
+add_anywhere(struct arena *a, struct kind *k, struct postings *p, uint32_t owner, uint32_t id)
+{
+    if (p->n == 0)
+        p->only = id;
+    else if (p->n == 1 ? !add_second_id(a, k, p, owner, id) : !add_to_rows(a, k, p, owner, id))
+        return false;
+    p->n++;
     return true;
 }
 
 bool postings_add(struct arena *a, struct kind *k, struct postings *p, uint32_t owner, uint32_t id)
 {
     assert(id <= POSTINGS_ID_MAX);
-    bool is_in = true;
-    if (p->n == 0)
-        p->only = id;
-    else if (p->n == 1)
-        is_in = add_second_id(a, k, p, owner, id);
-    else
-        is_in = add_last(a, p, id) || add_to_rows(a, k, p, owner, id);
-    p->n += is_in;
-    return is_in;
+    if (p->n < 2 || !add_last(a, p, id))
+        return add_anywhere(a, k, p, owner, id);
+    p->n++;
+    return true;
 }
 
 void postings_remove(struct arena *a, struct kind *k, struct postings *p, uint32_t id)
