@@ -395,15 +395,15 @@ static struct bundle *have_given(struct arena *a, struct strings *s, uint32_t nu
 {
     struct bundle *b = bundle_at(a, s, number);
     size_t bytes = b != NULL ? grown_bytes(b, place, p) : sizeof(*b) + place + 1 + p->n_bytes;
+    size_t slot_bytes = b != NULL ? pool_slot_bytes_at(a, *entry_of(a, s, number)) : 0;
+    bool is_last = place == STRINGS_BUNDLE - 1;
+    if (bytes <= slot_bytes && !(is_last && kind_size(&s->slots, bytes) < slot_bytes))
+        return b;
     size_t n_places = size_max(place + 1, b != NULL ? b->n_places : 0);
     size_t expected = sizeof(*b) + (bytes - sizeof(*b)) * STRINGS_BUNDLE / n_places;
     expected = size_min(expected, KIND_BYTES_MAX);
     if (b == NULL)
         return bundle_new(a, s, number, GIVEN, expected);
-    size_t slot_bytes = pool_slot_bytes_at(a, *entry_of(a, s, number));
-    bool is_last = place == STRINGS_BUNDLE - 1;
-    if (bytes <= slot_bytes && !(is_last && kind_size(&s->slots, bytes) < slot_bytes))
-        return b;
     bool has_room = resize(a, s, number, expected) || bytes <= slot_bytes;
     return has_room ? bundle_at(a, s, number) : NULL;
 }
