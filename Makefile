@@ -54,9 +54,11 @@ BELOW_prop     := promql snapshot tsdb alloc
 EXT_alloc    := -lxxhash -lm
 EXT_tsdb     := -lre2 -lstdc++ $(EXT_alloc)
 EXT_promql   := $(EXT_tsdb)
-EXT_snapshot := -lsnappy $(EXT_tsdb)
+EXT_snapshot := $(EXT_tsdb)
 EXT_http     := -lmicrohttpd -lprotobuf-c -lz $(EXT_snapshot)
 EXT_prop     := $(EXT_snapshot)
+# what only tests and measurements link: it packs bodies, and judges our unpacking
+EXT_judge    := -lsnappy
 
 PROTOS := $(wildcard http/proto/*.proto)
 PAGES  := $(wildcard http/web/*.html)
@@ -111,7 +113,7 @@ $(BUILD)/lib$(1).a: $(OBJ_$(1)) $(DIR_$(1))
 	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
 $(BUILD)/tests/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.c.o $(BUILD)/libsupport.a $(call archives,$(1))
 	$$(say) LINK $$@
-	$$(Q)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS_TEST) $$^ $$(EXT_$(1)) $$(CRITERION_LIB) -o $$@
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS_TEST) $$^ $$(EXT_judge) $$(EXT_$(1)) $$(CRITERION_LIB) -o $$@
 endef
 DIR_support := tests/support
 $(foreach layer,$(LAYERS) support,$(eval $(call layer_rules,$(layer))))
@@ -186,7 +188,7 @@ $(BUILD)/tests/prop/%: $(BUILD)/obj/tests/prop/%.c.o $(BUILD)/libsupport.a $(cal
 # UBSan's part of the fuzzer's runtime is C++.
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/libsupport.a $(call archives,http)
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_TEST) -fsanitize=fuzzer $^ $(EXT_http) -o $@
+	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_TEST) -fsanitize=fuzzer $^ $(EXT_judge) $(EXT_http) -o $@
 
 test-programs: $(UNIT) $(PROP) $(BENCH) $(CODEC) $(WRITE_BODY) $(CRASH) $(BUILD)/promqltest $(BUILD)/tests/bench/rated
 fuzz-programs: $(FUZZ)
@@ -335,7 +337,7 @@ bench-codec: $(CODEC)
 # A remote write: ns a sample, unpacked, walked over, appended, with keys alone and protobuf-c beside. DATA as above.
 $(WRITE_BODY): $(OBJ_write_body) $(call archives,http)
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_http) -o $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $^ $(EXT_judge) $(EXT_http) -o $@
 
 bench-write: $(WRITE_BODY)
 	@DATA="$(DATA)" PROGRAM=$(WRITE_BODY) python3 -B tests/bench/codec.py
@@ -345,7 +347,7 @@ OBJ_powercut := $(call objects,tests/crash/powercut.c tests/crash/cut.c)
 
 $(BUILD)/tests/crash/kills $(BUILD)/tests/crash/powercut: $(BUILD)/tests/crash/%: $(OBJ_crash) $(BUILD)/libsupport.a
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $(OBJ_$*) $(BUILD)/libsupport.a -lsnappy -o $@
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) $(OBJ_$*) $(BUILD)/libsupport.a $(EXT_judge) -o $@
 
 # Loaded into other programs, so without sanitizers.
 $(BUILD)/tests/crash/unsynced.so: tests/crash/unsynced.c tests/crash/unsynced.h Makefile

@@ -16,10 +16,10 @@
  * full it was taken and given back each time: a tenth of the time that new series took.) */
 #include "http/remote_write.h"
 
+#include "http/snappy_block.h"
 #include "tsdb/exemplars.h"
 
 #include <inttypes.h>
-#include <snappy-c.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,7 +213,7 @@ size_t remote_write_lease_bytes(enum remote_write_version version, const char *b
                                 size_t max_bytes)
 {
     size_t declared;
-    if (n == 0 || snappy_uncompressed_length(body, n, &declared) != SNAPPY_OK ||
+    if (n == 0 || !snappy_block_length(body, n, &declared) ||
         declared > max_bytes)
         return 0;
     size_t made = version == REMOTE_WRITE_V2 ? declared + declared / 2 : declared / 3;
@@ -232,7 +232,7 @@ int remote_write_decode(const struct remote_write_format *f, const char *body, s
         return fail(400, text,
                     "the body is in snappy's framing format; remote write uses the "
                     "block format\n");
-    if (snappy_uncompressed_length(body, n, &declared) != SNAPPY_OK)
+    if (!snappy_block_length(body, n, &declared))
         return fail(400, text, "the body is not snappy: its length cannot be read\n");
     if (declared > max_bytes)
         return fail(400, text,
@@ -241,7 +241,7 @@ int remote_write_decode(const struct remote_write_format *f, const char *body, s
     char *message = region_alloc(r, declared);
     if (!message)
         return fail_memory(text);
-    if (snappy_uncompress(body, n, message, &declared) != SNAPPY_OK)
+    if (!snappy_block_unpack(body, n, message))
         return fail(400, text, "the body is not snappy's block format, or it is damaged\n");
     return remote_write_decode_message(f, message, declared, r, ret, text);
 }

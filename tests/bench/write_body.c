@@ -9,6 +9,7 @@
  * over all bodies once for each version, and apart from those for what is only compared: what one
  * of them leaves in the cache, or takes out of it, must not count for another. */
 #include "http/remote_write.h"
+#include "http/snappy_block.h"
 #include "http/write_metadata.h"
 
 #include "http/proto/remote.pb-c.h"
@@ -99,7 +100,7 @@ static void count(struct bench *b, const struct body *packed, const struct write
 static char *unpack(struct bench *b, const void *packed, size_t n_packed, size_t n)
 {
     char *plain = region_alloc(&b->region, n);
-    if (plain == NULL || snappy_uncompress(packed, n_packed, plain, &n) != SNAPPY_OK)
+    if (plain == NULL || !snappy_block_unpack(packed, n_packed, plain))
         errx(1, "a body cannot be unpacked");
     return plain;
 }

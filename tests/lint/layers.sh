@@ -34,7 +34,7 @@ may http alloc tsdb tsdb/promql snapshot http http/proto
 
 only 'microhttpd\.h' 'http/server[^/]*\.[ch]' 'microhttpd.h belongs to http/server*.c'
 only 'protobuf-c|.*\.pb-c\.h' 'http/[^:]*' 'protobuf belongs to http/'
-only 'snappy' '(http|snapshot)/[^:]*' 'snappy belongs to http/ and snapshot/'
+only 'snappy-c' '-' 'libsnappy is for tests'
 only 'zlib\.h' 'http/gzip\.c' 'zlib.h belongs to http/gzip.c'
 only 're2/' '[^:]*\.cc' 're2 belongs to C++ shims'
 
