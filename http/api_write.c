@@ -83,7 +83,7 @@ static void acknowledge(struct request *rq, struct remote_write *rw, struct writ
         recorder_answer(rq, a);
         return;
     }
-    if (!refusals_encode(&rw->refusals, &rw->body, &meta, &n_meta)) {
+    if (!remote_write_refusals(rw, &meta, &n_meta)) {
         region_release(&rq->region);
         a->status = 503;
         a->text = "out of memory (--storage.memory-limit); try again later\n";

@@ -213,8 +213,7 @@ size_t remote_write_lease_bytes(enum remote_write_version version, const char *b
                                 size_t max_bytes)
 {
     size_t declared;
-    if (n == 0 || !snappy_block_length(body, n, &declared) ||
-        declared > max_bytes)
+    if (n == 0 || !snappy_block_length(body, n, &declared) || declared > max_bytes)
         return 0;
     size_t made = version == REMOTE_WRITE_V2 ? declared + declared / 2 : declared / 3;
     return declared + made + REGION_FIRST_BYTES;
@@ -378,6 +377,14 @@ uint64_t remote_write_refused(const struct remote_write *rw)
 uint64_t remote_write_written(const struct remote_write *rw)
 {
     return rw->counts.stored + rw->counts.duplicate;
+}
+
+bool remote_write_refusals(struct remote_write *rw, const uint8_t **ret, size_t *ret_n)
+{
+    *ret = NULL;
+    *ret_n = 0;
+    bool is_whole = remote_write_written(rw) == rw->body.n_samples;
+    return is_whole || refusals_encode(&rw->refusals, &rw->body, ret, ret_n);
 }
 
 /* ": time 12.345, oldest allowed 13.000", for the errors about time */

@@ -102,6 +102,10 @@ uint64_t remote_write_refused(const struct remote_write *rw);
 /* Number of samples that are in the store now, or were before: what a sender of 2.0 is told. */
 uint64_t remote_write_written(const struct remote_write *rw);
 
+/* What the journal is to know of samples that were refused: refusals_encode, of a body that was
+ * appended. */
+bool remote_write_refusals(struct remote_write *rw, const uint8_t **ret, size_t *ret_n) WARN_UNUSED;
+
 /* {__name__="up",job="x"}, in the order of ls; what is not printable becomes a question mark. Cut
  * with dots when it does not fit into size, at least 8. */
 void remote_write_labels_text(const struct labels *ls, char *out, size_t size);

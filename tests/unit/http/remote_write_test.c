@@ -571,6 +571,27 @@ Test(remote_write, good_samples_stay_and_the_first_reason_is_told)
     cr_assert_eq(remote_write_refused(&rw), 2);
 }
 
+Test(remote_write, the_journal_hears_what_was_refused)
+{
+    static struct message whole, part, bad;
+    const uint8_t *meta;
+    size_t n;
+    message_series(&whole, "__name__=a", now_ms, 1);
+    cr_assert_eq(write_all(&whole), 204);
+    cr_assert(remote_write_refusals(&rw, &meta, &n));
+    cr_assert_eq(n, 0);
+    message_series(&part, "__name__=a", now_ms + 1, 1);
+    message_series(&part, "__name__=late", now_ms - 40LL * 3600 * 1000, 1);
+    cr_assert_eq(write_all(&part), 400);
+    cr_assert(remote_write_refusals(&rw, &meta, &n));
+    cr_assert(n == 2 && memcmp(meta, "\x01\x01", n) == 0, "one of the second place");
+    message_series(&bad, "no=name", now_ms, 1);
+    message_series(&bad, "__name__=a", now_ms + 2, 1);
+    cr_assert_eq(write_all(&bad), 400);
+    cr_assert(remote_write_refusals(&rw, &meta, &n));
+    cr_assert(n == 2 && memcmp(meta, "\x00\x01", n) == 0, "one of the first place");
+}
+
 Test(remote_write, new_series_that_find_no_room_are_told_with_their_number)
 {
     static struct message m, more;
