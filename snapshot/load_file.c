@@ -124,7 +124,8 @@ static int restore_record(struct file_load *l, const struct window_record *recor
     case RECORD_TAIL:
         return restore_tail(l->restore, series, &record->tail);
     default:
-        return restore_block(l->restore, series, &record->block);
+        return record->is_last ? restore_last_block(l->restore, series, &record->block)
+                               : restore_block(l->restore, series, &record->block);
     }
 }
 

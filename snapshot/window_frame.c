@@ -307,6 +307,13 @@ static inline bool short_number(const uint8_t **at, uint32_t *ret)
     return true;
 }
 
+/* Whether what begins here is a record of another series than the one before, if that shows in a
+ * byte. */
+static inline bool is_other_series(const uint8_t *at, const uint8_t *end)
+{
+    return at < end && *at >> KIND_BITS != 0 && *at < 0x80;
+}
+
 static inline bool short_difference(const uint8_t **at, uint32_t guess, uint32_t *ret)
 {
     uint32_t value = 0;
@@ -349,6 +356,7 @@ static bool read_usual_block(struct window_reader *r, struct window_record *ret)
     b->times_bytes = NULL;
     b->values = at;
     r->in.at = at + n_bytes;
+    ret->is_last = is_other_series(r->in.at, end);
     g->number = number;
     g->timeline = timeline;
     g->start = is_same ? g->start : place;
@@ -372,6 +380,7 @@ int window_reader_next(struct window_reader *r, struct window_record *ret)
         r->in.is_bad = true;
     ret->number = (uint32_t)number;
     ret->kind = key & KIND_MASK;
+    ret->is_last = false;
     switch (ret->kind) {
     case RECORD_BLOCK:
         read_block(r, ret->number, &ret->block);

@@ -56,6 +56,7 @@ enum window_record_kind {
 struct window_record {
     enum window_record_kind kind;
     uint32_t number; /* of the series, if it is a block or a tail */
+    bool is_last;    /* a block; the next record is of another series: not always noticed */
     union {
         struct dump_block block; /* its bytes lie in the payload */
         struct dump_tail tail;

@@ -218,17 +218,24 @@ void block_of_run(struct block *b, slot timeline, uint32_t first, uint32_t n, ui
     } while (value != 0);
 }
 
+bool block_run_value(const uint8_t *bytes, uint32_t n, uint64_t *ret)
+{
+    if (n < 1 || n > RUN_BYTES_MAX || (n > 1 && bytes[n - 1] == 0))
+        return false;
+    *ret = 0;
+    for (uint32_t i = 0; i < n; i++)
+        *ret |= (uint64_t)bytes[i] << (56 - 8 * i);
+    return true;
+}
+
 bool block_values(const struct block *b, uint32_t from, uint32_t n, uint64_t *ret)
 {
     if (b->encoding != BLOCK_RUN)
         return from == 0 && n == b->n_samples &&
                column_decode(b->encoding, b->values, b->n_values_bytes, n, ret);
-    uint64_t value = 0;
-    if (b->n_values_bytes < 1 || b->n_values_bytes > RUN_BYTES_MAX ||
-        (b->n_values_bytes > 1 && b->values[b->n_values_bytes - 1] == 0))
+    uint64_t value;
+    if (!block_run_value(b->values, b->n_values_bytes, &value))
         return false;
-    for (uint32_t i = 0; i < b->n_values_bytes; i++)
-        value |= (uint64_t)b->values[i] << (56 - 8 * i);
     uint32_t i = 0;
     for (; i + FILL_GROUP <= n; i += FILL_GROUP)
         for (uint32_t k = 0; k < FILL_GROUP; k++)

@@ -97,6 +97,9 @@ void block_values_kept(const struct block *b, uint32_t from, uint32_t n, uint64_
 const uint32_t *block_lend_times(const struct arena *a, struct times_cache *t,
                                  const struct block *b, uint32_t from, uint32_t n, uint32_t *room);
 
+/* The value of a run from its bytes; false when these are none. */
+bool block_run_value(const uint8_t *bytes, uint32_t n, uint64_t *ret) WARN_UNUSED;
+
 /* A block may be longer than BLOCK_SAMPLES_MAX, and is then read in parts of that many: where the
  * first part begins that does not end before min_time, or the last one. */
 uint32_t block_first_part(const struct arena *a, struct times_cache *t, const struct block *b,

@@ -242,6 +242,12 @@ int restore_shared(struct restore *r, const struct dump_shared *shared) WARN_UNU
 int restore_block(struct restore *r, uint32_t series, const struct dump_block *block) WARN_UNUSED;
 int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail) WARN_UNUSED;
 
+/* restore_block for a block after which, as far as the caller can see, nothing more of its series
+ * comes in this window: most are series whose value has not changed, and cost a third so. If more
+ * comes all the same, it is taken. */
+int restore_last_block(struct restore *r, uint32_t series,
+                       const struct dump_block *block) WARN_UNUSED;
+
 /* Ends a restore: series without samples leave. */
 void restore_end(struct restore *r);
 

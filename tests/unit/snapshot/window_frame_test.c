@@ -124,6 +124,26 @@ Test(window_frame, a_block_is_read_the_same_wherever_it_stands)
     }
 }
 
+Test(window_frame, the_last_block_of_a_series_is_known_where_the_next_record_says_so)
+{
+    static const struct {
+        uint32_t step; /* to the number of the next block */
+        bool is_last;
+    } rows[] = {{0, false}, {1, true}, {31, true}, {32, false}, {5000, false}};
+    struct dump_block b = some_block(5, 100);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        given_a_frame();
+        window_writer_block(&writer, 7, &b);
+        window_writer_block(&writer, 7, &b);
+        window_writer_block(&writer, 7 + rows[i].step, &b);
+        start_reading();
+        for (int block = 0; block < 3; block++) {
+            cr_assert_eq(window_reader_next(&reader, &record), 1);
+            cr_assert_eq(record.is_last, block == 1 && rows[i].is_last, "row %zu", i);
+        }
+    }
+}
+
 /* What the essay of window_frame.c promises. */
 Test(window_frame, a_series_like_its_neighbour_costs_six_bytes_a_block)
 {

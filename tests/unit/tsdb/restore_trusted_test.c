@@ -1,16 +1,18 @@
-/* Blocks that are taken on trust and held together (restore.c: add_usual_block) against the same
- * ones checked one by one: the same answers, good and bad blocks mixed, and the same samples. */
+/* Blocks that are taken on trust and held together (restore_chunk.c: add_usual_block,
+ * restore_last_block) against the same ones checked one by one: the same answers, good and bad
+ * blocks mixed, and the same samples. */
 #include "tests/support/random.h"
 #include "tests/unit/tsdb/test_store.h"
 
-enum { N_TIMES = 500, STEP_MS = 1000, N_SERIES = 30, N_BLOCKS = 300 };
+enum { N_TIMES = 500, STEP_MS = 1000, N_SERIES = 100, N_BLOCKS = 300 };
 enum { STEADY = 7, FAST = 9, UNKNOWN = 6 }; /* timelines; places of FAST come ever earlier */
 
 struct wanted {
     unsigned series;
     struct dump_block block;
     uint8_t bytes[COLUMN_BYTES_MAX];
-    bool pauses; /* before it */
+    bool pauses;  /* before it */
+    bool is_last; /* is said of it, rightly or wrongly */
 };
 
 static struct wanted wanted[N_BLOCKS];
@@ -27,6 +29,20 @@ static void make_values(struct random *random, struct wanted *w, uint32_t n)
     w->block.values = w->bytes;
 }
 
+/* One value for all of them; one in six has bytes that are none. */
+static void make_run(struct random *random, struct wanted *w)
+{
+    struct block b;
+    block_of_run(&b, 0, 0, 1, test_bits((double)random_below(random, 5) * 0.3), w->bytes);
+    w->block.part = DUMP_RUN;
+    w->block.encoding = BLOCK_RUN;
+    w->block.n_values_bytes = b.n_values_bytes;
+    if (random_below(random, 6) > 0)
+        return;
+    w->bytes[b.n_values_bytes] = 0;
+    w->block.n_values_bytes = random_below(random, 2) ? b.n_values_bytes + 1 : 0;
+}
+
 /* Series one after the other. One block in ten is wrong in some way: overlaps, lies beyond its
  * timeline, has none, is none, is of a series that was left. */
 static void make_blocks(struct random *random)
@@ -37,7 +53,9 @@ static void make_blocks(struct random *random)
         struct wanted *w = &wanted[i];
         uint64_t fault = random_below(random, 40);
         uint32_t n = 1 + (uint32_t)random_below(random, 20);
-        if (random_below(random, 11) == 0 && series + 1 < N_SERIES)
+        bool was_run = i > 0 && w[-1].block.part == DUMP_RUN;
+        bool moves_on = was_run ? random_below(random, 8) > 0 : random_below(random, 11) == 0;
+        if (moves_on && series + 1 < N_SERIES)
             series++;
         w->series = fault == 4 ? series / 2 : series;
         w->pauses = random_below(random, 30) == 0;
@@ -47,6 +65,9 @@ static void make_blocks(struct random *random)
                                        .first = next[series] + (uint32_t)random_below(random, 3),
                                        .n_samples = n};
         make_values(random, w, n);
+        if (random_below(random, 5) == 0)
+            make_run(random, w);
+        w->is_last = random_below(random, 3) > 0;
         if (fault == 0)
             w->block.first = next[series] / 2;
         else if (fault == 1)
@@ -98,7 +119,9 @@ static void feed(struct test_store *s, bool is_quick, int errs[N_BLOCKS])
             cr_assert_eq(restore_pause(&r), 0);
             restore_hold(&r);
         }
-        errs[i] = restore_block(&r, ids[wanted[i].series], &wanted[i].block);
+        errs[i] = is_quick && wanted[i].is_last
+                      ? restore_last_block(&r, ids[wanted[i].series], &wanted[i].block)
+                      : restore_block(&r, ids[wanted[i].series], &wanted[i].block);
     }
     cr_assert_eq(restore_pause(&r), 0);
     restore_end(&r);

@@ -1,0 +1,504 @@
+/* What a snapshot has of chunks, on its way in: see dump.h. A block is decoded to see that it is
+ * one, or believed where its file vouches for it; blocks of one chunk wait for each other, so that
+ * it is written once. */
+#include "tsdb/differences.h"
+#include "tsdb/restore_inside.h"
+
+#include <string.h>
+
+/* Differences that fill their bytes: a block is stored without saying how many they are. */
+static bool are_differences(const struct dump_block *in)
+{
+    int64_t d[BLOCK_SAMPLES_MAX];
+    const uint8_t *at = in->times_bytes, *end = at + in->n_times_bytes;
+    return in->n_samples >= 2 && in->n_samples <= BLOCK_SAMPLES_MAX &&
+           in->n_times_bytes <= BLOCK_TIMES_BYTES_MAX &&
+           differences_get(&at, end, d, in->n_samples - 1) && at == end;
+}
+
+static bool have_shape(const struct dump_block *in)
+{
+    if (in->is_shared)
+        return in->encoding != BLOCK_RUN;
+    return in->n_values_bytes >= 1 && in->n_values_bytes <= COLUMN_BYTES_MAX;
+}
+
+static bool has_any_shape(const struct dump_block *in)
+{
+    bool is_run = in->encoding == BLOCK_RUN;
+    uint32_t most = is_run ? (uint32_t)BLOCK_RUN_MAX : BLOCK_SAMPLES_MAX;
+    if (in->encoding > BLOCK_RUN || in->n_samples < 1 || in->n_samples > most || !have_shape(in))
+        return false;
+    switch (in->times) {
+    case DUMP_AT:
+        break;
+    case DUMP_LINEAR:
+        if (in->part == DUMP_RUN && in->n_samples > 1)
+            return false;
+        break;
+    case DUMP_PACKED:
+        if (in->part == DUMP_RUN || !are_differences(in))
+            return false;
+        break;
+    default:
+        return false;
+    }
+    return in->part != DUMP_RUN || is_run;
+}
+
+/* The first answer is for most blocks. */
+static inline bool is_shaped(const struct dump_block *in)
+{
+    bool is_usual = in->encoding < BLOCK_RUN && in->times == DUMP_AT && in->part != DUMP_RUN &&
+                    !in->is_shared && in->n_samples - 1 < BLOCK_SAMPLES_MAX &&
+                    in->n_values_bytes - 1 < COLUMN_BYTES_MAX;
+    return is_usual || has_any_shape(in);
+}
+
+/* Turns numbers into slots. */
+static int find_slots(struct restore *r, const struct dump_block *in, struct block *ret)
+{
+    if (in->times == DUMP_AT) {
+        ret->timeline = restore_find_timeline(r, in->timeline, in->first, in->n_samples);
+        if (ret->timeline == 0)
+            return ERR_NOT_FOUND;
+    }
+    if (in->is_shared) {
+        const uint32_t *entry = table_at(r->db->arena, &r->shared, in->shared);
+        if (entry == NULL || *entry == 0)
+            return ERR_NOT_FOUND;
+        ret->shared = *entry;
+        block_fetch(r->db->arena, ret);
+    }
+    return 0;
+}
+
+/* Of a timeline nothing is to be checked but that the places are there. */
+static bool are_block_times(const struct restore *r, struct times_cache *times,
+                            const struct block *b)
+{
+    uint32_t t[BLOCK_SAMPLES_MAX], n = (uint32_t)size_min(b->n_samples, BLOCK_SAMPLES_MAX);
+    if (b->times == BLOCK_AT)
+        return true;
+    return block_times(r->db->arena, times, b, 0, n, t) && restore_are_times(r, t, n);
+}
+
+static bool are_block_values(const struct restore *r, const struct block *b)
+{
+    uint64_t values[BLOCK_SAMPLES_MAX];
+    if (r->is_trusted)
+        return block_may_be_kept(b);
+    return block_values(b, 0, (uint32_t)size_min(b->n_samples, BLOCK_SAMPLES_MAX), values);
+}
+
+/* All but the slots. */
+static void take_block(const struct dump_block *in, struct block *ret)
+{
+    ret->encoding = in->encoding; /* field by field: what clears all of it first takes longer */
+    ret->times = (uint8_t)in->times;
+    ret->n_samples = in->n_samples;
+    ret->timeline = ret->shared = 0;
+    ret->first = in->first;
+    ret->step = in->step;
+    ret->n_times_bytes = in->n_times_bytes;
+    ret->n_values_bytes = in->n_values_bytes;
+    ret->times_bytes = in->times_bytes;
+    ret->values = in->values;
+}
+
+static int to_block(struct restore *r, const struct dump_block *in, struct times_cache *times,
+                    struct block *ret)
+{
+    if (!is_shaped(in))
+        return ERR_CORRUPT;
+    take_block(in, ret);
+    int err = find_slots(r, in, ret);
+    if (err != 0)
+        return err;
+    return are_block_times(r, times, ret) && are_block_values(r, ret) ? 0 : ERR_CORRUPT;
+}
+
+static inline uint32_t time_of(struct restore *r, struct times_cache *times, slot timeline,
+                               uint32_t place)
+{
+    uint32_t mixed = (timeline / (SIZE_CLASS_STEP_BYTES / POOL_SLOT_ALIGN)) * 2654435761u + place;
+    struct restored_place *p = &r->places[mixed % RESTORED_PLACES]; /* Knuth's number */
+    if (times != &r->times || p->timeline != timeline || p->place != place)
+        *p = (struct restored_place){timeline, place,
+                                     timeline_time(r->db->arena, times, timeline, place)};
+    return p->time;
+}
+
+static uint32_t first_time(struct restore *r, struct times_cache *times, const struct block *b)
+{
+    return b->times == BLOCK_AT ? time_of(r, times, b->timeline, b->first) : b->first;
+}
+
+static uint32_t last_time(struct restore *r, struct times_cache *times, const struct block *b)
+{
+    uint32_t first, last;
+    if (b->times == BLOCK_AT)
+        return time_of(r, times, b->timeline, b->first + b->n_samples - 1);
+    block_span(r->db->arena, times, b, &first, &last);
+    return last;
+}
+
+struct restored_span { /* what comes to a chunk at once */
+    uint32_t first, last, n_samples;
+};
+
+static struct restored_span span_of(struct restore *r, struct times_cache *times,
+                                    const struct chunk_parts *in, const uint32_t *tail_times)
+{
+    struct restored_span ret = {0};
+    for (uint32_t i = 0; i < in->n; i++)
+        ret.n_samples += in->blocks[i].n_samples;
+    if (in->n > 0) {
+        ret.first = r->waiting.first_time;
+        ret.last = last_time(r, times, &in->blocks[in->n - 1]);
+    }
+    if (in->tail == NULL)
+        return ret;
+    ret.last = tail_times[in->tail->n - 1];
+    ret.first = in->n > 0 ? ret.first : tail_times[0];
+    ret.n_samples += in->tail->n;
+    return ret;
+}
+
+struct restored_change {
+    struct tsdb *db;
+    struct chunk_parts *parts;
+    bool is_whole;
+};
+
+/* What a series has moved on from it has sealed; of its windows any may be restored first. */
+static int change_chunk(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct restored_change *in = ctx;
+    bool is_new = chunk->serial == 0;
+    in->parts->is_sealed |= in->is_whole && !w->is_open;
+    int err = chunk_restore(w, chunk, in->parts);
+    store_count(in->db, N_CHUNKS_CREATED, err == 0 && is_new);
+    return err;
+}
+
+/* Writes what comes to a series' chunk; is_whole: nothing more of it comes. */
+static int write_chunk(struct restore *r, struct window *w, struct series *s, bool is_whole,
+                       struct restored_span span, chunk_change change, void *ctx)
+{
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache own;
+    struct tsdb *db = r->db;
+    int64_t first_ms = window_ms_of(w, span.first), last_ms = window_ms_of(w, span.last);
+    struct series_writer sw = store_writer(db, restore_times_of(r, &own, items));
+    version_lock(&s->version);
+    int err = series_restore_chunk(&sw, s, w, r->n_windows, change, ctx);
+    if (err == 0) {
+        if (s->state.newest.serial == w->serial)
+            words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
+        r->written = (struct restored_end){s->id, span.last, !is_whole};
+        window_count(w, span.n_samples, first_ms, last_ms);
+        if (last_ms > r->newest_ms)
+            clock_restored(&db->clock, r->newest_ms = last_ms);
+    }
+    version_unlock(&s->version);
+    return err;
+}
+
+/* Writes the blocks that wait and the tail, which is NULL or ends the chunk. */
+static int write_waiting(struct restore *r, bool is_whole, const struct chunk_tail *tail,
+                         const uint32_t *tail_times)
+{
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache own, *times = restore_times_of(r, &own, items);
+    struct chunk_parts *parts = &r->waiting.parts;
+    struct window *w = restore_enter(r);
+    slot at = w != NULL ? restore_find_series(r, r->waiting.series) : 0;
+    int err = w != NULL ? ERR_CORRUPT : ERR_TOO_OLD;
+    parts->tail = tail;
+    parts->is_sealed = is_whole && r->window < r->open_from;
+    if (at != 0)
+        err = write_chunk(r, w, series_at(r->db->arena, at), is_whole,
+                          span_of(r, times, parts, tail_times), change_chunk,
+                          &(struct restored_change){r->db, parts, is_whole});
+    parts->n = 0;
+    parts->tail = NULL;
+    r->waiting.takes_usual = false;
+    restore_leave(r);
+    return err;
+}
+
+int restore_flush(struct restore *r, bool is_whole)
+{
+    return r->waiting.parts.n > 0 ? write_waiting(r, is_whole, NULL, NULL) : 0;
+}
+
+void restore_finish_chunk(struct restore *r)
+{
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache own;
+    if (!r->written.is_unsealed)
+        return;
+    r->written.is_unsealed = false;
+    struct window *w = restore_enter(r);
+    slot at = w != NULL ? restore_find_series(r, r->written.series) : 0;
+    if (at != 0) {
+        struct series *s = series_at(r->db->arena, at);
+        struct series_writer sw = store_writer(r->db, restore_times_of(r, &own, items));
+        version_lock(&s->version);
+        series_seal_restored(&sw, s, w, r->window < r->open_from);
+        version_unlock(&s->version);
+    }
+    restore_leave(r);
+}
+
+int restore_pause(struct restore *r)
+{
+    int err = restore_flush(r, false);
+    restore_leave_now(r);
+    r->is_held = false;
+    return err;
+}
+
+/* Whether times of samples, which are below the window's length, lie in the window: beyond the ends
+ * of int64 they do not. */
+static bool are_inside(const struct restore *r, const struct window *w, uint32_t first,
+                       uint32_t last)
+{
+    const struct clock *c = &r->db->clock;
+    return r->is_whole_window || (clock_window_of(c, window_ms_of(w, first)) == w->number &&
+                                  clock_window_of(c, window_ms_of(w, last)) == w->number);
+}
+
+/* Whether a time lies behind all that the series has in the window: records of a series come one
+ * after the other. A tail, or a run that is like one, ends a chunk. */
+static bool is_behind_chunk(struct restore *r, const struct window *w, uint32_t series,
+                            uint32_t first)
+{
+    const struct arena *a = r->db->arena;
+    slot at = restore_find_series(r, series);
+    if (at == 0)
+        return false;
+    if (!window_has_member(a, w, series))
+        return true;
+    struct series *s = series_at(a, at);
+    version_lock(&s->version); /* other restorers may give it a longer history meanwhile */
+    const struct chunk *c = series_own_chunk(a, s, w->serial);
+    bool has_tail = c->kind == CHUNK_HEAD && chunk_head_at(a, c->at)->tail.n_samples > 0;
+    version_unlock(&s->version);
+    return r->written.series == series && first > r->written.last && !has_tail;
+}
+
+/* Blocks that follow each other in a timeline do so in time. */
+static bool is_behind_waiting(struct restore *r, struct times_cache *times, const struct block *b)
+{
+    const struct chunk_parts *in = &r->waiting.parts;
+    const struct block *before = &in->blocks[in->n - 1];
+    if (before->times == BLOCK_AT && b->times == BLOCK_AT && before->timeline == b->timeline)
+        return b->first >= before->first + before->n_samples;
+    return first_time(r, times, b) > last_time(r, times, before);
+}
+
+/* Lets the series' blocks wait only if this one can wait with them. What comes behind a run depends
+ * on what has become of it. */
+static int make_room(struct restore *r, uint32_t series)
+{
+    const struct restored *waiting = &r->waiting;
+    const struct chunk_parts *in = &waiting->parts;
+    if (in->n == 0) {
+        if (r->written.series != series)
+            restore_finish_chunk(r);
+        return 0;
+    }
+    if (waiting->series != series)
+        return restore_flush(r, true);
+    bool is_full = in->n == CHUNK_PARTS_MAX, ends = in->parts[in->n - 1] == PART_RUN;
+    return is_full || ends ? restore_flush(r, false) : 0;
+}
+
+static int add_block(struct restore *r, uint32_t series, const struct dump_block *in,
+                     struct window *w, struct times_cache *times)
+{
+    struct chunk_parts *parts = &r->waiting.parts;
+    struct block *b = &parts->blocks[parts->n];
+    int err = to_block(r, in, times, b);
+    if (err != 0)
+        return err;
+    uint32_t last = b->times == BLOCK_AT ? 0 : last_time(r, times, b);
+    if (last >= r->db->options.window_ms)
+        return ERR_CORRUPT;
+    if (parts->n == 0) {
+        uint32_t first = first_time(r, times, b);
+        if (!r->is_whole_window)
+            last = last_time(r, times, b);
+        if (!are_inside(r, w, first, last) || !is_behind_chunk(r, w, series, first))
+            return ERR_CORRUPT;
+        r->waiting.first_time = first;
+    } else if (!is_behind_waiting(r, times, b)) {
+        return ERR_CORRUPT;
+    }
+    parts->parts[parts->n++] = (enum chunk_part)in->part;
+    r->waiting.series = series;
+    r->waiting.takes_usual = r->is_held && r->is_trusted && parts->n < CHUNK_PARTS_MAX &&
+                             in->part != DUMP_RUN && b->times == BLOCK_AT &&
+                             b->timeline == r->lookup.at;
+    return 0;
+}
+
+/* Most blocks come behind another one of their chunk that waits, in its timeline, and are taken on
+ * trust: such a one asks nothing of the store. False, and nothing has happened, when it is not, or
+ * is not good. */
+static bool add_usual_block(struct restore *r, uint32_t series, const struct dump_block *in)
+{
+    struct chunk_parts *parts = &r->waiting.parts;
+    uint32_t n = parts->n;
+    const struct restored_lookup *l = &r->lookup;
+    if (!r->waiting.takes_usual || r->waiting.series != series || in->times != DUMP_AT ||
+        in->timeline != l->number || in->is_shared || !is_shaped(in))
+        return false;
+    struct block *b = &parts->blocks[n], *before = b - 1;
+    if (before->timeline != l->at || (uint64_t)in->first + in->n_samples > l->n ||
+        in->first < before->first + before->n_samples)
+        return false;
+    take_block(in, b);
+    b->timeline = l->at;
+    if (!block_may_be_kept(b))
+        return false;
+    parts->parts[n] = (enum chunk_part)in->part;
+    parts->n = n + 1;
+    r->waiting.takes_usual = n + 1 < CHUNK_PARTS_MAX && in->part != DUMP_RUN;
+    return true;
+}
+
+static int to_tail(struct restore *r, const struct dump_tail *in, struct times_cache *times,
+                   struct chunk_tail *ret, uint32_t t[BLOCK_SAMPLES_MAX])
+{
+    if (in->n < 1 || in->n > DUMP_TAIL_MAX)
+        return ERR_CORRUPT;
+    ret->n = in->n;
+    ret->timeline = 0;
+    memcpy(ret->places, in->places, in->n * sizeof(*in->places));
+    memcpy(ret->values, in->values, in->n * sizeof(*in->values));
+    memcpy(t, in->places, in->n * sizeof(*t));
+    for (uint32_t i = 1; in->has_timeline && i < in->n; i++)
+        if (in->places[i] != in->places[0] + i)
+            return ERR_CORRUPT;
+    if (in->has_timeline) {
+        ret->timeline = restore_find_timeline(r, in->timeline, in->places[0], in->n);
+        if (ret->timeline == 0)
+            return ERR_NOT_FOUND;
+        timeline_read(r->db->arena, times, ret->timeline, in->places[0], in->n, t);
+    }
+    return restore_are_times(r, t, in->n) ? 0 : ERR_CORRUPT;
+}
+
+static int add_tail(struct restore *r, uint32_t series, const struct dump_tail *in,
+                    struct window *w, struct times_cache *times)
+{
+    struct chunk_tail tail;
+    uint32_t t[BLOCK_SAMPLES_MAX];
+    const struct chunk_parts *parts = &r->waiting.parts;
+    int err = to_tail(r, in, times, &tail, t);
+    if (err != 0)
+        return err;
+    bool is_behind =
+        parts->n > 0 ? t[0] > last_time(r, times, &parts->blocks[parts->n - 1])
+                     : are_inside(r, w, t[0], t[in->n - 1]) && is_behind_chunk(r, w, series, t[0]);
+    if (!is_behind)
+        return ERR_CORRUPT;
+    r->waiting.series = series;
+    return write_waiting(r, true, &tail, t);
+}
+
+/* A block or a tail, whichever is not NULL. */
+static int restore_samples(struct restore *r, uint32_t series, const struct dump_block *block,
+                           const struct dump_tail *tail)
+{
+    struct times_item items[TIMES_CACHE_WRITER];
+    struct times_cache own, *times = restore_times_of(r, &own, items);
+    int err = make_room(r, series);
+    if (err != 0)
+        return err;
+    struct window *w = restore_enter(r);
+    if (w == NULL)
+        err = ERR_TOO_OLD;
+    else
+        err = block != NULL ? add_block(r, series, block, w, times)
+                            : add_tail(r, series, tail, w, times);
+    restore_leave(r);
+    return err == 0 && !r->is_held ? restore_flush(r, false) : err;
+}
+
+int restore_block(struct restore *r, uint32_t series, const struct dump_block *block)
+{
+    return add_usual_block(r, series, block) ? 0 : restore_samples(r, series, block, NULL);
+}
+
+int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail)
+{
+    return restore_samples(r, series, NULL, tail);
+}
+
+/* ---- constants ---- */
+
+struct restored_constant {
+    struct tsdb *db;
+    struct chunk made;
+};
+
+static int put_constant(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct restored_constant *in = ctx;
+    (void)w;
+    *chunk = in->made;
+    store_count(in->db, N_CHUNKS_CREATED, true);
+    return 0;
+}
+
+/* A run on trust, in the timeline of the record before; false when it is another block, or is not
+ * good. */
+static bool is_usual_run(const struct restore *r, const struct dump_block *in)
+{
+    const struct restored_lookup *l = &r->lookup;
+    return r->is_held && r->is_trusted && r->is_whole_window && r->times.n_items > 0 &&
+           in->part == DUMP_RUN && in->encoding == BLOCK_RUN && in->times == DUMP_AT &&
+           in->timeline == l->number && l->at != 0 && in->n_samples > 0 &&
+           (uint64_t)in->first + in->n_samples <= l->n && !in->is_shared;
+}
+
+/* What chunk_restore would make of it, with nothing in between. */
+static int write_constant(struct restore *r, struct window *w, struct series *s,
+                          const struct dump_block *in, uint64_t value)
+{
+    slot timeline = r->lookup.at;
+    struct restored_span span = {time_of(r, &r->times, timeline, in->first),
+                                 time_of(r, &r->times, timeline, in->first + in->n_samples - 1),
+                                 in->n_samples};
+    struct restored_constant constant = {r->db,
+                                         {.serial = w->serial,
+                                          .n_samples = in->n_samples,
+                                          .timeline = timeline,
+                                          .place = in->first & TIMELINE_TIMES_MAX,
+                                          .kind = CHUNK_CONSTANT,
+                                          .value = value}};
+    return write_chunk(r, w, s, true, span, put_constant, &constant);
+}
+
+int restore_last_block(struct restore *r, uint32_t series, const struct dump_block *in)
+{
+    uint64_t value;
+    bool has_before = r->waiting.parts.n > 0 && r->waiting.series == series;
+    if (has_before || !is_usual_run(r, in) ||
+        !block_run_value(in->values, in->n_values_bytes, &value))
+        return restore_block(r, series, in);
+    int err = make_room(r, series);
+    if (err != 0)
+        return err;
+    const struct arena *a = r->db->arena;
+    struct window *w = restore_enter(r);
+    slot at = w != NULL ? restore_find_series(r, series) : 0;
+    bool is_new = at != 0 && !window_has_member(a, w, series);
+    err = is_new ? write_constant(r, w, series_at(a, at), in, value) : 0;
+    restore_leave(r);
+    return is_new ? err : restore_block(r, series, in);
+}
