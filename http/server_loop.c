@@ -23,6 +23,8 @@ static int patience_of(struct MHD_Daemon *daemon)
 void server_loop_wake(struct server_loop *l)
 {
     const uint64_t one = 1;
+    if (atomic_exchange(&l->is_woken, true))
+        return;
     while (write(l->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
 }
@@ -56,21 +58,33 @@ static void give_all(struct server_loop *l)
     uint64_t n;
     while (read(l->wake_fd, &n, sizeof(n)) < 0 && errno == EINTR)
         ;
+    atomic_store(&l->is_woken, false);
     give_newcomers(l);
     give_resumed(l);
+}
+
+/* True when it was woken. A body comes in a dozen pieces, and the library takes one each time that
+ * it may work: what it has to do already is not waited for. */
+static bool wait_for_work(struct server_loop *l, int epoll_fd)
+{
+    struct pollfd fds[] = {{.fd = epoll_fd, .events = POLLIN},
+                           {.fd = l->wake_fd, .events = POLLIN}};
+    int ms = atomic_load(&l->is_woken) ? 0 : patience_of(l->daemon);
+    if (ms != 0)
+        poll(fds, ARRAY_LEN(fds), ms);
+    return atomic_load(&l->is_woken) || fds[1].revents;
 }
 
 static void *loop_main(void *arg)
 {
     struct server_loop *l = arg;
     int epoll_fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    struct pollfd fds[] = {{.fd = epoll_fd, .events = POLLIN},
-                           {.fd = l->wake_fd, .events = POLLIN}};
     thread_name("hg-http");
     for (bool is_over = false; !is_over;) {
-        int n = poll(fds, ARRAY_LEN(fds), patience_of(l->daemon));
-        is_over = atomic_load(&l->is_over);
-        if (is_over || (n > 0 && fds[1].revents))
+        if (wait_for_work(l, epoll_fd))
+            give_all(l);
+        is_over = atomic_load(&l->is_over); /* its word may be what was just taken */
+        if (is_over)
             give_all(l);
         MHD_run(l->daemon);
     }

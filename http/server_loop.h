@@ -33,7 +33,8 @@ struct server_loop {
     struct acceptor *acceptor;
     unsigned index; /* of this thread, as the acceptor counts them */
     pthread_t thread;
-    int wake_fd;
+    int wake_fd;          /* readable since it was woken */
+    atomic_bool is_woken; /* and has not looked since */
     atomic_bool is_over;
     pthread_mutex_t lock;          /* a leaf */
     struct server_resume *resumed; /* guarded by lock; in any order */
