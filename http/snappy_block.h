@@ -1,7 +1,8 @@
 /* Unpacking snappy's block format: the length of what was packed, then elements that are either
  * bytes as they stand or a copy of some before (google/snappy, format_description.txt).
  *
- * What is damaged is so by libsnappy's verdict, which judges this in the tests. Nothing is read or
+ * What is damaged is so by libsnappy's verdict, which judges this in the tests, and a literal of
+ * 2^32 bytes, of which that takes none and goes on. Nothing is read or
  * written outside of the bytes given and nothing is allocated. Threads: pure functions. */
 #ifndef HG_HTTP_SNAPPY_BLOCK_H
 #define HG_HTTP_SNAPPY_BLOCK_H

@@ -199,6 +199,13 @@ done:
     region_release(&region);
 }
 
+/* Of a literal of 2^32 bytes libsnappy takes none and goes on; ours says that it is damage. */
+static bool may_wrap(const char *bytes, size_t n)
+{
+    static const uint8_t literal[] = {0xfc, 0xff, 0xff, 0xff, 0xff};
+    return memmem(bytes, n, literal, sizeof(literal)) != NULL;
+}
+
 static void compare_unpacking(const char *bytes, size_t n)
 {
     size_t declared, length;
@@ -209,7 +216,8 @@ static void compare_unpacking(const char *bytes, size_t n)
     char *made = malloc(length + 1), *expected = malloc(length + 1);
     ENSURE(made != NULL && expected != NULL && length == declared);
     bool is_sound = snappy_block_unpack(bytes, n, made);
-    ENSURE(is_sound == (snappy_uncompress(bytes, n, expected, &declared) == SNAPPY_OK));
+    bool is_theirs = snappy_uncompress(bytes, n, expected, &declared) == SNAPPY_OK;
+    ENSURE(is_sound == is_theirs || (is_theirs && may_wrap(bytes, n)));
     ENSURE(!is_sound || memcmp(made, expected, length) == 0);
     free(made);
     free(expected);

@@ -181,6 +181,16 @@ Test(snappy_block, so_they_are_when_it_is_damaged)
     }
 }
 
+/* The one verdict that is not libsnappy's: its sum of 2^32 wraps, and it goes on. */
+Test(snappy_block, a_literal_of_all_lengths_there_are_is_damage)
+{
+    static const uint8_t block[] = {0x00, 0xfc, 0xff, 0xff, 0xff, 0xff};
+    char none;
+    size_t n = 0;
+    cr_assert_eq(snappy_uncompress((const char *)block, sizeof(block), &none, &n), SNAPPY_OK);
+    cr_assert_not(snappy_block_unpack(block, sizeof(block), &none));
+}
+
 Test(snappy_block, lengths_are_those_of_libsnappy)
 {
     for (int round = 0; round < ROUNDS; round++) {
