@@ -297,8 +297,12 @@ void recorder_write(struct recorder *r, struct request *rq, const struct write_a
     bool is_v2 = a->is_v2;
     if (journal_write(r->journal, &w->entry))
         return;
+    if (!request_park(rq)) {
+        recorder_answer(rq, &(struct write_answer){
+                                .status = 503, .text = "the server is stopping\n", .is_v2 = is_v2});
+        return;
+    }
     w->is_parked = true;
-    request_park(rq);
     errno = 0;
     int err = journal_submit(r->journal, &w->entry);
     if (err != 0) {

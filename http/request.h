@@ -50,8 +50,9 @@ struct request {
 /* For a handler that has to wait for something else than a worker: from request_park on the request
  * is set aside, the handler returns without an answer, and whoever has it fills `reply` and calls
  * request_resume, once, from any thread, even before the handler has returned. After that the
- * request may be gone. The end of the server waits for it. */
-void request_park(struct request *rq);
+ * request may be gone. The end of the server waits for it; false, and the handler answers, when it
+ * would come too late for that. */
+bool request_park(struct request *rq) WARN_UNUSED;
 void request_resume(struct request *rq);
 
 #endif

@@ -446,12 +446,17 @@ static enum MHD_Result compute(struct exchange *x)
 
 /* --- waiting for something else --------------------------------------------------------------- */
 
-void request_park(struct request *rq)
+bool request_park(struct request *rq)
 {
     struct exchange *x = (struct exchange *)(void *)rq;
+    atomic_fetch_add(&x->s->n_parked, 1); /* before the look: who closes looks at this behind it */
+    if (atomic_load(&x->s->is_closing)) {
+        atomic_fetch_sub(&x->s->n_parked, 1);
+        return false;
+    }
     x->is_parked = true;
-    atomic_fetch_add(&x->s->n_parked, 1);
     MHD_suspend_connection(x->mhd);
+    return true;
 }
 
 void request_resume(struct request *rq)
@@ -759,6 +764,7 @@ fail_threads:
     acceptor_release(&s->acceptor);
 fail_acceptor:
     workers_stop(&s->workers);
+    workers_release(&s->workers);
 fail_workers:
     watch_stop(&s->watch);
 fail:
@@ -788,11 +794,13 @@ void server_stop(struct server *s)
     }
     watch_cancel_all(&s->watch);
     workers_stop(&s->workers);
+    atomic_store(&s->is_closing, true);
     while (atomic_load(&s->n_parked) > 0)
         usleep(1000);            /* every suspended connection is resumed now */
     drain(s);                    /* resumed is not answered: the loops still have to send it */
     acceptor_stop(&s->acceptor); /* so far, who came heard 503 */
     stop_threads(s, s->o.n_threads);
+    workers_release(&s->workers); /* so far, the loops asked it */
     acceptor_release(&s->acceptor);
     watch_stop(&s->watch);
     release(s);

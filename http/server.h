@@ -78,8 +78,9 @@ struct server {
     pthread_mutex_t lock;
     struct pool exchanges; /* guarded by lock: requests under way */
     struct pool connections;
-    atomic_int n_active; /* requests under way that came before the stop */
-    atomic_int n_parked; /* request_park */
+    atomic_int n_active;    /* requests under way that came before the stop */
+    atomic_int n_parked;    /* request_park */
+    atomic_bool is_closing; /* nothing is parked from now on */
     atomic_int
         n_in_flight; /* requests that compute or bring a body, from their head to their end */
 };

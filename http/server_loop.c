@@ -88,6 +88,7 @@ static void *loop_main(void *arg)
             give_all(l);
         MHD_run(l->daemon);
     }
+    give_resumed(l); /* what was suspended and resumed in this last turn, or the library aborts */
     return NULL;
 }
 

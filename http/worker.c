@@ -39,6 +39,7 @@ bool workers_start(struct workers *w, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         if (!thread_start(&w->threads[i], worker_main, w)) {
             workers_stop(w);
+            workers_release(w);
             return false;
         }
         w->n_threads++;
@@ -71,6 +72,10 @@ void workers_stop(struct workers *w)
     pthread_mutex_unlock(&w->lock);
     for (unsigned i = 0; i < w->n_threads; i++)
         pthread_join(w->threads[i], NULL);
+}
+
+void workers_release(struct workers *w)
+{
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);
 }

@@ -28,10 +28,13 @@ struct workers {
 /* n: 1 .. WORKERS_MAX. False (and nothing runs) when a thread cannot be made. */
 bool workers_start(struct workers *w, unsigned n) WARN_UNUSED;
 
-/* False once workers_stop has begun. */
+/* False once workers_stop has begun, until workers_release. */
 bool workers_submit(struct workers *w, struct job *job) WARN_UNUSED;
 
 /* Runs what is queued and ends the threads. */
 void workers_stop(struct workers *w);
+
+/* After that, when nobody submits any more. */
+void workers_release(struct workers *w);
 
 #endif

@@ -117,6 +117,37 @@ Test(server_suspend, stopping_waits_for_parked_requests)
     }
 }
 
+static void *stop_main(void *arg)
+{
+    (void)arg;
+    stop();
+    return NULL;
+}
+
+/* A body that comes to its end when the stop has given up on it: nobody would wait for what it
+ * waits for. */
+Test(server_suspend, nothing_is_parked_once_the_end_has_come)
+{
+    pthread_t thread;
+    start();
+    int first = dial(), late = dial();
+    send_text(first, "GET /park HTTP/1.1\r\nHost: x\r\n\r\n");
+    send_text(late, "POST /park HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab");
+    wait_for(&n_parked, 1);
+    wait_for(&server.n_active, 2);
+    cr_assert_eq(pthread_create(&thread, NULL, stop_main, NULL), 0);
+    while (!atomic_load(&server.is_closing))
+        usleep(1000);
+    struct answer a = ask(late, "cd");
+    cr_assert_eq(a.status, 503);
+    cr_assert_eq(atomic_load(&n_parked), 1);
+    answer_parked(0, 1);
+    cr_assert_eq(receive(first).status, 200);
+    pthread_join(thread, NULL);
+    close(first);
+    close(late);
+}
+
 Test(server_suspend, idle_connections_do_not_keep_it_from_stopping)
 {
     start();
@@ -136,13 +167,16 @@ static void *hammer(void *port)
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons(*(uint16_t *)port),
                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    static const char text[] = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char *const texts[] = {"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n",
+                                        "GET /refuse HTTP/1.1\r\nHost: x\r\n\r\n",
+                                        "GET /park_briefly HTTP/1.1\r\nHost: x\r\n\r\n"};
     bool is_open = true;
-    while (is_open) {
+    for (unsigned i = 0; is_open; i++) {
+        const char *text = texts[i % ARRAY_LEN(texts)];
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         is_open = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
         if (is_open)
-            (void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+            (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
         close(fd);
     }
     return NULL;

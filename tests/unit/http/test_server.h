@@ -66,16 +66,20 @@ static atomic_int n_parked;
 
 static inline void handle_park(struct request *rq)
 {
-    request_park(rq);
+    if (!request_park(rq)) {
+        reply_text(rq, 503, "stopping");
+        return;
+    }
     atomic_store(&parked[atomic_fetch_add(&n_parked, 1)], rq);
 }
 
 /* Resumed before the handler returns. */
 static inline void handle_park_briefly(struct request *rq)
 {
-    request_park(rq);
+    bool is_parked = request_park(rq);
     reply_text(rq, 200, "brief");
-    request_resume(rq);
+    if (is_parked)
+        request_resume(rq);
 }
 
 static inline void answer_parked(int from, int to)

@@ -26,6 +26,8 @@ Test(worker, every_job_is_run_also_those_queued_at_the_end, .timeout = 30)
     }
     atomic_store(&may_go, true);
     workers_stop(&workers);
+    cr_assert_not(workers_submit(&workers, &jobs[0]), "who comes late is told so");
+    workers_release(&workers);
     cr_assert_eq(atomic_load(&n_done), ARRAY_LEN(jobs));
 }
 
@@ -45,6 +47,7 @@ Test(worker, one_thread_keeps_the_order, .timeout = 30)
         cr_assert(workers_submit(&workers, &ordered_jobs[i]));
     }
     workers_stop(&workers);
+    workers_release(&workers);
     cr_assert_eq(n_ordered, ARRAY_LEN(ordered_jobs));
     for (size_t i = 0; i < n_ordered; i++)
         cr_assert_eq(order[i], i);
