@@ -669,27 +669,15 @@ static void stop_threads(struct server *s, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
         server_loop_stop(&s->threads[i].loop);
-    for (unsigned i = 0; i < n; i++)
-        MHD_stop_daemon(s->threads[i].daemon);
-}
-
-static bool start_thread(struct server *s, unsigned i)
-{
-    struct server_thread *t = &s->threads[i];
-    *t = (struct server_thread){.s = s, .index = i};
-    t->daemon = make_daemon(t);
-    if (!t->daemon)
-        return false;
-    if (server_loop_start(&t->loop, t->daemon, &s->acceptor, i))
-        return true;
-    MHD_stop_daemon(t->daemon);
-    return false;
 }
 
 static bool start_threads(struct server *s)
 {
     for (unsigned i = 0; i < s->o.n_threads; i++) {
-        if (start_thread(s, i))
+        struct server_thread *t = &s->threads[i];
+        *t = (struct server_thread){.s = s, .index = i};
+        struct MHD_Daemon *daemon = make_daemon(t);
+        if (daemon && server_loop_start(&t->loop, daemon, &s->acceptor, i))
             continue;
         stop_threads(s, i);
         return false;

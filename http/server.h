@@ -24,7 +24,6 @@
 
 struct app;
 struct route;
-struct MHD_Daemon;
 
 enum {
     /* The library's memory of one connection: it bounds the request's head (a query in the URL may
@@ -61,11 +60,10 @@ struct server_options {
 
 struct server;
 
-/* A thread that serves: a daemon of the library of its own, without a listening socket. */
+/* A thread that serves, with a daemon of the library of its own. */
 struct server_thread {
     struct server *s;
     unsigned index;
-    struct MHD_Daemon *daemon;
     struct server_loop loop;
 };
 

@@ -92,6 +92,14 @@ static void *loop_main(void *arg)
     return NULL;
 }
 
+static void release(struct server_loop *l)
+{
+    MHD_stop_daemon(l->daemon);
+    pthread_mutex_destroy(&l->lock);
+    if (l->wake_fd >= 0)
+        close(l->wake_fd);
+}
+
 bool server_loop_start(struct server_loop *l, struct MHD_Daemon *daemon, struct acceptor *acceptor,
                        unsigned index)
 {
@@ -99,14 +107,11 @@ bool server_loop_start(struct server_loop *l, struct MHD_Daemon *daemon, struct 
                               .acceptor = acceptor,
                               .index = index,
                               .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    if (l->wake_fd < 0)
-        return false;
     pthread_mutex_init(&l->lock, NULL);
-    if (thread_start(&l->thread, loop_main, l))
+    if (l->wake_fd >= 0 && thread_start(&l->thread, loop_main, l))
         return true;
     int err = errno;
-    pthread_mutex_destroy(&l->lock);
-    close(l->wake_fd);
+    release(l);
     errno = err;
     return false;
 }
@@ -126,6 +131,5 @@ void server_loop_stop(struct server_loop *l)
     atomic_store(&l->is_over, true);
     server_loop_wake(l);
     pthread_join(l->thread, NULL);
-    pthread_mutex_destroy(&l->lock);
-    close(l->wake_fd);
+    release(l);
 }

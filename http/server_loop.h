@@ -40,9 +40,9 @@ struct server_loop {
     struct server_resume *resumed; /* guarded by lock; in any order */
 };
 
-/* Both are borrowed until the loop is stopped. daemon: with epoll, with suspending, without threads
- * of its own or a listening socket. acceptor: set up, started or not. False, with errno, when the
- * system refuses. l must not move. */
+/* daemon: with epoll, with suspending, without threads of its own or a listening socket; taken,
+ * also when this fails. acceptor: set up, started or not; borrowed until the loop is stopped.
+ * False, with errno, when the system refuses. l must not move. */
 bool server_loop_start(struct server_loop *l, struct MHD_Daemon *daemon, struct acceptor *acceptor,
                        unsigned index) WARN_UNUSED;
 
@@ -54,7 +54,8 @@ void server_loop_wake(struct server_loop *l);
 void server_loop_resume(struct server_loop *l, struct server_resume *r,
                         struct MHD_Connection *connection);
 
-/* Ends the thread, after the library was given all that waited. Connections stay. */
+/* Ends the thread, after the library was given all that waited, and then the daemon, with the
+ * connections that are left. */
 void server_loop_stop(struct server_loop *l);
 
 #endif
