@@ -141,6 +141,19 @@ static bool parse_paren(struct parser *p, struct node **ret)
     return check_enabled(p, inner) && deepen(p, *ret, inner);
 }
 
+static bool is_in_range(double seconds)
+{
+    return fabs(seconds) <= (double)INT64_MAX / NS_PER_S;
+}
+
+/* To 3.5 a number in an expression must be a duration by itself; NaN is let through. */
+static bool check_term(struct parser *p, const struct node *literal)
+{
+    double seconds = literal->number.value;
+    return (p->query->features & PROMQL_MAIN) || literal->number.is_duration || isnan(seconds) ||
+           is_in_range(seconds) || parser_fail(p, literal->pos, "duration out of range");
+}
+
 static bool parse_primary(struct parser *p, struct node **ret)
 {
     const struct token *t = parser_peek(p);
@@ -149,7 +162,7 @@ static bool parse_primary(struct parser *p, struct node **ret)
     if (t->kind == TOKEN_LEFT_PAREN)
         return parse_paren(p, ret);
     if (t->kind == TOKEN_NUMBER || t->kind == TOKEN_DURATION)
-        return parse_literal(p, ret);
+        return parse_literal(p, ret) && check_term(p, *ret);
     return f ? parse_call(p, f, ret) : unexpected(p);
 }
 
@@ -289,7 +302,7 @@ static bool finish(struct parser *p, struct node *n, struct duration *ret)
     if (literal->number.is_duration)
         return true;
     double seconds = literal->number.value;
-    if (!(fabs(seconds) <= (double)INT64_MAX / NS_PER_S))
+    if (!is_in_range(seconds))
         return parser_fail(p, n->pos, "duration out of range");
     double ns = round(seconds * NS_PER_S);
     ret->ns = fabs(ns) >= (double)INT64_MAX ? (ns > 0 ? INT64_MAX : -INT64_MAX) : (int64_t)ns;

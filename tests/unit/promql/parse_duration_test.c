@@ -50,6 +50,32 @@ Test(parse_duration, errors)
         test_refuses(texts[i][0], texts[i][1]);
 }
 
+/* As asked of 3.5.3, with its positions. */
+Test(parse_duration, a_number_in_an_expression_must_be_a_duration_by_itself)
+{
+    static const char *const texts[][2] = {
+        {"a offset (1m + 30s) - -Inf", "1:24: parse error: duration out of range"},
+        {"a offset (1m - Inf)", "1:16: parse error: duration out of range"},
+        {"a offset -(Inf)", "1:12: parse error: duration out of range"},
+        {"a offset -Inf", "1:10: parse error: duration out of range"},
+        {"a offset (1e300 * 0)", "1:11: parse error: duration out of range"},
+        {"a[1m + 1e300]", "1:8: parse error: duration out of range"},
+        {"a[5m:1m+1e300]", "1:9: parse error: duration out of range"},
+        {"a offset (1 - NaN)", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct test_query t;
+        test_query_init(&t);
+        struct promql_query *q =
+            promql_parse(texts[i][0], strlen(texts[i][0]), PROMQL_FEATURES_ALL & ~PROMQL_MAIN,
+                         &t.region, &t.error);
+        cr_assert_eq(q == NULL, texts[i][1] != NULL, "%s", texts[i][0]);
+        cr_assert(q != NULL || strstr(t.error.text, texts[i][1]) != NULL, "%s: %s", texts[i][0],
+                  t.error.text);
+        test_query_release(&t);
+    }
+}
+
 static bool parses(const char *text)
 {
     struct test_query t;
