@@ -344,8 +344,8 @@ void series_add_bytes(const struct arena *a, const struct series *s, const uint3
 
 /* ---- chunks: writing ---- */
 
-/* The state with one more chunk, and its history: what is live of the old one, in the order of the
- * windows. */
+/* The state and its history: what is live of the old one, in the order of the windows, and perhaps
+ * one more chunk. */
 struct new_state {
     struct series_state state;
     struct chunk items[SERIES_CHUNKS_MAX];
@@ -355,13 +355,14 @@ struct new_state {
     uint32_t n_stale_heads;
 };
 
+/* w: of the chunk that is added, NULL = none is. */
 static void plan_chunk(const struct series_writer *sw, const struct series *s,
                        const struct window *w, struct new_state *ret)
 {
     const struct arena *a = sw->chunk.slots->arena;
     ret->state = s->state;
     ret->n = ret->n_stale_heads = 0;
-    ret->is_newest = true;
+    ret->is_newest = w != NULL;
     for (uint32_t i = 0; i <= s->state.n_history; i++) {
         const struct chunk *c =
             i < s->state.n_history ? &history_at(a, s->state.history)->items[i] : &s->state.newest;
@@ -371,7 +372,7 @@ static void plan_chunk(const struct series_writer *sw, const struct series *s,
                 ret->stale_heads[ret->n_stale_heads++] = c->at;
             continue;
         }
-        if (of->number > w->number && ret->is_newest) {
+        if (ret->is_newest && of->number > w->number) {
             ret->is_newest = false;
             ret->items[ret->n++] = (struct chunk){0}; /* the new one's place */
         }
@@ -381,7 +382,7 @@ static void plan_chunk(const struct series_writer *sw, const struct series *s,
         ret->items[ret->n++] = (struct chunk){0};
 }
 
-/* Makes the plan the truth; the new chunk is in it. history: a slot for n - 1 items, or 0 to use
+/* Makes the plan the truth; a new chunk is in it. history: a slot for n - 1 items, or 0 to use
  * the one that is there. */
 static void enter_chunk(struct series_writer *sw, struct series *s, struct new_state *p,
                         slot history)
@@ -494,6 +495,21 @@ int series_change_chunk(struct series_writer *sw, struct series *s, struct windo
         return is_fresh ? add_first_chunk(sw, s, w, change, ctx) : add_chunk(sw, s, w, change, ctx);
     sw->chunk.is_open = c == &s->state.newest;
     return change(ctx, &sw->chunk, c);
+}
+
+void series_drop_gone(struct series_writer *sw, struct series *s)
+{
+    struct slots *sl = sw->chunk.slots;
+    struct new_state p;
+    plan_chunk(sw, s, NULL, &p);
+    if (p.n == 0 || p.n == s->state.n_history + 1u ||
+        !slots_promise(sl, 1 + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX))
+        return;
+    slot history = p.n > 1 ? slots_kind_get(sl, sw->histories, history_bytes(p.n - 1)) : 0;
+    if (p.n > 1 && history == 0)
+        slots_unpromise(sl, 1 + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX);
+    else
+        enter_chunk(sw, s, &p, history);
 }
 
 /* ---- chunks: restoring ---- */

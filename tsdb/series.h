@@ -192,8 +192,13 @@ typedef int (*chunk_change)(void *ctx, const struct chunk_writer *w, struct chun
 int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,
                         chunk_change change, void *ctx) WARN_UNUSED;
 
-/* The same while restorers are alone (slots.h). n_windows: how many are expected in all, the room
- * for which a history gets at once. */
+/* Gives back what the history holds of windows that have gone: a series that is silent does not
+ * move on, and so does not do it itself. The caller holds the version. Without memory the history
+ * only stays longer. */
+void series_drop_gone(struct series_writer *sw, struct series *s);
+
+/* series_change_chunk while restorers are alone (slots.h). n_windows: how many are expected in all,
+ * the room for which a history gets at once. */
 int series_restore_chunk(struct series_writer *sw, struct series *s, struct window *w,
                          uint32_t n_windows, chunk_change change, void *ctx) WARN_UNUSED;
 

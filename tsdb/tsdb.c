@@ -169,16 +169,35 @@ void store_unmake_series_locked(struct tsdb *db, slot series)
     atomic_fetch_sub_explicit(&db->counters[N_SERIES_CREATED], 1, memory_order_relaxed);
 }
 
-/* Removes what died with the window, n_max members at most; true when it is through. */
+/* Whether nothing came to the series in the newest window and the one before. One that is written
+ * to moves on soon, and drops what has gone then. */
+static bool is_silent(struct tsdb *db, const struct series *s)
+{
+    struct windows *ws = &db->windows;
+    for (uint32_t n = 1; n <= 2 && n <= ws->n_live; n++)
+        if (window_live(ws, ws->n_live - n)->serial == s->state.newest.serial)
+            return false;
+    return true;
+}
+
+/* Removes what died with the window, and shortens what is silent, n_max members at most; true when
+ * it is through. */
 static bool sweep_members(struct tsdb *db, struct window *w, size_t n_max)
 {
+    struct series_writer sw = store_writer(db, NULL);
     for (; n_max > 0; n_max--) {
         uint64_t id = window_next_member(db->arena, w, w->next_member, db->series.next_id);
         if (id == UINT64_MAX)
             return true;
         slot at = series_of_id(db->arena, &db->series, (uint32_t)id);
-        if (at != 0 && series_at(db->arena, at)->state.newest.serial == w->serial)
+        struct series *s = at != 0 ? series_at(db->arena, at) : NULL;
+        if (s != NULL && s->state.newest.serial == w->serial) {
             store_remove_series_locked(db, at);
+        } else if (s != NULL && is_silent(db, s)) {
+            version_lock(&s->version);
+            series_drop_gone(&sw, s);
+            version_unlock(&s->version);
+        }
         w->next_member = id + 1;
     }
     return false;

@@ -240,6 +240,30 @@ Test(tsdb, memory_does_not_grow_from_turn_to_turn)
     test_store_check(&s);
 }
 
+/* What a series' history of n chunks takes. */
+static size_t history_bytes(int n)
+{
+    return n > 0 ? kind_slot_bytes(sizeof(struct history) + (size_t)n * sizeof(struct chunk)) : 0;
+}
+
+/* They do not move on, so nobody but the turn can take from them what is gone. */
+Test(tsdb, series_that_are_silent_keep_no_room_for_windows_that_went)
+{
+    enum { N_LIVED = 5, N = 50 };
+    for (int w = 0; w < N_LIVED; w++)
+        fill_window(T0 + w * (int64_t)TEST_WINDOW_MS, 0, N);
+    const struct kind *histories = &s.db->series.histories;
+    for (int w = N_LIVED; w < N_LIVED + TEST_WINDOWS; w++) {
+        cr_assert_eq(test_append(&s, "clock", T0 + w * (int64_t)TEST_WINDOW_MS, 1), 0);
+        tsdb_tick(s.db);
+        int n_gone = w + 1 > TEST_WINDOWS ? w + 1 - TEST_WINDOWS : 0, n_left = N_LIVED - n_gone;
+        cr_assert_eq(test_stats(&s).samples, (uint64_t)(n_left * N * 20 + w - N_LIVED + 1));
+        cr_assert_eq(kind_used_bytes(histories),
+                     N * history_bytes(n_left - 1) + history_bytes(w - N_LIVED), "window %d", w);
+        test_store_check(&s);
+    }
+}
+
 Test(tsdb, many_dead_series_go_in_slices)
 {
     char series[32];
