@@ -345,25 +345,31 @@ static void take_out(const struct arena *a, const struct lines *l, struct lines_
 
 /* A segment being filled with the entries of others. How many each line has by now is counted
  * beside the lines: the same said by a line itself is what the last entry has just written into it,
- * and waits for that. */
+ * and waits for that. The pages lie here too, found once. */
 struct filling {
     struct lines_segment *s;
+    char *pages[LINES_SEGMENT_PAGES];
     uint8_t n[LINES_SEGMENT_PAGES * LINES_PER_PAGE];
 };
 
-static struct filling fill(struct lines_segment *s)
+static void begin_filling(const struct arena *a, struct lines_segment *s, struct filling *ret)
 {
-    return (struct filling){.s = s};
+    ret->s = s;
+    for (uint32_t i = 0; i < s->n_pages; i++)
+        ret->pages[i] = arena_page(a, s->pages[i]);
+    memset(ret->n, 0, n_lines(s));
 }
 
-static ALWAYS_INLINE void fill_in(const struct arena *a, const struct lines *l, struct filling *f,
-                                  struct entry e)
+/* shape: a copy of what says where a key is at home, for the compiler must think that an entry
+ * that is written could be the segment itself. */
+static ALWAYS_INLINE void fill_in(const struct lines *l, struct filling *f,
+                                  const struct lines_segment *shape, struct entry e)
 {
-    uint32_t number = home_of(f->s, e.key);
+    uint32_t number = home_of(shape, e.key);
     while (f->n[number] == per_line(l))
-        number = next_line(f->s, number);
-    put_entry(l, line_at(a, f->s, number), f->n[number]++, e);
-    f->s->n++;
+        number = next_line(shape, number);
+    char *line = f->pages[number / LINES_PER_PAGE] + number % LINES_PER_PAGE * LINES_BYTES;
+    put_entry(l, line, f->n[number]++, e);
 }
 
 /* Of l only the kind is read. */
@@ -371,19 +377,29 @@ static ALWAYS_INLINE void move_entries(const struct arena *a, const struct lines
                                        const struct lines_segment *from, struct filling *lo,
                                        struct filling *hi)
 {
-    for (uint32_t number = 0; number < n_lines(from); number++) {
+    const struct lines_segment shape = {.n_pages = lo->s->n_pages, .depth = lo->s->depth},
+                               hi_shape = {.n_pages = hi->s->n_pages, .depth = hi->s->depth};
+    bool is_split = hi != lo;
+    uint32_t n_from = n_lines(from), n_hi = 0;
+    for (uint32_t number = 0; number < n_from; number++) {
         const void *line = line_at(a, from, number);
         for (unsigned i = 0; i < per_line(l) && id_at(l, line, i) != 0; i++) {
             struct entry e = entry_at(l, line, i);
-            bool is_hi = hi != NULL && (e.key.high << from->depth >> 63) != 0;
-            fill_in(a, l, is_hi ? hi : lo, e);
+            if (is_split && (e.key.high << from->depth >> 63) != 0) {
+                fill_in(l, hi, &hi_shape, e);
+                n_hi++;
+            } else {
+                fill_in(l, lo, &shape, e);
+            }
         }
     }
+    hi->s->n += n_hi;
+    lo->s->n += from->n - n_hi;
 }
 
 /* Puts the entries of a segment into others: those with the bit behind the prefix to hi, the rest
- * to lo; or all to lo, if that is the only one. A kind that the compiler knows saves it the choice
- * at each entry. */
+ * to lo; or all to lo, if hi is the same. A kind that the compiler knows saves it the choice at
+ * each entry. */
 static void move_all(const struct arena *a, const struct lines *l, const struct lines_segment *from,
                      struct filling *lo, struct filling *hi)
 {
@@ -420,8 +436,9 @@ static bool resize(struct arena *a, struct lines *l, struct lines_segment *s, ui
     struct lines_segment made;
     if (!make_segment(a, l, n_pages, s->depth, s->prefix, &made))
         return false;
-    struct filling filling = fill(&made);
-    move_all(a, l, s, &filling, NULL);
+    struct filling filling;
+    begin_filling(a, &made, &filling);
+    move_all(a, l, s, &filling, &filling);
     put_pages(a, l, s->pages, s->n_pages);
     *s = made;
     return true;
@@ -504,7 +521,9 @@ static bool split(struct arena *a, struct lines *l, struct lines_segment *s)
     uint32_t number = was_only ? 0 : directory(a, l)[(uint32_t)s->prefix << (l->depth - s->depth)];
     if (!prepare_split(a, l, s->depth))
         goto fail_hi;
-    struct filling low = fill(&lo), high = fill(&hi);
+    struct filling low, high;
+    begin_filling(a, &lo, &low);
+    begin_filling(a, &hi, &high);
     move_all(a, l, &old, &low, &high);
     put_pages(a, l, old.pages, old.n_pages);
     if (was_only)
@@ -567,9 +586,10 @@ static bool merge(struct arena *a, struct lines *l, struct lines_key key)
     if (other->depth != s->depth || n_pages > MERGE_PAGES_MAX ||
         !make_segment(a, l, n_pages, s->depth - 1u, s->prefix >> 1, &made))
         return false;
-    struct filling filling = fill(&made);
-    move_all(a, l, s, &filling, NULL);
-    move_all(a, l, other, &filling, NULL);
+    struct filling filling;
+    begin_filling(a, &made, &filling);
+    move_all(a, l, s, &filling, &filling);
+    move_all(a, l, other, &filling, &filling);
     put_pages(a, l, s->pages, s->n_pages);
     put_pages(a, l, other->pages, other->n_pages);
     *s = made;
