@@ -57,6 +57,9 @@ EXT_promql   := $(EXT_tsdb)
 EXT_snapshot := $(EXT_tsdb)
 EXT_http     := -lmicrohttpd -lprotobuf-c -lz $(EXT_snapshot)
 EXT_prop     := $(EXT_snapshot)
+# The program takes along what it can: 0.9 MiB of RSS and 1 ms of a start less than with shared ones (decision 0001).
+SHARED       := -lmicrohttpd -lm
+EXT_program  := -lmicrohttpd -static-libgcc -Wl,-Bstatic $(filter-out $(SHARED),$(EXT_http)) -Wl,-Bdynamic -lm
 # what only tests and measurements link: it packs bodies, and judges our unpacking
 EXT_judge    := -lsnappy
 
@@ -104,7 +107,7 @@ all: $(BUILD)/hourglass
 
 $(BUILD)/hourglass: $(BUILD)/obj/http/main.c.o $(call archives,http)
 	$(say) LINK $@
-	$(Q)$(CC) $(LDFLAGS) $^ $(EXT_http) -o $@
+	$(Q)$(CC) $(LDFLAGS) $^ $(if $(SAN),$(EXT_http),$(EXT_program)) -o $@
 
 # An archive is made anew when its directory changes, so that a removed file leaves it.
 define layer_rules
