@@ -218,6 +218,14 @@ static int add_one(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
     return chunk_add(w, chunk, d->time, d->value, true);
 }
 
+static struct series_writer writer(struct times_cache *times)
+{
+    return (struct series_writer){
+        .windows = &ws,
+        .histories = &x.histories,
+        .chunk = {.slots = &sl, .recent = &recent, .shared = &shared, .times = times}};
+}
+
 /* A sample behind all that the series has in that window. */
 static int add(struct series *s, int64_t number, uint32_t time, uint64_t value)
 {
@@ -225,10 +233,7 @@ static int add(struct series *s, int64_t number, uint32_t time, uint64_t value)
     struct times_cache times;
     struct addition d = {time, value};
     times_cache_init(&times, items, TIMES_CACHE_WRITER);
-    struct series_writer sw = {
-        .windows = &ws,
-        .histories = &x.histories,
-        .chunk = {.slots = &sl, .recent = &recent, .shared = &shared, .times = &times}};
+    struct series_writer sw = writer(&times);
     unsigned place = slots_enter(&sl);
     version_lock(&s->version);
     int err = series_change_chunk(&sw, s, window_at(number), add_one, &d);
@@ -236,6 +241,15 @@ static int add(struct series *s, int64_t number, uint32_t time, uint64_t value)
     slots_leave(&sl, place);
     slots_drain(&sl);
     return err;
+}
+
+static void drop_gone(struct series *s)
+{
+    struct series_writer sw = writer(NULL);
+    version_lock(&s->version);
+    series_drop_gone(&sw, s);
+    version_unlock(&s->version);
+    slots_drain(&sl);
 }
 
 static size_t read_view(const struct chunk_view *v, int64_t *t_ms, uint64_t *values)
@@ -305,8 +319,11 @@ Test(series, has_the_samples_of_each_window_whatever_order_they_come_in)
         if (round % 500 == 499 && ws.n_live > 1 && window_live(&ws, 0)->number == oldest) {
             drop_oldest();
             oldest++;
-            for (unsigned k = 0; k < ARRAY_LEN(models); k++)
+            for (unsigned k = 0; k < ARRAY_LEN(models); k++) {
+                if (random_below(&random, 2) == 0)
+                    drop_gone(series_at(&t.arena, find(k)));
                 expect_model(series_at(&t.arena, find(k)), &models[k]);
+            }
         }
     }
     cr_assert_gt(oldest, 5);
@@ -425,6 +442,46 @@ static struct footprint footprint_of(const struct series *s, struct window *w)
     f.histories = kind_used_bytes(&x.histories);
     f.promised = sl.n_promised;
     return f;
+}
+
+Test(series, what_has_gone_is_dropped_or_without_memory_stays)
+{
+    enum { N_WINDOWS = 5, N_GONE = 3 };
+    for (long nth = 0, n_failed = 0;; nth++) {
+        slot made = make(1);
+        struct series *s = series_at(&t.arena, made);
+        for (int number = N_WINDOWS; number >= 1; number--)
+            for (uint32_t i = 0; i < 3; i++)
+                cr_assert_eq(add(s, number, i * 100, i), 0);
+        for (int i = 0; i < N_GONE; i++)
+            drop_oldest();
+        cr_assert_eq(s->state.n_history, N_WINDOWS - 1);
+        struct footprint before = footprint_of(s, window_at(N_WINDOWS));
+        t.arena.retain_pages = 0;
+        arena_trim(&t.arena);
+        budget_fail_nth(&t.budget, nth);
+        drop_gone(s);
+        bool has_failed = nth > 0 && atomic_load(&t.budget.fail_in) <= 0;
+        budget_fail_nth(&t.budget, 0);
+        struct footprint after = footprint_of(s, window_at(N_WINDOWS));
+        n_failed += has_failed;
+        if (has_failed) {
+            cr_assert_eq(memcmp(&before, &after, sizeof(before)), 0, "failure %ld", nth);
+            drop_gone(s);
+            after = footprint_of(s, window_at(N_WINDOWS));
+        }
+        cr_assert_eq(s->state.n_history, N_WINDOWS - 1 - N_GONE);
+        cr_assert_lt(after.histories, before.histories);
+        drop_gone(s);
+        struct footprint again = footprint_of(s, window_at(N_WINDOWS));
+        cr_assert_eq(memcmp(&after, &again, sizeof(after)), 0, "nothing has gone since");
+        tear_down();
+        set_up();
+        if (nth > 0 && !has_failed) {
+            cr_assert_gt(n_failed, 0);
+            return;
+        }
+    }
 }
 
 /* A sample that needs everything: a window's table of members, a longer history, a timeline. */
