@@ -7,8 +7,9 @@
  *
  * The newest chunk lies in the record, older ones in an array beside it (`history`), so that a
  * series that lives for one window needs no more than its record. A chunk of a window that has gone
- * is found stale by its serial, and dropped when the series moves on to its next window. So is one
- * that was deleted: its place in the history is all zeros.
+ * is found stale by its serial, and dropped when the series moves on to its next window, or by the
+ * sweep of what went when the series is silent. So is one that was deleted: its place in the
+ * history is all zeros.
  *
  * Ids are handed out ascending and never again in this process, so postings grow at their end and
  * an id that is remembered across a slice of a read either means the same series or none.

@@ -3,8 +3,8 @@
  * The turn. Time leaves a window behind; store_turn_locked takes it out of sight, which is a matter
  * of moving one entry. Its memory is still needed for one thing: its list of chunks names the
  * series that may have had nothing else. store_sweep_locked walks that list in slices, removes the
- * series that are dead, and returns the pages when it is through. So neither writers nor queries
- * wait longer than for one slice.
+ * series that are dead, shortens the histories of those that are silent, and returns the pages when
+ * it is through. So neither writers nor queries wait longer than for one slice.
  */
 #include "tsdb/store.h"
 
