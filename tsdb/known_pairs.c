@@ -15,6 +15,8 @@ static void __attribute__((noinline)) forget(struct known_pairs *k, uint64_t n_g
     for (uint32_t i = 0; i < KNOWN_PAIRS; i++)
         k->items[i].n_name = 0;
     memset(k->names, 0, sizeof(k->names));
+    memset(k->last, 0, sizeof(k->last));
+    memset(k->followers, 0, sizeof(k->followers));
     k->n_gone = n_gone;
 }
 
@@ -30,11 +32,16 @@ static uint32_t find_name(struct known_pairs *k, const struct arena *a, const st
     return *name;
 }
 
-/* A pair that is not known, made if it is new; 0 without memory or ids. */
+/* A pair that is not known, made if it is new; 0 without memory or ids. guess: what it may be, or
+ * 0.
+ */
 static uint32_t find_pair(struct known_pairs *k, struct arena *a, struct pairs *p,
-                          struct symbols *s, const struct label *l, uint64_t name_hash)
+                          struct symbols *s, const struct label *l, uint64_t name_hash,
+                          uint32_t guess)
 {
     uint32_t name = find_name(k, a, s, l, name_hash);
+    if (name != 0 && guess != 0 && pair_is(a, p, guess, name, l->value, l->value_len))
+        return guess;
     uint32_t found = name != 0 ? pair_find_of(a, p, name, l->value, l->value_len) : 0;
     return found != 0 ? found : pair_intern(a, p, s, l);
 }
@@ -60,15 +67,17 @@ get_other(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbol
     uint64_t hash = labels_hash_step(0, name_hash, text_hash(l->value, l->value_len, 0));
     k->at_place[place] = (uint8_t)(hash >> (64 - KNOWN_PAIRS_SHIFT));
     struct known_pair *known = &k->items[k->at_place[place]];
+    uint32_t *follower = &k->followers[k->last[place] % KNOWN_FOLLOWERS];
     if (is_label(known, l)) {
         *ret = known->pair;
-        return true;
+    } else {
+        uint32_t id = find_pair(k, a, p, s, l, name_hash, *follower);
+        if (id == 0)
+            return false;
+        *ret = (struct made_pair){pair_postings(a, p, id), hash, id};
+        learn(known, l, ret);
     }
-    uint32_t id = find_pair(k, a, p, s, l, name_hash);
-    if (id == 0)
-        return false;
-    *ret = (struct made_pair){pair_postings(a, p, id), hash, id};
-    learn(known, l, ret);
+    *follower = k->last[place] = ret->id;
     return true;
 }
 

@@ -43,6 +43,14 @@ static bool has_text(const void *ctx, uint32_t id)
            texts_are_equal(text.at + key->n_name, key->value, key->n);
 }
 
+bool pair_is(const struct arena *a, const struct pairs *p, uint32_t pair, uint32_t symbol,
+             const char *value, size_t value_len)
+{
+    struct pair_key key = {.arena = a, .pairs = p, .value = value, .n = value_len};
+    key.n_name = varint_put(key.name, symbol);
+    return has_text(&key, pair);
+}
+
 static bool read_pair(struct bytes text, struct pair *ret)
 {
     uint64_t name;

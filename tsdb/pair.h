@@ -60,7 +60,11 @@ uint32_t pair_intern(struct arena *a, struct pairs *p, struct symbols *s,
 uint32_t pair_find(const struct arena *a, const struct pairs *p, const struct symbols *s,
                    const char *name, size_t name_len, const char *value, size_t value_len);
 
-/* The same for a name whose symbol is known. */
+/* Whether a pair that exists has that name and value. */
+bool pair_is(const struct arena *a, const struct pairs *p, uint32_t pair, uint32_t symbol,
+             const char *value, size_t value_len);
+
+/* pair_find for a name whose symbol is known. */
 uint32_t pair_find_of(const struct arena *a, const struct pairs *p, uint32_t symbol,
                       const char *value, size_t value_len);
 

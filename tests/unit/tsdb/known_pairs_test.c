@@ -80,6 +80,26 @@ Test(known_pairs, texts_up_to_the_limit_and_past_it)
     }
 }
 
+/* More metrics than are known by their text, of one target after the other: each is guessed from
+ * the one before, whatever else shares its series. */
+Test(known_pairs, what_followed_once_is_guessed)
+{
+    enum { N_METRICS = 2 * KNOWN_PAIRS, N_TARGETS = 4 };
+    char metric[16], target[16];
+    for (int k = 0; k < N_TARGETS; k++) {
+        int n_guessed = 0;
+        snprintf(target, sizeof(target), "t%d", k); /* always new: the guess is wrong */
+        for (int i = 0; i < N_METRICS; i++) {
+            snprintf(metric, sizeof(metric), "m%d", i);
+            uint32_t guess = known.followers[known.last[0] % KNOWN_FOLLOWERS];
+            n_guessed += get(0, "__name__", metric).id == guess;
+            (void)get(1, "instance", target);
+        }
+        cr_assert_eq(n_guessed, k == 0 ? 0 : k == 1 ? N_METRICS - 1 : N_METRICS, "target %d", k);
+    }
+    cr_assert_eq(p.n, N_METRICS + N_TARGETS);
+}
+
 Test(known_pairs, a_pair_that_went_is_forgotten)
 {
     uint32_t a = get(0, "job", "api").id;
