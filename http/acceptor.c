@@ -5,6 +5,7 @@
 #include "http/clock.h"
 #include "http/log.h"
 #include "http/thread.h"
+#include "http/wake.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -167,9 +168,7 @@ bool acceptor_start(struct acceptor *a)
 
 void acceptor_stop(struct acceptor *a)
 {
-    const uint64_t one = 1;
-    while (write(a->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    wake(a->wake_fd);
     pthread_join(a->thread, NULL);
     close(a->wake_fd);
     close(a->o.listen_fd);

@@ -2,6 +2,7 @@
 
 #include "http/acceptor.h"
 #include "http/thread.h"
+#include "http/wake.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,11 +23,9 @@ static int patience_of(struct MHD_Daemon *daemon)
 
 void server_loop_wake(struct server_loop *l)
 {
-    const uint64_t one = 1;
     if (atomic_exchange(&l->is_woken, true))
         return;
-    while (write(l->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    wake(l->wake_fd);
 }
 
 static void give_newcomers(struct server_loop *l)

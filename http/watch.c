@@ -2,8 +2,8 @@
 
 #include "http/clock.h"
 #include "http/thread.h"
+#include "http/wake.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -84,9 +84,7 @@ bool watch_start(struct watch *w, int64_t sweep_ms, atomic_ullong *n_cut)
 
 void watch_stop(struct watch *w)
 {
-    const uint64_t one = 1;
-    while (write(w->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    wake(w->wake_fd);
     pthread_join(w->thread, NULL);
     close(w->epoll_fd);
     close(w->wake_fd);
