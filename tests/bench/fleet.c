@@ -45,7 +45,8 @@ struct fleet {
     struct sender senders[CONNECTIONS_MAX];
     uint32_t n_senders;
     struct latencies latencies;
-    uint64_t scrape; /* the next one */
+    uint64_t scrape;    /* the next one */
+    uint64_t spread_ns; /* the bodies of a scrape are sent over so long, 0 = one after the other */
     uint64_t n_samples, n_requests, n_bytes;
 };
 
@@ -63,22 +64,35 @@ static void receive(struct fleet *f, struct sender *s)
         latencies_add(&f->latencies, sender_receive(s));
 }
 
-/* Reads the answers that have come, and waits until `s` has its own. */
+/* Reads the answers that have come, waiting so long for one; false when there was none. */
+static bool receive_some(struct fleet *f, int patience_ms)
+{
+    struct pollfd polled[CONNECTIONS_MAX];
+    for (uint32_t i = 0; i < f->n_senders; i++)
+        polled[i] = (struct pollfd){f->senders[i].is_waiting ? f->senders[i].fd : -1, POLLIN, 0};
+    int n = poll(polled, f->n_senders, patience_ms);
+    if (n < 0)
+        err(1, "poll");
+    for (uint32_t i = 0; i < f->n_senders; i++)
+        if (polled[i].revents != 0)
+            receive(f, &f->senders[i]);
+    return n > 0;
+}
+
+/* Until `s` has its answer. */
 static void await(struct fleet *f, const struct sender *s)
 {
     do {
-        struct pollfd polled[CONNECTIONS_MAX];
-        int n;
-        for (uint32_t i = 0; i < f->n_senders; i++)
-            polled[i] =
-                (struct pollfd){f->senders[i].is_waiting ? f->senders[i].fd : -1, POLLIN, 0};
-        n = poll(polled, f->n_senders, s->is_waiting ? PATIENCE_MS : 0);
-        if (n < 0 || (n == 0 && s->is_waiting))
+        if (!receive_some(f, s->is_waiting ? PATIENCE_MS : 0) && s->is_waiting)
             errx(1, "no answer to a write in a minute");
-        for (uint32_t i = 0; i < f->n_senders; i++)
-            if (polled[i].revents != 0)
-                receive(f, &f->senders[i]);
     } while (s->is_waiting);
+}
+
+/* Answers are read meanwhile, so that they are not timed too long. */
+static void await_time(struct fleet *f, uint64_t ns)
+{
+    for (uint64_t now; (now = sender_now_ns()) < ns;)
+        (void)receive_some(f, (int)((ns - now) / 1000000) + 1);
 }
 
 /* Bytes are ready, the i-th of a scrape. The last answer on their connection is awaited here and
@@ -123,8 +137,12 @@ static void write_hosts(struct fleet *f)
     if (hosts_must_pack(&f->hosts, f->scrape))
         receive_all(f);
     hosts_begin(&f->hosts, f->scrape);
-    for (uint32_t i = 0; i < f->hosts.n_bodies; i++)
+    uint64_t began_ns = sender_now_ns();
+    for (uint32_t i = 0; i < f->hosts.n_bodies; i++) {
+        if (f->spread_ns > 0)
+            await_time(f, began_ns + f->spread_ns / f->hosts.n_bodies * i);
         post_body(f, i, hosts_body(&f->hosts, i));
+    }
 }
 
 /* Up to scrape `end`, or the first that begins after end_ns. */
@@ -259,6 +277,7 @@ static void obey(struct fleet *f, const char *line)
 struct options {
     const char *recording;
     uint64_t port, copies, same_doubles, connections, batch, scrapes, churn_every, protocol;
+    uint64_t spread_ms;
     double churn_percent;
     int64_t start_ms, step_ms, jitter_ms;
     bool is_ticks;
@@ -269,11 +288,12 @@ static const char usage[] =
     "--same-doubles=SERIES)\n"
     "      [--start=MS] [--step=15000 ms]\n"
     "      [--batch=2000] [--connections=1] [--churn=PERCENT --churn-every=SCRAPES] [--scrapes=N]\n"
-    "      [--protocol=1]\n"
+    "      [--protocol=1] [--spread=MS]\n"
     "Writes to 127.0.0.1:PORT; --scrapes writes so many and ends, without it commands come from\n"
     "stdin (tests/bench/fleet.c). --ticks: one series, one sample a millisecond, --batch a body.\n"
     "--same-doubles: so many series, at each scrape the same random double for all of them.\n"
-    "--protocol=2: bodies of remote write 2.0.\n";
+    "--protocol=2: bodies of remote write 2.0.\n"
+    "--spread: the bodies of a scrape of a recording are sent evenly over so many milliseconds.\n";
 
 static uint64_t number_of(const char *text)
 {
@@ -287,11 +307,14 @@ static uint64_t number_of(const char *text)
 static void parse(struct options *o, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"port", 1, NULL, 'p'},         {"recording", 1, NULL, 'r'}, {"copies", 1, NULL, 'c'},
-        {"start", 1, NULL, 's'},        {"step", 1, NULL, 't'},      {"batch", 1, NULL, 'b'},
-        {"connections", 1, NULL, 'n'},  {"churn", 1, NULL, 'x'},     {"churn-every", 1, NULL, 'e'},
-        {"scrapes", 1, NULL, 'u'},      {"ticks", 0, NULL, 'm'},     {"jitter", 1, NULL, 'j'},
-        {"same-doubles", 1, NULL, 'd'}, {"protocol", 1, NULL, 'v'},  {NULL, 0, NULL, 0}};
+        {"port", 1, NULL, 'p'},         {"recording", 1, NULL, 'r'},
+        {"copies", 1, NULL, 'c'},       {"start", 1, NULL, 's'},
+        {"step", 1, NULL, 't'},         {"batch", 1, NULL, 'b'},
+        {"connections", 1, NULL, 'n'},  {"churn", 1, NULL, 'x'},
+        {"churn-every", 1, NULL, 'e'},  {"scrapes", 1, NULL, 'u'},
+        {"ticks", 0, NULL, 'm'},        {"jitter", 1, NULL, 'j'},
+        {"same-doubles", 1, NULL, 'd'}, {"protocol", 1, NULL, 'v'},
+        {"spread", 1, NULL, 'w'},       {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'p':
@@ -326,6 +349,9 @@ static void parse(struct options *o, int argc, char **argv)
             break;
         case 'd':
             o->same_doubles = number_of(optarg);
+            break;
+        case 'w':
+            o->spread_ms = number_of(optarg);
             break;
         case 'v':
             o->protocol = number_of(optarg);
@@ -380,6 +406,7 @@ static void begin(struct fleet *f, const struct options *o)
         hosts_init(&f->hosts, &f->recording, &h);
         hosts_set_copies(&f->hosts, (uint32_t)o->copies);
     }
+    f->spread_ns = o->spread_ms * 1000000;
     f->n_senders = (uint32_t)o->connections;
     for (uint32_t i = 0; i < f->n_senders; i++)
         sender_init(&f->senders[i], (uint16_t)o->port, protocol);

@@ -82,12 +82,13 @@ def write(path, targets, series, rows):
         head += b"".join(struct.pack("<H", len(text)) + text for pair in pairs for text in pair)
     start = 8 + 16 + len(head)
     values_at = (start + 7) // 8 * 8
-    with open(path + ".tmp", "wb") as out:
+    made = f"{path}.{os.getpid()}"  # others may be at it
+    with open(made, "wb") as out:
         out.write(b"HGREC001" + struct.pack("<4I", len(targets), len(series), len(rows), values_at))
         out.write(head + bytes(values_at - start))
         for row in rows:
             array.array("d", row).tofile(out)
-    os.replace(path + ".tmp", path)
+    os.replace(made, path)
 
 
 def find_data():

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(hg.ROOT, "tests", "bench"))
 import peers  # noqa: E402  (needs the path above)
 import recording  # noqa: E402
 from durable import Prometheus  # noqa: E402
-from runs import OUT, STEP_MS, Run, Scale  # noqa: E402
+from runs import OUT, STEP_MS, Fleet, Run, Scale  # noqa: E402
 
 
 def bits(value):
@@ -39,6 +39,19 @@ def test_every_series_has_the_value_that_was_sent():
             assert bits(stored[labels]) == sent["bits"], f"{labels}: {sent['bits']} sent, {stored[labels]} stored"
             assert 0 < end * 1000 - sent["at"] < STEP_MS, sent
         assert any('"gen"' in labels for labels in stored), "nothing was replaced"
+
+
+def test_bodies_are_sent_over_the_time_that_is_said():
+    bench = peers.Bench(None)
+    with hg.Hourglass(**{"storage.clock": "samples"}) as server:
+        server.start()
+        fleet = Fleet(server.port, f"--recording={bench.recording}", "--copies=4", f"--start={peers.START_MS}",
+                      "--connections=2", "--spread=400")
+        leg = fleet.ask("until 3")
+        peers.read_back(bench, peers.OURS, server, fleet, 4, leg["samples"], 3)
+        fleet.close()
+        n_bodies = leg["requests"] // 3
+        assert n_bodies > 1 and leg["leg_s"] >= 3 * 0.4 * (n_bodies - 1) / n_bodies, leg
 
 
 def test_bodies_of_2_0_say_what_those_of_1_0_say():
