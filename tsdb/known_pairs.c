@@ -32,9 +32,8 @@ static uint32_t find_name(struct known_pairs *k, const struct arena *a, const st
     return *name;
 }
 
-/* A pair that is not known, made if it is new; 0 without memory or ids. guess: what it may be, or
- * 0.
- */
+/* A pair that is not known, made if it is new; 0 without memory or ids. guess: looked at first, 0 =
+ * there is none. */
 static uint32_t find_pair(struct known_pairs *k, struct arena *a, struct pairs *p,
                           struct symbols *s, const struct label *l, uint64_t name_hash,
                           uint32_t guess)
