@@ -502,12 +502,12 @@ void series_drop_gone(struct series_writer *sw, struct series *s)
     struct slots *sl = sw->chunk.slots;
     struct new_state p;
     plan_chunk(sw, s, NULL, &p);
-    if (p.n == 0 || p.n == s->state.n_history + 1u ||
-        !slots_promise(sl, 1 + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX))
+    uint32_t n_leaving = 1 + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX;
+    if (p.n == 0 || p.n == s->state.n_history + 1u || !slots_promise(sl, n_leaving))
         return;
     slot history = p.n > 1 ? slots_kind_get(sl, sw->histories, history_bytes(p.n - 1)) : 0;
     if (p.n > 1 && history == 0)
-        slots_unpromise(sl, 1 + p.n_stale_heads * CHUNK_OPEN_SLOTS_MAX);
+        slots_unpromise(sl, n_leaving);
     else
         enter_chunk(sw, s, &p, history);
 }
