@@ -377,6 +377,7 @@ static void check(const struct options *o)
                     o->connections <= CONNECTIONS_MAX && o->batch > 0 && o->batch <= 100000 &&
                     o->step_ms >= 12 && o->jitter_ms >= 0 && o->step_ms / 2 > o->jitter_ms &&
                     o->start_ms >= BODY_TIME_MIN_MS &&
+                    (o->spread_ms == 0 || (o->recording != NULL && o->spread_ms <= 3600000)) &&
                     (o->protocol == 1 || (o->protocol == 2 && !o->is_ticks));
     if (!is_right) {
         fputs(usage, stderr);

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """make bench-hour: an hour of an ordinary life, twelve windows long. Windows of five minutes, 500,000 series scraped every
-15 s in real time, their targets one after the other over 12 of them as Prometheus spreads its own, a share of them new in every window, dashboards' queries beside it, snapshots every minute: RSS must be
-flat from the moment when as many windows are kept as will be, nothing may fail, and nobody waits for 100 ms.
+15 s in real time (the targets one after the other over 12 of these, as Prometheus spreads its own), a share of the series
+new in every window, dashboards' queries beside it, snapshots every minute: RSS must be flat from the moment when as many
+windows are kept as will be, nothing may fail, and nobody waits for 100 ms.
 
 Environment: MINUTES (60), SCALE (a part of 1: fewer series), SPREAD_MS (12000; 0: all of a scrape at once, which on the
-machine of the server takes both of two cores from the queries for 150 ms), CHURN (percent of the series that are new in each window: 2),
-DATA (as in memory.py). The table goes to stdout and build/bench/hour.md, a line every 15 s to build/bench/hour.csv. Exit
-code: 1 if a request failed or RSS grew; a latency past its bar is in the table, and no failure."""
+machine of the server takes both of two cores from the queries for 150 ms), CHURN (percent of the series that are new in
+each window: 2), DATA (as in memory.py). The table goes to stdout and build/bench/hour.md, a line every 15 s to
+build/bench/hour.csv. Exit code: 1 if a request failed or RSS grew; a latency past its bar is in the table, and no failure."""
 
 import os
 import signal
