@@ -21,22 +21,30 @@
 
 enum slope_flags { SLOPE_COUNTER = 1, SLOPE_PER_SECOND = 2 };
 
-/* Four at a time: a counter hardly ever falls. */
+/* The first value that is below the one before it, or n. Four at a time: a counter hardly ever
+ * falls. */
+static size_t next_fall(const double *v, size_t n, size_t i)
+{
+    while (i + 4 <= n &&
+           !((v[i] < v[i - 1]) | (v[i + 1] < v[i]) | (v[i + 2] < v[i + 1]) | (v[i + 3] < v[i + 2])))
+        i += 4;
+    while (i < n && !(v[i] < v[i - 1]))
+        i++;
+    return i;
+}
+
 static double counter_difference(const struct range_window *w)
 {
     double difference = w->v[w->n - 1] - w->v[0];
-    const double *v = w->v;
-    size_t i = 1;
-    while (i < w->n) {
-        bool is_rising = i + 4 <= w->n && !((v[i] < v[i - 1]) | (v[i + 1] < v[i]) |
-                                            (v[i + 2] < v[i + 1]) | (v[i + 3] < v[i + 2]));
-        for (size_t end = size_min(is_rising ? i : i + 4, w->n); i < end; i++)
-            if (v[i] < v[i - 1])
-                difference += v[i - 1];
-        i += is_rising ? 4 : 0;
-    }
+    for (size_t i = next_fall(w->v, w->n, 1); i < w->n; i = next_fall(w->v, w->n, i + 1))
+        difference += w->v[i - 1];
     return difference;
 }
+
+/* What the places of a window's samples come to. */
+struct gaps {
+    double to_start, to_end, sampled, factor; /* seconds; factor: of the difference */
+};
 
 static double factor_of(const struct range_window *w, unsigned flags, double reach, double sampled)
 {
@@ -44,35 +52,45 @@ static double factor_of(const struct range_window *w, unsigned flags, double rea
     return flags & SLOPE_PER_SECOND ? factor / w->range_s : factor;
 }
 
-/* Seven divisions, that are seldom due: the series before had the same gaps. */
-static const struct gaps *gaps_of(const struct range_window *w, unsigned flags)
+/* Where a window's samples are in it. */
+struct places {
+    int64_t to_start_ms, to_end_ms, sampled_ms;
+    size_t n;
+};
+
+static struct places places_of(const struct range_window *w)
 {
-    struct gaps *g = w->gaps;
-    int64_t to_start_ms = w->t_ms[0] - w->start_ms, sampled_ms = w->t_ms[w->n - 1] - w->t_ms[0];
-    if (g->n == w->n && g->to_start_ms == to_start_ms && g->sampled_ms == sampled_ms)
-        return g;
-    *g = (struct gaps){to_start_ms, sampled_ms, w->n, 0, 0, 0, 0};
-    g->to_start = (double)to_start_ms / 1000;
-    g->sampled = (double)sampled_ms / 1000;
-    double average = g->sampled / (double)(w->n - 1);
+    return (struct places){w->t_ms[0] - w->start_ms, w->end_ms - w->t_ms[w->n - 1],
+                           w->t_ms[w->n - 1] - w->t_ms[0], w->n};
+}
+
+static bool are_equal(const struct places *a, const struct places *b)
+{
+    return a->n == b->n && a->to_start_ms == b->to_start_ms && a->to_end_ms == b->to_end_ms &&
+           a->sampled_ms == b->sampled_ms;
+}
+
+static struct gaps gaps_of(const struct range_window *w, unsigned flags, const struct places *p)
+{
+    struct gaps g = {.to_start = (double)p->to_start_ms / 1000,
+                     .to_end = (double)p->to_end_ms / 1000,
+                     .sampled = (double)p->sampled_ms / 1000};
+    double average = g.sampled / (double)(p->n - 1);
     double threshold = average * 1.1;
-    g->to_end = (double)(w->end_ms - w->t_ms[w->n - 1]) / 1000;
-    if (g->to_start >= threshold)
-        g->to_start = average / 2;
-    if (g->to_end >= threshold)
-        g->to_end = average / 2;
-    g->factor = factor_of(w, flags, g->sampled + g->to_start + g->to_end, g->sampled);
+    if (g.to_start >= threshold)
+        g.to_start = average / 2;
+    if (g.to_end >= threshold)
+        g.to_end = average / 2;
+    g.factor = factor_of(w, flags, g.sampled + g.to_start + g.to_end, g.sampled);
     return g;
 }
 
-/* Where zero is less far back than the start. It is not when the first value is at least the
- * difference, since a quotient of 1 or more is never rounded below 1. */
+/* Where zero is less far back than the start. */
 static double counter_factor(const struct range_window *w, unsigned flags, const struct gaps *g,
                              double difference)
 {
     double first = w->v[0];
-    bool is_far = first >= difference && g->to_start <= g->sampled;
-    if (is_far || !(difference > 0 && first >= 0))
+    if (!(difference > 0 && first >= 0))
         return g->factor;
     double to_zero = g->sampled * (first / difference);
     if (!(to_zero < g->to_start))
@@ -90,10 +108,11 @@ static bool extrapolate(const struct range_window *w, unsigned flags, double *re
     }
     if (w->n < 2)
         return false;
-    const struct gaps *g = gaps_of(w, flags);
+    const struct places p = places_of(w);
+    const struct gaps g = gaps_of(w, flags, &p);
     bool is_counter = flags & SLOPE_COUNTER;
     double difference = is_counter ? counter_difference(w) : w->v[w->n - 1] - w->v[0];
-    *ret = difference * (is_counter ? counter_factor(w, flags, g, difference) : g->factor);
+    *ret = difference * (is_counter ? counter_factor(w, flags, &g, difference) : g.factor);
     return true;
 }
 
@@ -114,6 +133,143 @@ static bool window_delta(const struct range_window *w, const double *params, dou
     (void)params;
     return extrapolate(w, 0, ret);
 }
+
+/* --- all windows of a series at once ------------------------------------------------------------
+ *
+ * The factor depends on times alone, unless a counter began close to zero. So it is found once for
+ * all series that were scraped together, and for each of them a subtraction and a multiplication a
+ * step are left. What falls or began close to zero is looked at window by window. */
+
+struct ends {
+    uint32_t first, last; /* of a window's samples; equal where it has less than two */
+};
+
+struct slopes {
+    unsigned flags;
+    uint64_t timeline;  /* of windows.h, that the rest is of; 0: none yet */
+    struct ends *ends;  /* one a step */
+    double *factors;    /* as many, of the differences */
+    uint64_t *present;  /* steps with two samples, which have a result */
+    uint64_t n_points;  /* so many */
+    uint64_t n_alive;   /* the most at a time: a window's samples and the points before it */
+    bool is_start_near; /* of some window: not further before its samples than they reach */
+    struct word name;   /* of the last series that was noted */
+};
+
+/* Samples that come as regularly as steps do are at the same places in each window. */
+static void find_factors(struct slopes *s, struct range_window *w)
+{
+    size_t n_steps = w->e->steps.n;
+    struct places p = {.n = 0};
+    struct gaps g;
+    memset(s->present, 0, (n_steps + 63) / 64 * sizeof(*s->present));
+    s->n_points = s->n_alive = 0;
+    s->is_start_near = true;
+    for (size_t i = 0; i < n_steps; i++) {
+        struct window at = w->windows->of_step[i];
+        s->ends[i] = (struct ends){0, 0};
+        s->n_alive = size_max(s->n_alive, s->n_points + at.n);
+        if (at.n < 2)
+            continue;
+        range_window_move(w, i);
+        const struct places here = places_of(w);
+        if (!are_equal(&here, &p))
+            g = gaps_of(w, s->flags, &here);
+        p = here;
+        s->ends[i] = (struct ends){at.first, at.first + at.n - 1};
+        s->factors[i] = g.factor;
+        s->is_start_near = s->is_start_near && g.to_start <= g.sampled;
+        s->present[i / 64] |= (uint64_t)1 << (i % 64);
+        s->n_points++;
+    }
+    s->timeline = w->windows->timeline;
+}
+
+static int fit_slopes(struct slopes *s, struct range_window *w)
+{
+    struct eval *e = w->e;
+    size_t n_steps = e->steps.n;
+    if (s->timeline == w->windows->timeline)
+        return 0;
+    if (!s->factors) {
+        s->ends = eval_alloc(e, n_steps, sizeof(*s->ends));
+        s->factors = eval_alloc(e, n_steps, sizeof(*s->factors));
+        s->present = eval_alloc(e, (n_steps + 63) / 64, sizeof(*s->present));
+        if (!s->ends || !s->factors || !s->present)
+            return -1;
+    }
+    find_factors(s, w);
+    return eval_poll(e, n_steps);
+}
+
+/* Whether all values are numbers and none is below the one before it. */
+static bool is_rising(const double *v, size_t n)
+{
+    bool rises = n > 0 && v[0] <= v[0];
+    size_t i = 1;
+    for (; rises && i + 4 <= n; i += 4)
+        rises = (v[i] >= v[i - 1]) & (v[i + 1] >= v[i]) & (v[i + 2] >= v[i + 1]) &
+                (v[i + 3] >= v[i + 2]);
+    for (; rises && i < n; i++)
+        rises = v[i] >= v[i - 1];
+    return rises;
+}
+
+/* Whether no value matters but the ends of the windows: nothing falls, and zero is behind the start
+ * of each window. It is where a window's first value is at least its difference, since a quotient
+ * of 1 or more is never rounded below 1; and the smallest first value and the greatest difference
+ * are those of the whole series. */
+static bool has_plain_slopes(const struct slopes *s, const double *v, size_t n)
+{
+    if (!(s->flags & SLOPE_COUNTER))
+        return true;
+    return s->is_start_near && is_rising(v, n) && v[0] >= v[n - 1] - v[0];
+}
+
+static void put_plain(const struct slopes *s, const double *v, size_t n_steps, double *ret)
+{
+    for (size_t i = 0; i < n_steps; i++)
+        ret[i] = (v[s->ends[i].last] - v[s->ends[i].first]) * s->factors[i];
+}
+
+/* Of a counter. Windows only move forward, and so does the fall that is next. */
+static void put_counter(const struct slopes *s, struct range_window *w, double *ret)
+{
+    const double *v = w->samples->v;
+    size_t n = w->samples->n, fall = next_fall(v, n, 1);
+    for (size_t i = 0; i < w->e->steps.n; i++) {
+        struct ends at = s->ends[i];
+        double first = v[at.first], difference = v[at.last] - first;
+        if (at.first == at.last)
+            continue;
+        while (fall <= at.first)
+            fall = next_fall(v, n, fall + 1);
+        bool is_far_from_zero = first >= difference || !(difference > 0);
+        ret[i] = difference * s->factors[i];
+        if (fall <= at.last || !s->is_start_near || !is_far_from_zero) {
+            range_window_move(w, i);
+            extrapolate(w, s->flags, &ret[i]);
+        }
+    }
+}
+
+static int slope_series(void *ctx, struct range_window *w, struct column *ret, uint64_t *n_points)
+{
+    struct slopes *s = ctx;
+    size_t n_steps = w->e->steps.n;
+    if (fit_slopes(s, w) != 0 || eval_check_samples(w->e, *n_points + s->n_alive) != 0)
+        return -1;
+    if (has_plain_slopes(s, w->samples->v, w->samples->n))
+        put_plain(s, w->samples->v, n_steps, ret->v);
+    else
+        put_counter(s, w, ret->v);
+    memcpy(ret->present, s->present, (n_steps + 63) / 64 * sizeof(*s->present));
+    *n_points += s->n_points;
+    return eval_poll(w->e, w->windows->n_samples + n_steps);
+}
+
+/* --- the last two samples, and counts -----------------------------------------------------------
+ */
 
 /* Of the last two samples only. */
 static bool window_irate(const struct range_window *w, const double *params, double *ret)
@@ -274,11 +430,11 @@ static void note_name(struct eval *e, const struct label *name, uint32_t pos)
     annot_add(e->annot, ANNOT_INFO, textbuf_finish(&b), pos);
 }
 
-/* An info for each name that is no counter's, among the series that have a result. ctx: the name of
- * the last one, which most have. */
+/* An info for each name that is no counter's, among the series that have a result; most have the
+ * name of the one before. */
 static void note_series(void *ctx, struct eval *e, const struct labels *ls, uint32_t pos)
 {
-    struct word *last = ctx;
+    struct word *last = &((struct slopes *)ctx)->name;
     const struct label *name = labelset_name(ls);
     bool has_types = e->features & PROMQL_TYPE_AND_UNIT_LABELS;
     if (!name ||
@@ -296,28 +452,29 @@ static void note_series(void *ctx, struct eval *e, const struct labels *ls, uint
         note_name(e, name, pos);
 }
 
-static int eval_counter(struct eval *e, const struct node *call, range_fn fn, struct value *ret)
+static int eval_slope(struct eval *e, const struct node *call, range_fn fn, unsigned flags,
+                      struct value *ret)
 {
-    struct word last = {"", 0};
-    const struct range_fn_notes notes = {note_series, &last};
+    struct slopes slopes = {.flags = flags, .name = {"", 0}};
+    const struct range_op op = {fn, slope_series, flags & SLOPE_COUNTER ? note_series : NULL,
+                                &slopes};
     ret->type = PROMQL_VECTOR;
-    return range_fn_eval_noting(e, call, fn, &notes, &ret->vector);
+    return range_fn_eval_op(e, call, &op, &ret->vector);
 }
 
 int fn_rate(struct eval *e, const struct node *call, struct value *ret)
 {
-    return eval_counter(e, call, window_rate, ret);
+    return eval_slope(e, call, window_rate, SLOPE_COUNTER | SLOPE_PER_SECOND, ret);
 }
 
 int fn_increase(struct eval *e, const struct node *call, struct value *ret)
 {
-    return eval_counter(e, call, window_increase, ret);
+    return eval_slope(e, call, window_increase, SLOPE_COUNTER, ret);
 }
 
 int fn_delta(struct eval *e, const struct node *call, struct value *ret)
 {
-    ret->type = PROMQL_VECTOR;
-    return range_fn_eval(e, call, window_delta, &ret->vector);
+    return eval_slope(e, call, window_delta, 0, ret);
 }
 
 int fn_irate(struct eval *e, const struct node *call, struct value *ret)

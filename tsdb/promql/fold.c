@@ -1,12 +1,15 @@
 /* The steps are taken 64 at a time, as the bits say who is there: mostly all of them are, on both
- * sides, and then a loop is left that has nothing to decide. */
+ * sides, and then a loop is left that has nothing to decide. Of a sum that loop is in vectors. */
 #include "tsdb/promql/fold.h"
 
 #include "tsdb/promql/kahan.h"
 
+#include <string.h>
+
 #define FOLD_INLINE __attribute__((always_inline)) static inline
 
 typedef void (*fold_step)(struct fold *f, size_t i, double v);
+typedef void (*fold_run)(struct fold *f, size_t at, const double *v, size_t n);
 
 FOLD_INLINE void add_some(struct fold *f, const struct column *c, size_t at, uint64_t fresh,
                           fold_step first, fold_step next)
@@ -20,18 +23,22 @@ FOLD_INLINE void add_some(struct fold *f, const struct column *c, size_t at, uin
     }
 }
 
-/* first: of the first value that is seen at a step, next: of all others. */
+/* first: of the first value that is seen at a step, next: of all others, run: of some others side
+ * by side, NULL = next does. */
 FOLD_INLINE void add_column(struct fold *f, const struct column *c, size_t n_steps, fold_step first,
-                            fold_step next)
+                            fold_step next, fold_run run)
 {
     for (size_t at = 0; at < n_steps; at += 64) {
         uint64_t seen = f->present[at / 64], there = c->present[at / 64];
+        size_t n = n_steps - at < 64 ? n_steps - at : 64;
         f->present[at / 64] |= there;
-        if ((seen & there) == UINT64_MAX)
-            for (size_t i = at; i < at + 64; i++)
-                next(f, i, c->v[i]);
-        else
+        if ((seen & there) != UINT64_MAX >> (64 - n))
             add_some(f, c, at, there & ~seen, first, next);
+        else if (run)
+            run(f, at, &c->v[at], n);
+        else
+            for (size_t i = at; i < at + n; i++)
+                next(f, i, c->v[i]);
     }
 }
 
@@ -63,6 +70,45 @@ static inline void sum_next(struct fold *f, size_t i, double v)
     f->planes[0][i] = k.c;
 }
 
+typedef double doubles __attribute__((vector_size(2 * sizeof(double))));
+typedef int64_t masks __attribute__((vector_size(2 * sizeof(int64_t))));
+
+static inline doubles pick(masks yes, doubles a, doubles b)
+{
+    return (doubles)(((masks)a & yes) | ((masks)b & ~yes));
+}
+
+static inline doubles magnitude(doubles a)
+{
+    return (doubles)((masks)a & INT64_MAX);
+}
+
+/* kahan_add of two steps, in the same order: the greater of sum and value is what the new sum is
+ * taken from. */
+static inline void sum_next_2(double *sum, double *lost, const double *v)
+{
+    doubles s, c, x, nothing = {0, 0};
+    memcpy(&s, sum, sizeof(s));
+    memcpy(&c, lost, sizeof(c));
+    memcpy(&x, v, sizeof(x));
+    doubles t = s + x;
+    masks is_sum_greater = magnitude(s) >= magnitude(x);
+    c = c + ((pick(is_sum_greater, s, x) - t) + pick(is_sum_greater, x, s));
+    c = pick(magnitude(t) == INFINITY, nothing, c);
+    memcpy(sum, &t, sizeof(t));
+    memcpy(lost, &c, sizeof(c));
+}
+
+static inline void sum_run(struct fold *f, size_t at, const double *v, size_t n)
+{
+    double *sum = &f->v[at], *lost = &f->planes[0][at];
+    size_t i = 0;
+    for (; i + 2 <= n; i += 2)
+        sum_next_2(&sum[i], &lost[i], &v[i]);
+    if (i < n)
+        sum_next(f, at + i, v[i]);
+}
+
 static inline void sum_value(struct fold *f, size_t i, double v)
 {
     f->v[i] = v + f->planes[0][i];
@@ -70,7 +116,7 @@ static inline void sum_value(struct fold *f, size_t i, double v)
 
 static void add_sum(struct fold *f, const struct column *c, size_t n_steps)
 {
-    add_column(f, c, n_steps, sum_first, sum_next);
+    add_column(f, c, n_steps, sum_first, sum_next, sum_run);
 }
 
 static void finish_sum(struct fold *f, size_t n_steps)
@@ -118,7 +164,7 @@ static inline void avg_value(struct fold *f, size_t i, double v)
 
 static void add_avg(struct fold *f, const struct column *c, size_t n_steps)
 {
-    add_column(f, c, n_steps, avg_first, avg_next);
+    add_column(f, c, n_steps, avg_first, avg_next, NULL);
 }
 
 static void finish_avg(struct fold *f, size_t n_steps)
@@ -165,22 +211,22 @@ static inline void nothing_next(struct fold *f, size_t i, double v)
 
 static void add_min(struct fold *f, const struct column *c, size_t n_steps)
 {
-    add_column(f, c, n_steps, value_first, min_next);
+    add_column(f, c, n_steps, value_first, min_next, NULL);
 }
 
 static void add_max(struct fold *f, const struct column *c, size_t n_steps)
 {
-    add_column(f, c, n_steps, value_first, max_next);
+    add_column(f, c, n_steps, value_first, max_next, NULL);
 }
 
 static void add_count(struct fold *f, const struct column *c, size_t n_steps)
 {
-    add_column(f, c, n_steps, one_first, count_next);
+    add_column(f, c, n_steps, one_first, count_next, NULL);
 }
 
 static void add_group(struct fold *f, const struct column *c, size_t n_steps)
 {
-    add_column(f, c, n_steps, one_first, nothing_next);
+    add_column(f, c, n_steps, one_first, nothing_next, NULL);
 }
 
 /* --- stddev, stdvar: Welford's running variance, of the whole population. v the mean, plane 0 the
@@ -215,7 +261,7 @@ static inline void deviation_value(struct fold *f, size_t i, double v)
 
 static void add_variance(struct fold *f, const struct column *c, size_t n_steps)
 {
-    add_column(f, c, n_steps, variance_first, variance_next);
+    add_column(f, c, n_steps, variance_first, variance_next, NULL);
 }
 
 static void finish_variance(struct fold *f, size_t n_steps)

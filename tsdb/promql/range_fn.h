@@ -5,15 +5,7 @@
 #ifndef HG_TSDB_PROMQL_RANGE_FN_H
 #define HG_TSDB_PROMQL_RANGE_FN_H
 
-#include "tsdb/promql/eval.h"
-
-/* What the places of a window's samples come to (fn_rate.c). Of a step it is the same for each
- * series that was scraped with the one before. */
-struct gaps {
-    int64_t to_start_ms, sampled_ms;          /* what is left of the range is behind them */
-    size_t n;                                 /* 0: nothing is known yet */
-    double to_start, to_end, sampled, factor; /* seconds; factor: of the difference */
-};
+#include "tsdb/promql/windows.h"
 
 /* sliding.h; zeroed before the first window of a series. */
 struct sliding {
@@ -31,12 +23,14 @@ struct range_window {
     double *scratch; /* room for 2 values more than the series has */
     int64_t *scratch_ms;
     struct sliding *sliding;
-    struct gaps *gaps; /* of this step, from whatever series came before */
     int64_t start_ms, end_ms;
     int64_t step_ms; /* the time of the step, which @ and offset have no influence on */
     double range_s;
     enum edges edges; /* not plain: samples reach beyond the range, see extended_range.h */
     struct eval *e;   /* for errors: a function that fails returns false */
+    const struct samples *samples; /* all of the series */
+    const struct windows *windows; /* theirs */
+    const struct range *range;
 };
 
 /* False: no point at this step. params: the call's scalar arguments at this step, in order. */
@@ -51,14 +45,25 @@ int range_fn_eval_named(struct eval *e, const struct node *call, range_fn fn,
 int range_fn_eval(struct eval *e, const struct node *call, range_fn fn,
                   struct vector *ret) WARN_UNUSED;
 
-/* The same; note gets the labels of each series that has a result, names included. pos: of the
- * range in the text. */
-struct range_fn_notes {
+/* More than one function of a window; what is NULL is not there. */
+struct range_op {
+    range_fn fn;
+    /* All steps of a series at once, for plain edges: what fn would do at each, counted in
+     * *n_points, which the points of the series before are in already. w: of no step yet. 0, or -1
+     * with the error in w->e. */
+    int (*series)(void *ctx, struct range_window *w, struct column *ret, uint64_t *n_points);
+    /* Gets the labels of each series that has a result, names included. pos: of the range in the
+     * text. */
     void (*note)(void *ctx, struct eval *e, const struct labels *ls, uint32_t pos);
-    void *ctx;
+    void *ctx; /* of the two */
 };
-int range_fn_eval_noting(struct eval *e, const struct node *call, range_fn fn,
-                         const struct range_fn_notes *notes, struct vector *ret) WARN_UNUSED;
+
+/* range_fn_eval for such a one. */
+int range_fn_eval_op(struct eval *e, const struct node *call, const struct range_op *op,
+                     struct vector *ret) WARN_UNUSED;
+
+/* Moves the window to a step at which there are samples. */
+void range_window_move(struct range_window *w, size_t step);
 
 /* The argument of the call that is the range. */
 const struct node *range_fn_argument(const struct node *call);

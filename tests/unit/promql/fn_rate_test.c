@@ -99,17 +99,20 @@ struct counter {
     char text[4096]; /* for test_load */
 };
 
-/* It falls, starts near zero and has gaps. */
-static void random_counter(struct random *r, int64_t interval_ms, struct counter *ret)
+/* It may fall, start near zero and have gaps. */
+static void random_counter(struct random *r, int64_t interval_ms, uint64_t gaps_of_8,
+                           struct counter *ret)
 {
-    double v = (double)random_below(r, 3) * 5;
-    uint64_t gaps_of_8 = random_below(r, 5), growth = random_below(r, 2) ? 3 : 40;
+    static const uint64_t falls[] = {0, 1, 8}; /* of 96 steps */
+    static const double starts[] = {0, 5, 10000};
+    double v = starts[random_below(r, 3)];
+    uint64_t falls_of_96 = falls[random_below(r, 3)], growth = random_below(r, 2) ? 3 : 40;
     size_t at = 0;
     ret->n = 0;
     for (int i = 0; i < 100; i++) {
         bool is_gap = random_below(r, 8) < gaps_of_8;
-        v = random_below(r, 12) == 0 ? (double)random_below(r, 9)
-                                     : v + (double)random_below(r, growth);
+        v = random_below(r, 96) < falls_of_96 ? (double)random_below(r, 9)
+                                              : v + (double)random_below(r, growth);
         ret->t_ms[ret->n] = i * interval_ms;
         ret->v[ret->n] = v / 7;
         at += (size_t)snprintf(ret->text + at, sizeof(ret->text) - at, is_gap ? "_ " : "%.17g ",
@@ -162,7 +165,7 @@ Test(fn_rate, windows_that_slide_answer_as_the_formula_does)
     static struct counter c;
     struct random r;
     random_init(&r, random_seed());
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 120; round++) {
         char text[64];
         struct test_query t;
         struct region region;
@@ -171,13 +174,14 @@ Test(fn_rate, windows_that_slide_answer_as_the_formula_does)
         int length_s = lengths_s[random_below(&r, ARRAY_LEN(lengths_s))];
         int start_s = (int)random_below(&r, 200), step_s = random_below(&r, 2) ? 15 : 7;
         int64_t interval_ms = random_below(&r, 4) ? 15000 : 1000;
+        uint64_t gaps_of_8 = random_below(&r, 2) ? 0 : random_below(&r, 5);
         test_query_init(&t);
         region_init(&region, &t.arena, t.owner, 0);
         textbuf_init(&expected, &region);
         for (int k = 0; k < SERIES; k++) {
             struct textbuf points;
             textbuf_init(&points, &region);
-            random_counter(&r, interval_ms, &c);
+            random_counter(&r, interval_ms, gaps_of_8, &c);
             snprintf(text, sizeof(text), "c_total{k=\"%d\"}", k);
             test_load(&t, text, interval_ms, c.text);
             for (int i = 0; i < STEPS; i++)
