@@ -9,6 +9,7 @@
  */
 #include "tsdb/read.h"
 #include "tsdb/id_set.h"
+#include "tsdb/label_copier.h"
 #include "tsdb/pick.h"
 #include "tsdb/store.h"
 
@@ -27,95 +28,12 @@ static bool is_canceled(const struct read_options *o)
     return o->cancel != NULL && atomic_load_explicit(o->cancel, memory_order_relaxed);
 }
 
-/* ---- copies ---- */
-
-enum { MEMO_PAIRS = 256, LENT_FIRST_BYTES = 16 * 1024 };
-
-/* Where label sets are copied to. Those that stay share the texts of a pair that was copied not
- * long ago: of a hundred bytes that a series' labels have, most are in the labels of the series
- * before. Those that are lent go to one place, which the next slice uses again. */
-struct copier {
-    struct region *region;
-    bool lends;
-    char *lent;
-    size_t n_lent, cap;
-    struct {
-        uint32_t pair; /* 0 = empty */
-        struct label copy;
-    } memo[MEMO_PAIRS];
-};
-
-_Static_assert(LABELS_PER_SERIES_MAX <= 64, "a bit for each");
-
-static void *copier_room(struct copier *c, size_t bytes)
-{
-    if (!c->lends)
-        return region_alloc(c->region, bytes);
-    bytes = align_up(bytes, sizeof(void *));
-    if (bytes > c->cap - c->n_lent) { /* what is lent already stays where it is */
-        size_t cap = size_max(size_max(2 * c->cap, bytes), LENT_FIRST_BYTES);
-        char *more = region_alloc(c->region, cap);
-        if (more == NULL)
-            return NULL;
-        c->lent = more;
-        c->cap = cap;
-        c->n_lent = 0;
-    }
-    c->n_lent += bytes;
-    return c->lent + c->n_lent - bytes;
-}
-
-/* The copy of a label that is there already. A pair's id may have become another's between two
- * slices, so the bytes decide. */
-static bool recall(const struct copier *c, uint32_t pair, struct label *io)
-{
-    const struct label *l = &c->memo[pair % MEMO_PAIRS].copy;
-    if (c->lends || c->memo[pair % MEMO_PAIRS].pair != pair || l->name_len != io->name_len ||
-        l->value_len != io->value_len || memcmp(l->name, io->name, l->name_len) != 0 ||
-        memcmp(l->value, io->value, l->value_len) != 0)
-        return false;
-    *io = *l;
-    return true;
-}
-
-static void remember(struct copier *c, uint32_t pair, const struct label *copy)
-{
-    if (c->lends)
-        return;
-    c->memo[pair % MEMO_PAIRS].pair = pair;
-    c->memo[pair % MEMO_PAIRS].copy = *copy;
-}
-
-static bool copy_labels(const struct tsdb *db, const struct series *s, struct copier *c,
+static bool copy_labels(const struct tsdb *db, const struct series *s, struct label_copier *c,
                         struct labels *ret)
 {
     struct label_row row;
-    struct label items[LABELS_PER_SERIES_MAX];
-    uint64_t known = 0;
-    size_t n_bytes = 0;
     series_row(db->arena, &db->series, s->id, &row);
-    for (uint32_t i = 0; i < row.n; i++) {
-        items[i] = label_index_label(db->arena, &db->labels, row.pairs[i]);
-        if (recall(c, row.pairs[i], &items[i]))
-            known |= UINT64_C(1) << i;
-        else
-            n_bytes += (size_t)items[i].name_len + items[i].value_len;
-    }
-    *ret = (struct labels){copier_room(c, row.n * sizeof(*items) + n_bytes), row.n};
-    if (ret->items == NULL)
-        return false;
-    char *bytes = (char *)(ret->items + row.n);
-    for (uint32_t i = 0; i < row.n; i++) {
-        struct label *l = &items[i];
-        if (!(known >> i & 1)) {
-            l->name = memcpy(bytes, l->name, l->name_len);
-            l->value = memcpy(bytes + l->name_len, l->value, l->value_len);
-            bytes += l->name_len + l->value_len;
-            remember(c, row.pairs[i], l);
-        }
-        ret->items[i] = *l;
-    }
-    return true;
+    return label_copier_copy(c, db->arena, &db->labels, &row, ret);
 }
 
 uint32_t store_spans_locked(struct tsdb *db, int64_t min_ms, int64_t max_ms,
@@ -151,7 +69,7 @@ struct selection {
     struct region *region;
     struct read_set set;
     uint64_t n_samples;
-    struct copier labels;
+    struct label_copier labels;
     struct times_cache times;
     uint32_t times_serial;      /* of the oldest window that they may be of */
     struct read_series scratch; /* columns that samples are unpacked into; n: their room */
@@ -283,7 +201,7 @@ static int look_up_locked(struct selection *sel, const uint32_t *ids, size_t n, 
 {
     struct tsdb *db = sel->db;
     ret->n = 0;
-    sel->labels.n_lent = 0;
+    label_copier_begin(&sel->labels);
     ret->n_spans = store_spans_locked(db, sel->options->min_ms, sel->options->max_ms, ret->spans);
     forget_old_times(sel, ret);
     for (size_t i = 0; i < n; i++) {
@@ -457,7 +375,7 @@ struct walk {
     int (*visit)(struct walk *w, const struct series *s);
     struct labels *sets; /* read_label_sets */
     size_t n_sets;
-    struct copier labels;
+    struct label_copier labels;
     const char *name; /* read_label_values */
     size_t name_len;
     struct text_set *texts;
@@ -699,7 +617,7 @@ static int exemplars_of(struct tsdb *db, const uint32_t *ids, size_t n,
                         const struct read_options *o, struct region *r, struct read_exemplars *list,
                         size_t *io_n)
 {
-    struct copier labels = {.region = r};
+    struct label_copier labels = {.region = r};
     for (size_t i = 0; i < n; i++) {
         struct read_exemplars *to = &list[*io_n];
         int err =
