@@ -60,14 +60,18 @@ static slot find_kept(struct recent_shared *r, const struct slots *sl, uint32_t 
     return 0;
 }
 
-/* In the place of another window's, or of any. */
+/* In an empty place, in that of another window's, or of any. */
 static void note_kept(struct recent_shared *r, uint32_t serial, uint64_t hash, slot s)
 {
     _Atomic uint64_t *set = r->kept[hash & (SHARED_KEPT_SETS - 1)];
     unsigned way = (unsigned)(hash >> WAY_SHIFT) % SHARED_WAYS;
-    for (unsigned i = 0; i < SHARED_WAYS; i++)
-        if (atomic_load_explicit(&set[i], memory_order_relaxed) >> 32 != serial)
+    for (unsigned i = 0; i < SHARED_WAYS; i++) {
+        uint64_t entry = atomic_load_explicit(&set[i], memory_order_relaxed);
+        if (entry >> 32 != serial)
             way = i;
+        if (entry == 0)
+            break;
+    }
     atomic_store_explicit(&set[way], (uint64_t)serial << 32 | s, memory_order_release);
 }
 
