@@ -146,14 +146,15 @@ struct ends {
 
 struct slopes {
     unsigned flags;
-    uint64_t timeline;  /* of windows.h, that the rest is of; 0: none yet */
-    struct ends *ends;  /* one a step */
-    double *factors;    /* as many, of the differences */
-    uint64_t *present;  /* steps with two samples, which have a result */
-    uint64_t n_points;  /* so many */
-    uint64_t n_alive;   /* the most at a time: a window's samples and the points before it */
-    bool is_start_near; /* of some window: not further before its samples than they reach */
-    struct word name;   /* of the last series that was noted */
+    uint64_t timeline;    /* of windows.h, that the rest is of; 0: none yet */
+    struct ends *ends;    /* one a step */
+    double *factors;      /* as many, of the differences */
+    uint64_t *present;    /* steps with two samples, which have a result */
+    uint64_t n_points;    /* so many */
+    uint64_t n_alive;     /* the most at a time: a window's samples and the points before it */
+    bool are_starts_near; /* no window begins further before its first sample than the samples reach
+                           */
+    struct word name;     /* of the last series that was noted */
 };
 
 /* Samples that come as regularly as steps do are at the same places in each window. */
@@ -161,10 +162,10 @@ static void find_factors(struct slopes *s, struct range_window *w)
 {
     size_t n_steps = w->e->steps.n;
     struct places p = {.n = 0};
-    struct gaps g;
+    struct gaps g = {0};
     memset(s->present, 0, (n_steps + 63) / 64 * sizeof(*s->present));
     s->n_points = s->n_alive = 0;
-    s->is_start_near = true;
+    s->are_starts_near = true;
     for (size_t i = 0; i < n_steps; i++) {
         struct window at = w->windows->of_step[i];
         s->ends[i] = (struct ends){0, 0};
@@ -178,7 +179,7 @@ static void find_factors(struct slopes *s, struct range_window *w)
         p = here;
         s->ends[i] = (struct ends){at.first, at.first + at.n - 1};
         s->factors[i] = g.factor;
-        s->is_start_near = s->is_start_near && g.to_start <= g.sampled;
+        s->are_starts_near = s->are_starts_near && g.to_start <= g.sampled;
         s->present[i / 64] |= (uint64_t)1 << (i % 64);
         s->n_points++;
     }
@@ -223,7 +224,7 @@ static bool has_plain_slopes(const struct slopes *s, const double *v, size_t n)
 {
     if (!(s->flags & SLOPE_COUNTER))
         return true;
-    return s->is_start_near && is_rising(v, n) && v[0] >= v[n - 1] - v[0];
+    return s->are_starts_near && is_rising(v, n) && v[0] >= v[n - 1] - v[0];
 }
 
 static void put_plain(const struct slopes *s, const double *v, size_t n_steps, double *ret)
@@ -246,7 +247,7 @@ static void put_counter(const struct slopes *s, struct range_window *w, double *
             fall = next_fall(v, n, fall + 1);
         bool is_far_from_zero = first >= difference || !(difference > 0);
         ret[i] = difference * s->factors[i];
-        if (fall <= at.last || !s->is_start_near || !is_far_from_zero) {
+        if (fall <= at.last || !s->are_starts_near || !is_far_from_zero) {
             range_window_move(w, i);
             extrapolate(w, s->flags, &ret[i]);
         }

@@ -18,7 +18,7 @@ static size_t advance(const struct samples *s, size_t at, int64_t bound_ms, size
 
 static bool is_of(const struct windows *w, const struct samples *s)
 {
-    return w->timeline > 0 && w->n_times == s->n && s->n > 0 &&
+    return w->timeline > 0 && w->n_times == s->n &&
            memcmp(w->t_ms, s->t_ms, s->n * sizeof(*s->t_ms)) == 0;
 }
 
@@ -31,8 +31,7 @@ static bool keep_times(struct windows *w, struct eval *e, const struct samples *
             return false;
     }
     w->n_times = s->n;
-    if (s->n > 0)
-        memcpy(w->t_ms, s->t_ms, s->n * sizeof(*s->t_ms));
+    memcpy(w->t_ms, s->t_ms, s->n * sizeof(*s->t_ms));
     return true;
 }
 

@@ -20,7 +20,8 @@ struct windows {
     size_t n_times, cap;
 };
 
-/* Makes them those of such samples. w: zeroed before the first. 0, or -1 with the error in e. */
+/* Makes them those of such samples, at least one. w: zeroed before the first. 0, or -1 with the
+ * error in e. */
 int windows_fit(struct windows *w, struct eval *e, const struct range *range,
                 const struct samples *samples) WARN_UNUSED;
 

@@ -72,6 +72,8 @@ static const struct test_case cases[] = {
     {"rate(sum by (i) (req_total)[1m:15s])", 300, 0, 0,
      "{i=\"a\"} 0.6666666666666666; {i=\"b\"} 0.1333333333333333"},
     {"increase(req_total[1ms])", 300, 0, 0, ""},
+    {"delta((req_total > 1e9)[1m:15s])", 300, 0, 0, ""},
+    {"rate((req_total > 1e9)[1m:15s])", 300, 0, 0, ""},
     {"irate(one_total[5m])", 200, 0, 0, ""},
     {"rate(\n  gauge[5m])", 300, 0, 0,
      "{} 0.034090909090909095 ! PromQL info: metric might not be a counter, name does not end in "
