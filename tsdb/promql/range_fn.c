@@ -104,7 +104,7 @@ static int put_series(void *ctx, const struct samples *samples)
 {
     struct slide *s = ctx;
     uint64_t n_before = s->n_points;
-    if (samples->n == 0)
+    if (samples->n == 0) /* of a subquery whose column kept no point: none is known */
         return 0;
     struct column *c = columns_next(s->e, &s->results);
     if (!c || !make_scratch(s, samples->n) || slide_series(s, samples, c) != 0)
