@@ -204,25 +204,49 @@ static bool is_good_tail(const struct check *k, const struct dump_tail *t, int64
                            : are_ascending(t->places, t->n, window_ms);
 }
 
+/* Its blocks are good, and as many as it says. */
+static bool is_good_sheaf(const struct check *k, const struct dump_sheaf *in, int64_t window_ms)
+{
+    struct dump_sheaf_reader blocks;
+    struct dump_block b;
+    uint64_t n_blocks = 0, n_samples = 0;
+    int more;
+    dump_sheaf_init(&blocks, in);
+    while ((more = dump_sheaf_next(&blocks, &b)) > 0 && is_good_block(k, &b, window_ms)) {
+        n_blocks++;
+        n_samples += b.n_samples;
+    }
+    return more == 0 && n_blocks == in->n_blocks && n_samples == in->n_samples;
+}
+
+static bool is_good_record(const struct check *k, const struct window_record *r, int64_t window_ms)
+{
+    switch (r->kind) {
+    case RECORD_TAIL:
+        return is_good_tail(k, &r->tail, window_ms);
+    case RECORD_SHEAF:
+        return is_good_sheaf(k, &r->sheaf, window_ms);
+    default:
+        return is_good_block(k, &r->block, window_ms);
+    }
+}
+
 static int check_record(struct check *k, const struct window_record *r, int64_t window_ms)
 {
+    struct window_totals n = window_record_totals(r);
     struct end *found = &k->report->found;
     uint32_t id;
     if (r->kind == RECORD_TIMES)
         return check_times(k, &r->times, window_ms);
     if (r->kind == RECORD_SHARED)
         return check_shared(k, &r->shared);
-    bool is_tail = r->kind == RECORD_TAIL;
-    bool is_good =
-        number_map_find(&k->ids, r->number, &id) &&
-        (is_tail ? is_good_tail(k, &r->tail, window_ms) : is_good_block(k, &r->block, window_ms));
-    if (!is_good) {
-        bad_record(k, is_tail ? "tail of series" : "block of series", r->number);
+    if (!number_map_find(&k->ids, r->number, &id) || !is_good_record(k, r, window_ms)) {
+        bad_record(k, r->kind == RECORD_TAIL ? "tail of series" : "block of series", r->number);
         return 0;
     }
-    found->n_tails += is_tail;
-    found->n_blocks += !is_tail;
-    found->n_samples += is_tail ? r->tail.n : r->block.n_samples;
+    found->n_tails += n.n_tails;
+    found->n_blocks += n.n_blocks;
+    found->n_samples += n.n_samples;
     return 0;
 }
 

@@ -10,12 +10,14 @@
 #define FRAME_MAGIC "\x89HGF" /* not text, and not the start of any UTF-8 string */
 
 enum {
-    FORMAT_VERSION = 4,     /* what is written */
+    FORMAT_VERSION = 5,     /* what is written */
     FORMAT_VERSION_MIN = 2, /* what is read: 1 was never released */
 
     FORMAT_VERSION_SHARED = 3,   /* from here on blocks may share their values */
     FORMAT_VERSION_WINDOWS = 4,  /* and windows may have files of their own */
     FORMAT_VERSION_HASH_KEY = 4, /* and the head has what label sets are hashed with */
+    FORMAT_VERSION_TRUSTED = 4,  /* and columns are those of today */
+    FORMAT_VERSION_SHEAVES = 5,  /* and a sheaf may be one record */
 
     FRAME_MAGIC_BYTES = 4,
     FRAME_HEADER_BYTES = 40,
@@ -52,6 +54,7 @@ enum {
         LABELS_PER_SERIES_MAX * (2 * (1 + 2) + LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX),
     TIMES_RECORD_MAX = 3 * VARINT_BYTES_MAX + 1 + DUMP_TIMES_MAX * VARINT_BYTES_MAX,
     BLOCK_RECORD_MAX = 6 * VARINT_BYTES_MAX + 1 + BLOCK_TIMES_BYTES_MAX + COLUMN_BYTES_MAX,
+    SHEAF_RECORD_MAX = 6 * VARINT_BYTES_MAX + 1 + SHEAF_BYTES_MAX,
     SHARED_RECORD_MAX = 3 * VARINT_BYTES_MAX + COLUMN_BYTES_MAX,
     TAIL_RECORD_MAX = 3 * VARINT_BYTES_MAX + 2 + 2 * BLOCK_SAMPLES_MAX * VARINT_BYTES_MAX,
     HEAD_PAYLOAD_MAX =
@@ -61,6 +64,7 @@ enum {
 _Static_assert(FRAME_FILL_BYTES + SERIES_RECORD_MAX <= FRAME_PAYLOAD_MAX,
                "a frame that is not full has room for any series");
 _Static_assert(FRAME_FILL_BYTES + BLOCK_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any block");
+_Static_assert(FRAME_FILL_BYTES + SHEAF_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any sheaf");
 _Static_assert(FRAME_FILL_BYTES + TIMES_RECORD_MAX <= FRAME_PAYLOAD_MAX, "and for any times");
 _Static_assert((int)SHARED_RECORD_MAX <= (int)BLOCK_RECORD_MAX, "and for any shared values");
 _Static_assert(HEAD_POOLS == 11, "another number of them is another version");

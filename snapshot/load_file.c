@@ -101,16 +101,19 @@ static int load_series(struct file_load *l, const struct frame *f)
     return 0;
 }
 
-/* The others are what blocks and tails refer to. */
-static bool is_of_series(const struct window_record *record)
+static void count_record(struct end *io, const struct window_record *record)
 {
-    return record->kind == RECORD_BLOCK || record->kind == RECORD_TAIL;
+    struct window_totals n = window_record_totals(record);
+    io->n_blocks += n.n_blocks;
+    io->n_tails += n.n_tails;
+    io->n_samples += n.n_samples;
 }
 
 /* Counts a record of a window that the store does not keep. */
 static int pass_over(struct file_load *l, const struct window_record *record)
 {
-    l->report.old_blocks += is_of_series(record);
+    struct window_totals n = window_record_totals(record);
+    l->report.old_blocks += n.n_blocks + n.n_tails;
     return 0;
 }
 
@@ -129,14 +132,13 @@ static int restore_record(struct file_load *l, const struct window_record *recor
     }
 }
 
-static void loaded(struct file_load *l, const struct window_record *record, uint32_t n_samples)
+static void loaded(struct file_load *l, const struct window_record *record)
 {
+    struct window_totals n = window_record_totals(record);
     int64_t window = l->decoders->window.window;
-    if (record->kind == RECORD_BLOCK)
-        l->report.blocks++;
-    else
-        l->report.tails++;
-    l->report.samples += n_samples;
+    l->report.blocks += n.n_blocks;
+    l->report.tails += n.n_tails;
+    l->report.samples += n.n_samples;
     if (l->has_last_window && l->last_window == window)
         return;
     l->report.windows++;
@@ -147,30 +149,16 @@ static void loaded(struct file_load *l, const struct window_record *record, uint
 static void lost_record(struct file_load *l, const struct frame *f,
                         const struct window_record *record, const char *why)
 {
-    if (!is_of_series(record)) {
+    struct window_totals n = window_record_totals(record);
+    if (!window_record_is_of_series(record)) {
         describe(l, "%s in frame %" PRIu32 " at byte %" PRIu64 ": %s",
                  record->kind == RECORD_TIMES ? "times" : "shared values", f->header.number,
                  f->offset, why);
         return;
     }
-    l->report.lost_blocks++;
+    l->report.lost_blocks += n.n_blocks + n.n_tails;
     describe(l, "series %" PRIu32 " in frame %" PRIu32 " at byte %" PRIu64 ": %s", record->number,
              f->header.number, f->offset, why);
-}
-
-/* Returns the samples in it. */
-static uint32_t count_record(struct end *io, const struct window_record *record)
-{
-    uint32_t n_samples = 0;
-    if (record->kind == RECORD_BLOCK) {
-        n_samples = record->block.n_samples;
-        io->n_blocks++;
-    } else if (record->kind == RECORD_TAIL) {
-        n_samples = record->tail.n;
-        io->n_tails++;
-    }
-    io->n_samples += n_samples;
-    return n_samples;
 }
 
 /* 0, or an error that ends the load. */
@@ -188,26 +176,64 @@ static int not_restored(struct file_load *l, const struct frame *f,
     return 0;
 }
 
+static int load_one(struct file_load *l, const struct frame *f, const struct window_record *record,
+                    uint32_t series)
+{
+    int err = restore_record(l, record, series);
+    if (err != 0)
+        return not_restored(l, f, record, err);
+    if (window_record_is_of_series(record))
+        loaded(l, record);
+    return 0;
+}
+
+/* A sheaf block by block: what is wrong with one costs the others nothing. */
+static int load_blocks(struct file_load *l, const struct frame *f,
+                       const struct window_record *record, uint32_t series)
+{
+    struct window_record block = {.kind = RECORD_BLOCK, .number = record->number};
+    struct window_record rest = *record;
+    struct dump_sheaf_reader blocks;
+    int more = 0, err = 0;
+    dump_sheaf_init(&blocks, &record->sheaf);
+    while (err == 0 && (more = dump_sheaf_next(&blocks, &block.block)) > 0) {
+        err = load_one(l, f, &block, series);
+        rest.sheaf.n_blocks -= rest.sheaf.n_blocks > 1;
+    }
+    if (err == 0 && more < 0)
+        lost_record(l, f, &rest, tsdb_err_text(more));
+    return err;
+}
+
+static int load_sheaf(struct file_load *l, const struct frame *f,
+                      const struct window_record *record, uint32_t series)
+{
+    int err = record->is_last ? restore_sheaf(l->restore, series, &record->sheaf) : 1;
+    if (err == 1)
+        return load_blocks(l, f, record, series);
+    if (err != 0)
+        return not_restored(l, f, record, err);
+    loaded(l, record);
+    return 0;
+}
+
 static int load_record(struct file_load *l, const struct frame *f,
                        const struct window_record *record)
 {
-    uint32_t series = 0, n_samples = count_record(&l->counted, record);
+    uint32_t series = 0;
     int64_t window = l->decoders->window.window;
-    bool has_series = is_of_series(record);
+    count_record(&l->counted, record);
     if (l->is_old)
         return pass_over(l, record);
-    if (has_series && !number_map_find(&l->ids, record->number, &series)) {
+    if (window_record_is_of_series(record) && !number_map_find(&l->ids, record->number, &series)) {
         lost_record(l, f, record, "is not in the file");
         return 0;
     }
     int err = restore_is_at(l->restore, window) ? 0 : restore_window(l->restore, window);
-    if (err == 0)
-        err = restore_record(l, record, series);
     if (err != 0)
         return not_restored(l, f, record, err);
-    if (has_series)
-        loaded(l, record, n_samples);
-    return 0;
+    return record->kind == RECORD_SHEAF ? load_sheaf(l, f, record, series)
+                                        : load_one(l, f, record, series);
 }
 
 static int load_window(struct file_load *l, const struct frame *f)
@@ -223,7 +249,7 @@ static int load_window(struct file_load *l, const struct frame *f)
     }
     int err = 0;
     l->is_old = choice == LOAD_IS_OLD;
-    l->restore->is_trusted = f->header.version == FORMAT_VERSION;
+    l->restore->is_trusted = f->header.version >= FORMAT_VERSION_TRUSTED;
     restore_hold(l->restore);
     while (err == 0 && more >= 0 && (more = window_reader_next(r, &l->decoders->record)) > 0)
         err = load_record(l, f, &l->decoders->record);

@@ -214,6 +214,17 @@ static int visit_block(void *ctx, uint32_t series, const struct dump_block *bloc
     return window_writer_is_full(&s->window);
 }
 
+static int visit_sheaf(void *ctx, uint32_t series, const struct dump_sheaf *sheaf)
+{
+    struct save *s = ctx;
+    if (!is_written(s, series))
+        return 0;
+    window_writer_sheaf(&s->window, series, sheaf);
+    s->counted.n_blocks += sheaf->n_blocks;
+    s->counted.n_samples += sheaf->n_samples;
+    return window_writer_is_full(&s->window);
+}
+
 static int visit_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
 {
     struct save *s = ctx;
@@ -228,8 +239,11 @@ static int visit_tail(void *ctx, uint32_t series, const struct dump_tail *tail)
 /* What series with ids in [from, end) have in a window. */
 static int save_window(struct save *s, int64_t window, uint64_t from, uint64_t end)
 {
-    static const struct dump_visitor visitor = {
-        .times = visit_times, .shared = visit_shared, .block = visit_block, .tail = visit_tail};
+    static const struct dump_visitor visitor = {.times = visit_times,
+                                                .shared = visit_shared,
+                                                .block = visit_block,
+                                                .tail = visit_tail,
+                                                .sheaf = visit_sheaf};
     struct dump_cursor cursor = {.next_series = from};
     int more;
     s->member = 0;

@@ -5,7 +5,7 @@
 _Static_assert(SYMBOLS_MAX <= UINT16_MAX && LABEL_VALUE_BYTES_MAX <= UINT16_MAX,
                "a slot of the symbol table holds both");
 _Static_assert((SYMBOL_SLOTS & (SYMBOL_SLOTS - 1)) == 0, "the hash is masked");
-_Static_assert(FORMAT_VERSION == 4, "docs/snapshot-format.md, series frames");
+_Static_assert(FORMAT_VERSION == 5, "docs/snapshot-format.md, series frames");
 
 /* A reference is 0 and the string itself when it is new, or its symbol's number plus 1. */
 static void put_string(struct series_writer *w, const char *bytes, size_t len)

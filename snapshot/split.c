@@ -58,12 +58,10 @@ static int split_records(struct split *s, const struct frame *f)
         m->window.window != s->q->window)
         return 0;
     while (window_reader_next(&m->window, &m->record) > 0) {
-        bool is_tail = m->record.kind == RECORD_TAIL, is_block = m->record.kind == RECORD_BLOCK;
-        s->counted.n_tails += is_tail;
-        s->counted.n_blocks += is_block;
-        s->counted.n_samples += is_tail    ? m->record.tail.n
-                                : is_block ? m->record.block.n_samples
-                                           : 0;
+        struct window_totals n = window_record_totals(&m->record);
+        s->counted.n_blocks += n.n_blocks;
+        s->counted.n_tails += n.n_tails;
+        s->counted.n_samples += n.n_samples;
     }
     return put_copy(s, f);
 }

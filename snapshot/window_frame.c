@@ -18,11 +18,15 @@
  * four bytes, an equal value one. That is not a codec for data that stays: a tail lives until it is
  * a block.
  *
+ * A sheaf whose blocks follow each other in one timeline, as nearly all do, is one record: its
+ * bytes as they are in memory, so that a reader has nothing to put together. Only shared values
+ * have numbers there instead of handles.
+ *
  * All sums wrap modulo 2^32 or 2^64: a reader must survive any bytes, and the store checks what
  * they mean. */
 #include "snapshot/window_frame.h"
 
-#include "tsdb/block.h"
+#include "tsdb/sheaf.h"
 
 enum {
     KIND_BITS = 2,
@@ -30,6 +34,8 @@ enum {
     TIMES_SHIFT = 4,
     TIMES_MASK = 3,
     PART_SHIFT = 6,
+    PART_WHOLE = 3, /* in the place of a part: a sheaf, */
+    SHEAF_HEAD = PART_WHOLE << PART_SHIFT | DUMP_AT << TIMES_SHIFT, /* which begins so */
     ENCODING_MASK = 15,
     USUAL_BYTES = 11, /* before the values of a block whose five numbers have two bytes each */
 };
@@ -147,6 +153,20 @@ void window_writer_block(struct window_writer *w, uint32_t number, const struct 
     guess_learn(&w->guess, number, b->times == DUMP_AT, b->timeline, b->first, b->n_samples);
 }
 
+void window_writer_sheaf(struct window_writer *w, uint32_t number, const struct dump_sheaf *s)
+{
+    ENSURE(s->n_blocks >= 1 && s->n_blocks <= SHEAF_BLOCKS_MAX);
+    ENSURE(s->n_samples >= 1 && s->n_bytes >= 1 && s->n_bytes <= SHEAF_BYTES_MAX);
+    put_key(w, number, RECORD_BLOCK);
+    encoder_u8(&w->out, SHEAF_HEAD);
+    encoder_varint(&w->out, s->n_blocks - 1);
+    encoder_varint(&w->out, s->n_samples - 1);
+    put_place(w, number, s->timeline, s->first);
+    encoder_varint(&w->out, s->n_bytes);
+    encoder_bytes(&w->out, s->bytes, s->n_bytes);
+    guess_learn(&w->guess, number, true, s->timeline, s->first, s->n_samples);
+}
+
 void window_writer_tail(struct window_writer *w, uint32_t number, const struct dump_tail *t)
 {
     ENSURE(t->n >= 1 && t->n <= BLOCK_SAMPLES_MAX);
@@ -182,6 +202,7 @@ int window_reader_init(struct window_reader *r, uint16_t version, const uint8_t 
     r->window_ms = (int64_t)window_ms;
     r->guess = (struct window_guess){0};
     r->may_share = version >= FORMAT_VERSION_SHARED;
+    r->may_bind = version >= FORMAT_VERSION_SHEAVES;
     return 0;
 }
 
@@ -239,6 +260,19 @@ static void read_values(struct window_reader *r, struct dump_block *b)
         b->values = decoder_bytes(&r->in, b->n_values_bytes);
     if (b->n_values_bytes == 0 && !b->is_shared)
         r->in.is_bad = true;
+}
+
+static void read_sheaf(struct window_reader *r, uint32_t number, struct dump_sheaf *s)
+{
+    (void)decoder_u8(&r->in); /* SHEAF_HEAD */
+    s->n_blocks = (uint32_t)decoder_varint_max(&r->in, SHEAF_BLOCKS_MAX - 1) + 1;
+    s->n_samples = (uint32_t)decoder_varint_max(&r->in, UINT32_MAX - 1) + 1;
+    read_place(r, number, &s->timeline, &s->first);
+    s->n_bytes = (uint32_t)decoder_varint_max(&r->in, SHEAF_BYTES_MAX);
+    s->bytes = decoder_bytes(&r->in, s->n_bytes);
+    if (s->n_bytes == 0)
+        r->in.is_bad = true;
+    guess_learn(&r->guess, number, true, s->timeline, s->first, s->n_samples);
 }
 
 static void read_block(struct window_reader *r, uint32_t number, struct dump_block *b)
@@ -314,6 +348,11 @@ static inline bool is_other_series(const uint8_t *at, const uint8_t *end)
     return at < end && *at >> KIND_BITS != 0 && *at < 0x80;
 }
 
+static bool begins_sheaf(const struct window_reader *r)
+{
+    return r->may_bind && r->in.at < r->in.end && *r->in.at == SHEAF_HEAD;
+}
+
 static inline bool short_difference(const uint8_t **at, uint32_t guess, uint32_t *ret)
 {
     uint32_t value = 0;
@@ -381,9 +420,15 @@ int window_reader_next(struct window_reader *r, struct window_record *ret)
     ret->number = (uint32_t)number;
     ret->kind = key & KIND_MASK;
     ret->is_last = false;
+    if (ret->kind == RECORD_BLOCK && begins_sheaf(r))
+        ret->kind = RECORD_SHEAF;
     switch (ret->kind) {
     case RECORD_BLOCK:
         read_block(r, ret->number, &ret->block);
+        break;
+    case RECORD_SHEAF:
+        read_sheaf(r, ret->number, &ret->sheaf);
+        ret->is_last = is_other_series(r->in.at, r->in.end);
         break;
     case RECORD_TAIL:
         read_tail(r, ret->number, &ret->tail);
@@ -396,4 +441,19 @@ int window_reader_next(struct window_reader *r, struct window_record *ret)
         break;
     }
     return r->in.is_bad ? ERR_CORRUPT : 1;
+}
+
+struct window_totals window_record_totals(const struct window_record *r)
+{
+    switch (r->kind) {
+    case RECORD_BLOCK:
+        return (struct window_totals){.n_blocks = 1, .n_samples = r->block.n_samples};
+    case RECORD_SHEAF:
+        return (struct window_totals){.n_blocks = r->sheaf.n_blocks,
+                                      .n_samples = r->sheaf.n_samples};
+    case RECORD_TAIL:
+        return (struct window_totals){.n_tails = 1, .n_samples = r->tail.n};
+    default:
+        return (struct window_totals){0};
+    }
 }

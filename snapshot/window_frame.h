@@ -34,6 +34,7 @@ void window_writer_init(struct window_writer *w, uint8_t *payload, int64_t windo
 void window_writer_times(struct window_writer *w, const struct dump_times *times);
 void window_writer_shared(struct window_writer *w, const struct dump_shared *shared);
 void window_writer_block(struct window_writer *w, uint32_t number, const struct dump_block *b);
+void window_writer_sheaf(struct window_writer *w, uint32_t number, const struct dump_sheaf *s);
 void window_writer_tail(struct window_writer *w, uint32_t number, const struct dump_tail *t);
 
 /* True when the frame must be written before another record is added. */
@@ -43,7 +44,7 @@ struct window_reader {
     struct decoder in;
     struct window_guess guess;
     int64_t window_ms, window;
-    bool may_share; /* as the version says */
+    bool may_share, may_bind; /* as the version says: shared values, sheaves */
 };
 
 enum window_record_kind {
@@ -51,19 +52,33 @@ enum window_record_kind {
     RECORD_TAIL = 1,
     RECORD_TIMES = 2,
     RECORD_SHARED = 3,
+    RECORD_SHEAF = 4, /* in the file a kind of block */
 };
 
 struct window_record {
     enum window_record_kind kind;
-    uint32_t number; /* of the series, if it is a block or a tail */
-    bool is_last;    /* a block; the next record is of another series: not always noticed */
+    uint32_t number; /* of the series, if it is a block, a sheaf or a tail */
+    bool is_last; /* a block or sheaf; the next record is of another series: not always noticed */
     union {
+        struct dump_sheaf sheaf; /* its bytes lie in the payload */
         struct dump_block block; /* its bytes lie in the payload */
         struct dump_tail tail;
         struct dump_times times;
         struct dump_shared shared; /* its bytes as well */
     };
 };
+
+/* Whether it is what a series has in the window, and not what that refers to. */
+static inline bool window_record_is_of_series(const struct window_record *r)
+{
+    return r->kind == RECORD_BLOCK || r->kind == RECORD_SHEAF || r->kind == RECORD_TAIL;
+}
+
+/* What it adds to the totals of its file. */
+struct window_totals {
+    uint32_t n_blocks, n_tails, n_samples;
+};
+struct window_totals window_record_totals(const struct window_record *r);
 
 /* payload is borrowed until the next init; version: of the frame, one that is read. ERR_CORRUPT. */
 int window_reader_init(struct window_reader *r, uint16_t version, const uint8_t *payload,

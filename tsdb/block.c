@@ -7,7 +7,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
 _Static_assert((int)COLUMN_VALUES_MAX == (int)BLOCK_SAMPLES_MAX, "a block is a column");
 
-_Static_assert(BLOCK_FOLLOWS == 0, "put_usual");
+_Static_assert(BLOCK_FOLLOWS == 0, "put_usual, block_skip");
 
 enum {
     FILL_GROUP = 8,
@@ -160,6 +160,41 @@ bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io,
         !(is_shared ? get_shared(at, end, ret) : get_values(at, end, ret)))
         return false;
     move_on(io, ret);
+    return true;
+}
+
+/* How many bytes at `at` a block has for its values, or 0 when they are none. */
+static uint32_t skip_values(const uint8_t **at, const uint8_t *end, uint32_t encoding,
+                            bool is_shared)
+{
+    uint32_t n_bytes = sizeof(slot);
+    if (is_shared)
+        return encoding < BLOCK_RUN ? n_bytes : 0;
+    if (!get_u32(at, end, COLUMN_BYTES_MAX, &n_bytes) || n_bytes > (size_t)(end - *at))
+        return 0;
+    if (encoding == BLOCK_RUN) {
+        uint64_t value;
+        return block_run_value(*at, n_bytes, &value) ? n_bytes : 0;
+    }
+    return column_is_possible((uint8_t)encoding, n_bytes) ? n_bytes : 0;
+}
+
+bool block_skip(const uint8_t **at, const uint8_t *end, struct block_outline *ret)
+{
+    const uint8_t *p = *at;
+    if (p == end || (*p & ~(ENCODING_MASK | IS_SHARED)) != 0)
+        return false;
+    uint32_t encoding = *p & ENCODING_MASK, most = BLOCK_SAMPLES_MAX;
+    ret->is_shared = (*p++ & IS_SHARED) != 0;
+    if (encoding == BLOCK_RUN)
+        most = BLOCK_RUN_MAX;
+    if (!get_u32(&p, end, most - 1, &ret->n_samples))
+        return false;
+    uint32_t n_bytes = skip_values(&p, end, encoding, ret->is_shared);
+    if (n_bytes == 0 || n_bytes > (size_t)(end - p))
+        return false;
+    ret->n_samples++;
+    *at = p + n_bytes;
     return true;
 }
 

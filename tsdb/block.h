@@ -64,6 +64,17 @@ size_t block_put(const struct block *b, struct block_context *io, uint8_t out[BL
  * to be fetched (block_fetch); until then the block has none. */
 bool block_get(const uint8_t **at, const uint8_t *end, struct block_context *io, struct block *ret);
 
+/* What is seen of a block without a look at its values. */
+struct block_outline {
+    uint32_t n_samples;
+    bool is_shared; /* the last four bytes say what its values are */
+};
+
+/* Moves *at behind a block of [*at, end) that takes its times from where the one before ended, as
+ * nearly all do. Reads nothing outside; false for any other, and for one that may not be kept; of
+ * shared values only how they are referred to is looked at. */
+bool block_skip(const uint8_t **at, const uint8_t *end, struct block_outline *ret);
+
 /* Lets a block with shared values borrow them; does nothing to another. */
 void block_fetch(const struct arena *a, struct block *io);
 

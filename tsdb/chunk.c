@@ -50,6 +50,9 @@ static int visit_sheaf(const struct arena *a, const struct sheaf *s, const struc
     struct block b;
     enum chunk_part part = PART_SHEAF;
     sheaf_gather(a, s, e, bytes);
+    int whole = visitor->sheaf != NULL ? visitor->sheaf(visitor->ctx, s, bytes) : VISIT_BLOCKS;
+    if (whole != VISIT_BLOCKS)
+        return whole;
     sheaf_reader_init(&r, a, s, bytes);
     for (int rc; sheaf_next(&r, &b); part = PART_BLOCK)
         if ((rc = visitor->block(visitor->ctx, part, &b)) != 0)
@@ -215,7 +218,7 @@ size_t chunk_read(const struct arena *a, struct times_cache *t, const struct chu
                   uint64_t *ret_values)
 {
     struct column_reader r = {a, t, min_time, max_time, start_ms, ret_t_ms, ret_values, 0};
-    const struct chunk_visitor visitor = {take_block, take_tail, &r};
+    const struct chunk_visitor visitor = {.block = take_block, .tail = take_tail, .ctx = &r};
     (void)chunk_visit(a, v, min_time, &visitor);
     return r.n;
 }
@@ -279,7 +282,7 @@ void chunk_span(const struct arena *a, struct times_cache *t, const struct chunk
                 uint32_t *ret_first, uint32_t *ret_last)
 {
     struct span_reader r = {.a = a, .times = t};
-    const struct chunk_visitor visitor = {span_block, span_tail, &r};
+    const struct chunk_visitor visitor = {.block = span_block, .tail = span_tail, .ctx = &r};
     (void)chunk_visit(a, v, UINT32_MAX, &visitor);
     if (has_directory(v))
         r.first = ((const struct sheaf *)row_at(a, &v->head.sheaves, sizeof(struct sheaf), 0))
@@ -425,7 +428,7 @@ static int add_to_sum(void *ctx, enum chunk_part part, const struct block *b)
 static bool sheaf_is_good(struct checker *k, const struct sheaf *s, const struct sheaf_end *e)
 {
     struct sheaf_sum sum = {.k = k};
-    const struct chunk_visitor visitor = {add_to_sum, NULL, &sum};
+    const struct chunk_visitor visitor = {.block = add_to_sum, .tail = NULL, .ctx = &sum};
     (void)visit_sheaf(k->a, s, e, &visitor);
     return sum.s.first_time == s->first_time && sum.s.n_blocks == s->n_blocks &&
            sum.s.n_samples == s->n_samples;
@@ -442,7 +445,7 @@ static bool sheaves_are_good(struct checker *k, const struct chunk_head *h)
 bool chunk_check(const struct arena *a, struct times_cache *t, const struct chunk_view *v)
 {
     struct checker k = {.a = a, .times = t, .serial = v->c.serial, .before = -1};
-    const struct chunk_visitor visitor = {check_block, check_tail, &k};
+    const struct chunk_visitor visitor = {.block = check_block, .tail = check_tail, .ctx = &k};
     return chunk_visit(a, v, 0, &visitor) == 0 && k.n == v->c.n_samples && k.n > 0 &&
            (!has_directory(v) || sheaves_are_good(&k, &v->head));
 }

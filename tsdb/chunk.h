@@ -115,10 +115,15 @@ enum chunk_part {
     PART_RUN
 }; /* a block, one that begins a sheaf, a run that
       is not stored as a block */
+enum { VISIT_BLOCKS = INT32_MIN };
 struct chunk_visitor {
     int (*block)(void *ctx, enum chunk_part part, const struct block *b);
     int (*tail)(void *ctx, const struct chunk_tail *t);
     void *ctx;
+    /* Of each sheaf before its blocks, unless NULL. VISIT_BLOCKS: these are to come; any other
+     * answer is one for all of them. bytes: a copy, which the visitor may change if he does not
+     * want the blocks. */
+    int (*sheaf)(void *ctx, const struct sheaf *s, uint8_t *bytes);
 };
 
 /* min_time: sheaves that end before it may be left out. */
@@ -209,6 +214,12 @@ struct chunk_parts {
  * comes behind the end. */
 int chunk_restore(const struct chunk_writer *w, struct chunk *chunk,
                   const struct chunk_parts *in) WARN_UNUSED;
+
+/* Makes a chunk that is one sheaf and sealed, from its bytes (sheaf_make_whole); chunk: of no
+ * samples yet. ERR_NO_MEMORY. */
+int chunk_restore_sheaf(const struct chunk_writer *w, struct chunk *chunk, const uint8_t *bytes,
+                        const struct sheaf_outline *outline,
+                        struct block_context start) WARN_UNUSED;
 
 /* ---- recounting ---- */
 

@@ -165,3 +165,17 @@ int chunk_restore(const struct chunk_writer *w, struct chunk *chunk, const struc
         chunk_work_seal(&k);
     return chunk_work_publish(&k, chunk);
 }
+
+int chunk_restore_sheaf(const struct chunk_writer *w, struct chunk *chunk, const uint8_t *bytes,
+                        const struct sheaf_outline *outline, struct block_context start)
+{
+    struct work k;
+    struct sheaf s;
+    chunk_work_begin(&k, w, chunk);
+    ENSURE(k.c.serial == 0);
+    k.c.serial = w->window->serial;
+    k.c.n_samples = outline->n_samples;
+    if (sheaf_make_whole(&k.change, &s, bytes, outline, start))
+        chunk_work_only_sheaf(&k.c, &s);
+    return chunk_work_publish(&k, chunk);
+}

@@ -262,6 +262,108 @@ static int visit_block(void *ctx, enum chunk_part part, const struct block *b)
     return rc;
 }
 
+/* ---- a sheaf as one ---- */
+
+static slot shared_slot(const uint8_t *bytes, const struct sheaf_outline *o, uint32_t block)
+{
+    slot at;
+    memcpy(&at, bytes + o->ends[block] - sizeof(at), sizeof(at));
+    return at;
+}
+
+/* What its blocks refer to. */
+static int visit_references(struct window_dump *d, const struct sheaf *s, const uint8_t *bytes,
+                            const struct sheaf_outline *o)
+{
+    int rc = visit_times(d, s->start.timeline, s->start.place + o->n_samples);
+    for (uint32_t i = 0; rc == 0 && i < o->n_blocks; i++)
+        if (o->shared >> i & 1)
+            rc = visit_shared(d, shared_slot(bytes, o, i));
+    return rc;
+}
+
+/* Handles mean something in this process only. */
+static void put_numbers(const struct arena *a, uint8_t *bytes, const struct sheaf_outline *o)
+{
+    for (uint32_t i = 0; i < o->n_blocks; i++) {
+        if (!(o->shared >> i & 1))
+            continue;
+        uint32_t number = shared_at(a, shared_slot(bytes, o, i))->number + 1;
+        memcpy(bytes + o->ends[i] - sizeof(number), &number, sizeof(number));
+    }
+}
+
+/* One of which a part was handed out comes as blocks, and so does one that is not that simple. */
+static int visit_sheaf(void *ctx, const struct sheaf *s, uint8_t *bytes)
+{
+    struct window_dump *d = ctx;
+    const struct arena *a = d->db->arena;
+    struct sheaf_outline o;
+    if (d->visitor->sheaf == NULL || s->start.timeline == 0 || !sheaf_look(bytes, s->n_bytes, &o))
+        return VISIT_BLOCKS;
+    uint32_t end = s->start.place + o.n_samples;
+    uint32_t last = timeline_time(a, d->times, s->start.timeline, end - 1);
+    if (was_handed_out(d, last))
+        return 0;
+    if (was_handed_out(d, timeline_time(a, d->times, s->start.timeline, s->start.place)))
+        return VISIT_BLOCKS;
+    if (d->n_left-- <= 0)
+        return SLICE_IS_OVER;
+    int rc = visit_references(d, s, bytes, &o);
+    if (rc != 0)
+        return rc;
+    put_numbers(a, bytes, &o);
+    const struct dump_sheaf out = {
+        .timeline = timeline_at(a, s->start.timeline)->number,
+        .first = s->start.place,
+        .n_blocks = o.n_blocks,
+        .n_samples = o.n_samples,
+        .n_bytes = s->n_bytes,
+        .bytes = bytes,
+    };
+    rc = d->visitor->sheaf(d->ctx, d->series, &out);
+    if (rc >= 0)
+        move_on(d, last, false);
+    return rc;
+}
+
+void dump_sheaf_init(struct dump_sheaf_reader *r, const struct dump_sheaf *sheaf)
+{
+    static const slot any = 1; /* what is in a timeline has one */
+    *r = (struct dump_sheaf_reader){.at = sheaf->bytes,
+                                    .end = sheaf->bytes + sheaf->n_bytes,
+                                    .context = {any, sheaf->first},
+                                    .timeline = sheaf->timeline};
+}
+
+int dump_sheaf_next(struct dump_sheaf_reader *r, struct dump_block *ret)
+{
+    const uint8_t *before = r->at;
+    struct block_outline outline;
+    struct block b;
+    if (r->at == r->end)
+        return 0;
+    if (!block_skip(&r->at, r->end, &outline))
+        return ERR_CORRUPT;
+    bool is_block = block_get(&before, r->at, &r->context, &b);
+    if (!is_block || before != r->at)
+        return ERR_CORRUPT;
+    *ret = (struct dump_block){
+        .part = r->has_first ? DUMP_BLOCK : DUMP_SHEAF,
+        .times = DUMP_AT,
+        .encoding = b.encoding,
+        .timeline = r->timeline,
+        .first = b.first,
+        .n_samples = b.n_samples,
+        .is_shared = outline.is_shared,
+        .shared = outline.is_shared ? b.shared - 1 : 0,
+        .n_values_bytes = b.n_values_bytes,
+        .values = b.values,
+    };
+    r->has_first = true;
+    return 1;
+}
+
 static int visit_tail(void *ctx, const struct chunk_tail *t)
 {
     struct window_dump *d = ctx;
@@ -295,7 +397,7 @@ static int visit_chunk(struct window_dump *d)
     if (at == 0 || !series_view(db->arena, series_at(db->arena, at), d->window->serial, &v))
         return 0;
     d->chunk = v.c;
-    const struct chunk_visitor visitor = {visit_block, visit_tail, d};
+    const struct chunk_visitor visitor = {visit_block, visit_tail, d, visit_sheaf};
     return chunk_visit(db->arena, &v, d->cursor->is_inside ? d->cursor->after_time : 0, &visitor);
 }
 

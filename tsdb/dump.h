@@ -2,16 +2,17 @@
  * size classes.
  *
  * Out: dump_series lists the label sets in id order; dump_window walks one window's chunks in id
- * order and hands out blocks as they stand and tails as samples, and before them whatever of their
- * timelines, and which of the values that they share (shared.h), was not handed out yet. Both work
- * in slices: a visitor that returns a positive number stops the walk after that item (its buffer is
- * full, say), the cursor says where to go on, and the store's lock is held for one slice only. What
- * is appended between slices may or may not be seen; no sample is seen twice.
+ * order and hands out blocks as they stand, those of a sheaf as one where they follow each other,
+ * and tails as samples, and before them whatever of their timelines, and which of the values that
+ * they share (shared.h), was not handed out yet. Both work in slices: a visitor that returns a
+ * positive number stops the walk after that item (its buffer is full, say), the cursor says where
+ * to go on, and the store's lock is held for one slice only. What is appended between slices may or
+ * may not be seen; no sample is seen twice.
  *
  * In: restore_series in the same order, then window by window restore_times, restore_shared,
- * restore_block and restore_tail: through the functions that ingest uses, or, for a chunk that was
- * sealed and is there as a whole (chunk_restore.c), into the slots that these would have taken. So
- * the page map afterwards is that of the process that wrote it.
+ * restore_sheaf, restore_block and restore_tail: through the functions that ingest uses, or, for a
+ * chunk that was sealed and is there as a whole (chunk_restore.c), into the slots that these would
+ * have taken. So the page map afterwards is that of the process that wrote it.
  *
  * Times are offsets in ms from the window's start. A timeline is named by a number, and so are
  * shared values; it means something within its window and its snapshot only.
@@ -72,6 +73,17 @@ struct dump_block {
     const uint8_t *times_bytes, *values; /* borrowed during the call */
 };
 
+/* Blocks of a sheaf as one, when each follows the one before in its timeline: as they are in
+ * memory, but with the number of shared values, plus 1, where their handle is. */
+struct dump_sheaf {
+    uint32_t timeline;    /* its number */
+    uint32_t first;       /* the place in it of the first sample; the others follow */
+    uint32_t n_blocks;    /* 1 .. SHEAF_BLOCKS_MAX */
+    uint32_t n_samples;   /* of all of them */
+    uint32_t n_bytes;     /* 1 .. SHEAF_BYTES_MAX */
+    const uint8_t *bytes; /* borrowed during the call */
+};
+
 struct dump_tail {
     bool has_timeline;
     uint32_t timeline;                  /* its number */
@@ -95,6 +107,8 @@ struct dump_visitor {
     int (*shared)(void *ctx, const struct dump_shared *shared);
     int (*block)(void *ctx, uint32_t series, const struct dump_block *block);
     int (*tail)(void *ctx, uint32_t series, const struct dump_tail *tail);
+    int (*sheaf)(void *ctx, uint32_t series, const struct dump_sheaf *sheaf); /* NULL = its blocks
+                                                                                 instead */
 };
 
 /* Series with ids in [cursor->next_series, end). Returns 0 when all were visited, 1 when the
@@ -117,6 +131,17 @@ uint64_t dump_series_end(struct tsdb *db);
 
 /* A number for dump_window. */
 uint32_t dump_begin(struct tsdb *db);
+
+/* The blocks of a sheaf in turn. Nothing that it says is believed. */
+struct dump_sheaf_reader {
+    const uint8_t *at, *end;
+    struct block_context context;
+    uint32_t timeline;
+    bool has_first;
+};
+void dump_sheaf_init(struct dump_sheaf_reader *r, const struct dump_sheaf *sheaf);
+/* 1 and the next, whose bytes are those of the sheaf; 0 after the last; ERR_CORRUPT. */
+int dump_sheaf_next(struct dump_sheaf_reader *r, struct dump_block *ret) WARN_UNUSED;
 
 /* Notes that a window has changed otherwise than by samples that were stored: samples were taken
  * out, or what was restored is not all that its file says. Does nothing when it has gone. */
@@ -151,6 +176,13 @@ struct restored_end { /* of what was written of a window last */
     bool is_unsealed; /* more of it was to be expected when it was written */
 };
 
+/* What was restored under the hold that lasts: told to the store once, when it ends, since its
+ * counters are every restorer's. */
+struct restored_tally {
+    uint64_t n_chunks, n_samples;
+    int64_t min_ms, max_ms; /* while n_samples > 0 */
+};
+
 struct restore { /* where a window's timelines and shared values are */
     struct tsdb *db;
     struct table timelines; /* number -> slot, and how many times it has */
@@ -167,6 +199,7 @@ struct restore { /* where a window's timelines and shared values are */
     unsigned place;                /* in the epoch, while n_left > 0 */
     unsigned n_left;               /* records until others get their turn; 0 = outside */
     struct window *live;           /* while n_left > 0: the window, or NULL when it has gone */
+    struct restored_tally tally;   /* while n_left > 0: of that window */
     uint32_t known_series;         /* while n_left > 0: a series, 0 = none, and */
     slot known_at;                 /* its record */
     struct restored_lookup lookup; /* of the window */
@@ -241,6 +274,12 @@ int restore_times(struct restore *r, const struct dump_times *times) WARN_UNUSED
 int restore_shared(struct restore *r, const struct dump_shared *shared) WARN_UNUSED;
 int restore_block(struct restore *r, uint32_t series, const struct dump_block *block) WARN_UNUSED;
 int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail) WARN_UNUSED;
+
+/* A sheaf after which, as far as the caller can see, nothing more of its series comes in this
+ * window: cut into slots as it is, without its blocks being looked at one by one. 1 = that is not
+ * possible, or something is wrong with it, and nothing has happened: it is to be restored as the
+ * blocks that it is. Error: ERR_NO_MEMORY. */
+int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *sheaf) WARN_UNUSED;
 
 /* restore_block for a block after which, as far as the caller can see, nothing more of its series
  * comes in this window: most are series whose value has not changed, and cost a third so. If more

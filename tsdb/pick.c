@@ -160,7 +160,7 @@ void pick_chunk(struct picker *p, const struct arena *a, struct times_cache *t,
                 const struct chunk_view *v, int64_t start_ms)
 {
     struct reader r = {p, a, t, start_ms};
-    const struct chunk_visitor visitor = {pick_block, pick_tail, &r};
+    const struct chunk_visitor visitor = {.block = pick_block, .tail = pick_tail, .ctx = &r};
     if (p->n_answered < p->n && !sees_last_only(&r, v))
         (void)chunk_visit(a, v, min_time(&r), &visitor);
 }

@@ -30,11 +30,22 @@ void restore_begin_part(struct restore *r, const struct restore *whole)
 
 /* ---- in and out ---- */
 
+static void tell_tally(struct restore *r)
+{
+    const struct restored_tally *t = &r->tally;
+    if (t->n_chunks > 0)
+        store_count(r->db, N_CHUNKS_CREATED, t->n_chunks);
+    if (t->n_samples > 0)
+        window_count(r->live, t->n_samples, t->min_ms, t->max_ms);
+    r->tally = (struct restored_tally){0};
+}
+
 void restore_leave_now(struct restore *r)
 {
     if (r->n_left == 0)
         return;
     r->n_left = 0;
+    tell_tally(r);
     r->waiting.takes_usual = false; /* the window may go */
     if (!r->is_part)
         slots_unhold(&r->db->slots);

@@ -166,10 +166,17 @@ static struct restored_span span_of(struct restore *r, struct times_cache *times
 }
 
 struct restored_change {
-    struct tsdb *db;
+    struct restored_tally *tally;
     struct chunk_parts *parts;
     bool is_whole;
 };
+
+static void count_samples(struct restored_tally *io, uint64_t n, int64_t first_ms, int64_t last_ms)
+{
+    io->min_ms = io->n_samples > 0 ? i64_min(io->min_ms, first_ms) : first_ms;
+    io->max_ms = io->n_samples > 0 ? i64_max(io->max_ms, last_ms) : last_ms;
+    io->n_samples += n;
+}
 
 /* What a series has moved on from it has sealed; of its windows any may be restored first. */
 static int change_chunk(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
@@ -178,7 +185,7 @@ static int change_chunk(void *ctx, const struct chunk_writer *w, struct chunk *c
     bool is_new = chunk->serial == 0;
     in->parts->is_sealed |= in->is_whole && !w->is_open;
     int err = chunk_restore(w, chunk, in->parts);
-    store_count(in->db, N_CHUNKS_CREATED, err == 0 && is_new);
+    in->tally->n_chunks += err == 0 && is_new;
     return err;
 }
 
@@ -197,7 +204,7 @@ static int write_chunk(struct restore *r, struct window *w, struct series *s, bo
         if (s->state.newest.serial == w->serial)
             words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
         r->written = (struct restored_end){s->id, span.last, !is_whole};
-        window_count(w, span.n_samples, first_ms, last_ms);
+        count_samples(&r->tally, span.n_samples, first_ms, last_ms);
         if (last_ms > r->newest_ms)
             clock_restored(&db->clock, r->newest_ms = last_ms);
     }
@@ -220,7 +227,7 @@ static int write_waiting(struct restore *r, bool is_whole, const struct chunk_ta
     if (at != 0)
         err = write_chunk(r, w, series_at(r->db->arena, at), is_whole,
                           span_of(r, times, parts, tail_times), change_chunk,
-                          &(struct restored_change){r->db, parts, is_whole});
+                          &(struct restored_change){&r->tally, parts, is_whole});
     parts->n = 0;
     parts->tail = NULL;
     r->waiting.takes_usual = false;
@@ -439,10 +446,126 @@ int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tai
     return restore_samples(r, series, NULL, tail);
 }
 
+/* ---- sheaves ---- */
+
+struct restored_sheaf {
+    struct restore *restore;
+    const struct dump_sheaf *in;
+    const uint8_t *bytes; /* with handles where `in` has numbers */
+    struct sheaf_outline outline;
+    struct block_context start;
+};
+
+/* Of a chunk that is still written to, the last sheaf is open. */
+static int put_open_sheaf(const struct restored_sheaf *in, const struct chunk_writer *w,
+                          struct chunk *chunk)
+{
+    struct chunk_parts parts = {.n = in->outline.n_blocks};
+    struct block_context context = in->start;
+    const uint8_t *at = in->bytes, *end = at + in->in->n_bytes;
+    for (uint32_t i = 0; i < parts.n; i++) {
+        bool is_block = block_get(&at, end, &context, &parts.blocks[i]);
+        ENSURE(is_block);
+        block_fetch(in->restore->db->arena, &parts.blocks[i]);
+        parts.parts[i] = i == 0 ? PART_SHEAF : PART_BLOCK;
+    }
+    return chunk_restore(w, chunk, &parts);
+}
+
+static int put_sheaf(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    const struct restored_sheaf *in = ctx;
+    struct restore *r = in->restore;
+    bool is_sealed = !w->is_open || r->window < r->open_from;
+    int err = is_sealed ? chunk_restore_sheaf(w, chunk, in->bytes, &in->outline, in->start)
+                        : put_open_sheaf(in, w, chunk);
+    r->tally.n_chunks += err == 0;
+    return err;
+}
+
+static int write_sheaf(struct restored_sheaf *in, struct window *w, struct series *s)
+{
+    struct restore *r = in->restore;
+    uint32_t first = in->start.place, last = first + in->outline.n_samples - 1;
+    struct restored_span span = {time_of(r, &r->times, in->start.timeline, first),
+                                 time_of(r, &r->times, in->start.timeline, last),
+                                 in->outline.n_samples};
+    return write_chunk(r, w, s, true, span, put_sheaf, in);
+}
+
+/* Puts the handle where block i has the number of shared values. False: they are not there. */
+static bool find_shared(const struct restored_sheaf *in, uint32_t i, uint8_t *bytes)
+{
+    const struct arena *a = in->restore->db->arena;
+    const uint16_t *ends = in->outline.ends;
+    const uint8_t *at = bytes + (i > 0 ? ends[i - 1] : 0), *end = bytes + ends[i];
+    struct block_context context = in->start;
+    struct block b;
+    uint32_t number;
+    memcpy(&number, end - sizeof(number), sizeof(number));
+    const uint32_t *entry = number > 0 ? table_at(a, &in->restore->shared, number - 1) : NULL;
+    if (entry == NULL || *entry == 0)
+        return false;
+    memcpy(bytes + ends[i] - sizeof(*entry), entry, sizeof(*entry));
+    if (!block_get(&at, end, &context, &b))
+        return false;
+    block_fetch(a, &b);
+    return block_may_be_kept(&b);
+}
+
+static int write_shared_sheaf(struct restored_sheaf *in, struct window *w, struct series *s)
+{
+    uint8_t bytes[SHEAF_BYTES_MAX];
+    memcpy(bytes, in->in->bytes, in->in->n_bytes);
+    for (uint32_t i = 0; i < in->outline.n_blocks; i++)
+        if ((in->outline.shared >> i & 1) && !find_shared(in, i, bytes))
+            return 1;
+    in->bytes = bytes;
+    return write_sheaf(in, w, s);
+}
+
+/* Whether it may be all of a chunk, taken on trust. */
+static bool may_be_chunk(const struct restore *r, uint32_t series)
+{
+    bool has_before = r->waiting.parts.n > 0 && r->waiting.series == series;
+    return r->is_held && r->is_trusted && r->is_whole_window && r->times.n_items > 0 && !has_before;
+}
+
+static int restore_only_sheaf(struct restored_sheaf *in, struct window *w, uint32_t series)
+{
+    struct restore *r = in->restore;
+    const struct dump_sheaf *s = in->in;
+    slot at = restore_find_series(r, series);
+    if (at == 0 || window_has_member(r->db->arena, w, series))
+        return 1;
+    in->start.place = s->first;
+    in->start.timeline = restore_find_timeline(r, s->timeline, s->first, s->n_samples);
+    if (in->start.timeline == 0)
+        return 1;
+    struct series *of = series_at(r->db->arena, at);
+    return in->outline.shared != 0 ? write_shared_sheaf(in, w, of) : write_sheaf(in, w, of);
+}
+
+int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *in)
+{
+    struct restored_sheaf made = {.restore = r, .in = in, .bytes = in->bytes};
+    const struct sheaf_outline *o = &made.outline;
+    if (!may_be_chunk(r, series) || !sheaf_look(in->bytes, in->n_bytes, &made.outline) ||
+        o->n_blocks != in->n_blocks || o->n_samples != in->n_samples)
+        return 1;
+    int err = make_room(r, series);
+    if (err != 0)
+        return err;
+    struct window *w = restore_enter(r);
+    err = w != NULL ? restore_only_sheaf(&made, w, series) : 1;
+    restore_leave(r);
+    return err;
+}
+
 /* ---- constants ---- */
 
 struct restored_constant {
-    struct tsdb *db;
+    struct restored_tally *tally;
     struct chunk made;
 };
 
@@ -451,7 +574,7 @@ static int put_constant(void *ctx, const struct chunk_writer *w, struct chunk *c
     const struct restored_constant *in = ctx;
     (void)w;
     *chunk = in->made;
-    store_count(in->db, N_CHUNKS_CREATED, true);
+    in->tally->n_chunks++;
     return 0;
 }
 
@@ -474,7 +597,7 @@ static int write_constant(struct restore *r, struct window *w, struct series *s,
     struct restored_span span = {time_of(r, &r->times, timeline, in->first),
                                  time_of(r, &r->times, timeline, in->first + in->n_samples - 1),
                                  in->n_samples};
-    struct restored_constant constant = {r->db,
+    struct restored_constant constant = {&r->tally,
                                          {.serial = w->serial,
                                           .n_samples = in->n_samples,
                                           .timeline = timeline,

@@ -160,6 +160,46 @@ bool sheaf_make(struct change *c, struct sheaf *ret, const struct block *blocks,
            (l.n == l.done || add_last_piece(c, ret, &e, bytes + l.done, l.n - l.done));
 }
 
+bool sheaf_look(const uint8_t *bytes, size_t n, struct sheaf_outline *ret)
+{
+    const uint8_t *at = bytes, *end = bytes + n;
+    uint64_t n_samples = 0;
+    uint32_t i = 0;
+    ret->shared = 0;
+    if (n > SHEAF_BYTES_MAX)
+        return false;
+    for (struct block_outline b; at != end; i++) {
+        if (i == SHEAF_BLOCKS_MAX || !block_skip(&at, end, &b))
+            return false;
+        ret->ends[i] = (uint16_t)(at - bytes);
+        ret->shared |= (uint16_t)(b.is_shared << i);
+        n_samples += b.n_samples;
+    }
+    ret->n_blocks = i;
+    ret->n_samples = (uint32_t)n_samples;
+    return i > 0 && n_samples <= TIMELINE_TIMES_MAX;
+}
+
+bool sheaf_make_whole(struct change *c, struct sheaf *ret, const uint8_t *bytes,
+                      const struct sheaf_outline *outline, struct block_context start)
+{
+    struct sheaf_end e = {0};
+    size_t done = 0, n = outline->ends[outline->n_blocks - 1];
+    *ret = (struct sheaf){.start = start,
+                          .n_samples = outline->n_samples,
+                          .n_bytes = (uint16_t)n,
+                          .n_blocks = (uint16_t)outline->n_blocks};
+    for (uint32_t i = 0; i < outline->n_blocks; i++) {
+        if (outline->ends[i] - done <= REST_MAX)
+            continue;
+        ptrdiff_t filled = fill_pieces(c, ret, &e, bytes + done, outline->ends[i] - done);
+        if (filled < 0)
+            return false;
+        done += (size_t)filled;
+    }
+    return n == done || add_last_piece(c, ret, &e, bytes + done, n - done);
+}
+
 bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e)
 {
     if (e->n_rest > 0 && !add_last_piece(c, s, e, slot_ptr(c->slots->arena, e->rest), e->n_rest))

@@ -68,6 +68,24 @@ bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e) WARN_UN
 bool sheaf_make(struct change *c, struct sheaf *ret, const struct block *blocks, uint32_t n,
                 uint32_t first_time) WARN_UNUSED;
 
+/* What the bytes of a sheaf say when each of its blocks follows the one before in one timeline, as
+ * those of nearly all do. */
+struct sheaf_outline {
+    uint32_t n_blocks, n_samples;
+    uint16_t ends[SHEAF_BLOCKS_MAX]; /* of the blocks, in bytes from the start */
+    uint16_t shared; /* bit i: the values of block i are shared, and the four bytes before its end
+                        say where they are */
+};
+
+/* Looks through them. False when that is not so, or a block may not be kept (block.h). What shared
+ * values are is not looked at. */
+bool sheaf_look(const uint8_t *bytes, size_t n, struct sheaf_outline *ret);
+
+/* sheaf_make from the bytes of all blocks, in which sheaf_look found that; start is where the first
+ * begins. first_time, which a chunk's only sheaf does not say, is 0. */
+bool sheaf_make_whole(struct change *c, struct sheaf *ret, const uint8_t *bytes,
+                      const struct sheaf_outline *outline, struct block_context start) WARN_UNUSED;
+
 /* Copies the sheaf's bytes into one piece of memory. e: of an open one, else NULL. */
 void sheaf_gather(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
                   uint8_t out[SHEAF_BYTES_MAX]);

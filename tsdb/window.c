@@ -108,6 +108,12 @@ void window_uncount(struct window *w, uint64_t n)
     atomic_fetch_add_explicit(&w->n_changes, 1, memory_order_release);
 }
 
+/* There is one writer at a time; others read meanwhile. */
+static void store_bits(uint64_t *bits, uint64_t members)
+{
+    __atomic_store_n(bits, members, __ATOMIC_RELAXED);
+}
+
 bool window_add_member(struct arena *a, struct window *w, uint32_t series)
 {
     uint64_t *bits = table_at(a, &w->members, series / MEMBER_BITS);
@@ -115,14 +121,14 @@ bool window_add_member(struct arena *a, struct window *w, uint32_t series)
         bits = table_make(a, &w->members, series / MEMBER_BITS);
     if (bits == NULL)
         return false;
-    __atomic_fetch_or(bits, (uint64_t)1 << series % MEMBER_BITS, __ATOMIC_RELAXED);
+    store_bits(bits, *bits | (uint64_t)1 << series % MEMBER_BITS);
     return true;
 }
 
 void window_drop_member(const struct arena *a, struct window *w, uint32_t series)
 {
     uint64_t *bits = table_at(a, &w->members, series / MEMBER_BITS);
-    __atomic_fetch_and(bits, ~((uint64_t)1 << series % MEMBER_BITS), __ATOMIC_RELAXED);
+    store_bits(bits, *bits & ~((uint64_t)1 << series % MEMBER_BITS));
 }
 
 uint64_t window_next_member(const struct arena *a, const struct window *w, uint64_t from,

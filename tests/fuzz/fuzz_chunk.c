@@ -355,7 +355,7 @@ static void restore(void)
         struct series *s = &w->series[i];
         struct chunk_view v = view_of(&s->c);
         struct copy to = {.writer = writer_of(s)};
-        const struct chunk_visitor visitor = {copy_block, copy_tail, &to};
+        const struct chunk_visitor visitor = {.block = copy_block, .tail = copy_tail, .ctx = &to};
         to.writer.is_open = true;
         REQUIRE(chunk_visit(&w->arena, &v, 0, &visitor) == 0);
         if (s->c.kind == CHUNK_SHEAF || (s->c.kind == CHUNK_ROW && s->c.serial != 0))

@@ -115,10 +115,15 @@ Test(format, a_file_of_version_2_loads)
     expect_golden("version-2.hg", 2, 4);
 }
 
-/* The same, by the last program that wrote version 3. */
 Test(format, a_file_of_version_3_loads)
 {
     expect_golden("version-3.hg", 3, 16);
+}
+
+/* By the last program that wrote version 4: sheaves as blocks, whose columns are believed. */
+Test(format, a_file_of_version_4_loads)
+{
+    expect_golden("version-4.hg", 4, 16);
 }
 
 /* Five series with the same 220 random values, 100 ms apart; some blocks share them. */
@@ -188,5 +193,8 @@ Test(format, the_blocks_of_the_example_are_what_is_written)
     b.n_values_bytes = 0;
     window_writer_block(&w, 10, &b);
     window_writer_block(&w, 11, &b);
+    const struct dump_sheaf sheaf = {
+        2, 10, 2, 256, 12, (const uint8_t *)"\x01\x7f\x03\xc0\xff\xee\x41\x7f\x08\0\0\0"};
+    window_writer_sheaf(&w, 12, &sheaf);
     test_example_expect(PAGE, "blocks", payload, w.out.n);
 }

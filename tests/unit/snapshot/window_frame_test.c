@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-enum { WINDOW_MS = 14400000, MAX_RECORDS = 4096 };
+enum { WINDOW_MS = 14400000, MAX_RECORDS = 4096, KINDS = RECORD_SHEAF + 1 };
 
 static uint8_t payload[FRAME_PAYLOAD_MAX];
 static struct window_writer writer;
@@ -51,7 +51,7 @@ static void expect_equal(const struct window_record *a, const struct window_reco
 static void expect_next(uint32_t number, const struct window_record *expected)
 {
     cr_assert_eq(window_reader_next(&reader, &record), 1);
-    if (expected->kind == RECORD_BLOCK || expected->kind == RECORD_TAIL)
+    if (window_record_is_of_series(expected))
         cr_assert_eq(record.number, number);
     expect_equal(&record, expected);
 }
@@ -261,16 +261,30 @@ static void make_shared(struct random *random, struct dump_shared *s, uint8_t *b
         bytes[i] = (uint8_t)random_next(random);
 }
 
+static void make_sheaf(struct random *random, struct dump_sheaf *s, uint8_t *bytes)
+{
+    *s = (struct dump_sheaf){.timeline = random_number(random),
+                             .first = random_number(random),
+                             .n_blocks = 1 + (uint32_t)random_below(random, SHEAF_BLOCKS_MAX),
+                             .n_samples = 1 + random_number(random) / 2,
+                             .n_bytes = 1 + (uint32_t)random_below(random, BYTES_MAX),
+                             .bytes = bytes};
+    for (uint32_t i = 0; i < s->n_bytes; i++)
+        bytes[i] = (uint8_t)random_next(random);
+}
+
 static void make_record(struct random *random, struct window_record *r, uint8_t *bytes)
 {
     memset(r, 0, sizeof *r);
-    r->kind = (enum window_record_kind)random_below(random, 4);
+    r->kind = (enum window_record_kind)random_below(random, KINDS);
     if (r->kind == RECORD_TIMES)
         make_times(random, &r->times);
     else if (r->kind == RECORD_TAIL)
         make_tail(random, &r->tail);
     else if (r->kind == RECORD_SHARED)
         make_shared(random, &r->shared, bytes);
+    else if (r->kind == RECORD_SHEAF)
+        make_sheaf(random, &r->sheaf, bytes);
     else
         make_block(random, &r->block, bytes);
 }
@@ -283,6 +297,8 @@ static void put_record(const struct window_record *r)
         window_writer_shared(&writer, &r->shared);
     else if (r->kind == RECORD_TAIL)
         window_writer_tail(&writer, r->number, &r->tail);
+    else if (r->kind == RECORD_SHEAF)
+        window_writer_sheaf(&writer, r->number, &r->sheaf);
     else
         window_writer_block(&writer, r->number, &r->block);
 }
@@ -311,6 +327,11 @@ static void expect_equal(const struct window_record *a, const struct window_reco
     } else if (a->kind == RECORD_SHARED) {
         cr_assert(a->shared.number == b->shared.number && a->shared.n_bytes == b->shared.n_bytes);
         cr_assert_eq(memcmp(a->shared.bytes, b->shared.bytes, a->shared.n_bytes), 0);
+    } else if (a->kind == RECORD_SHEAF) {
+        const struct dump_sheaf *x = &a->sheaf, *y = &b->sheaf;
+        cr_assert(x->timeline == y->timeline && x->first == y->first && x->n_bytes == y->n_bytes);
+        cr_assert(x->n_blocks == y->n_blocks && x->n_samples == y->n_samples);
+        cr_assert_eq(memcmp(x->bytes, y->bytes, x->n_bytes), 0);
     } else {
         const struct dump_tail *x = &a->tail, *y = &b->tail;
         cr_assert(x->n == y->n && x->has_timeline == y->has_timeline && x->timeline == y->timeline);
@@ -344,9 +365,10 @@ Test(window_frame, a_full_frame_of_anything_survives)
 Test(window_frame, the_longest_records_fit_a_frame_that_is_not_full)
 {
     static uint8_t bytes[COLUMN_BYTES_MAX];
-    static struct window_record longest[4];
+    static uint8_t sheaf_bytes[SHEAF_BYTES_MAX];
+    static struct window_record longest[KINDS];
     static const size_t most[] = {BLOCK_RECORD_MAX, TAIL_RECORD_MAX, TIMES_RECORD_MAX,
-                                  SHARED_RECORD_MAX};
+                                  SHARED_RECORD_MAX, SHEAF_RECORD_MAX};
     longest[RECORD_BLOCK] = (struct window_record){.kind = RECORD_BLOCK,
                                                    .block = {.times = DUMP_PACKED,
                                                              .first = UINT32_MAX,
@@ -367,7 +389,10 @@ Test(window_frame, the_longest_records_fit_a_frame_that_is_not_full)
     }
     longest[RECORD_SHARED].kind = RECORD_SHARED;
     longest[RECORD_SHARED].shared = (struct dump_shared){UINT32_MAX, COLUMN_BYTES_MAX, bytes};
-    for (int kind = 0; kind < 4; kind++) {
+    longest[RECORD_SHEAF].kind = RECORD_SHEAF;
+    longest[RECORD_SHEAF].sheaf = (struct dump_sheaf){UINT32_MAX, UINT32_MAX,      SHEAF_BLOCKS_MAX,
+                                                      UINT32_MAX, SHEAF_BYTES_MAX, sheaf_bytes};
+    for (int kind = 0; kind < KINDS; kind++) {
         given_a_frame();
         while (!window_writer_is_full(&writer)) {
             size_t before = writer.out.n;
@@ -387,6 +412,7 @@ Test(window_frame, a_frame_cut_anywhere_is_corrupt_or_ends_between_records)
     static const uint8_t many[200];
     struct dump_shared values = {300, sizeof many, many};
     struct dump_block refers = at;
+    const struct dump_sheaf sheaf = {300, 1, 2, 200, 10, (const uint8_t *)"0123456789"};
     size_t ends[8], n_ends = 0;
     refers.is_shared = true;
     refers.shared = 300;
@@ -404,6 +430,8 @@ Test(window_frame, a_frame_cut_anywhere_is_corrupt_or_ends_between_records)
     window_writer_shared(&writer, &values);
     ends[n_ends++] = writer.out.n;
     window_writer_block(&writer, 1, &refers);
+    ends[n_ends++] = writer.out.n;
+    window_writer_sheaf(&writer, 1, &sheaf);
     ends[n_ends++] = writer.out.n;
     window_writer_tail(&writer, 1, &tail);
     ends[n_ends++] = writer.out.n;
@@ -457,8 +485,22 @@ Test(window_frame, values_are_shared_from_version_3_on)
     expect_corrupt_in(FORMAT_VERSION_SHARED - 1, block, 7);
 }
 
+Test(window_frame, sheaves_are_one_record_from_version_5_on)
+{
+    static const char sheaf[] = "\x00\xd0\x00\x00\x00\x00\x01x";
+    cr_assert(is_good_in(FORMAT_VERSION_SHEAVES, sheaf, 8));
+    cr_assert_eq(record.kind, RECORD_SHEAF);
+    expect_corrupt_in(FORMAT_VERSION_SHEAVES - 1, sheaf, 8);
+}
+
 Test(window_frame, nonsense_is_corrupt)
 {
+    expect_corrupt("\x00\xd0\x10\x00\x00\x00\x01x", 8);          /* a sheaf of 17 blocks */
+    expect_corrupt("\x00\xd0\x00\x00\x00\x00\x00", 7);           /* one of 0 bytes */
+    expect_corrupt("\x00\xd0\x00\x00\x00\x00\x02x", 8);          /* one cut short */
+    expect_corrupt("\x00\xd0\x00\x00\x00\x00\xd5\xed\x01x", 10); /* one of 30421 bytes */
+    expect_corrupt("\x00\xd1\x00\x00\x00\x00\x01x", 8);          /* one with an encoding */
+
     expect_corrupt("\x03", 1);                          /* shared values without a number */
     expect_corrupt("\x03\x05\x00", 3);                  /* none of them */
     expect_corrupt("\x03\x05\x02x", 4);                 /* cut short */

@@ -422,6 +422,56 @@ Test(block, places_and_times_past_their_ends)
     cr_assert_not(block_times(&x.t.arena, &x.times, &b, 0, 3, times), "a run with own times");
 }
 
+/* ---- block_skip ---- */
+
+/* Skips what block_get reads where that takes its times from the block before and may be kept, and
+ * nothing else. Whether it was skipped. */
+static bool skips_as_it_reads(const uint8_t *bytes, size_t n)
+{
+    struct block_context io = {timeline, 5};
+    struct block_outline outline = {0};
+    struct block b;
+    uint8_t *copy = malloc(n + 1); /* exactly: a sanitizer sees who reads behind */
+    memcpy(copy + 1, bytes, n);
+    const uint8_t *at = copy + 1, *read = at, *end = at + n;
+    bool is_skipped = block_skip(&at, end, &outline);
+    bool is_block = block_get(&read, end, &io, &b);
+    bool follows = n > 0 && (bytes[0] >> 4 & 3) == BLOCK_FOLLOWS;
+    cr_assert_eq(is_skipped, is_block && follows && (b.shared != 0 || block_may_be_kept(&b)));
+    if (is_skipped) {
+        cr_assert_eq(at, read);
+        cr_assert_eq(outline.n_samples, b.n_samples);
+        cr_assert_eq(outline.is_shared, b.shared != 0);
+    } else {
+        cr_assert_eq(at, copy + 1);
+    }
+    free(copy);
+    return is_skipped;
+}
+
+Test(block, skips_what_follows)
+{
+    static struct made m;
+    uint8_t bytes[BLOCK_STORED_MAX];
+    int n_skipped = 0;
+    for (int round = 0; round < 20000; round++) {
+        make(&m, (enum form)(round % FORMS), (enum test_column)(round % COLUMN_KINDS),
+             1 + (uint32_t)random_below(&random_state, BLOCK_SAMPLES_MAX));
+        struct block_context io = {timeline, m.b.first + (round % 7 == 0)};
+        if (round % 5 == 0 && m.b.encoding != BLOCK_RUN)
+            m.b.shared = 1 + (slot)random_below(&random_state, UINT32_MAX);
+        size_t n = block_put(&m.b, &io, bytes);
+        if (round % 3 == 0)
+            bytes[random_below(&random_state, size_min(n, 5))] =
+                (uint8_t)random_next(&random_state);
+        n_skipped += skips_as_it_reads(bytes, n);
+        (void)skips_as_it_reads(bytes, random_below(&random_state, n + 1));
+    }
+    cr_assert_gt(n_skipped, 2000);
+}
+
+/* ---- whatever comes ---- */
+
 /* Whatever was read: it lies inside, and what its times and values say is possible. */
 static void never_lies(const uint8_t *bytes, size_t n)
 {
@@ -490,6 +540,7 @@ Test(block, random_bytes_do_not_hurt)
         for (size_t i = 0; i < n; i++)
             bytes[i] = (uint8_t)(random_next(&random_state) >> random_below(&random_state, 60));
         never_lies(bytes, n);
+        (void)skips_as_it_reads(bytes, n);
     }
 }
 

@@ -276,7 +276,7 @@ static int note_tail(void *ctx, const struct chunk_tail *t)
 
 static void look_at_blocks(const struct test_model *model)
 {
-    const struct chunk_visitor visitor = {note_block, note_tail, NULL};
+    const struct chunk_visitor visitor = {.block = note_block, .tail = note_tail, .ctx = NULL};
     struct chunk_view v = test_view(&x, &model->c);
     n_blocks = n_sharing = n_runs = n_own = 0;
     (void)chunk_visit(&x.t.arena, &v, 0, &visitor);

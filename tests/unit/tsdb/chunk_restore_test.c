@@ -130,7 +130,7 @@ static int visit_tail(void *ctx, const struct chunk_tail *t)
 static struct chunk restored(const struct test_model *m)
 {
     struct chunk_view v = test_view(&x, &m->c);
-    const struct chunk_visitor visitor = {visit_block, visit_tail, NULL};
+    const struct chunk_visitor visitor = {.block = visit_block, .tail = visit_tail, .ctx = NULL};
     memset(&copy.chunk, 0, sizeof(copy.chunk));
     copy.w = test_writer(&x, m);
     copy.w.window = copy.to;

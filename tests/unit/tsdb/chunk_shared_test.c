@@ -55,7 +55,7 @@ static struct count count_of(const struct test_model *m)
 {
     struct count c = {0};
     struct chunk_view v = test_view(&x, &m->c);
-    const struct chunk_visitor visitor = {count_block, ignore_tail, &c};
+    const struct chunk_visitor visitor = {.block = count_block, .tail = ignore_tail, .ctx = &c};
     cr_assert_eq(chunk_visit(&x.t.arena, &v, 0, &visitor), 0);
     return c;
 }

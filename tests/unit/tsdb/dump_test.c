@@ -199,7 +199,10 @@ static int fail_times(void *ctx, const struct dump_times *times)
 Test(dump, a_negative_answer_is_returned_as_it_is)
 {
     cr_assert_eq(test_append(&from, "up", T0, 1), 0);
-    struct dump_visitor v = {test_copy_times, test_copy_shared, fail_block, test_copy_tail};
+    struct dump_visitor v = {.times = test_copy_times,
+                             .shared = test_copy_shared,
+                             .block = fail_block,
+                             .tail = test_copy_tail};
     uint64_t end = dump_series_end(from.db);
     int64_t window = tsdb_window_of(from.db, T0);
     copy_begin(0);
@@ -485,7 +488,10 @@ static int fail_shared(void *ctx, const struct dump_shared *shared)
 Test(dump, an_error_of_shared_values_is_returned_and_they_come_again)
 {
     fill_equal(1);
-    struct dump_visitor v = {test_copy_times, fail_shared, test_copy_block, test_copy_tail};
+    struct dump_visitor v = {.times = test_copy_times,
+                             .shared = fail_shared,
+                             .block = test_copy_block,
+                             .tail = test_copy_tail};
     uint64_t end = 0;
     int64_t window = tsdb_window_of(from.db, T0);
     uint32_t dump = dump_begin(from.db);

@@ -13,6 +13,7 @@ struct model {
     uint8_t values[BLOCKS][COLUMN_BYTES_MAX];
     uint8_t times[BLOCKS][BLOCK_TIMES_BYTES_MAX];
     uint32_t n;
+    bool is_row; /* each block follows the one before */
     struct sheaf s;
     struct sheaf_end e;
 };
@@ -24,7 +25,11 @@ static void random_times(struct model *m, struct block *b)
     b->timeline = TIMELINE + 8 * (uint32_t)random_below(&random_state, 2);
     b->first =
         random_below(&random_state, 3) == 0 ? m->n * 1000 : (m->n > 0 ? m->e.context.place : 7);
-    if (random_below(&random_state, 3) > 0)
+    if (m->is_row) {
+        b->timeline = TIMELINE;
+        b->first = m->n > 0 ? m->e.context.place : 7;
+    }
+    if (m->is_row || random_below(&random_state, 3) > 0)
         return;
     for (uint32_t i = 0; i < b->n_samples; i++)
         times[i] = time += 1 + (uint32_t)random_below(&random_state, 1 + m->n * 100);
@@ -155,9 +160,10 @@ static bool close_it(struct model *m)
     return true;
 }
 
-/* Drops all slots without looking at them. */
+/* Drops all slots without looking at them, but for those that wait to be given back. */
 static void forget(struct model *m)
 {
+    slots_drain(&x.slots);
     for (unsigned i = 0; i < TEST_POOLS; i++)
         pool_drop(&x.t.arena, test_pool(&x, i));
     x.w->payload_bytes = x.slots.open_payload = 0;
@@ -248,6 +254,103 @@ Test(sheaf, many_at_once_are_in_the_slots_of_one_by_one)
         forget(&many);
         memset(&model, 0, sizeof(model));
     }
+}
+
+/* ---- a whole one from its bytes ---- */
+
+static void expect_outline(const struct model *m, const struct sheaf_outline *o, size_t n_bytes)
+{
+    cr_assert_eq(o->n_blocks, m->n);
+    cr_assert_eq(o->n_samples, m->s.n_samples);
+    cr_assert_eq(o->ends[m->n - 1], n_bytes);
+    for (uint32_t i = 0; i < m->n; i++)
+        cr_assert_eq(o->shared >> i & 1, m->blocks[i].shared != 0);
+}
+
+static void make_whole(struct model *m, const uint8_t *bytes, const struct sheaf_outline *o,
+                       struct block_context start)
+{
+    struct change c;
+    change_init(&c, &x.slots, x.w);
+    cr_assert(sheaf_make_whole(&c, &m->s, bytes, o, start));
+    cr_assert(change_prepare(&c));
+    change_finish(&c);
+    m->e = (struct sheaf_end){0};
+}
+
+Test(sheaf, a_whole_one_is_in_the_slots_of_one_by_one)
+{
+    static struct model whole;
+    static uint8_t bytes[2][SHEAF_BYTES_MAX];
+    struct sheaf_outline o;
+    for (int round = 0; round < 1000; round++) {
+        uint64_t most = 1 + random_below(&random_state, round % 2 ? 60 : COLUMN_BYTES_MAX);
+        uint32_t n = 1 + (uint32_t)random_below(&random_state, SHEAF_BLOCKS_MAX);
+        model.is_row = true;
+        while (model.n < n)
+            cr_assert(push(&model, 1 + (uint32_t)random_below(&random_state, most)));
+        cr_assert(close_it(&model));
+        sheaf_gather(&x.t.arena, &model.s, NULL, bytes[0]);
+        struct chunk_footprint one_by_one = test_window_used(&x, x.w), at_once;
+        cr_assert(sheaf_look(bytes[0], model.s.n_bytes, &o));
+        expect_outline(&model, &o, model.s.n_bytes);
+        struct block_context start = model.s.start;
+        forget(&model);
+        make_whole(&whole, bytes[0], &o, start);
+        at_once = test_window_used(&x, x.w);
+        test_same_footprint(&one_by_one, &at_once, "a whole one");
+        sheaf_gather(&x.t.arena, &whole.s, NULL, bytes[1]);
+        cr_assert_arr_eq(bytes[1], bytes[0], whole.s.n_bytes);
+        cr_assert_eq(whole.s.n_bytes, o.ends[n - 1]);
+        cr_assert_eq(whole.s.n_blocks, n);
+        cr_assert_eq(whole.s.n_samples, o.n_samples);
+        cr_assert_arr_eq(&whole.s.start, &start, sizeof(start));
+        forget(&whole);
+        memset(&model, 0, sizeof(model));
+    }
+}
+
+Test(sheaf, only_a_row_of_blocks_is_looked_through)
+{
+    static uint8_t bytes[SHEAF_BYTES_MAX];
+    struct sheaf_outline o;
+    for (int round = 0; round < 300; round++) {
+        uint32_t n = 2 + (uint32_t)random_below(&random_state, SHEAF_BLOCKS_MAX - 1);
+        bool is_row = true;
+        while (model.n < n)
+            cr_assert(push(&model, 1 + (uint32_t)random_below(&random_state, 40)));
+        struct block_context at = model.s.start;
+        for (uint32_t i = 0; i < n; i++) {
+            const struct block *b = &model.blocks[i];
+            is_row = is_row && b->times == BLOCK_AT && b->timeline == at.timeline &&
+                     b->first == at.place;
+            at.place += b->n_samples;
+        }
+        sheaf_gather(&x.t.arena, &model.s, &model.e, bytes);
+        cr_assert_eq(sheaf_look(bytes, model.s.n_bytes, &o), is_row);
+        forget(&model);
+    }
+    cr_assert_not(sheaf_look(bytes, 0, &o), "nothing");
+}
+
+/* A block more than it may have, and samples more than places. */
+Test(sheaf, limits_of_what_is_looked_through)
+{
+    static const uint8_t column[] = {0, 0, 1, 0}, run[] = {0x0F, 0xFF, 0xFF, 0xFF, 0x7F, 1, 0x3F};
+    uint8_t bytes[sizeof(run) * (SHEAF_BLOCKS_MAX + 1)];
+    struct sheaf_outline o;
+    for (size_t i = 0; i <= SHEAF_BLOCKS_MAX; i++)
+        memcpy(bytes + i * sizeof(column), column, sizeof(column));
+    cr_assert(sheaf_look(bytes, SHEAF_BLOCKS_MAX * sizeof(column), &o));
+    cr_assert_eq(o.n_blocks, SHEAF_BLOCKS_MAX);
+    cr_assert_not(sheaf_look(bytes, (SHEAF_BLOCKS_MAX + 1) * sizeof(column), &o));
+    memcpy(bytes, run, sizeof(run)); /* 2^28 samples */
+    memcpy(bytes + sizeof(run), run, sizeof(run));
+    bytes[sizeof(run) + 1] = 0xFE; /* 2^28 - 1 */
+    cr_assert(sheaf_look(bytes, 2 * sizeof(run), &o));
+    cr_assert_eq(o.n_samples, TIMELINE_TIMES_MAX);
+    bytes[sizeof(run) + 1] = 0xFF;
+    cr_assert_not(sheaf_look(bytes, 2 * sizeof(run), &o));
 }
 
 Test(sheaf, an_open_one_is_given_back_with_its_rest)

@@ -350,7 +350,8 @@ static int see_tail(void *ctx, uint32_t series, const struct dump_tail *t)
 static void *dumper(void *ctx)
 {
     (void)ctx;
-    const struct dump_visitor v = {see_times, see_shared, see_block, see_tail};
+    const struct dump_visitor v = {
+        .times = see_times, .shared = see_shared, .block = see_block, .tail = see_tail};
     while (!atomic_load(&w.is_over)) {
         struct tsdb_stats stats = test_stats(&w.store);
         uint64_t end = dump_series_end(w.store.db);
@@ -555,7 +556,8 @@ static int ignore_shared(void *ctx, const struct dump_shared *s)
 /* Every series that was there before a dump is in it. */
 Test(store_thread, a_dump_finds_the_members_of_a_window_that_gets_more, .timeout = 60)
 {
-    const struct dump_visitor v = {ignore_times, ignore_shared, count_block, count_tail};
+    const struct dump_visitor v = {
+        .times = ignore_times, .shared = ignore_shared, .block = count_block, .tail = count_tail};
     pthread_t thread;
     set_up(CLOCK_WALL);
     cr_assert_eq(pthread_create(&thread, NULL, far_writer, NULL), 0);

@@ -6,6 +6,10 @@
 
 enum { TEST_COPY_SERIES_MAX = 20000 };
 
+#ifndef TEST_COPY_SHEAF
+#define TEST_COPY_SHEAF NULL /* or test_copy_sheaf: sheaves as one */
+#endif
+
 struct test_copy {
     struct tsdb *from;
     struct restore r;
@@ -15,6 +19,7 @@ struct test_copy {
     int n_times, n_shared, n_blocks, n_runs, n_tails;
     int n_sharing;  /* of the blocks */
     bool was_times; /* or shared values: the last item */
+    int n_sheaves;  /* that came as one */
 };
 
 static inline void test_copy_begin(struct test_copy *c, struct tsdb *from, struct tsdb *to,
@@ -56,14 +61,38 @@ static inline int test_copy_shared(void *ctx, const struct dump_shared *shared)
     return test_copy_item(c);
 }
 
-static inline int test_copy_block(void *ctx, uint32_t series, const struct dump_block *block)
+static inline void test_copy_one_block(struct test_copy *c, uint32_t series,
+                                       const struct dump_block *block)
 {
-    struct test_copy *c = ctx;
     c->was_times = false;
     c->n_blocks += block->part != DUMP_RUN;
     c->n_sharing += block->is_shared;
     c->n_runs += block->part == DUMP_RUN;
     cr_assert_eq(restore_block(&c->r, c->ids[series], block), 0);
+}
+
+static inline int test_copy_block(void *ctx, uint32_t series, const struct dump_block *block)
+{
+    test_copy_one_block(ctx, series, block);
+    return test_copy_item(ctx);
+}
+
+static inline int test_copy_sheaf(void *ctx, uint32_t series, const struct dump_sheaf *sheaf)
+{
+    struct test_copy *c = ctx;
+    struct dump_sheaf_reader r;
+    struct dump_block block;
+    uint32_t n_blocks = 0, n_samples = 0;
+    dump_sheaf_init(&r, sheaf);
+    for (int more; (more = dump_sheaf_next(&r, &block)) != 0; n_blocks++) {
+        cr_assert_eq(more, 1);
+        cr_assert_eq(block.first, sheaf->first + n_samples);
+        n_samples += block.n_samples;
+        test_copy_one_block(c, series, &block);
+    }
+    cr_assert_eq(n_blocks, sheaf->n_blocks);
+    cr_assert_eq(n_samples, sheaf->n_samples);
+    c->n_sheaves++;
     return test_copy_item(c);
 }
 
@@ -81,7 +110,7 @@ static inline bool test_copy_slice(struct test_copy *c, uint32_t dump, int64_t w
                                    struct dump_cursor *cursor, uint64_t end)
 {
     static const struct dump_visitor v = {test_copy_times, test_copy_shared, test_copy_block,
-                                          test_copy_tail};
+                                          test_copy_tail, TEST_COPY_SHEAF};
     int rc = dump_window(c->from, dump, window, cursor, end, &v, c);
     cr_assert(rc == 0 || rc == 1);
     c->n_slices += rc;
