@@ -69,7 +69,7 @@ static bool put_bytes(const struct chunk_writer *w, struct chunk_head *h, size_t
     if (from + n <= CHUNK_INLINE_BYTES) {
         uint8_t now[sizeof(*h) - INLINE_AT + TAIL_STEP_BYTES_MAX] __attribute__((aligned(8)));
         memcpy(now, (const char *)h + INLINE_AT, sizeof(*h) - INLINE_AT);
-        memcpy(now + offsetof(struct chunk_head, inline_bytes) - INLINE_AT + from, bytes,
+        memcpy(&now[offsetof(struct chunk_head, inline_bytes) - INLINE_AT + from], bytes,
                TAIL_STEP_BYTES_MAX);
         words_store((char *)h + INLINE_AT, now, sizeof(*h) - INLINE_AT);
         return true;
