@@ -162,7 +162,7 @@ static bool are_ascending(const uint32_t *times, uint32_t n, int64_t window_ms)
 static bool are_own_times(const struct check *k, const struct block *b, int64_t window_ms)
 {
     uint32_t times[BLOCK_SAMPLES_MAX];
-    if (b->n_samples > BLOCK_SAMPLES_MAX)
+    if (b->n_samples > BLOCK_SAMPLES_MAX || (b->times == BLOCK_PACKED && b->n_samples < 2))
         return false;
     return block_times(k->arena, NULL, b, 0, b->n_samples, times) &&
            are_ascending(times, b->n_samples, window_ms);

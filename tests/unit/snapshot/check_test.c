@@ -1,6 +1,7 @@
 #include "snapshot/check.h"
 
 #include "snapshot/frame.h"
+#include "snapshot/series_frame.h"
 #include "snapshot/window_frame.h"
 
 #include "test_disk.h"
@@ -148,6 +149,34 @@ Test(check, a_column_that_does_not_decode_is_found_and_loads_as_a_gap)
     region_release(&ra);
     region_release(&rb);
     test_store_free(&copy);
+}
+
+/* One sample has no differences; only a faulty writer says that it has. */
+Test(check, differences_of_one_sample_are_bad)
+{
+    static uint8_t buffer[FRAME_BUFFER_BYTES];
+    const struct dump_block one = {.times = DUMP_PACKED,
+                                   .n_samples = 1,
+                                   .n_times_bytes = 3,
+                                   .times_bytes = (const uint8_t *)"\x05\x00\x00",
+                                   .encoding = COLUMN_AS_CONSTANT,
+                                   .n_values_bytes = 8,
+                                   .values = (const uint8_t *)"\0\0\0\0\0\0\0\0"};
+    static struct symbol_table symbols;
+    struct label up[] = {test_label("__name__", "up", 2)};
+    struct series_writer series;
+    struct window_writer window;
+    struct frame_writer w = {.io = &disk.io, .buffer = buffer, .file_id = 1};
+    test_disk_init(&disk);
+    w.handle = disk.io.ops->open(&disk.io, SNAPSHOT_NAME, true);
+    series_writer_init(&series, frame_writer_payload(&w), &symbols, TEST_WINDOW_MS);
+    series_writer_add(&series, 1, &(struct labels){up, 1});
+    cr_assert_eq(frame_writer_put(&w, FRAME_SERIES, series.out.n), 0);
+    window_writer_init(&window, frame_writer_payload(&w), TEST_WINDOW_MS, 1000);
+    window_writer_block(&window, 1, &one);
+    cr_assert_eq(frame_writer_put(&w, FRAME_WINDOW, window.out.n), 0);
+    cr_assert_not(check());
+    cr_assert_eq(heard.reports[0].bad_records, 1, "%s", heard.reports[0].detail);
 }
 
 Test(check, nothing_to_check_is_said)
