@@ -101,9 +101,8 @@ static int load_series(struct file_load *l, const struct frame *f)
     return 0;
 }
 
-static void count_record(struct end *io, const struct window_record *record)
+static void count(struct end *io, struct window_totals n)
 {
-    struct window_totals n = window_record_totals(record);
     io->n_blocks += n.n_blocks;
     io->n_tails += n.n_tails;
     io->n_samples += n.n_samples;
@@ -127,14 +126,12 @@ static int restore_record(struct file_load *l, const struct window_record *recor
     case RECORD_TAIL:
         return restore_tail(l->restore, series, &record->tail);
     default:
-        return record->is_last ? restore_last_block(l->restore, series, &record->block)
-                               : restore_block(l->restore, series, &record->block);
+        return restore_block(l->restore, series, &record->block);
     }
 }
 
-static void loaded(struct file_load *l, const struct window_record *record)
+static void loaded(struct file_load *l, struct window_totals n)
 {
-    struct window_totals n = window_record_totals(record);
     int64_t window = l->decoders->window.window;
     l->report.blocks += n.n_blocks;
     l->report.tails += n.n_tails;
@@ -183,7 +180,7 @@ static int load_one(struct file_load *l, const struct frame *f, const struct win
     if (err != 0)
         return not_restored(l, f, record, err);
     if (window_record_is_of_series(record))
-        loaded(l, record);
+        loaded(l, window_record_totals(record));
     return 0;
 }
 
@@ -205,15 +202,29 @@ static int load_blocks(struct file_load *l, const struct frame *f,
     return err;
 }
 
+/* A sheaf, with the tail that ends its series in the window if that is the next record. */
 static int load_sheaf(struct file_load *l, const struct frame *f,
                       const struct window_record *record, uint32_t series)
 {
-    int err = record->is_last ? restore_sheaf(l->restore, series, &record->sheaf) : 1;
-    if (err == 1)
-        return load_blocks(l, f, record, series);
+    struct window_record *tail = &l->decoders->tail;
+    bool has_tail = !record->is_last && window_reader_tail(&l->decoders->window, &tail->tail);
+    int err = 1;
+    if (has_tail) {
+        tail->kind = RECORD_TAIL;
+        tail->number = record->number;
+        count(&l->counted, window_record_totals(tail));
+    }
+    if (record->is_last || has_tail)
+        err = restore_sheaf(l->restore, series, &record->sheaf, has_tail ? &tail->tail : NULL);
+    if (err == 1) {
+        err = load_blocks(l, f, record, series);
+        return err == 0 && has_tail ? load_one(l, f, tail, series) : err;
+    }
     if (err != 0)
         return not_restored(l, f, record, err);
-    loaded(l, record);
+    loaded(l, window_record_totals(record));
+    if (has_tail)
+        loaded(l, window_record_totals(tail));
     return 0;
 }
 
@@ -222,7 +233,7 @@ static int load_record(struct file_load *l, const struct frame *f,
 {
     uint32_t series = 0;
     int64_t window = l->decoders->window.window;
-    count_record(&l->counted, record);
+    count(&l->counted, window_record_totals(record));
     if (l->is_old)
         return pass_over(l, record);
     if (window_record_is_of_series(record) && !number_map_find(&l->ids, record->number, &series)) {
@@ -236,6 +247,54 @@ static int load_record(struct file_load *l, const struct frame *f,
                                         : load_one(l, f, record, series);
 }
 
+/* The next record. 1, 0 at the end, or an error: ERR_CORRUPT is the frame's, any other ends the
+ * load. */
+static int load_next(struct file_load *l, const struct frame *f)
+{
+    struct window_record *record = &l->decoders->record;
+    int more = window_reader_next(&l->decoders->window, record);
+    int err = more > 0 ? load_record(l, f, record) : 0;
+    return err != 0 ? err : more;
+}
+
+/* A row of constants, behind a record of the series `before`; its series are the store's then. 1 =
+ * it is to be taken record by record. */
+static int load_row(struct file_load *l, const struct frame *f, struct dump_constants *row,
+                    uint32_t before)
+{
+    const struct window_record waited = {.kind = RECORD_BLOCK, .number = before};
+    struct window_totals n = {.n_blocks = row->n, .n_samples = (uint64_t)row->n * row->n_samples};
+    if (!restore_is_at(l->restore, l->decoders->window.window))
+        return 1;
+    for (uint32_t i = 0; i < row->n; i++)
+        if (!number_map_find(&l->ids, row->series[i], &row->series[i]))
+            return 1;
+    int err = restore_constants(l->restore, row);
+    if (err < 0)
+        err = not_restored(l, f, &waited, err) == 0 ? 1 : ERR_NO_MEMORY;
+    if (err != 0)
+        return err;
+    count(&l->counted, n);
+    loaded(l, n);
+    return 0;
+}
+
+/* The next record, or several that make a row. Answers as load_next. */
+static int load_some(struct file_load *l, const struct frame *f)
+{
+    struct window_reader *r = &l->decoders->window, before = *r;
+    uint32_t n = l->is_old ? 0 : window_reader_constants(r, &l->decoders->row);
+    if (n == 0)
+        return load_next(l, f);
+    int err = load_row(l, f, &l->decoders->row, before.guess.number);
+    if (err != 1)
+        return err == 0 ? 1 : err;
+    int more = 1;
+    for (*r = before; more > 0 && n > 0; n--)
+        more = load_next(l, f);
+    return more;
+}
+
 static int load_window(struct file_load *l, const struct frame *f)
 {
     struct window_reader *r = &l->decoders->window;
@@ -247,16 +306,16 @@ static int load_window(struct file_load *l, const struct frame *f)
         l->has_passed = true;
         return 0;
     }
-    int err = 0;
     l->is_old = choice == LOAD_IS_OLD;
     l->restore->is_trusted = f->header.version >= FORMAT_VERSION_TRUSTED;
     restore_hold(l->restore);
-    while (err == 0 && more >= 0 && (more = window_reader_next(r, &l->decoders->record)) > 0)
-        err = load_record(l, f, &l->decoders->record);
+    for (more = more == 0 ? 1 : more; more > 0;)
+        more = load_some(l, f);
     int late_err = restore_pause(l->restore);
-    err = err < 0 ? err : late_err;
-    if (err < 0)
-        return err;
+    if (more < 0 && more != ERR_CORRUPT)
+        return more;
+    if (late_err < 0)
+        return late_err;
     if (more < 0)
         lost_frame(l, f, "malformed record");
     return 0;

@@ -28,6 +28,8 @@ struct load_decoders {
     struct series_reader series;
     struct window_reader window;
     struct window_record record;
+    struct dump_constants row;
+    struct window_record tail; /* of a sheaf */
     struct head head;
 };
 

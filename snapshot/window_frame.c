@@ -36,8 +36,10 @@ enum {
     PART_SHIFT = 6,
     PART_WHOLE = 3, /* in the place of a part: a sheaf, */
     SHEAF_HEAD = PART_WHOLE << PART_SHIFT | DUMP_AT << TIMES_SHIFT, /* which begins so */
+    RUN_HEAD = DUMP_RUN << PART_SHIFT | DUMP_AT << TIMES_SHIFT | BLOCK_RUN,
     ENCODING_MASK = 15,
     USUAL_BYTES = 11, /* before the values of a block whose five numbers have two bytes each */
+    ROW_BYTES = 16,   /* before the end of a constant of a row: key, eight bytes, length, value */
 };
 
 void window_writer_init(struct window_writer *w, uint8_t *payload, int64_t window_ms,
@@ -441,6 +443,89 @@ int window_reader_next(struct window_reader *r, struct window_record *ret)
         break;
     }
     return r->in.is_bad ? ERR_CORRUPT : 1;
+}
+
+bool window_reader_tail(struct window_reader *r, struct dump_tail *ret)
+{
+    struct window_reader before = *r;
+    if (r->in.is_bad || r->in.at == r->in.end || *r->in.at != RECORD_TAIL || !r->guess.has_record)
+        return false;
+    r->in.at++; /* the key: of the same series */
+    read_tail(r, r->guess.number, ret);
+    bool is_good = !r->in.is_bad;
+    if (!is_good)
+        *r = before;
+    return is_good;
+}
+
+/* ---- rows of constants ----
+ *
+ * Two of three series of a scrape are constants. Behind their key such neighbours have the same
+ * bytes, up to the value's length: the head, how many samples, and that the guesses were right.
+ * Those of the first are for the second, if it begins a series itself. */
+
+struct row_pattern {
+    uint64_t bytes, mask; /* of the eight behind a key */
+    uint32_t n;
+};
+
+static inline uint64_t word_at(const uint8_t *at)
+{
+    uint64_t ret;
+    memcpy(&ret, at, sizeof(ret));
+    return ret;
+}
+
+static struct row_pattern pattern_of(uint32_t n_samples)
+{
+    uint8_t bytes[sizeof(uint64_t)] = {RUN_HEAD}, mask[sizeof(uint64_t)] = {0};
+    uint32_t n = 1 + (uint32_t)varint_put(&bytes[1], n_samples - 1) + 2; /* two guesses */
+    memset(mask, 0xFF, n);
+    return (struct row_pattern){word_at(bytes), word_at(mask), n};
+}
+
+/* Reads one more into the row; false, and nothing was read, when what comes is none. */
+static bool add_constant(struct window_reader *r, const struct row_pattern *p,
+                         struct dump_constants *io)
+{
+    const uint8_t *at = r->in.at, *end = r->in.end;
+    if (end - at < ROW_BYTES || !is_other_series(at, end) || (*at & KIND_MASK) != RECORD_BLOCK ||
+        (word_at(at + 1) & p->mask) != p->bytes)
+        return false;
+    uint32_t number = r->guess.number + (*at >> KIND_BITS);
+    at += 1 + p->n;
+    uint32_t n_bytes = *at++;
+    if (number < r->guess.number || n_bytes > (size_t)(end - at) ||
+        !is_other_series(at + n_bytes, end) || !block_run_value(at, n_bytes, &io->values[io->n]))
+        return false;
+    io->series[io->n++] = number;
+    r->guess.number = number;
+    r->in.at = at + n_bytes;
+    return true;
+}
+
+uint32_t window_reader_constants(struct window_reader *r, struct dump_constants *ret)
+{
+    struct window_reader before = *r;
+    struct window_record first;
+    const struct dump_block *b = &first.block;
+    const uint8_t *at = r->in.at, *end = r->in.end;
+    if (end - at < ROW_BYTES || !is_other_series(at, end) || at[1] != RUN_HEAD ||
+        !read_usual_block(r, &first))
+        return 0;
+    if (!first.is_last || !block_run_value(b->values, b->n_values_bytes, &ret->values[0])) {
+        *r = before;
+        return 0;
+    }
+    ret->timeline = b->timeline;
+    ret->first = b->first;
+    ret->n_samples = b->n_samples;
+    ret->series[0] = first.number;
+    ret->n = 1;
+    struct row_pattern pattern = pattern_of(b->n_samples);
+    while (ret->n < DUMP_CONSTANTS_MAX && add_constant(r, &pattern, ret))
+        ;
+    return ret->n;
 }
 
 struct window_totals window_record_totals(const struct window_record *r)

@@ -76,7 +76,8 @@ static inline bool window_record_is_of_series(const struct window_record *r)
 
 /* What it adds to the totals of its file. */
 struct window_totals {
-    uint32_t n_blocks, n_tails, n_samples;
+    uint32_t n_blocks, n_tails;
+    uint64_t n_samples;
 };
 struct window_totals window_record_totals(const struct window_record *r);
 
@@ -87,5 +88,14 @@ int window_reader_init(struct window_reader *r, uint16_t version, const uint8_t 
 /* 1 and the next record, 0 at the end, or ERR_CORRUPT. Numbers do not descend; what the bytes and
  * the times say is not checked here. */
 int window_reader_next(struct window_reader *r, struct window_record *ret) WARN_UNUSED;
+
+/* Behind a record of a series: takes the next one too when it is a tail of the same series. False,
+ * and nothing was read, when it is not, or is not good. */
+bool window_reader_tail(struct window_reader *r, struct dump_tail *ret);
+
+/* Takes the next records at once when they are constants that make a row (their series are numbers
+ * of the file), each the only one of its series here. Returns how many; 0, and nothing was read,
+ * when the next record is something else, or may be. */
+uint32_t window_reader_constants(struct window_reader *r, struct dump_constants *ret);
 
 #endif

@@ -7,7 +7,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
 _Static_assert((int)COLUMN_VALUES_MAX == (int)BLOCK_SAMPLES_MAX, "a block is a column");
 
-_Static_assert(BLOCK_FOLLOWS == 0, "put_usual, block_skip");
+_Static_assert(BLOCK_FOLLOWS == 0, "put_usual, block_skip_any");
 
 enum {
     FILL_GROUP = 8,
@@ -179,7 +179,7 @@ static uint32_t skip_values(const uint8_t **at, const uint8_t *end, uint32_t enc
     return column_is_possible((uint8_t)encoding, n_bytes) ? n_bytes : 0;
 }
 
-bool block_skip(const uint8_t **at, const uint8_t *end, struct block_outline *ret)
+bool block_skip_any(const uint8_t **at, const uint8_t *end, struct block_outline *ret)
 {
     const uint8_t *p = *at;
     if (p == end || (*p & ~(ENCODING_MASK | IS_SHARED)) != 0)

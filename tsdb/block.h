@@ -73,7 +73,24 @@ struct block_outline {
 /* Moves *at behind a block of [*at, end) that takes its times from where the one before ended, as
  * nearly all do. Reads nothing outside; false for any other, and for one that may not be kept; of
  * shared values only how they are referred to is looked at. */
-bool block_skip(const uint8_t **at, const uint8_t *end, struct block_outline *ret);
+bool block_skip_any(const uint8_t **at, const uint8_t *end, struct block_outline *ret);
+
+/* The same, with one look at what nearly all are: a column of the block's own, its length of one
+ * byte or two. */
+static inline bool block_skip(const uint8_t **at, const uint8_t *end, struct block_outline *ret)
+{
+    const uint8_t *p = *at;
+    if (end - p < 4 || p[0] >= BLOCK_RUN || p[1] >= BLOCK_SAMPLES_MAX)
+        return block_skip_any(at, end, ret);
+    uint32_t is_long = p[2] >> 7, n_bytes = is_long ? (p[2] & 0x7Fu) | (uint32_t)p[3] << 7 : p[2];
+    const uint8_t *values = p + 3 + is_long;
+    if (!column_is_possible(p[0], n_bytes) || n_bytes > (size_t)(end - values))
+        return block_skip_any(at, end, ret);
+    ret->n_samples = p[1] + 1u;
+    ret->is_shared = false;
+    *at = values + n_bytes;
+    return true;
+}
 
 /* Lets a block with shared values borrow them; does nothing to another. */
 void block_fetch(const struct arena *a, struct block *io);

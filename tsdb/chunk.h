@@ -215,11 +215,18 @@ struct chunk_parts {
 int chunk_restore(const struct chunk_writer *w, struct chunk *chunk,
                   const struct chunk_parts *in) WARN_UNUSED;
 
-/* Makes a chunk that is one sheaf and sealed, from its bytes (sheaf_make_whole); chunk: of no
- * samples yet. ERR_NO_MEMORY. */
-int chunk_restore_sheaf(const struct chunk_writer *w, struct chunk *chunk, const uint8_t *bytes,
-                        const struct sheaf_outline *outline,
-                        struct block_context start) WARN_UNUSED;
+/* All of a chunk that is one sheaf (sheaf_look), and a tail or NULL. */
+struct chunk_whole {
+    const uint8_t *bytes;
+    const struct sheaf_outline *outline;
+    struct block_context start;
+    const struct chunk_tail *tail; /* behind it */
+    bool is_sealed;
+};
+
+/* chunk_restore of that into a chunk of no samples yet. ERR_NO_MEMORY. */
+int chunk_restore_sheaf(const struct chunk_writer *w, struct chunk *chunk,
+                        const struct chunk_whole *in) WARN_UNUSED;
 
 /* ---- recounting ---- */
 

@@ -4,7 +4,7 @@
  * as it was written in life: its head and the end of its last sheaf in the pool `open`, copied with
  * each block and given back when the series moves on. Most chunks of a snapshot were sealed long
  * ago and are here as a whole, so their sheaves are cut into slots at once, of the sizes that life
- * would have cut. Whatever else it may be goes the long way, in one change for all its parts. */
+ * would have cut; a chunk that is one sheaf comes as its bytes. Whatever else it may be goes the long way, in one change for all its parts. */
 #include "tsdb/chunk_work.h"
 #include "tsdb/err.h"
 
@@ -166,16 +166,39 @@ int chunk_restore(const struct chunk_writer *w, struct chunk *chunk, const struc
     return chunk_work_publish(&k, chunk);
 }
 
-int chunk_restore_sheaf(const struct chunk_writer *w, struct chunk *chunk, const uint8_t *bytes,
-                        const struct sheaf_outline *outline, struct block_context start)
+/* ---- a chunk of one sheaf ---- */
+
+static void restore_open_sheaf(struct work *k, const struct chunk_whole *in)
+{
+    struct chunk_head *h = &k->h;
+    struct block_context start = in->start;
+    restored_head(k);
+    if (!is_good(k) || !sheaf_begin_whole(&k->change, &h->last, &h->end, in->bytes, in->outline,
+                                          start, chunk_work_time(k, start.timeline, start.place)))
+        return;
+    k->c.n_samples += in->outline->n_samples;
+    if (in->tail != NULL)
+        restore_tail(k, in->tail);
+    if (in->is_sealed && is_good(k))
+        chunk_work_seal(k);
+}
+
+static void restore_closed_sheaf(struct work *k, const struct chunk_whole *in)
+{
+    struct sheaf s;
+    k->c.serial = k->w->window->serial;
+    k->c.n_samples = in->outline->n_samples;
+    if (sheaf_make_whole(&k->change, &s, in->bytes, in->outline, in->start))
+        chunk_work_only_sheaf(&k->c, &s);
+}
+
+int chunk_restore_sheaf(const struct chunk_writer *w, struct chunk *chunk,
+                        const struct chunk_whole *in)
 {
     struct work k;
-    struct sheaf s;
+    bool is_closed = in->is_sealed && in->tail == NULL;
     chunk_work_begin(&k, w, chunk);
     ENSURE(k.c.serial == 0);
-    k.c.serial = w->window->serial;
-    k.c.n_samples = outline->n_samples;
-    if (sheaf_make_whole(&k.change, &s, bytes, outline, start))
-        chunk_work_only_sheaf(&k.c, &s);
+    (is_closed ? restore_closed_sheaf : restore_open_sheaf)(&k, in);
     return chunk_work_publish(&k, chunk);
 }

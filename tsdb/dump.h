@@ -84,6 +84,18 @@ struct dump_sheaf {
     const uint8_t *bytes; /* borrowed during the call */
 };
 
+/* Runs of several series that span the same places of a timeline, each all that its series has in
+ * the window: what is scraped together and does not change. Only for the way in. */
+enum { DUMP_CONSTANTS_MAX = 32 };
+struct dump_constants {
+    uint32_t timeline;  /* its number */
+    uint32_t first;     /* the place in it of the first sample; the others follow */
+    uint32_t n_samples; /* of each */
+    uint32_t n;         /* 1 .. DUMP_CONSTANTS_MAX */
+    uint32_t series[DUMP_CONSTANTS_MAX];
+    uint64_t values[DUMP_CONSTANTS_MAX];
+};
+
 struct dump_tail {
     bool has_timeline;
     uint32_t timeline;                  /* its number */
@@ -276,16 +288,15 @@ int restore_block(struct restore *r, uint32_t series, const struct dump_block *b
 int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tail) WARN_UNUSED;
 
 /* A sheaf after which, as far as the caller can see, nothing more of its series comes in this
- * window: cut into slots as it is, without its blocks being looked at one by one. 1 = that is not
- * possible, or something is wrong with it, and nothing has happened: it is to be restored as the
- * blocks that it is. Error: ERR_NO_MEMORY. */
-int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *sheaf) WARN_UNUSED;
+ * window but the tail, if that is not NULL: cut into slots as it is, without its blocks being
+ * looked at one by one. 1 = that is not possible, or something is wrong with it, and nothing has
+ * happened: it is to be restored as the blocks that it is. Error: ERR_NO_MEMORY. */
+int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *sheaf,
+                  const struct dump_tail *tail) WARN_UNUSED;
 
-/* restore_block for a block after which, as far as the caller can see, nothing more of its series
- * comes in this window: most are series whose value has not changed, and cost a third so. If more
- * comes all the same, it is taken. */
-int restore_last_block(struct restore *r, uint32_t series,
-                       const struct dump_block *block) WARN_UNUSED;
+/* Most series of a scrape have not changed their value in a window: a row of these costs a third of
+ * what they cost one by one. Answers as restore_sheaf. */
+int restore_constants(struct restore *r, const struct dump_constants *in) WARN_UNUSED;
 
 /* Ends a restore: series without samples leave. */
 void restore_end(struct restore *r);

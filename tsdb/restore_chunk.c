@@ -1,6 +1,7 @@
 /* What a snapshot has of chunks, on its way in: see dump.h. A block is decoded to see that it is
  * one, or believed where its file vouches for it; blocks of one chunk wait for each other, so that
- * it is written once. */
+ * it is written once. What most chunks are, a sheaf or a constant, has a short way of its own, which
+ * leaves whatever is unusual to the long one. */
 #include "tsdb/differences.h"
 #include "tsdb/restore_inside.h"
 
@@ -189,26 +190,45 @@ static int change_chunk(void *ctx, const struct chunk_writer *w, struct chunk *c
     return err;
 }
 
+/* Series come in the order of their ids: the next ones are asked for while this one is written. */
+enum { RECORD_AHEAD = 12, HISTORY_AHEAD = 6 };
+
+/* Writes what comes to a series' chunk, up to the time `last`. */
+static int write_series(struct restore *r, struct series_writer *sw, struct window *w,
+                        struct series *s, uint32_t last, chunk_change change, void *ctx)
+{
+    int64_t last_ms = window_ms_of(w, last);
+    series_fetch_restored(r->db->arena, &r->db->series, s->id + RECORD_AHEAD,
+                          s->id + HISTORY_AHEAD);
+    version_lock(&s->version);
+    int err = series_restore_chunk(sw, s, w, r->n_windows, change, ctx);
+    if (err == 0 && s->state.newest.serial == w->serial)
+        words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
+    version_unlock(&s->version);
+    return err;
+}
+
+/* Notes that n chunks were written, the last of them to that series. */
+static void wrote_chunks(struct restore *r, const struct window *w, uint32_t series, bool is_whole,
+                         struct restored_span span, uint32_t n)
+{
+    int64_t last_ms = window_ms_of(w, span.last);
+    r->written = (struct restored_end){series, span.last, !is_whole};
+    count_samples(&r->tally, (uint64_t)span.n_samples * n, window_ms_of(w, span.first), last_ms);
+    if (last_ms > r->newest_ms)
+        clock_restored(&r->db->clock, r->newest_ms = last_ms);
+}
+
 /* Writes what comes to a series' chunk; is_whole: nothing more of it comes. */
 static int write_chunk(struct restore *r, struct window *w, struct series *s, bool is_whole,
                        struct restored_span span, chunk_change change, void *ctx)
 {
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache own;
-    struct tsdb *db = r->db;
-    int64_t first_ms = window_ms_of(w, span.first), last_ms = window_ms_of(w, span.last);
-    struct series_writer sw = store_writer(db, restore_times_of(r, &own, items));
-    version_lock(&s->version);
-    int err = series_restore_chunk(&sw, s, w, r->n_windows, change, ctx);
-    if (err == 0) {
-        if (s->state.newest.serial == w->serial)
-            words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
-        r->written = (struct restored_end){s->id, span.last, !is_whole};
-        count_samples(&r->tally, span.n_samples, first_ms, last_ms);
-        if (last_ms > r->newest_ms)
-            clock_restored(&db->clock, r->newest_ms = last_ms);
-    }
-    version_unlock(&s->version);
+    struct series_writer sw = store_writer(r->db, restore_times_of(r, &own, items));
+    int err = write_series(r, &sw, w, s, span.last, change, ctx);
+    if (err == 0)
+        wrote_chunks(r, w, s->id, is_whole, span, 1);
     return err;
 }
 
@@ -451,46 +471,19 @@ int restore_tail(struct restore *r, uint32_t series, const struct dump_tail *tai
 struct restored_sheaf {
     struct restore *restore;
     const struct dump_sheaf *in;
-    const uint8_t *bytes; /* with handles where `in` has numbers */
     struct sheaf_outline outline;
-    struct block_context start;
+    struct chunk_whole whole; /* its bytes have handles where `in` has numbers */
+    struct restored_span span;
 };
-
-/* Of a chunk that is still written to, the last sheaf is open. */
-static int put_open_sheaf(const struct restored_sheaf *in, const struct chunk_writer *w,
-                          struct chunk *chunk)
-{
-    struct chunk_parts parts = {.n = in->outline.n_blocks};
-    struct block_context context = in->start;
-    const uint8_t *at = in->bytes, *end = at + in->in->n_bytes;
-    for (uint32_t i = 0; i < parts.n; i++) {
-        bool is_block = block_get(&at, end, &context, &parts.blocks[i]);
-        ENSURE(is_block);
-        block_fetch(in->restore->db->arena, &parts.blocks[i]);
-        parts.parts[i] = i == 0 ? PART_SHEAF : PART_BLOCK;
-    }
-    return chunk_restore(w, chunk, &parts);
-}
 
 static int put_sheaf(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
 {
-    const struct restored_sheaf *in = ctx;
+    struct restored_sheaf *in = ctx;
     struct restore *r = in->restore;
-    bool is_sealed = !w->is_open || r->window < r->open_from;
-    int err = is_sealed ? chunk_restore_sheaf(w, chunk, in->bytes, &in->outline, in->start)
-                        : put_open_sheaf(in, w, chunk);
+    in->whole.is_sealed = !w->is_open || r->window < r->open_from;
+    int err = chunk_restore_sheaf(w, chunk, &in->whole);
     r->tally.n_chunks += err == 0;
     return err;
-}
-
-static int write_sheaf(struct restored_sheaf *in, struct window *w, struct series *s)
-{
-    struct restore *r = in->restore;
-    uint32_t first = in->start.place, last = first + in->outline.n_samples - 1;
-    struct restored_span span = {time_of(r, &r->times, in->start.timeline, first),
-                                 time_of(r, &r->times, in->start.timeline, last),
-                                 in->outline.n_samples};
-    return write_chunk(r, w, s, true, span, put_sheaf, in);
 }
 
 /* Puts the handle where block i has the number of shared values. False: they are not there. */
@@ -499,7 +492,7 @@ static bool find_shared(const struct restored_sheaf *in, uint32_t i, uint8_t *by
     const struct arena *a = in->restore->db->arena;
     const uint16_t *ends = in->outline.ends;
     const uint8_t *at = bytes + (i > 0 ? ends[i - 1] : 0), *end = bytes + ends[i];
-    struct block_context context = in->start;
+    struct block_context context = in->whole.start;
     struct block b;
     uint32_t number;
     memcpy(&number, end - sizeof(number), sizeof(number));
@@ -513,6 +506,11 @@ static bool find_shared(const struct restored_sheaf *in, uint32_t i, uint8_t *by
     return block_may_be_kept(&b);
 }
 
+static int write_sheaf(struct restored_sheaf *in, struct window *w, struct series *s)
+{
+    return write_chunk(in->restore, w, s, true, in->span, put_sheaf, in);
+}
+
 static int write_shared_sheaf(struct restored_sheaf *in, struct window *w, struct series *s)
 {
     uint8_t bytes[SHEAF_BYTES_MAX];
@@ -520,7 +518,7 @@ static int write_shared_sheaf(struct restored_sheaf *in, struct window *w, struc
     for (uint32_t i = 0; i < in->outline.n_blocks; i++)
         if ((in->outline.shared >> i & 1) && !find_shared(in, i, bytes))
             return 1;
-    in->bytes = bytes;
+    in->whole.bytes = bytes;
     return write_sheaf(in, w, s);
 }
 
@@ -531,24 +529,51 @@ static bool may_be_chunk(const struct restore *r, uint32_t series)
     return r->is_held && r->is_trusted && r->is_whole_window && r->times.n_items > 0 && !has_before;
 }
 
-static int restore_only_sheaf(struct restored_sheaf *in, struct window *w, uint32_t series)
+/* Where its times are; false when they are not there. */
+static bool find_sheaf_times(struct restored_sheaf *in)
 {
     struct restore *r = in->restore;
     const struct dump_sheaf *s = in->in;
-    slot at = restore_find_series(r, series);
-    if (at == 0 || window_has_member(r->db->arena, w, series))
-        return 1;
-    in->start.place = s->first;
-    in->start.timeline = restore_find_timeline(r, s->timeline, s->first, s->n_samples);
-    if (in->start.timeline == 0)
-        return 1;
-    struct series *of = series_at(r->db->arena, at);
-    return in->outline.shared != 0 ? write_shared_sheaf(in, w, of) : write_sheaf(in, w, of);
+    slot timeline = restore_find_timeline(r, s->timeline, s->first, s->n_samples);
+    if (timeline == 0)
+        return false;
+    in->whole.start = (struct block_context){timeline, s->first};
+    in->span = (struct restored_span){time_of(r, &r->times, timeline, s->first),
+                                      time_of(r, &r->times, timeline, s->first + s->n_samples - 1),
+                                      s->n_samples};
+    return true;
 }
 
-int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *in)
+/* The tail behind it; false when it is not good. */
+static bool add_sheaf_tail(struct restored_sheaf *in, const struct dump_tail *tail,
+                           struct chunk_tail *ret)
 {
-    struct restored_sheaf made = {.restore = r, .in = in, .bytes = in->bytes};
+    uint32_t t[BLOCK_SAMPLES_MAX];
+    if (to_tail(in->restore, tail, &in->restore->times, ret, t) != 0 || t[0] <= in->span.last)
+        return false;
+    in->whole.tail = ret;
+    in->span.last = t[tail->n - 1];
+    in->span.n_samples += tail->n;
+    return true;
+}
+
+static int restore_whole(struct restored_sheaf *in, struct window *w, uint32_t series,
+                         const struct dump_tail *tail)
+{
+    struct chunk_tail kept;
+    const struct arena *a = in->restore->db->arena;
+    slot at = restore_find_series(in->restore, series);
+    if (at == 0 || window_has_member(a, w, series) || !find_sheaf_times(in) ||
+        (tail != NULL && !add_sheaf_tail(in, tail, &kept)))
+        return 1;
+    struct series *s = series_at(a, at);
+    return in->outline.shared != 0 ? write_shared_sheaf(in, w, s) : write_sheaf(in, w, s);
+}
+
+int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *in,
+                  const struct dump_tail *tail)
+{
+    struct restored_sheaf made;
     const struct sheaf_outline *o = &made.outline;
     if (!may_be_chunk(r, series) || !sheaf_look(in->bytes, in->n_bytes, &made.outline) ||
         o->n_blocks != in->n_blocks || o->n_samples != in->n_samples)
@@ -556,72 +581,75 @@ int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *i
     int err = make_room(r, series);
     if (err != 0)
         return err;
+    made.restore = r;
+    made.in = in;
+    made.whole = (struct chunk_whole){.bytes = in->bytes, .outline = o};
     struct window *w = restore_enter(r);
-    err = w != NULL ? restore_only_sheaf(&made, w, series) : 1;
+    err = w != NULL ? restore_whole(&made, w, series, tail) : 1;
     restore_leave(r);
     return err;
 }
 
 /* ---- constants ---- */
 
-struct restored_constant {
-    struct restored_tally *tally;
-    struct chunk made;
-};
-
 static int put_constant(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
 {
-    const struct restored_constant *in = ctx;
     (void)w;
-    *chunk = in->made;
-    in->tally->n_chunks++;
+    *chunk = *(const struct chunk *)ctx;
     return 0;
 }
 
-/* A run on trust, in the timeline of the record before; false when it is another block, or is not
- * good. */
-static bool is_usual_run(const struct restore *r, const struct dump_block *in)
+/* Whether they are different series that have nothing in the window. */
+static bool are_new_members(const struct restore *r, const struct window *w,
+                            const struct dump_constants *in)
 {
-    const struct restored_lookup *l = &r->lookup;
-    return r->is_held && r->is_trusted && r->is_whole_window && r->times.n_items > 0 &&
-           in->part == DUMP_RUN && in->encoding == BLOCK_RUN && in->times == DUMP_AT &&
-           in->timeline == l->number && l->at != 0 && in->n_samples > 0 &&
-           (uint64_t)in->first + in->n_samples <= l->n && !in->is_shared;
+    const struct arena *a = r->db->arena;
+    for (uint32_t i = 0; i < in->n; i++)
+        if ((i > 0 && in->series[i] <= in->series[i - 1]) ||
+            series_of_id(a, &r->db->series, in->series[i]) == 0 ||
+            window_has_member(a, w, in->series[i]))
+            return false;
+    return true;
 }
 
-/* What chunk_restore would make of it, with nothing in between. */
-static int write_constant(struct restore *r, struct window *w, struct series *s,
-                          const struct dump_block *in, uint64_t value)
+/* What chunk_restore would make of each, with nothing in between. */
+static int write_constants(struct restore *r, struct window *w, const struct dump_constants *in,
+                           slot timeline)
 {
-    slot timeline = r->lookup.at;
+    struct tsdb *db = r->db;
+    struct series_writer sw = store_writer(db, &r->times);
     struct restored_span span = {time_of(r, &r->times, timeline, in->first),
                                  time_of(r, &r->times, timeline, in->first + in->n_samples - 1),
                                  in->n_samples};
-    struct restored_constant constant = {&r->tally,
-                                         {.serial = w->serial,
-                                          .n_samples = in->n_samples,
-                                          .timeline = timeline,
-                                          .place = in->first & TIMELINE_TIMES_MAX,
-                                          .kind = CHUNK_CONSTANT,
-                                          .value = value}};
-    return write_chunk(r, w, s, true, span, put_constant, &constant);
+    struct chunk made = {.serial = w->serial,
+                         .n_samples = in->n_samples,
+                         .timeline = timeline,
+                         .place = in->first & TIMELINE_TIMES_MAX,
+                         .kind = CHUNK_CONSTANT};
+    uint32_t n = 0;
+    int err = 0;
+    for (; err == 0 && n < in->n; n += err == 0) {
+        made.value = in->values[n];
+        slot at = series_of_id(db->arena, &db->series, in->series[n]);
+        err = write_series(r, &sw, w, series_at(db->arena, at), span.last, put_constant, &made);
+    }
+    if (n > 0)
+        wrote_chunks(r, w, in->series[n - 1], true, span, n);
+    r->tally.n_chunks += n;
+    return err;
 }
 
-int restore_last_block(struct restore *r, uint32_t series, const struct dump_block *in)
+int restore_constants(struct restore *r, const struct dump_constants *in)
 {
-    uint64_t value;
-    bool has_before = r->waiting.parts.n > 0 && r->waiting.series == series;
-    if (has_before || !is_usual_run(r, in) ||
-        !block_run_value(in->values, in->n_values_bytes, &value))
-        return restore_block(r, series, in);
-    int err = make_room(r, series);
+    if (!may_be_chunk(r, in->series[0]) || in->n_samples == 0)
+        return 1;
+    int err = make_room(r, in->series[0]);
     if (err != 0)
         return err;
-    const struct arena *a = r->db->arena;
     struct window *w = restore_enter(r);
-    slot at = w != NULL ? restore_find_series(r, series) : 0;
-    bool is_new = at != 0 && !window_has_member(a, w, series);
-    err = is_new ? write_constant(r, w, series_at(a, at), in, value) : 0;
+    slot timeline =
+        w != NULL ? restore_find_timeline(r, in->timeline, in->first, in->n_samples) : 0;
+    err = timeline != 0 && are_new_members(r, w, in) ? write_constants(r, w, in, timeline) : 1;
     restore_leave(r);
-    return is_new ? err : restore_block(r, series, in);
+    return err;
 }

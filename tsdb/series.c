@@ -582,7 +582,8 @@ static void insert_chunk(const struct series_writer *sw, struct series *s, const
     items[at] = *made;
 }
 
-/* Windows that go meanwhile leave stale chunks: they make the way through add_chunk necessary. */
+/* Windows that go meanwhile leave stale chunks: they make the way through add_chunk necessary. The
+ * window is one restorer's: nobody else counts its chunks. */
 int series_restore_chunk(struct series_writer *sw, struct series *s, struct window *w,
                          uint32_t n_windows, chunk_change change, void *ctx)
 {
@@ -610,7 +611,8 @@ int series_restore_chunk(struct series_writer *sw, struct series *s, struct wind
         return err;
     }
     insert_chunk(sw, s, w, is_newest, &made);
-    atomic_fetch_add_explicit(&w->n_chunks, 1, memory_order_relaxed);
+    uint64_t n_chunks = atomic_load_explicit(&w->n_chunks, memory_order_relaxed);
+    atomic_store_explicit(&w->n_chunks, n_chunks + 1, memory_order_relaxed);
     return 0;
 }
 

@@ -125,6 +125,18 @@ static inline struct series *series_at(const struct arena *a, slot series)
     return slot_ptr(a, series);
 }
 
+/* Asks the processor for what restoring a chunk of that series will need: its record, and of one
+ * whose record has come, its history. */
+static inline void series_fetch_restored(const struct arena *a, const struct series_index *x,
+                                         uint64_t id, uint64_t id_of_history)
+{
+    const slot *record = table_at(a, &x->by_id, id), *near = table_at(a, &x->by_id, id_of_history);
+    if (record != NULL && *record != 0)
+        __builtin_prefetch(series_at(a, *record));
+    if (near != NULL && *near != 0 && series_at(a, *near)->state.history != 0)
+        __builtin_prefetch(slot_ptr(a, series_at(a, *near)->state.history));
+}
+
 /* Asks the processor for the head of the newest chunk of one that was found, whose record has come
  * since series_fetch_many. */
 static inline void series_fetch_head(const struct arena *a, const struct series_wanted *wanted)

@@ -180,24 +180,54 @@ bool sheaf_look(const uint8_t *bytes, size_t n, struct sheaf_outline *ret)
     return i > 0 && n_samples <= TIMELINE_TIMES_MAX;
 }
 
+/* Fills slots block by block; returns how many bytes are in them, or -1 without memory. */
+static ptrdiff_t put_whole(struct change *c, struct sheaf *s, struct sheaf_end *e,
+                           const uint8_t *bytes, const struct sheaf_outline *outline)
+{
+    size_t done = 0;
+    for (uint32_t i = 0; i < outline->n_blocks; i++) {
+        if (outline->ends[i] - done <= REST_MAX)
+            continue;
+        ptrdiff_t filled = fill_pieces(c, s, e, bytes + done, outline->ends[i] - done);
+        if (filled < 0)
+            return -1;
+        done += (size_t)filled;
+    }
+    return (ptrdiff_t)done;
+}
+
+static struct sheaf whole(const struct sheaf_outline *outline, struct block_context start)
+{
+    return (struct sheaf){.start = start,
+                          .n_samples = outline->n_samples,
+                          .n_bytes = outline->ends[outline->n_blocks - 1],
+                          .n_blocks = (uint16_t)outline->n_blocks};
+}
+
 bool sheaf_make_whole(struct change *c, struct sheaf *ret, const uint8_t *bytes,
                       const struct sheaf_outline *outline, struct block_context start)
 {
     struct sheaf_end e = {0};
-    size_t done = 0, n = outline->ends[outline->n_blocks - 1];
-    *ret = (struct sheaf){.start = start,
-                          .n_samples = outline->n_samples,
-                          .n_bytes = (uint16_t)n,
-                          .n_blocks = (uint16_t)outline->n_blocks};
-    for (uint32_t i = 0; i < outline->n_blocks; i++) {
-        if (outline->ends[i] - done <= REST_MAX)
-            continue;
-        ptrdiff_t filled = fill_pieces(c, ret, &e, bytes + done, outline->ends[i] - done);
-        if (filled < 0)
-            return false;
-        done += (size_t)filled;
-    }
-    return n == done || add_last_piece(c, ret, &e, bytes + done, n - done);
+    *ret = whole(outline, start);
+    ptrdiff_t done = put_whole(c, ret, &e, bytes, outline);
+    if (done < 0 || done == ret->n_bytes)
+        return done > 0;
+    return add_last_piece(c, ret, &e, bytes + done, (size_t)(ret->n_bytes - done));
+}
+
+bool sheaf_begin_whole(struct change *c, struct sheaf *ret, struct sheaf_end *ret_end,
+                       const uint8_t *bytes, const struct sheaf_outline *outline,
+                       struct block_context start, uint32_t first_time)
+{
+    *ret = whole(outline, start);
+    ret->first_time = first_time;
+    *ret_end = (struct sheaf_end){
+        .context = {start.timeline, start.place + outline->n_samples},
+    };
+    ptrdiff_t done = put_whole(c, ret, ret_end, bytes, outline);
+    if (done < 0 || done == ret->n_bytes)
+        return done > 0;
+    return add_rest(c, ret_end, bytes + done, (size_t)(ret->n_bytes - done));
 }
 
 bool sheaf_close(struct change *c, struct sheaf *s, struct sheaf_end *e)

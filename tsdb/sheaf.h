@@ -86,6 +86,11 @@ bool sheaf_look(const uint8_t *bytes, size_t n, struct sheaf_outline *ret);
 bool sheaf_make_whole(struct change *c, struct sheaf *ret, const uint8_t *bytes,
                       const struct sheaf_outline *outline, struct block_context start) WARN_UNUSED;
 
+/* The same, open: what sheaf_append_many leaves. */
+bool sheaf_begin_whole(struct change *c, struct sheaf *ret, struct sheaf_end *ret_end,
+                       const uint8_t *bytes, const struct sheaf_outline *outline,
+                       struct block_context start, uint32_t first_time) WARN_UNUSED;
+
 /* Copies the sheaf's bytes into one piece of memory. e: of an open one, else NULL. */
 void sheaf_gather(const struct arena *a, const struct sheaf *s, const struct sheaf_end *e,
                   uint8_t out[SHEAF_BYTES_MAX]);

@@ -538,6 +538,8 @@ Test(window_frame, any_bytes_are_survived)
                 cr_assert(record.shared.n_bytes >= 1 && record.shared.n_bytes <= COLUMN_BYTES_MAX);
             else if (record.kind == RECORD_TAIL)
                 cr_assert(record.tail.n >= 1 && record.tail.n <= BLOCK_SAMPLES_MAX);
+            else if (record.kind == RECORD_SHEAF)
+                cr_assert(record.sheaf.n_bytes >= 1 && record.sheaf.n_bytes <= SHEAF_BYTES_MAX);
             else
                 cr_assert(record.times.n >= 1 && record.times.n <= DUMP_TIMES_MAX);
         }

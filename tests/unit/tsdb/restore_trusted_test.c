@@ -1,6 +1,6 @@
-/* Blocks that are taken on trust and held together (restore_chunk.c: add_usual_block,
- * restore_last_block) against the same ones checked one by one: the same answers, good and bad
- * blocks mixed, and the same samples. */
+/* Blocks that are taken on trust and held together (restore_chunk.c: add_usual_block) against the
+ * same ones checked one by one: the same answers, good and bad blocks mixed, and the same samples.
+ */
 #include "tests/support/random.h"
 #include "tests/unit/tsdb/test_store.h"
 
@@ -11,8 +11,7 @@ struct wanted {
     unsigned series;
     struct dump_block block;
     uint8_t bytes[COLUMN_BYTES_MAX];
-    bool pauses;  /* before it */
-    bool is_last; /* is said of it, rightly or wrongly */
+    bool pauses; /* before it */
 };
 
 static struct wanted wanted[N_BLOCKS];
@@ -67,7 +66,6 @@ static void make_blocks(struct random *random)
         make_values(random, w, n);
         if (random_below(random, 5) == 0)
             make_run(random, w);
-        w->is_last = random_below(random, 3) > 0;
         if (fault == 0)
             w->block.first = next[series] / 2;
         else if (fault == 1)
@@ -119,9 +117,7 @@ static void feed(struct test_store *s, bool is_quick, int errs[N_BLOCKS])
             cr_assert_eq(restore_pause(&r), 0);
             restore_hold(&r);
         }
-        errs[i] = is_quick && wanted[i].is_last
-                      ? restore_last_block(&r, ids[wanted[i].series], &wanted[i].block)
-                      : restore_block(&r, ids[wanted[i].series], &wanted[i].block);
+        errs[i] = restore_block(&r, ids[wanted[i].series], &wanted[i].block);
     }
     cr_assert_eq(restore_pause(&r), 0);
     restore_end(&r);
