@@ -36,19 +36,53 @@ static uint64_t get_xor(const uint8_t **at)
     return x;
 }
 
-/* Writes the value's part of an operation; returns its kind. */
-static uint8_t put_value(uint64_t before, uint64_t now, uint8_t *out, size_t *ret_bytes)
+/* A value, and the whole number that it is, if it is one. */
+struct value {
+    uint64_t bits;
+    int64_t whole;
+    bool is_whole;
+};
+
+static inline struct value value_of(uint64_t bits)
 {
-    int64_t whole_before, whole_now;
-    *ret_bytes = 0;
-    if (now == before)
-        return VALUE_SAME;
-    if (whole_of_bits(before, &whole_before) && whole_of_bits(now, &whole_now)) {
-        *ret_bytes = varint_put(out, zigzag(whole_now - whole_before));
+    struct value v = {.bits = bits};
+    v.is_whole = whole_of_bits(bits, &v.whole);
+    return v;
+}
+
+/* Writes how another value differs from the one before; returns the kind of operation. */
+static inline uint8_t put_value(const struct value *before, const struct value *now, uint8_t *out,
+                                size_t *ret_bytes)
+{
+    if (before->is_whole && now->is_whole) {
+        *ret_bytes = varint_put(out, zigzag(now->whole - before->whole));
         return VALUE_WHOLE;
     }
-    *ret_bytes = put_xor(out, now ^ before);
+    *ret_bytes = put_xor(out, now->bits ^ before->bits);
     return VALUE_XOR;
+}
+
+/* Writes the end of the run before and a sample that is not of it; *io becomes its value. Returns
+ * how many bytes. */
+__attribute__((always_inline)) static inline size_t put_sample(uint32_t run, uint32_t step_before,
+                                                               uint32_t step, uint64_t value,
+                                                               struct value *io,
+                                                               uint8_t out[TAIL_STEP_BYTES_MAX])
+{
+    size_t n = run > 0, value_bytes;
+    out[0] = (uint8_t)(run - 1);
+    uint8_t *op = &out[n++];
+    *op = OP_SAMPLE;
+    if (step != step_before) {
+        *op |= OP_NEW_STEP;
+        n += varint_put(&out[n], zigzag((int64_t)step - (int64_t)step_before));
+    }
+    if (value == io->bits)
+        return n;
+    struct value now = value_of(value);
+    *op |= put_value(io, &now, &out[n], &value_bytes);
+    *io = now;
+    return n + value_bytes;
 }
 
 void tail_start(struct tail *t, slot timeline, uint32_t place, uint64_t value)
@@ -64,10 +98,9 @@ void tail_start(struct tail *t, slot timeline, uint32_t place, uint64_t value)
     };
 }
 
-__attribute__((always_inline)) static inline size_t
-step_on(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
+size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
 {
-    assert(place > t->last);
+    assert(t->n_samples > 0 && place > t->last);
     uint32_t step = place - t->last;
     t->n_samples++;
     t->last = place;
@@ -75,44 +108,54 @@ step_on(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BY
         t->run++;
         return 0;
     }
-    size_t n = 0;
-    if (t->run > 0)
-        out[n++] = (uint8_t)(t->run - 1);
+    assert(t->n_samples <= BLOCK_SAMPLES_MAX);
+    struct value last = value_of(t->last_value);
+    size_t n = put_sample(t->run, t->step, step, value, &last, out);
     t->run = 0;
-    uint8_t *op = &out[n++];
-    *op = OP_SAMPLE;
-    if (step != t->step) {
-        *op |= OP_NEW_STEP;
-        n += varint_put(&out[n], zigzag((int64_t)step - (int64_t)t->step));
-    }
-    size_t value_bytes;
-    *op |= put_value(t->last_value, value, &out[n], &value_bytes);
-    n += value_bytes;
     t->step = step;
     t->last_value = value;
     t->n_bytes = (uint16_t)(t->n_bytes + n);
     return n;
 }
 
-size_t tail_step(struct tail *t, uint32_t place, uint64_t value, uint8_t out[TAIL_STEP_BYTES_MAX])
+/* Of what has the step 1 everywhere, places are not looked at. */
+__attribute__((always_inline)) static inline void put_samples(struct tail *t,
+                                                              const uint32_t *places,
+                                                              const uint64_t *values, uint32_t n,
+                                                              bool are_neighbours, uint8_t *out)
 {
-    assert(t->n_samples > 0);
-    size_t n = step_on(t, place, value, out);
-    assert(n == 0 || t->n_samples <= BLOCK_SAMPLES_MAX);
-    return n;
+    uint8_t *at = out;
+    uint32_t step = t->step, run = 0;
+    struct value last = value_of(values[0]);
+    for (uint32_t i = 1; i < n; i++) {
+        uint32_t now = are_neighbours ? 1 : places[i] - places[i - 1];
+        assert(are_neighbours || places[i] > places[i - 1]);
+        if (now == step && values[i] == last.bits) {
+            run++;
+            continue;
+        }
+        at += put_sample(run, step, now, values[i], &last, at);
+        run = 0;
+        step = now;
+    }
+    t->last_value = last.bits;
+    t->step = step;
+    t->run = run;
+    t->n_bytes = (uint16_t)(at - out);
 }
 
 size_t tail_of(struct tail *t, slot timeline, const uint32_t *places, const uint64_t *values,
                uint32_t n, uint8_t out[TAIL_BYTES_MAX])
 {
-    struct tail made;
-    size_t n_bytes = 0;
     assert(n >= 1 && n <= BLOCK_SAMPLES_MAX);
-    tail_start(&made, timeline, places[0], values[0]);
-    for (uint32_t i = 1; i < n; i++)
-        n_bytes += step_on(&made, places[i], values[i], out + n_bytes);
-    *t = made;
-    return n_bytes;
+    tail_start(t, timeline, places[0], values[0]);
+    t->last = places[n - 1];
+    t->n_samples = n;
+    if (t->step == 1 && t->last - t->first == n - 1) /* as they ascend, none is left out */
+        put_samples(t, places, values, n, true, out);
+    else
+        put_samples(t, places, values, n, false, out);
+    return t->n_bytes;
 }
 
 struct decoder {
