@@ -55,6 +55,16 @@ static inline uint32_t masks_portable_are_short(const uint16_t numbers[MASKS_NUM
     return mask;
 }
 
+/* Which of numbers[0 .. 8), less base, have a bit of `high`. */
+static inline uint32_t masks_portable_reach(const uint64_t numbers[MASKS_NUMBERS], uint64_t base,
+                                            uint64_t high)
+{
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < MASKS_NUMBERS; i++)
+        mask |= (uint32_t)(((numbers[i] - base) & high) != 0) << i;
+    return mask;
+}
+
 #ifdef __SSE2__
 
 static inline uint32_t masks_tops(const uint8_t bytes[MASKS_BYTES])
@@ -85,6 +95,30 @@ static inline uint32_t masks_are_short(const uint16_t numbers[MASKS_NUMBERS], ui
     return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
 }
 
+/* The bits of `high` in four numbers less base, one half of each beside the other: zero or not. */
+static inline __m128i masks_reach_four(const uint64_t numbers[MASKS_NUMBERS / 2], __m128i base,
+                                       __m128i high)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)numbers);
+    __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(numbers + 2));
+    __m128 a = _mm_castsi128_ps(_mm_and_si128(_mm_sub_epi64(x, base), high));
+    __m128 b = _mm_castsi128_ps(_mm_and_si128(_mm_sub_epi64(y, base), high));
+    __m128 low_halves = _mm_shuffle_ps(a, b, _MM_SHUFFLE(2, 0, 2, 0));
+    __m128 high_halves = _mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1));
+    return _mm_or_si128(_mm_castps_si128(low_halves), _mm_castps_si128(high_halves));
+}
+
+static inline uint32_t masks_reach(const uint64_t numbers[MASKS_NUMBERS], uint64_t base,
+                                   uint64_t high)
+{
+    __m128i from = _mm_set1_epi64x((int64_t)base), bits = _mm_set1_epi64x((int64_t)high);
+    __m128i zero = _mm_setzero_si128();
+    __m128i x = _mm_cmpeq_epi32(masks_reach_four(numbers, from, bits), zero);
+    __m128i y = _mm_cmpeq_epi32(masks_reach_four(numbers + 4, from, bits), zero);
+    __m128i none = _mm_packs_epi16(_mm_packs_epi32(x, y), _mm_set1_epi16(-1));
+    return (uint32_t)_mm_movemask_epi8(none) ^ 0xFFFF;
+}
+
 #else
 
 static inline uint32_t masks_tops(const uint8_t bytes[MASKS_BYTES])
@@ -105,6 +139,12 @@ static inline uint32_t masks_are(const uint32_t numbers[MASKS_NUMBERS], uint32_t
 static inline uint32_t masks_are_short(const uint16_t numbers[MASKS_NUMBERS], uint16_t number)
 {
     return masks_portable_are_short(numbers, number);
+}
+
+static inline uint32_t masks_reach(const uint64_t numbers[MASKS_NUMBERS], uint64_t base,
+                                   uint64_t high)
+{
+    return masks_portable_reach(numbers, base, high);
 }
 
 #endif

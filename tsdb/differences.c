@@ -17,11 +17,9 @@
  * scrapes 1.4 % longer than working out all of them, at a hundredth of the cost.
  */
 #include "tsdb/differences.h"
+#include "alloc/masks.h"
 #include "tsdb/packed.h"
-#include "tsdb/places.h"
 #include "tsdb/varint.h"
-
-#include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as they stand");
 
@@ -29,7 +27,7 @@ enum { HAS_EXCEPTIONS = 0x80, WIDTH_MAX = 64 };
 
 static unsigned bit_width(uint64_t v)
 {
-    return 64u - (unsigned)__builtin_clzll(v | 1) - (v == 0);
+    return (63u ^ (unsigned)__builtin_clzll(v | 1)) + (v != 0);
 }
 
 static size_t varint_bytes(uint64_t v)
@@ -37,11 +35,31 @@ static size_t varint_bytes(uint64_t v)
     return (bit_width(v | 1) + 6) / 7;
 }
 
-/* What is left of a number above the width; 0 when it is no exception. */
-static int64_t high_half(int64_t d, const struct differences_level *l)
+/* The numbers that are none of the 2^width from base on. */
+static struct place_set places_outside(const int64_t *d, uint32_t n, uint64_t base, unsigned width)
 {
-    int64_t above = (int64_t)((uint64_t)d - (uint64_t)l->base);
-    return l->width == WIDTH_MAX ? 0 : above >> l->width;
+    struct place_set ret = {0};
+    uint64_t high = width == WIDTH_MAX ? 0 : UINT64_MAX << width;
+    uint32_t i = 0;
+    for (; i + MASKS_NUMBERS <= n; i += MASKS_NUMBERS)
+        ret.words[i / PLACE_WORD_BITS] |= (uint64_t)masks_reach((const uint64_t *)&d[i], base, high)
+                                          << i % PLACE_WORD_BITS;
+    for (; i < n; i++) {
+        uint64_t reaches = (((uint64_t)d[i] - base) & high) != 0;
+        ret.words[i / PLACE_WORD_BITS] |= reaches << i % PLACE_WORD_BITS;
+    }
+    return ret;
+}
+
+/* What is left above the width of the numbers at some places. Returns how many. */
+static uint32_t high_halves(const int64_t *d, const struct place_set *at, uint64_t base,
+                            unsigned width, int64_t ret[DIFFERENCES_MAX])
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < PLACE_WORDS; i++, d += PLACE_WORD_BITS)
+        for (uint64_t left = at->words[i]; left != 0; left &= left - 1)
+            ret[k++] = (int64_t)((uint64_t)d[__builtin_ctzll(left)] - base) >> width;
+    return k;
 }
 
 /* The level's own bytes, without the next level's. */
@@ -101,18 +119,29 @@ struct guess {
     size_t bits;
 };
 
-static struct guess guess_of(struct widths *w, uint32_t n, int64_t base)
+/* The least bits that high_bits_of may say: a bit each at least. */
+static size_t high_bits_least(const struct widths *w, uint32_t low, uint32_t k)
 {
-    struct guess best = {.bits = SIZE_MAX};
-    size_t head_bits = (varint_bytes(zigzag(base)) + 1) * 8;
+    return 16 + (k > 1 ? k * (w->width[low + 1] - (size_t)w->width[low]) : 0);
+}
+
+static struct guess guess_of(struct widths *w, uint32_t n, uint64_t base)
+{
+    size_t head_bits = (varint_bytes(zigzag((int64_t)base)) + 1) * 8;
     widths_sum(w, n);
+    /* None is worse than without exceptions, which comes last. */
+    struct guess best = {.bits = head_bits + packed_bytes(n, w->width[w->n - 1]) * 8 + 1};
     for (uint32_t i = 0; i < w->n; i++) {
         uint32_t k = n - w->n_within[i];
         size_t bits = head_bits + packed_bytes(n, w->width[i]) * 8;
         if (bits >= best.bits)
             break;
-        if (k > 0)
-            bits += 8 + places_bytes(n, k) * 8 + high_bits_of(w, i);
+        if (k > 0) {
+            bits += 8 + places_bytes(n, k) * 8;
+            if (bits + high_bits_least(w, i, k) >= best.bits)
+                continue;
+            bits += high_bits_of(w, i);
+        }
         if (bits < best.bits)
             best = (struct guess){w->width[i], k, bits};
     }
@@ -124,88 +153,75 @@ static int64_t middle_of(int64_t a, int64_t b, int64_t c)
     return i64_max(i64_min(a, b), i64_min(i64_max(a, b), c));
 }
 
-/* The exceptions of a level: their high halves and places. Returns how many. */
-static uint32_t exceptions_of(const int64_t *d, uint32_t n, const struct differences_level *l,
-                              int64_t *high, uint8_t *places)
+/* Numbers seen from a typical one: where the others are, and how far off. */
+struct spread {
+    uint64_t typical;
+    struct place_set at;
+    uint32_t n_others;
+    int64_t others[DIFFERENCES_MAX];
+};
+
+/* Returns how the numbers are written from the least one up. */
+static struct differences_level spread_of(const int64_t *d, uint32_t n, struct spread *ret)
 {
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        high[k] = high_half(d[i], l);
-        places[k] = (uint8_t)i;
-        k += high[k] != 0;
+    int64_t typical = middle_of(d[0], d[n / 2], d[n - 1]), least = typical, most = typical;
+    ret->typical = (uint64_t)typical;
+    ret->at = places_outside(d, n, ret->typical, 0);
+    ret->n_others = high_halves(d, &ret->at, ret->typical, 0, ret->others);
+    for (uint32_t i = 0; i < ret->n_others; i++) {
+        int64_t v = (int64_t)((uint64_t)ret->others[i] + ret->typical);
+        least = i64_min(least, v);
+        most = i64_max(most, v);
     }
-    return k;
+    return (struct differences_level){
+        .base = least, .width = (uint8_t)bit_width((uint64_t)most - (uint64_t)least)};
 }
 
-static size_t plan_levels(const int64_t *d, uint32_t n, struct differences_level *l,
-                          unsigned n_levels);
-
-/* Works the guess out. Returns the bytes. */
-static size_t plan_exceptions(const int64_t *d, uint32_t n, uint64_t base,
-                              const struct guess *guess, struct differences_level *l,
-                              unsigned n_levels)
+/* From the least number up; or, where numbers lie on both sides of the typical one, around that. */
+static struct guess best_guess(const struct spread *s, uint32_t n, uint64_t least,
+                               uint64_t *ret_base)
 {
-    int64_t high[DIFFERENCES_MAX];
-    uint8_t places[DIFFERENCES_MAX];
-    *l = (struct differences_level){(int64_t)base, (uint8_t)guess->width,
-                                    (uint8_t)guess->n_exceptions};
-    if (guess->n_exceptions == 0)
-        return level_bytes(l, n);
-    uint32_t k = exceptions_of(d, n, l, high, places);
-    assert(k == guess->n_exceptions);
-    return level_bytes(l, n) + plan_levels(high, k, l + 1, n_levels - 1);
-}
-
-/* Those that are not the typical number, less it. */
-static uint32_t others_of(const int64_t *d, uint32_t n, int64_t typical, int64_t *others)
-{
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        others[k] = (int64_t)((uint64_t)d[i] - (uint64_t)typical);
-        k += others[k] != 0;
+    uint64_t below = s->typical - least;
+    struct widths up = {.n_of = {0}}, both = {.n_of = {0}};
+    both.n_of[0] = up.n_of[bit_width(below)] = (uint8_t)(n - s->n_others);
+    for (uint32_t i = 0; i < s->n_others; i++) {
+        up.n_of[bit_width((uint64_t)s->others[i] + below)]++;
+        both.n_of[bit_width(zigzag(s->others[i]))]++;
     }
-    return k;
+    struct guess best = guess_of(&up, n, least);
+    *ret_base = least;
+    if (below == 0)
+        return best;
+    struct guess around = guess_of(&both, n, s->typical);
+    if (around.bits >= best.bits)
+        return best;
+    *ret_base = s->typical - (around.width == 0 ? 0 : UINT64_C(1) << (around.width - 1));
+    return around;
 }
 
 static size_t plan_levels(const int64_t *d, uint32_t n, struct differences_level *l,
                           unsigned n_levels)
 {
-    int64_t typical = middle_of(d[0], d[n / 2], d[n - 1]), least = typical, most = typical;
-    int64_t others[DIFFERENCES_MAX];
-    uint32_t n_others = others_of(d, n, typical, others);
-    for (uint32_t i = 0; i < n_others; i++) {
-        int64_t v = (int64_t)((uint64_t)others[i] + (uint64_t)typical);
-        least = i64_min(least, v);
-        most = i64_max(most, v);
-    }
-    uint64_t below = (uint64_t)typical - (uint64_t)least;
-    const struct differences_level plain = {
-        least, (uint8_t)bit_width((uint64_t)most - (uint64_t)least), 0};
-    *l = plain;
+    struct spread s;
+    uint64_t base;
+    const struct differences_level plain = *l = spread_of(d, n, &s);
     size_t plain_bytes = level_bytes(l, n);
     if (n_levels == 1 || plain.width == 0)
         return plain_bytes;
 
-    /* From the least number up; or, where numbers lie on both sides of a typical one, around that.
-     */
-    struct widths widths = {.n_of = {0}};
-    widths.n_of[bit_width(below)] = (uint8_t)(n - n_others);
-    for (uint32_t i = 0; i < n_others; i++)
-        widths.n_of[bit_width((uint64_t)others[i] + below)]++;
-    struct guess best = guess_of(&widths, n, least), around = {.bits = SIZE_MAX};
-    uint64_t base = (uint64_t)least;
-    if (below > 0) {
-        memset(&widths, 0, sizeof(widths));
-        widths.n_of[0] = (uint8_t)(n - n_others);
-        for (uint32_t i = 0; i < n_others; i++)
-            widths.n_of[bit_width(zigzag(others[i]))]++;
-        around = guess_of(&widths, n, typical);
+    struct guess guess = best_guess(&s, n, (uint64_t)plain.base, &base);
+    *l = (struct differences_level){(int64_t)base, (uint8_t)guess.width,
+                                    (uint8_t)guess.n_exceptions, s.at};
+    size_t bytes = level_bytes(l, n);
+    if (guess.n_exceptions > 0) {
+        uint32_t k = s.n_others;
+        if (guess.width > 0 || base != s.typical) { /* or the exceptions are the others */
+            l->exceptions = places_outside(d, n, base, guess.width);
+            k = high_halves(d, &l->exceptions, base, guess.width, s.others);
+        }
+        assert(k == guess.n_exceptions);
+        bytes += plan_levels(s.others, k, l + 1, n_levels - 1);
     }
-    if (around.bits < best.bits) {
-        best = around;
-        base = (uint64_t)typical - (best.width == 0 ? 0 : UINT64_C(1) << (best.width - 1));
-    }
-    size_t bytes = plan_exceptions(d, n, base, &best, l, n_levels);
     if (bytes < plain_bytes)
         return bytes;
     *l = plain;
@@ -220,7 +236,8 @@ size_t differences_plain_bytes(const int64_t *d, uint32_t n)
         least = i64_min(least, d[i]);
         most = i64_max(most, d[i]);
     }
-    struct differences_level l = {least, (uint8_t)bit_width((uint64_t)most - (uint64_t)least), 0};
+    const struct differences_level l = {
+        .base = least, .width = (uint8_t)bit_width((uint64_t)most - (uint64_t)least)};
     return level_bytes(&l, n);
 }
 
@@ -236,7 +253,6 @@ static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
                            const struct differences_level *l)
 {
     uint64_t low[DIFFERENCES_MAX];
-    uint8_t places[DIFFERENCES_MAX];
     int64_t high[DIFFERENCES_MAX];
     out += varint_put(out, zigzag(l->base));
     *out++ = (uint8_t)(l->width | (l->n_exceptions > 0 ? HAS_EXCEPTIONS : 0));
@@ -248,10 +264,10 @@ static uint8_t *put_levels(uint8_t *out, const int64_t *d, uint32_t n,
     }
     if (l->n_exceptions == 0)
         return out;
-    uint32_t k = exceptions_of(d, n, l, high, places);
+    uint32_t k = high_halves(d, &l->exceptions, (uint64_t)l->base, l->width, high);
     assert(k == l->n_exceptions);
     *out++ = (uint8_t)(k - 1);
-    return put_levels(out + places_put(out, n, places, k), high, k, l + 1);
+    return put_levels(out + places_put(out, n, &l->exceptions, k), high, k, l + 1);
 }
 
 void differences_put_planned(uint8_t *out, const int64_t *d, uint32_t n,

@@ -11,7 +11,7 @@
 #ifndef HG_TSDB_DIFFERENCES_H
 #define HG_TSDB_DIFFERENCES_H
 
-#include "alloc/base.h"
+#include "tsdb/places.h"
 
 enum {
     DIFFERENCES_MAX = 128, /* numbers */
@@ -25,6 +25,7 @@ struct differences_level {
     int64_t base;
     uint8_t width;        /* bits, 0 .. 64 */
     uint8_t n_exceptions; /* 0: there is no further level */
+    struct place_set exceptions;
 };
 
 /* How certain numbers will be written: what differences_plan found to be short. */

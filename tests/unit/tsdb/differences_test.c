@@ -1,4 +1,5 @@
 #include "tests/support/random.h"
+#include "tests/unit/tsdb/test_differences.h"
 #include "tsdb/differences.h"
 #include "tsdb/vectors.h"
 
@@ -37,16 +38,6 @@ static bool get(const uint8_t *bytes, size_t n_bytes, int64_t *d, uint32_t n)
     return is_good;
 }
 
-static unsigned bit_width(uint64_t v)
-{
-    return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v);
-}
-
-static size_t varint_bytes(uint64_t v)
-{
-    return v < 128 ? 1 : 1 + varint_bytes(v >> 7);
-}
-
 /* What the simplest form takes: the least number, and all others less it at one width. */
 static size_t plain_bytes(const int64_t *d, uint32_t n)
 {
@@ -55,13 +46,13 @@ static size_t plain_bytes(const int64_t *d, uint32_t n)
         least = i64_min(least, d[i]);
         most = i64_max(most, d[i]);
     }
-    uint64_t zigzag = least < 0 ? ~((uint64_t)least << 1) : (uint64_t)least << 1;
-    return varint_bytes(zigzag) + 1 + (n * bit_width((uint64_t)most - (uint64_t)least) + 7) / 8;
+    return varint_bytes(zigzag(least)) + 1 +
+           (n * bit_width((uint64_t)most - (uint64_t)least) + 7) / 8;
 }
 
 static size_t round_trip(const int64_t *d, uint32_t n)
 {
-    uint8_t bytes[DIFFERENCES_BYTES_MAX + 1];
+    uint8_t bytes[DIFFERENCES_BYTES_MAX + 1], expected[DIFFERENCES_BYTES_MAX];
     int64_t back[N_MAX];
     struct differences_plan plan;
     differences_plan(d, n, &plan);
@@ -73,6 +64,8 @@ static size_t round_trip(const int64_t *d, uint32_t n)
     cr_assert_eq(differences_plain_bytes(d, n), plain_bytes(d, n));
     cr_assert_leq(n_bytes, plain_bytes(d, n));
     cr_assert_eq(bytes[n_bytes], 0x5A, "nothing behind the end");
+    cr_assert_eq(model_put(expected, d, n), n_bytes);
+    cr_assert_arr_eq(bytes, expected, n_bytes);
     cr_assert(get(bytes, n_bytes, back, n));
     for (uint32_t i = 0; i < n; i++)
         cr_assert_eq(back[i], d[i], "number %u of %u", i, n);
@@ -134,6 +127,33 @@ Test(differences, take_few_bytes_for_few_exceptions)
     for (uint32_t i = 0; i < N_MAX; i++)
         d[i] = 15000 + (i % 10 == 0 ? (int64_t)random_below(&random_state, 11) - 5 : 0);
     cr_assert_leq(round_trip(d, N_MAX), 30, "times that jitter now and then");
+}
+
+/* Mostly the typical distance; some are late, and the one behind makes up for it. */
+static void scrapes(int64_t *d, uint32_t n)
+{
+    int64_t late = 0, jitter = (int64_t)random_below(&random_state, 1000);
+    uint64_t rare = 1 + random_below(&random_state, 8), lost = random_below(&random_state, 200);
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t was = late;
+        late = random_below(&random_state, rare) == 0
+                   ? (int64_t)random_below(&random_state, 2 * (uint64_t)jitter + 1) - jitter
+                   : 0;
+        d[i] = 15000 + late - was;
+        if (lost > 0 && random_below(&random_state, lost) == 0)
+            d[i] += 15000;
+    }
+}
+
+Test(differences, of_scrapes_come_back)
+{
+    int64_t d[N_MAX];
+    uint64_t rounds = random_setting("ROUNDS", 40) * 500;
+    for (uint64_t round = 0; round < rounds; round++) {
+        uint32_t n = 1 + (uint32_t)random_below(&random_state, N_MAX);
+        scrapes(d, n);
+        round_trip(d, n);
+    }
 }
 
 Test(differences, cut_off_or_changed_bytes_are_refused_or_read)

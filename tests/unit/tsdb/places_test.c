@@ -42,7 +42,11 @@ Test(places, any_of_any_number_come_back)
             uint8_t places[PLACES_MAX], back[PLACES_MAX], bytes[2 * PLACES_BYTES_MAX];
             draw(places, n, k);
             memset(bytes, 0xA5, sizeof(bytes));
-            size_t n_bytes = places_put(bytes, n, places, k);
+            struct place_set set = {0};
+            for (uint32_t i = 0; i < k; i++)
+                set.words[places[i] / PLACE_WORD_BITS] |= UINT64_C(1)
+                                                          << places[i] % PLACE_WORD_BITS;
+            size_t n_bytes = places_put(bytes, n, &set, k);
             cr_assert_eq(n_bytes, places_bytes(n, k));
             cr_assert_leq(n_bytes, (n + 7) / 8);
             cr_assert_eq(bytes[n_bytes], 0xA5, "nothing behind the end");
