@@ -40,13 +40,14 @@ static struct place_set places_outside(const int64_t *d, uint32_t n, uint64_t ba
 {
     struct place_set ret = {0};
     uint64_t high = width == WIDTH_MAX ? 0 : UINT64_MAX << width;
-    uint32_t i = 0;
-    for (; i + MASKS_NUMBERS <= n; i += MASKS_NUMBERS)
-        ret.words[i / PLACE_WORD_BITS] |= (uint64_t)masks_reach((const uint64_t *)&d[i], base, high)
-                                          << i % PLACE_WORD_BITS;
-    for (; i < n; i++) {
-        uint64_t reaches = (((uint64_t)d[i] - base) & high) != 0;
-        ret.words[i / PLACE_WORD_BITS] |= reaches << i % PLACE_WORD_BITS;
+    for (uint32_t i = 0; i * PLACE_WORD_BITS < n; i++, d += PLACE_WORD_BITS) {
+        uint32_t n_here = (uint32_t)size_min(n - i * PLACE_WORD_BITS, PLACE_WORD_BITS), k = 0;
+        uint64_t word = 0;
+        for (; k + MASKS_NUMBERS <= n_here; k += MASKS_NUMBERS)
+            word |= (uint64_t)masks_reach((const uint64_t *)&d[k], base, high) << k;
+        for (; k < n_here; k++)
+            word |= (uint64_t)((((uint64_t)d[k] - base) & high) != 0) << k;
+        ret.words[i] = word;
     }
     return ret;
 }
@@ -95,22 +96,25 @@ static void widths_sum(struct widths *w, uint32_t n)
     }
 }
 
-/* About how many bits the high halves take when numbers up to the width at place `low` are none. */
-static size_t high_bits_of(const struct widths *w, uint32_t low)
+/* About how many bits the high halves take when numbers up to the width at place `low` are none;
+ * most_bits or more: no fewer. */
+static size_t high_bits_of(const struct widths *w, uint32_t low, size_t most_bits)
 {
     unsigned most = w->width[w->n - 1];
     uint32_t k = w->n_within[w->n - 1] - (uint32_t)w->n_within[low];
     if (k == 1)
         return 16 + (most - w->width[low]) / 7u * 8;
-    size_t best = SIZE_MAX;
+    size_t best = most_bits;
     for (uint32_t i = low + 1; i < w->n; i++) {
         uint32_t k_high = w->n_within[w->n - 1] - (uint32_t)w->n_within[i];
-        size_t bits = k * (w->width[i] - (unsigned)w->width[low]);
+        size_t bits = 16 + k * (w->width[i] - (size_t)w->width[low]);
+        if (bits >= best)
+            break;
         if (k_high > 0)
             bits += 24 + k_high * (most - w->width[i]) + places_bytes(k, k_high) * 8;
         best = size_min(best, bits);
     }
-    return best + 16;
+    return best;
 }
 
 struct guess {
@@ -119,18 +123,14 @@ struct guess {
     size_t bits;
 };
 
-/* The least bits that high_bits_of may say: a bit each at least. */
-static size_t high_bits_least(const struct widths *w, uint32_t low, uint32_t k)
-{
-    return 16 + (k > 1 ? k * (w->width[low + 1] - (size_t)w->width[low]) : 0);
-}
-
-static struct guess guess_of(struct widths *w, uint32_t n, uint64_t base)
+/* The best from a base on; most_bits or more: none takes fewer. */
+static struct guess guess_of(struct widths *w, uint32_t n, uint64_t base, size_t most_bits)
 {
     size_t head_bits = (varint_bytes(zigzag((int64_t)base)) + 1) * 8;
     widths_sum(w, n);
     /* None is worse than without exceptions, which comes last. */
-    struct guess best = {.bits = head_bits + packed_bytes(n, w->width[w->n - 1]) * 8 + 1};
+    size_t plain_bits = head_bits + packed_bytes(n, w->width[w->n - 1]) * 8;
+    struct guess best = {.bits = size_min(most_bits, plain_bits + 1)};
     for (uint32_t i = 0; i < w->n; i++) {
         uint32_t k = n - w->n_within[i];
         size_t bits = head_bits + packed_bytes(n, w->width[i]) * 8;
@@ -138,9 +138,9 @@ static struct guess guess_of(struct widths *w, uint32_t n, uint64_t base)
             break;
         if (k > 0) {
             bits += 8 + places_bytes(n, k) * 8;
-            if (bits + high_bits_least(w, i, k) >= best.bits)
+            if (bits >= best.bits)
                 continue;
-            bits += high_bits_of(w, i);
+            bits += high_bits_of(w, i, best.bits - bits);
         }
         if (bits < best.bits)
             best = (struct guess){w->width[i], k, bits};
@@ -188,11 +188,11 @@ static struct guess best_guess(const struct spread *s, uint32_t n, uint64_t leas
         up.n_of[bit_width((uint64_t)s->others[i] + below)]++;
         both.n_of[bit_width(zigzag(s->others[i]))]++;
     }
-    struct guess best = guess_of(&up, n, least);
+    struct guess best = guess_of(&up, n, least, SIZE_MAX);
     *ret_base = least;
     if (below == 0)
         return best;
-    struct guess around = guess_of(&both, n, s->typical);
+    struct guess around = guess_of(&both, n, s->typical, best.bits);
     if (around.bits >= best.bits)
         return best;
     *ret_base = s->typical - (around.width == 0 ? 0 : UINT64_C(1) << (around.width - 1));

@@ -44,6 +44,24 @@ Test(masks, of_numbers_are_as_the_portable_ones)
     }
 }
 
+Test(masks, reach_as_far_as_the_portable_ones_say)
+{
+    struct random r;
+    uint64_t longs[MASKS_NUMBERS];
+    random_init(&r, random_seed());
+    for (int round = 0; round < 10000; round++) {
+        uint64_t base = random_next(&r) >> random_below(&r, 64);
+        unsigned width = (unsigned)random_below(&r, 65);
+        uint64_t high = width == 64 ? 0 : UINT64_MAX << width;
+        for (unsigned i = 0; i < MASKS_NUMBERS; i++)
+            longs[i] = base + (random_below(&r, 2) << random_below(&r, 64));
+        uint32_t mask = masks_reach(longs, base, high);
+        cr_assert_eq(mask, masks_portable_reach(longs, base, high));
+        for (unsigned i = 0; i < MASKS_NUMBERS; i++)
+            cr_assert_eq(mask >> i & 1, ((longs[i] - base) & high) != 0);
+    }
+}
+
 Test(masks, bits_are_in_the_order_of_bytes_and_numbers)
 {
     const uint8_t a[MASKS_BYTES] = {[0] = 0x80, [3] = 0xff, [15] = 0x81, [7] = 0x7f};
