@@ -53,21 +53,26 @@ static void unpack_segment(const struct arena *a, const struct timeline_state *s
 
 /* ---- in ---- */
 
+static void read_open(const struct arena *a, const struct timeline_state *s, uint32_t n,
+                      uint32_t ret[SEGMENT_TIMES])
+{
+    for (uint32_t i = 0; i * TIMELINE_PIECE_TIMES < n; i++)
+        memcpy(&ret[i * TIMELINE_PIECE_TIMES], slot_ptr(a, s->pieces[i]), SIZE_CLASS_STEP_BYTES);
+}
+
 /* Turns the 128 times of the open segment into an entry of the row. */
 static bool pack_segment(struct change *c, struct timeline_state *s)
 {
     const struct arena *a = c->slots->arena;
-    int64_t d[SEGMENT_TIMES - 1];
+    int64_t d[SEGMENT_TIMES]; /* one more, so that whole vectors are made */
+    uint32_t times[SEGMENT_TIMES + 1];
     uint8_t bytes[SEGMENT_BYTES_MAX];
-    uint32_t from = packed_times(s), before = *open_place(a, s, from);
-    struct segment g = {.first = before};
-    bool is_linear = true;
-    for (uint32_t i = 1; i < SEGMENT_TIMES; i++) {
-        uint32_t now = *open_place(a, s, from + i);
-        d[i - 1] = (int64_t)now - before;
-        is_linear = is_linear && d[i - 1] == d[0];
-        before = now;
-    }
+    read_open(a, s, SEGMENT_TIMES, times);
+    times[SEGMENT_TIMES] = 0;
+    for (uint32_t i = 0; i < SEGMENT_TIMES; i++)
+        d[i] = times[i + 1] - times[i];
+    struct segment g = {.first = times[0]};
+    bool is_linear = memcmp(d, d + 1, (SEGMENT_TIMES - 2) * sizeof(*d)) == 0;
     g.step = (uint32_t)d[0];
     if (!is_linear) {
         g.n_bytes = (uint32_t)differences_put(bytes, sizeof(bytes), d, SEGMENT_TIMES - 1);
@@ -87,7 +92,24 @@ static bool pack_segment(struct change *c, struct timeline_state *s)
     return true;
 }
 
-/* Adds n ascending times behind the last to a copy of the state. */
+/* Takes the end of n (> 0) times that are to be added, and their least distance, into a copy of the
+ * state; false when they do not ascend from the last on. */
+static bool note_times(struct timeline_state *s, const uint32_t *times, uint32_t n)
+{
+    bool is_first = s->n == 0, is_ascending = true;
+    uint32_t before = is_first ? times[0] : s->last, least = s->n > 1 ? s->step : UINT32_MAX;
+    for (uint32_t i = is_first; i < n; i++) {
+        uint32_t distance = times[i] - before;
+        is_ascending &= times[i] > before;
+        least = distance < least ? distance : least;
+        before = times[i];
+    }
+    s->last = before;
+    s->step = s->n + n > 1 ? least : 0;
+    return is_ascending;
+}
+
+/* Adds n times that were noted to a copy of the state. */
 static bool add_times(struct change *c, struct timeline_state *s, const uint32_t *times, uint32_t n)
 {
     while (n > 0) {
@@ -99,12 +121,6 @@ static bool add_times(struct change *c, struct timeline_state *s, const uint32_t
         if (at == 0 && (*piece = change_take(c, SIZE_CLASS_STEP_BYTES)) == 0)
             return false;
         memcpy(open_place(c->slots->arena, s, s->n), times, part * sizeof(*times));
-        for (uint32_t k = 0; k < part; k++) {
-            uint32_t distance = times[k] - s->last;
-            if (s->n + k > 0 && (s->n + k == 1 || distance < s->step))
-                s->step = distance;
-            s->last = times[k];
-        }
         s->n += part;
         times += part;
         n -= part;
@@ -119,7 +135,8 @@ slot timeline_new(struct slots *sl, struct window *w, uint32_t time)
     change_init(&c, sl, w);
     slot made = change_take(&c, sizeof(struct timeline));
     struct timeline_state s = {0};
-    if (made == 0 || !add_times(&c, &s, &time, 1) || !change_prepare(&c)) {
+    if (made == 0 || !note_times(&s, &time, 1) || !add_times(&c, &s, &time, 1) ||
+        !change_prepare(&c)) {
         change_undo(&c);
         return 0;
     }
@@ -160,11 +177,8 @@ static int time_is(const struct arena *a, const struct timeline_state *s, uint32
 static int extend(struct slots *sl, struct window *w, struct timeline *t, struct timeline_state *s,
                   const uint32_t *times, uint32_t n)
 {
-    if (n > TIMELINE_TIMES_MAX - s->n || times[0] <= s->last)
+    if (n > TIMELINE_TIMES_MAX - s->n || !note_times(s, times, n))
         return 0;
-    for (uint32_t i = 1; i < n; i++)
-        if (times[i] <= times[i - 1])
-            return 0;
     struct change c;
     change_init(&c, sl, w);
     (void)add_times(&c, s, times, n); /* the change knows */
