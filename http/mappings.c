@@ -16,7 +16,7 @@
 #include "http/mappings.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,7 +47,8 @@ struct scan {
 static bool next_line(struct reader *r, char *out, size_t size)
 {
     size_t n = 0;
-    for (;;) {
+    const char *end = NULL;
+    while (end == NULL) {
         if (r->at == r->n) {
             ssize_t got = read(r->fd, r->buffer, sizeof(r->buffer));
             if (got <= 0)
@@ -55,16 +56,57 @@ static bool next_line(struct reader *r, char *out, size_t size)
             r->at = 0;
             r->n = (size_t)got;
         }
-        char c = r->buffer[r->at++];
-        if (c == '\n') {
-            out[n] = '\0';
-            return true;
-        }
-        if (n < size - 1)
-            out[n++] = c;
+        const char *from = r->buffer + r->at;
+        end = memchr(from, '\n', r->n - r->at);
+        size_t n_here = end != NULL ? (size_t)(end - from) : r->n - r->at;
+        size_t part = size_min(n_here, size - 1 - n);
+        memcpy(out + n, from, part);
+        n += part;
+        r->at += n_here + (end != NULL);
     }
     out[n] = '\0';
-    return n > 0;
+    return end != NULL || n > 0;
+}
+
+static unsigned digit_of(char c)
+{
+    unsigned digit = (unsigned)c - '0', letter = (unsigned)c - 'a';
+    return digit < 10 ? digit : letter < 6 ? letter + 10 : UINT_MAX;
+}
+
+/* The number at *at, of at least a digit, with `behind` after it; *at moves behind that. */
+static bool get_number(const char **at, unsigned base, char behind, uint64_t *ret)
+{
+    const char *p = *at;
+    uint64_t v = 0;
+    for (; digit_of(*p) < base; p++)
+        v = v * base + digit_of(*p);
+    if (p == *at || *p != behind)
+        return false;
+    *at = p + 1;
+    *ret = v;
+    return true;
+}
+
+/* Behind the next n words and the spaces that follow each. */
+static const char *behind_words(const char *at, unsigned n)
+{
+    for (; n > 0; n--) {
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    return at;
+}
+
+/* "Rss:      1234 kB". */
+static bool get_rss(const char *line, uint64_t *ret_kib)
+{
+    static const char name[] = "Rss:";
+    const char *at = line + sizeof(name) - 1;
+    if (strncmp(line, name, sizeof(name) - 1) != 0)
+        return false;
+    at += strspn(at, " \t");
+    return get_number(&at, 10, ' ', ret_kib);
 }
 
 static enum mapping_kind kind_of(const struct scan *s, uintptr_t start, uintptr_t end,
@@ -125,13 +167,11 @@ static void add_resident(struct scan *s, uint64_t bytes)
 /* "7f00-7f10 rw-p 00000000 00:00 0   [heap]"; passes over a line that is not a mapping's first. */
 static void scan_head(struct scan *s, const char *line)
 {
-    uintptr_t start, end;
-    char permissions[8];
-    int name_at = 0;
-    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %*s %*s %*s %n", &start, &end, permissions,
-               &name_at) < 3)
+    uint64_t start, end;
+    const char *permissions = line;
+    if (!get_number(&permissions, 16, '-', &start) || !get_number(&permissions, 16, ' ', &end))
         return;
-    const char *name = name_at > 0 ? line + name_at : "";
+    const char *name = behind_words(permissions, 4); /* they, offset, device, inode */
     s->kind = kind_of(s, start, end, permissions, name);
     s->last_kind = s->kind;
     s->last_is_file = name[0] == '/';
@@ -163,7 +203,7 @@ bool mappings_read(const char *dir, const void *skip, size_t skip_bytes, struct 
         bool is_field = line[0] >= 'A' && line[0] <= 'Z';
         if (!is_field)
             scan_head(&s, line);
-        else if (sscanf(line, "Rss: %" SCNu64 " kB", &kib) == 1)
+        else if (get_rss(line, &kib))
             add_resident(&s, kib * 1024);
     }
     if (r.fd >= 0)
@@ -177,10 +217,12 @@ static uint64_t rss_of_statm(const char *dir)
 {
     struct reader r = {.fd = open_in(dir, "statm")};
     char line[256];
+    const char *at = line;
     uint64_t n = 0;
     if (r.fd < 0)
         return 0;
-    bool is_found = next_line(&r, line, sizeof(line)) && sscanf(line, "%*u %" SCNu64, &n) == 1;
+    bool is_found = next_line(&r, line, sizeof(line)) && get_number(&at, 10, ' ', &n) &&
+                    get_number(&at, 10, ' ', &n);
     close(r.fd);
     return is_found ? n * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
@@ -194,7 +236,7 @@ uint64_t mappings_rss(const char *dir, bool is_exact)
     char line[512];
     bool is_found = false;
     while (!is_found && r.fd >= 0 && next_line(&r, line, sizeof(line)))
-        is_found = sscanf(line, "Rss: %" SCNu64 " kB", &kib) == 1;
+        is_found = get_rss(line, &kib);
     if (r.fd >= 0)
         close(r.fd);
     return is_found ? kib * 1024 : about;

@@ -127,6 +127,22 @@ Test(mappings, without_a_pagemap_by_smaps)
     expect_kinds();
 }
 
+Test(mappings, lines_that_are_none_are_passed_over)
+{
+    struct mappings m;
+    put("smaps", "400000-401000 r-xp 00000000 08:01 42   /usr/bin/with a space\n"
+                 "Rss:          8 kB\n"
+                 "Rss:          9\n"
+                 "Rss: \n"
+                 "-402000 r-xp 00000000 08:01 42   /usr/bin/x\n"
+                 "402000-40G000 r-xp 00000000 08:01 42   /usr/bin/x\n"
+                 "402000 403000 r-xp 00000000 08:01 42   /usr/bin/x\n"
+                 "\n"
+                 "Rss:\t16 kB");
+    cr_assert(mappings_read(dir, NULL, 0, &m));
+    cr_assert_eq(m.program_bytes, (8 + 16) * 1024);
+}
+
 Test(mappings, resident_size_is_counted_unless_it_is_large)
 {
     static const char rollup[] = "10000-7ffffffff000 ---p 00000000 00:00 0   [rollup]\n"
