@@ -480,6 +480,14 @@ static void delete_something(int64_t now_ms)
                    max_ms);
 }
 
+/* The model has none of it but that time has gone on: the oldest window may go. */
+static void fill_something(int64_t now_ms)
+{
+    int64_t window = window_of_ms(now_ms) - (int64_t)random_below(&random_state, 4);
+    process_fill(&process, &random_state, window);
+    model.newest_ms = i64_max(model.newest_ms, window * PROCESS_WINDOW_MS);
+}
+
 static void work(int64_t *io_ms)
 {
     for (unsigned left = (unsigned)random_below(&random_state, REQUESTS); left > 0; left--) {
@@ -489,8 +497,7 @@ static void work(int64_t *io_ms)
         else if (what == 2)
             cr_assert_eq(process_save(&process), 0);
         else if (what == 3)
-            process_fill(&process, &random_state,
-                         window_of_ms(*io_ms) - (int64_t)random_below(&random_state, 4));
+            fill_something(*io_ms);
         else
             write_something(io_ms);
     }
