@@ -39,7 +39,8 @@ enum {
     RUN_HEAD = DUMP_RUN << PART_SHIFT | DUMP_AT << TIMES_SHIFT | BLOCK_RUN,
     ENCODING_MASK = 15,
     USUAL_BYTES = 11, /* before the values of a block whose five numbers have two bytes each */
-    ROW_BYTES = 16,   /* before the end of a constant of a row: key, eight bytes, length, value */
+    USUAL_SHEAF_BYTES = 13, /* before the bytes of a sheaf whose six have */
+    ROW_BYTES = 16,         /* left at least where a constant is taken into a row */
 };
 
 void window_writer_init(struct window_writer *w, uint8_t *payload, int64_t window_ms,
@@ -405,9 +406,37 @@ static bool read_usual_block(struct window_reader *r, struct window_record *ret)
     return true;
 }
 
+/* The same for a sheaf. */
+static bool read_usual_sheaf(struct window_reader *r, struct window_record *ret)
+{
+    const uint8_t *at = r->in.at, *end = r->in.end;
+    struct window_guess *g = &r->guess;
+    struct dump_sheaf *s = &ret->sheaf;
+    uint32_t key, n_blocks, n_samples, timeline, place, n_bytes;
+    if (!r->may_bind || r->in.is_bad || end - at < USUAL_SHEAF_BYTES || !g->has_record ||
+        !short_number(&at, &key))
+        return false;
+    uint32_t number = g->number + (key >> KIND_BITS);
+    bool is_same = number == g->number;
+    if ((key & KIND_MASK) != RECORD_BLOCK || number < g->number || *at++ != SHEAF_HEAD ||
+        !short_number(&at, &n_blocks) || n_blocks >= SHEAF_BLOCKS_MAX ||
+        !short_number(&at, &n_samples) || !short_difference(&at, g->timeline, &timeline) ||
+        !short_difference(&at, is_same ? g->next : g->start, &place) ||
+        !short_number(&at, &n_bytes) || n_bytes == 0 || n_bytes > SHEAF_BYTES_MAX ||
+        n_bytes > (size_t)(end - at))
+        return false;
+    *s = (struct dump_sheaf){timeline, place, n_blocks + 1, n_samples + 1, n_bytes, at};
+    ret->kind = RECORD_SHEAF;
+    ret->number = number;
+    r->in.at = at + n_bytes;
+    ret->is_last = is_other_series(r->in.at, end);
+    guess_learn(g, number, true, timeline, place, n_samples + 1);
+    return true;
+}
+
 int window_reader_next(struct window_reader *r, struct window_record *ret)
 {
-    if (read_usual_block(r, ret))
+    if (read_usual_block(r, ret) || read_usual_sheaf(r, ret))
         return 1;
     if (r->in.is_bad)
         return ERR_CORRUPT;

@@ -4,7 +4,8 @@
  * as it was written in life: its head and the end of its last sheaf in the pool `open`, copied with
  * each block and given back when the series moves on. Most chunks of a snapshot were sealed long
  * ago and are here as a whole, so their sheaves are cut into slots at once, of the sizes that life
- * would have cut; a chunk that is one sheaf comes as its bytes. Whatever else it may be goes the long way, in one change for all its parts. */
+ * would have cut; a chunk that is one sheaf comes as its bytes. Whatever else it may be goes the
+ * long way, in one change for all its parts. */
 #include "tsdb/chunk_work.h"
 #include "tsdb/err.h"
 

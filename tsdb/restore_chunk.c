@@ -1,7 +1,7 @@
 /* What a snapshot has of chunks, on its way in: see dump.h. A block is decoded to see that it is
  * one, or believed where its file vouches for it; blocks of one chunk wait for each other, so that
- * it is written once. What most chunks are, a sheaf or a constant, has a short way of its own, which
- * leaves whatever is unusual to the long one. */
+ * it is written once. What most chunks are, a sheaf or a constant, has a short way of its own,
+ * which leaves whatever is unusual to the long one. */
 #include "tsdb/differences.h"
 #include "tsdb/restore_inside.h"
 
@@ -149,7 +149,7 @@ struct restored_span { /* what comes to a chunk at once */
 };
 
 static struct restored_span span_of(struct restore *r, struct times_cache *times,
-                                    const struct chunk_parts *in, const uint32_t *tail_times)
+                                    const struct chunk_parts *in, const uint32_t tail_ends[2])
 {
     struct restored_span ret = {0};
     for (uint32_t i = 0; i < in->n; i++)
@@ -160,8 +160,8 @@ static struct restored_span span_of(struct restore *r, struct times_cache *times
     }
     if (in->tail == NULL)
         return ret;
-    ret.last = tail_times[in->tail->n - 1];
-    ret.first = in->n > 0 ? ret.first : tail_times[0];
+    ret.last = tail_ends[1];
+    ret.first = in->n > 0 ? ret.first : tail_ends[0];
     ret.n_samples += in->tail->n;
     return ret;
 }
@@ -190,18 +190,9 @@ static int change_chunk(void *ctx, const struct chunk_writer *w, struct chunk *c
     return err;
 }
 
-/* Series come in the order of their ids: the next ones are asked for while this one is written. */
-enum { RECORD_AHEAD = 12, HISTORY_AHEAD = 6 };
-
-/* Writes what comes to a series' chunk, up to the time `last`. */
-static int write_series(struct restore *r, struct series_writer *sw, struct window *w,
-                        struct series *s, uint32_t last, chunk_change change, void *ctx)
+/* Lets go of the series; answers err. */
+static inline int end_series(struct series *s, const struct window *w, int64_t last_ms, int err)
 {
-    int64_t last_ms = window_ms_of(w, last);
-    series_fetch_restored(r->db->arena, &r->db->series, s->id + RECORD_AHEAD,
-                          s->id + HISTORY_AHEAD);
-    version_lock(&s->version);
-    int err = series_restore_chunk(sw, s, w, r->n_windows, change, ctx);
     if (err == 0 && s->state.newest.serial == w->serial)
         words_store(&s->state.newest_ms, &last_ms, sizeof(last_ms));
     version_unlock(&s->version);
@@ -226,15 +217,18 @@ static int write_chunk(struct restore *r, struct window *w, struct series *s, bo
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache own;
     struct series_writer sw = store_writer(r->db, restore_times_of(r, &own, items));
-    int err = write_series(r, &sw, w, s, span.last, change, ctx);
+    version_lock(&s->version);
+    int err = series_restore_chunk(&sw, s, w, r->n_windows, change, ctx);
+    err = end_series(s, w, window_ms_of(w, span.last), err);
     if (err == 0)
         wrote_chunks(r, w, s->id, is_whole, span, 1);
     return err;
 }
 
-/* Writes the blocks that wait and the tail, which is NULL or ends the chunk. */
+/* Writes the blocks that wait and the tail, which is NULL or ends the chunk; tail_ends: its first
+ * and last time. */
 static int write_waiting(struct restore *r, bool is_whole, const struct chunk_tail *tail,
-                         const uint32_t *tail_times)
+                         const uint32_t tail_ends[2])
 {
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache own, *times = restore_times_of(r, &own, items);
@@ -246,7 +240,7 @@ static int write_waiting(struct restore *r, bool is_whole, const struct chunk_ta
     parts->is_sealed = is_whole && r->window < r->open_from;
     if (at != 0)
         err = write_chunk(r, w, series_at(r->db->arena, at), is_whole,
-                          span_of(r, times, parts, tail_times), change_chunk,
+                          span_of(r, times, parts, tail_ends), change_chunk,
                           &(struct restored_change){&r->tally, parts, is_whole});
     parts->n = 0;
     parts->tail = NULL;
@@ -397,8 +391,24 @@ static bool add_usual_block(struct restore *r, uint32_t series, const struct dum
     return true;
 }
 
+/* Of a timeline nothing is to be checked but that the places are there. */
+static int find_tail_ends(struct restore *r, const struct dump_tail *in, struct times_cache *times,
+                          slot *ret_timeline, uint32_t ret_ends[2])
+{
+    uint32_t first = in->places[0], last = in->places[in->n - 1];
+    for (uint32_t i = 1; i < in->n; i++)
+        if (in->places[i] != first + i)
+            return ERR_CORRUPT;
+    *ret_timeline = restore_find_timeline(r, in->timeline, first, in->n);
+    if (*ret_timeline == 0)
+        return ERR_NOT_FOUND;
+    ret_ends[0] = time_of(r, times, *ret_timeline, first);
+    ret_ends[1] = time_of(r, times, *ret_timeline, last);
+    return 0;
+}
+
 static int to_tail(struct restore *r, const struct dump_tail *in, struct times_cache *times,
-                   struct chunk_tail *ret, uint32_t t[BLOCK_SAMPLES_MAX])
+                   struct chunk_tail *ret, uint32_t ret_ends[2])
 {
     if (in->n < 1 || in->n > DUMP_TAIL_MAX)
         return ERR_CORRUPT;
@@ -406,35 +416,29 @@ static int to_tail(struct restore *r, const struct dump_tail *in, struct times_c
     ret->timeline = 0;
     memcpy(ret->places, in->places, in->n * sizeof(*in->places));
     memcpy(ret->values, in->values, in->n * sizeof(*in->values));
-    memcpy(t, in->places, in->n * sizeof(*t));
-    for (uint32_t i = 1; in->has_timeline && i < in->n; i++)
-        if (in->places[i] != in->places[0] + i)
-            return ERR_CORRUPT;
-    if (in->has_timeline) {
-        ret->timeline = restore_find_timeline(r, in->timeline, in->places[0], in->n);
-        if (ret->timeline == 0)
-            return ERR_NOT_FOUND;
-        timeline_read(r->db->arena, times, ret->timeline, in->places[0], in->n, t);
-    }
-    return restore_are_times(r, t, in->n) ? 0 : ERR_CORRUPT;
+    if (in->has_timeline)
+        return find_tail_ends(r, in, times, &ret->timeline, ret_ends);
+    ret_ends[0] = in->places[0];
+    ret_ends[1] = in->places[in->n - 1];
+    return restore_are_times(r, in->places, in->n) ? 0 : ERR_CORRUPT;
 }
 
 static int add_tail(struct restore *r, uint32_t series, const struct dump_tail *in,
                     struct window *w, struct times_cache *times)
 {
     struct chunk_tail tail;
-    uint32_t t[BLOCK_SAMPLES_MAX];
+    uint32_t ends[2];
     const struct chunk_parts *parts = &r->waiting.parts;
-    int err = to_tail(r, in, times, &tail, t);
+    int err = to_tail(r, in, times, &tail, ends);
     if (err != 0)
         return err;
     bool is_behind =
-        parts->n > 0 ? t[0] > last_time(r, times, &parts->blocks[parts->n - 1])
-                     : are_inside(r, w, t[0], t[in->n - 1]) && is_behind_chunk(r, w, series, t[0]);
+        parts->n > 0 ? ends[0] > last_time(r, times, &parts->blocks[parts->n - 1])
+                     : are_inside(r, w, ends[0], ends[1]) && is_behind_chunk(r, w, series, ends[0]);
     if (!is_behind)
         return ERR_CORRUPT;
     r->waiting.series = series;
-    return write_waiting(r, true, &tail, t);
+    return write_waiting(r, true, &tail, ends);
 }
 
 /* A block or a tail, whichever is not NULL. */
@@ -548,11 +552,11 @@ static bool find_sheaf_times(struct restored_sheaf *in)
 static bool add_sheaf_tail(struct restored_sheaf *in, const struct dump_tail *tail,
                            struct chunk_tail *ret)
 {
-    uint32_t t[BLOCK_SAMPLES_MAX];
-    if (to_tail(in->restore, tail, &in->restore->times, ret, t) != 0 || t[0] <= in->span.last)
+    uint32_t ends[2];
+    if (to_tail(in->restore, tail, &in->restore->times, ret, ends) != 0 || ends[0] <= in->span.last)
         return false;
     in->whole.tail = ret;
-    in->span.last = t[tail->n - 1];
+    in->span.last = ends[1];
     in->span.n_samples += tail->n;
     return true;
 }
@@ -592,47 +596,58 @@ int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *i
 
 /* ---- constants ---- */
 
-static int put_constant(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
-{
-    (void)w;
-    *chunk = *(const struct chunk *)ctx;
-    return 0;
-}
-
-/* Whether they are different series that have nothing in the window. */
-static bool are_new_members(const struct restore *r, const struct window *w,
-                            const struct dump_constants *in)
+/* The series, when they are different ones that have nothing in the window. */
+static bool find_new_members(const struct restore *r, const struct window *w,
+                             const struct dump_constants *in,
+                             struct series *ret[DUMP_CONSTANTS_MAX])
 {
     const struct arena *a = r->db->arena;
-    for (uint32_t i = 0; i < in->n; i++)
-        if ((i > 0 && in->series[i] <= in->series[i - 1]) ||
-            series_of_id(a, &r->db->series, in->series[i]) == 0 ||
+    for (uint32_t i = 0; i < in->n; i++) {
+        slot at = series_of_id(a, &r->db->series, in->series[i]);
+        if ((i > 0 && in->series[i] <= in->series[i - 1]) || at == 0 ||
             window_has_member(a, w, in->series[i]))
             return false;
+        ret[i] = series_at(a, at);
+        series_fetch_record(ret[i]);
+    }
+    for (uint32_t i = 0; i < in->n; i++)
+        series_fetch_history(a, ret[i]);
     return true;
 }
 
-/* What chunk_restore would make of each, with nothing in between. */
+/* What chunk_restore would make of each, with nothing in between. *ret_n: so many are written. */
 static int write_constants(struct restore *r, struct window *w, const struct dump_constants *in,
-                           slot timeline)
+                           struct series *const of[], struct chunk made, int64_t last_ms,
+                           uint32_t *ret_n)
 {
-    struct tsdb *db = r->db;
-    struct series_writer sw = store_writer(db, &r->times);
-    struct restored_span span = {time_of(r, &r->times, timeline, in->first),
-                                 time_of(r, &r->times, timeline, in->first + in->n_samples - 1),
-                                 in->n_samples};
+    struct series_writer sw = store_writer(r->db, &r->times);
+    uint32_t n = 0;
+    int err = slots_add_members(&r->db->slots, w, in->series, in->n) ? 0 : ERR_NO_MEMORY;
+    bool are_members = err == 0;
+    for (; err == 0 && n < in->n; n += err == 0) {
+        made.value = in->values[n];
+        version_lock(&of[n]->version);
+        err = series_restore_made(&sw, of[n], w, r->n_windows, &made);
+        err = end_series(of[n], w, last_ms, err);
+    }
+    for (uint32_t i = n; are_members && i < in->n; i++)
+        slots_drop_member(&r->db->slots, w, in->series[i]);
+    *ret_n = n;
+    return err;
+}
+
+static int restore_row(struct restore *r, struct window *w, const struct dump_constants *in,
+                       slot timeline, struct series *const of[])
+{
+    uint32_t n, last = in->first + in->n_samples - 1;
     struct chunk made = {.serial = w->serial,
                          .n_samples = in->n_samples,
                          .timeline = timeline,
                          .place = in->first & TIMELINE_TIMES_MAX,
                          .kind = CHUNK_CONSTANT};
-    uint32_t n = 0;
-    int err = 0;
-    for (; err == 0 && n < in->n; n += err == 0) {
-        made.value = in->values[n];
-        slot at = series_of_id(db->arena, &db->series, in->series[n]);
-        err = write_series(r, &sw, w, series_at(db->arena, at), span.last, put_constant, &made);
-    }
+    struct restored_span span = {time_of(r, &r->times, timeline, in->first),
+                                 time_of(r, &r->times, timeline, last), in->n_samples};
+    int err = write_constants(r, w, in, of, made, window_ms_of(w, span.last), &n);
     if (n > 0)
         wrote_chunks(r, w, in->series[n - 1], true, span, n);
     r->tally.n_chunks += n;
@@ -649,7 +664,9 @@ int restore_constants(struct restore *r, const struct dump_constants *in)
     struct window *w = restore_enter(r);
     slot timeline =
         w != NULL ? restore_find_timeline(r, in->timeline, in->first, in->n_samples) : 0;
-    err = timeline != 0 && are_new_members(r, w, in) ? write_constants(r, w, in, timeline) : 1;
+    struct series *of[DUMP_CONSTANTS_MAX];
+    bool is_possible = timeline != 0 && find_new_members(r, w, in, of);
+    err = is_possible ? restore_row(r, w, in, timeline, of) : 1;
     restore_leave(r);
     return err;
 }

@@ -528,7 +528,7 @@ static bool resize_history(struct slots *sl, struct kind *histories, struct seri
                s->state.n_history * sizeof(h->items[0]));
         slots_kind_put(sl, histories, old, history_bytes(history_at(sl->arena, old)->room));
     }
-    s->state.history = made;
+    __atomic_store_n(&s->state.history, made, __ATOMIC_RELAXED); /* series_fetch_history */
     return true;
 }
 
@@ -582,37 +582,70 @@ static void insert_chunk(const struct series_writer *sw, struct series *s, const
     items[at] = *made;
 }
 
-/* Windows that go meanwhile leave stale chunks: they make the way through add_chunk necessary. The
- * window is one restorer's: nobody else counts its chunks. */
+/* Room for a chunk of a window that the series has none in, behind what is newer or in front of it;
+ * what it moves on from is sealed. 1 = there is no simple way: windows that go meanwhile leave
+ * stale chunks behind, for which there is series_change_chunk. Error: ERR_NO_MEMORY. */
+static inline int make_place(struct series_writer *sw, struct series *s, const struct window *w,
+                             uint32_t n_windows, bool *ret_is_newest)
+{
+    struct slots *sl = sw->chunk.slots;
+    uint32_t n = s->state.n_history + 1u;
+    bool is_first = s->state.newest.serial == 0;
+    struct window *newest = window_of_serial(sw->windows, s->state.newest.serial);
+    *ret_is_newest = is_first || (newest != NULL && newest->number < w->number);
+    if ((!is_first && newest == NULL) || n >= SERIES_CHUNKS_MAX)
+        return 1;
+    if (!is_first && n > history_room(sl->arena, s) &&
+        !resize_history(sl, sw->histories, s, n < n_windows ? n_windows - 1 : n))
+        return ERR_NO_MEMORY;
+    if (!is_first && *ret_is_newest && s->state.newest.kind == CHUNK_HEAD)
+        seal_newest(sw, s, newest);
+    return 0;
+}
+
 int series_restore_chunk(struct series_writer *sw, struct series *s, struct window *w,
                          uint32_t n_windows, chunk_change change, void *ctx)
 {
     struct slots *sl = sw->chunk.slots;
-    bool is_first = s->state.newest.serial == 0;
-    struct window *newest = window_of_serial(sw->windows, s->state.newest.serial);
-    uint32_t n = s->state.n_history + 1u;
-    if (window_has_member(sl->arena, w, s->id) || (!is_first && newest == NULL) ||
-        n >= SERIES_CHUNKS_MAX)
-        return series_change_chunk(sw, s, w, change, ctx);
-    if (!is_first && n > history_room(sl->arena, s) &&
-        !resize_history(sl, sw->histories, s, n < n_windows ? n_windows - 1 : n))
-        return ERR_NO_MEMORY;
     struct chunk made = {0};
-    bool is_newest = is_first || newest->number < w->number;
-    if (!is_first && is_newest && s->state.newest.kind == CHUNK_HEAD)
-        seal_newest(sw, s, newest);
+    bool is_newest;
+    int err =
+        window_has_member(sl->arena, w, s->id) ? 1 : make_place(sw, s, w, n_windows, &is_newest);
+    if (err == 1)
+        return series_change_chunk(sw, s, w, change, ctx);
+    if (err != 0)
+        return err;
     sw->chunk.window = w;
     sw->chunk.phase = s->state.phase;
     sw->chunk.is_open = is_newest;
-    int err = slots_add_member(sl, w, s->id) ? change(ctx, &sw->chunk, &made) : ERR_NO_MEMORY;
+    err = slots_add_member(sl, w, s->id) ? change(ctx, &sw->chunk, &made) : ERR_NO_MEMORY;
     if (err != 0) {
         if (window_has_member(sl->arena, w, s->id))
             slots_drop_member(sl, w, s->id);
         return err;
     }
     insert_chunk(sw, s, w, is_newest, &made);
-    uint64_t n_chunks = atomic_load_explicit(&w->n_chunks, memory_order_relaxed);
-    atomic_store_explicit(&w->n_chunks, n_chunks + 1, memory_order_relaxed);
+    window_count_restored(w);
+    return 0;
+}
+
+static int put_made(void *ctx, const struct chunk_writer *w, struct chunk *chunk)
+{
+    (void)w;
+    *chunk = *(const struct chunk *)ctx;
+    return 0;
+}
+
+int series_restore_made(struct series_writer *sw, struct series *s, struct window *w,
+                        uint32_t n_windows, const struct chunk *made)
+{
+    struct chunk copy = *made;
+    bool is_newest;
+    int err = make_place(sw, s, w, n_windows, &is_newest);
+    if (err != 0)
+        return err == 1 ? series_change_chunk(sw, s, w, put_made, &copy) : err;
+    insert_chunk(sw, s, w, is_newest, made);
+    window_count_restored(w);
     return 0;
 }
 

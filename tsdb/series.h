@@ -125,16 +125,19 @@ static inline struct series *series_at(const struct arena *a, slot series)
     return slot_ptr(a, series);
 }
 
-/* Asks the processor for what restoring a chunk of that series will need: its record, and of one
- * whose record has come, its history. */
-static inline void series_fetch_restored(const struct arena *a, const struct series_index *x,
-                                         uint64_t id, uint64_t id_of_history)
+/* Asks the processor for what restoring a chunk of a series needs: its record, and when that has
+ * come, its history. */
+static inline void series_fetch_record(const struct series *s)
 {
-    const slot *record = table_at(a, &x->by_id, id), *near = table_at(a, &x->by_id, id_of_history);
-    if (record != NULL && *record != 0)
-        __builtin_prefetch(series_at(a, *record));
-    if (near != NULL && *near != 0 && series_at(a, *near)->state.history != 0)
-        __builtin_prefetch(slot_ptr(a, series_at(a, *near)->state.history));
+    __builtin_prefetch(s);
+}
+
+/* Another restorer may give it a longer one meanwhile: then this is in vain, and nothing else. */
+static inline void series_fetch_history(const struct arena *a, const struct series *s)
+{
+    slot history = __atomic_load_n(&s->state.history, __ATOMIC_RELAXED);
+    if (history != 0)
+        __builtin_prefetch(slot_ptr(a, history));
 }
 
 /* Asks the processor for the head of the newest chunk of one that was found, whose record has come
@@ -214,6 +217,11 @@ void series_drop_gone(struct series_writer *sw, struct series *s);
  * the room for which a history gets at once. */
 int series_restore_chunk(struct series_writer *sw, struct series *s, struct window *w,
                          uint32_t n_windows, chunk_change change, void *ctx) WARN_UNUSED;
+
+/* The same for a chunk that has no slots, as it is, of a window in which the series has none but is
+ * a member already. */
+int series_restore_made(struct series_writer *sw, struct series *s, struct window *w,
+                        uint32_t n_windows, const struct chunk *made) WARN_UNUSED;
 
 /* Seals the chunk that was restored in a window, if it is not sealed, when is_over or when the
  * series has a newer one. Without memory it only stays larger. */

@@ -288,6 +288,14 @@ bool slots_add_member(struct slots *s, struct window *w, uint32_t series)
     return is_in;
 }
 
+bool slots_add_members(struct slots *s, struct window *w, const uint32_t *series, uint32_t n)
+{
+    lock_window(s);
+    bool are_in = window_add_members(s->arena, w, series, n);
+    unlock_window(s);
+    return are_in;
+}
+
 void slots_drop_member(struct slots *s, struct window *w, uint32_t series)
 {
     lock_window(s);

@@ -108,9 +108,11 @@ void change_finish(struct change *c);
 /* Gives back what a change took that is not to be published. */
 void change_undo(struct change *c);
 
-/* window_add_member, window_drop_member and window_next_member under the lock: the table of members
- * may grow while somebody walks through it. */
+/* window_add_member(s), window_drop_member and window_next_member under the lock: the table of
+ * members may grow while somebody walks through it. */
 bool slots_add_member(struct slots *s, struct window *w, uint32_t series) WARN_UNUSED;
+bool slots_add_members(struct slots *s, struct window *w, const uint32_t *series,
+                       uint32_t n) WARN_UNUSED;
 void slots_drop_member(struct slots *s, struct window *w, uint32_t series);
 uint64_t slots_next_member(struct slots *s, const struct window *w, uint64_t from, uint64_t end);
 

@@ -125,6 +125,24 @@ bool window_add_member(struct arena *a, struct window *w, uint32_t series)
     return true;
 }
 
+/* Neighbours have their bits in the same word. */
+bool window_add_members(struct arena *a, struct window *w, const uint32_t *series, uint32_t n)
+{
+    for (uint32_t i = 0, next; i < n; i = next) {
+        uint32_t word = series[i] / MEMBER_BITS;
+        uint64_t *bits = table_make(a, &w->members, word), added = 0;
+        for (next = i; next < n && series[next] / MEMBER_BITS == word; next++)
+            added |= (uint64_t)1 << series[next] % MEMBER_BITS;
+        if (bits == NULL) {
+            while (i-- > 0)
+                window_drop_member(a, w, series[i]);
+            return false;
+        }
+        store_bits(bits, *bits | added);
+    }
+    return true;
+}
+
 void window_drop_member(const struct arena *a, struct window *w, uint32_t series)
 {
     uint64_t *bits = table_at(a, &w->members, series / MEMBER_BITS);

@@ -92,6 +92,13 @@ void window_expire(struct windows *ws, struct window *w);
 /* Notes n samples from min_ms to max_ms, and that the window has changed. */
 void window_count(struct window *w, uint64_t n, int64_t min_ms, int64_t max_ms);
 
+/* Notes that a chunk was restored. While it is, the window is one restorer's alone. */
+static inline void window_count_restored(struct window *w)
+{
+    uint64_t n_chunks = atomic_load_explicit(&w->n_chunks, memory_order_relaxed);
+    atomic_store_explicit(&w->n_chunks, n_chunks + 1, memory_order_relaxed);
+}
+
 /* Notes that n samples have gone, and that the window has changed. Those of a batch that is under
  * way may not be counted yet: until it is over n_samples may be below 0, as an int64_t. */
 void window_uncount(struct window *w, uint64_t n);
@@ -100,6 +107,9 @@ void window_uncount(struct window *w, uint64_t n);
  */
 bool window_add_member(struct arena *a, struct window *w, uint32_t series) WARN_UNUSED;
 void window_drop_member(const struct arena *a, struct window *w, uint32_t series); /* after all */
+/* The same for n series that are none yet, and ascend: all of them, or none without memory. */
+bool window_add_members(struct arena *a, struct window *w, const uint32_t *series,
+                        uint32_t n) WARN_UNUSED;
 static inline bool window_has_member(const struct arena *a, const struct window *w, uint32_t series)
 {
     const uint64_t *bits = table_at(a, &w->members, series / MEMBER_BITS);

@@ -173,6 +173,52 @@ Test(window, a_member_without_memory_is_none)
     }
 }
 
+enum { ROW = 32 };
+
+static uint32_t make_row(struct random *r, uint32_t row[ROW])
+{
+    uint32_t n = 1 + (uint32_t)random_below(r, ROW), id = (uint32_t)random_below(r, IDS / 2);
+    for (uint32_t i = 0; i < n; i++, id += 1 + (uint32_t)random_below(r, i % 8 == 7 ? 90000 : 40))
+        row[i] = id;
+    return n;
+}
+
+Test(window, several_members_are_those_one_by_one)
+{
+    struct window *at_once = window_make(&ws, 1), *one_by_one = window_make(&ws, 2);
+    struct random r;
+    random_init(&r, random_seed());
+    for (int round = 0; round < 500; round++) {
+        uint32_t row[ROW], n = make_row(&r, row), n_new = 0;
+        for (uint32_t i = 0; i < n; i++)
+            if (!window_has_member(&t.arena, one_by_one, row[i]))
+                row[n_new++] = row[i];
+        cr_assert(window_add_members(&t.arena, at_once, row, n_new));
+        for (uint32_t i = 0; i < n_new; i++)
+            cr_assert(window_add_member(&t.arena, one_by_one, row[i]));
+    }
+    for (uint64_t id = 0, next; id != UINT64_MAX; id = next == UINT64_MAX ? next : next + 1) {
+        next = window_next_member(&t.arena, one_by_one, id, UINT32_MAX);
+        cr_assert_eq(window_next_member(&t.arena, at_once, id, UINT32_MAX), next);
+    }
+}
+
+Test(window, several_members_without_memory_are_none)
+{
+    struct window *w = window_make(&ws, 1);
+    const uint32_t row[] = {3, 5, 131072, 131073, 900000};
+    bool are_in = false;
+    for (long nth = 1; !are_in; nth++) {
+        budget_fail_nth(&t.budget, nth);
+        t.arena.retain_pages = 0;
+        arena_trim(&t.arena);
+        are_in = window_add_members(&t.arena, w, row, ARRAY_LEN(row));
+        budget_fail_nth(&t.budget, 0);
+        cr_assert_eq(window_next_member(&t.arena, w, 0, IDS), are_in ? 3 : UINT64_MAX);
+        cr_assert_lt(nth, 20);
+    }
+}
+
 Test(window, members_go_with_it)
 {
     struct window *w = window_make(&ws, 1);
