@@ -247,7 +247,10 @@ static inline void expect_equal_page_maps(struct test_store *a, struct test_stor
     for (uint32_t w = 0; w < x.n_windows; w++) {
         cr_assert_eq(x.windows[w].number, y.windows[w].number);
         cr_assert_eq(x.windows[w].samples, y.windows[w].samples);
-        cr_assert_eq(x.windows[w].payload_bytes, y.windows[w].payload_bytes);
+        cr_assert_eq(x.windows[w].payload_bytes, y.windows[w].payload_bytes,
+                     "window %u of %u: %llu bytes of payload, restored %llu", w, x.n_windows,
+                     (unsigned long long)x.windows[w].payload_bytes,
+                     (unsigned long long)y.windows[w].payload_bytes);
         cr_assert_eq(x.windows[w].shared, y.windows[w].shared);
         for (int c = 0; c < TSDB_POOLS; c++)
             cr_assert_eq(x.windows[w].classes[c].used, y.windows[w].classes[c].used,
