@@ -210,13 +210,22 @@ static void wrote_chunks(struct restore *r, const struct window *w, uint32_t ser
         clock_restored(&r->db->clock, r->newest_ms = last_ms);
 }
 
+/* A chunk of a window that is sealed as a whole is its restorer's to seal: he may be in the midst
+ * of it, and the window's pools are his alone. */
+static struct series_writer writer_of(const struct restore *r, struct times_cache *times)
+{
+    struct series_writer ret = store_writer(r->db, times);
+    ret.seal_from = r->open_from;
+    return ret;
+}
+
 /* Writes what comes to a series' chunk; is_whole: nothing more of it comes. */
 static int write_chunk(struct restore *r, struct window *w, struct series *s, bool is_whole,
                        struct restored_span span, chunk_change change, void *ctx)
 {
     struct times_item items[TIMES_CACHE_WRITER];
     struct times_cache own;
-    struct series_writer sw = store_writer(r->db, restore_times_of(r, &own, items));
+    struct series_writer sw = writer_of(r, restore_times_of(r, &own, items));
     version_lock(&s->version);
     int err = series_restore_chunk(&sw, s, w, r->n_windows, change, ctx);
     err = end_series(s, w, window_ms_of(w, span.last), err);
@@ -265,7 +274,7 @@ void restore_finish_chunk(struct restore *r)
     slot at = w != NULL ? restore_find_series(r, r->written.series) : 0;
     if (at != 0) {
         struct series *s = series_at(r->db->arena, at);
-        struct series_writer sw = store_writer(r->db, restore_times_of(r, &own, items));
+        struct series_writer sw = writer_of(r, restore_times_of(r, &own, items));
         version_lock(&s->version);
         series_seal_restored(&sw, s, w, r->window < r->open_from);
         version_unlock(&s->version);
@@ -620,7 +629,7 @@ static int write_constants(struct restore *r, struct window *w, const struct dum
                            struct series *const of[], struct chunk made, int64_t last_ms,
                            uint32_t *ret_n)
 {
-    struct series_writer sw = store_writer(r->db, &r->times);
+    struct series_writer sw = writer_of(r, &r->times);
     uint32_t n = 0;
     int err = slots_add_members(&r->db->slots, w, in->series, in->n) ? 0 : ERR_NO_MEMORY;
     bool are_members = err == 0;

@@ -422,7 +422,8 @@ static void seal_newest(const struct series_writer *sw, struct series *s, struct
     struct chunk_writer of_old = sw->chunk;
     of_old.window = w;
     of_old.is_open = false;
-    (void)chunk_seal(&of_old, &s->state.newest);
+    if (w->number >= sw->seal_from)
+        (void)chunk_seal(&of_old, &s->state.newest);
 }
 
 /* The first chunk of a series, which has no history: there is nothing to plan. */

@@ -203,6 +203,7 @@ struct series_writer {
     struct windows *windows;
     struct kind *histories;
     struct chunk_writer chunk; /* window, phase and is_open are filled in */
+    int64_t seal_from;         /* moving on from a chunk of an older window does not seal it */
 };
 typedef int (*chunk_change)(void *ctx, const struct chunk_writer *w, struct chunk *chunk);
 int series_change_chunk(struct series_writer *sw, struct series *s, struct window *w,

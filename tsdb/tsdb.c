@@ -125,6 +125,7 @@ struct series_writer store_writer(struct tsdb *db, struct times_cache *times)
                   .recent = &db->recent,
                   .shared = &db->shared,
                   .times = times},
+        .seal_from = INT64_MIN,
     };
 }
 

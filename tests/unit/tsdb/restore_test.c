@@ -564,6 +564,35 @@ Test(restore, an_older_window_may_come_later)
     restore_begin(&r, s.db);
 }
 
+static const struct chunk *chunk_of_up(int64_t window)
+{
+    const struct arena *a = s.db->arena;
+    struct series *of = series_at(a, series_of_id(a, &s.db->series, up));
+    return series_own_chunk(a, of, window_of_number(&s.db->windows, window)->serial);
+}
+
+/* A frame of the window before ended in the midst of the chunk, and another restorer was faster. */
+Test(restore, what_is_half_read_is_not_sealed_by_a_newer_window)
+{
+    struct restore part;
+    struct dump_tail tail = tail_own(40, 10, 3);
+    restore_newest(&r, window_number() + 2, 3);
+    restore_hold(&r);
+    cr_assert_eq(wait_block(up, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    restore_begin_part(&part, &r);
+    cr_assert_eq(restore_window(&part, window_number() + 1), 0);
+    cr_assert_eq(restore_tail(&part, up, &tail), 0);
+    restore_end_part(&part);
+    restore_hold(&r);
+    cr_assert_eq(wait_block(up, 20, 20, DUMP_BLOCK), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    restore_end(&r);
+    cr_assert_eq(chunk_of_up(window_number())->kind, CHUNK_SHEAF, "it is one sheaf, as it was");
+    expect_samples(43);
+    restore_begin(&r, s.db);
+}
+
 Test(restore, labels_must_be_normalised)
 {
     struct label items[] = {{"b", "1", 1, 1}, {"__name__", "up", 8, 2}};

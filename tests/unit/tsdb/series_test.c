@@ -223,7 +223,8 @@ static struct series_writer writer(struct times_cache *times)
     return (struct series_writer){
         .windows = &ws,
         .histories = &x.histories,
-        .chunk = {.slots = &sl, .recent = &recent, .shared = &shared, .times = times}};
+        .chunk = {.slots = &sl, .recent = &recent, .shared = &shared, .times = times},
+        .seal_from = INT64_MIN};
 }
 
 /* A sample behind all that the series has in that window. */
