@@ -17,8 +17,8 @@
  * Times are offsets in ms from the window's start. A timeline is named by a number, and so are
  * shared values; it means something within its window and its snapshot only.
  *
- * Threads: dump_* any, one window's at a time; restore_* before anything else uses the store, a
- * restorer each (restore_begin_part). */
+ * Threads: dump_* any, one window's at a time; restore_* before anything else uses the store but
+ * readers that were let in (restore_let_read), a restorer each (restore_begin_part). */
 #ifndef HG_TSDB_DUMP_H
 #define HG_TSDB_DUMP_H
 
@@ -253,6 +253,16 @@ static inline bool restore_is_open(const struct restore *r, int64_t window)
  * than was said. */
 void restore_hold(struct restore *r);
 int restore_pause(struct restore *r) WARN_UNUSED;
+
+/* Nothing more comes of the window that was restored last. */
+void restore_finish(struct restore *r);
+
+/* All windows from this one on have come, and nothing is to come of them: they can be read (read.h)
+ * while others are restored. From restore_begin on nothing can, and everything from restore_end on.
+ * Windows before it that stay open (restore_is_open) come from the newest back then, and none that
+ * is more than tsdb_options.n_windows older than the newest. Returns the time from which on all can
+ * be read, ms. One thread at a time. */
+int64_t restore_let_read(struct restore *r, int64_t window);
 
 /* Makes a series (or finds it, when the label set is there already). Errors: ERR_NO_MEMORY,
  * ERR_CORRUPT (ls is not normalised). */

@@ -30,6 +30,7 @@ const char *tsdb_err_text(int err)
         [-ERR_LABELS_REFS] = "references to symbols are odd in number or out of range",
         [-ERR_NO_SERIES] = "exemplar of a series without samples",
         [-ERR_NO_EXEMPLARS] = "exemplars are not kept (--storage.max-exemplars)",
+        [-ERR_LOADING] = "what is asked for is still being loaded",
         [-ERR_JOURNAL_FULL] = "the journal is full until the next snapshot",
         [-ERR_NO_ROOM] = "memory is short, new series are refused (--storage.memory-limit)",
     };

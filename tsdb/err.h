@@ -38,7 +38,8 @@ enum tsdb_err {
     ERR_LABELS_REFS = -26,  /* of remote write 2.0: a reference leads nowhere, or has no partner */
     ERR_NO_SERIES = -27,    /* an exemplar of a series that has no sample */
     ERR_NO_EXEMPLARS = -28, /* none are kept */
-    TSDB_ERR_LAST = -28,
+    ERR_LOADING = -29,      /* a read of windows that are still being restored */
+    TSDB_ERR_LAST = -29,
 };
 
 /* A sentence without a full stop, e.g. "out of order sample"; a literal. Unknown values have one

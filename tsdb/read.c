@@ -61,6 +61,16 @@ uint32_t store_spans_locked(struct tsdb *db, int64_t min_ms, int64_t max_ms,
     return n;
 }
 
+/* The series that match, unless what is asked for is not all there yet. */
+static int select_locked(struct tsdb *db, const struct matcher_set *set,
+                         const struct read_options *o, struct region *r, uint32_t **ret,
+                         size_t *ret_n)
+{
+    if (o->min_ms < atomic_load_explicit(&db->readable_from_ms, memory_order_acquire))
+        return ERR_LOADING;
+    return store_select_locked(db, set, r, ret, ret_n);
+}
+
 /* ---- samples ---- */
 
 struct selection {
@@ -265,7 +275,7 @@ int read_select(struct tsdb *db, const struct matcher_set *set, const struct rea
     uint32_t *ids = NULL;
     size_t n = 0;
     pthread_rwlock_rdlock(&db->lock);
-    int err = store_select_locked(db, set, r, &ids, &n);
+    int err = select_locked(db, set, o, r, &ids, &n);
     pthread_rwlock_unlock(&db->lock);
     if (err != 0)
         return err;
@@ -347,7 +357,7 @@ int read_each(struct tsdb *db, const struct matcher_set *set, const struct read_
     uint32_t *ids = NULL;
     size_t n = 0, n_slice = EACH_SERIES_FIRST;
     pthread_rwlock_rdlock(&db->lock);
-    int err = store_select_locked(db, set, r, &ids, &n);
+    int err = select_locked(db, set, o, r, &ids, &n);
     pthread_rwlock_unlock(&db->lock);
     if (err != 0)
         return err;
@@ -382,11 +392,11 @@ struct walk {
 };
 
 static int list_ids(struct tsdb *db, const struct matcher_set *sets, size_t n_sets,
-                    struct region *r, uint32_t **ret, size_t *ret_n)
+                    const struct read_options *o, struct region *r, uint32_t **ret, size_t *ret_n)
 {
     static const struct matcher_set everything = {NULL, 0};
     if (n_sets <= 1)
-        return store_select_locked(db, n_sets == 0 ? &everything : sets, r, ret, ret_n);
+        return select_locked(db, n_sets == 0 ? &everything : sets, o, r, ret, ret_n);
     struct id_set ids;
     if (!id_set_init(&ids, r, db->series.next_id))
         return ERR_NO_MEMORY;
@@ -394,7 +404,7 @@ static int list_ids(struct tsdb *db, const struct matcher_set *sets, size_t n_se
         struct region_mark mark = region_mark(r);
         uint32_t *some = NULL;
         size_t n = 0;
-        int err = store_select_locked(db, &sets[i], r, &some, &n);
+        int err = select_locked(db, &sets[i], o, r, &some, &n);
         if (err != 0)
             return err;
         for (size_t k = 0; k < n; k++)
@@ -439,10 +449,10 @@ static int walk_series(struct walk *w, const uint32_t *ids, size_t n)
 }
 
 static int find_ids(struct tsdb *db, const struct matcher_set *sets, size_t n_sets,
-                    struct region *r, uint32_t **ret, size_t *ret_n)
+                    const struct read_options *o, struct region *r, uint32_t **ret, size_t *ret_n)
 {
     pthread_rwlock_rdlock(&db->lock);
-    int err = list_ids(db, sets, n_sets, r, ret, ret_n);
+    int err = list_ids(db, sets, n_sets, o, r, ret, ret_n);
     pthread_rwlock_unlock(&db->lock);
     return err;
 }
@@ -468,7 +478,7 @@ int read_label_sets(struct tsdb *db, const struct matcher_set *sets, size_t n_se
         .db = db, .options = o, .region = r, .visit = visit_label_set, .labels = {.region = r}};
     uint32_t *ids = NULL;
     size_t n = 0;
-    int err = find_ids(db, sets, n_sets, r, &ids, &n);
+    int err = find_ids(db, sets, n_sets, o, r, &ids, &n);
     if (err != 0)
         return err;
     w.sets = region_alloc(r, n * sizeof(*w.sets));
@@ -590,7 +600,7 @@ int read_label_names(struct tsdb *db, const struct matcher_set *sets, size_t n_s
     struct walk w = {.db = db, .options = o, .region = r, .visit = visit_names};
     uint32_t *ids = NULL;
     size_t n = 0;
-    int err = find_ids(db, sets, n_sets, r, &ids, &n);
+    int err = find_ids(db, sets, n_sets, o, r, &ids, &n);
     return err != 0 ? err : walk_texts(&w, ids, n, ret, ret_n);
 }
 
@@ -606,7 +616,7 @@ int read_label_values(struct tsdb *db, const char *name, size_t name_len,
                      .name_len = name_len};
     uint32_t *ids = NULL;
     size_t n = 0;
-    int err = find_ids(db, sets, n_sets, r, &ids, &n);
+    int err = find_ids(db, sets, n_sets, o, r, &ids, &n);
     return err != 0 ? err : walk_texts(&w, ids, n, ret, ret_n);
 }
 
@@ -650,7 +660,7 @@ int read_exemplars(struct tsdb *db, const struct matcher_set *sets, size_t n_set
     uint32_t *ids = NULL;
     size_t n = 0;
     *ret_n = 0;
-    int err = find_ids(db, sets, n_sets, r, &ids, &n);
+    int err = find_ids(db, sets, n_sets, o, r, &ids, &n);
     if (err != 0)
         return err;
     *ret = region_alloc(r, n * sizeof(**ret));

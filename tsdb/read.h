@@ -6,7 +6,8 @@
  * appeared, which a restart keeps). Times are inclusive at both ends.
  *
  * Threads: any; a region belongs to the caller. Errors: ERR_NO_MEMORY (the region's limit or the
- * budget), ERR_CANCELED, ERR_TOO_MANY_SAMPLES. */
+ * budget), ERR_CANCELED, ERR_TOO_MANY_SAMPLES, ERR_LOADING: during a restore (dump.h) what is asked
+ * for is not all there yet. */
 #ifndef HG_TSDB_READ_H
 #define HG_TSDB_READ_H
 

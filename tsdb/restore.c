@@ -20,6 +20,7 @@ void restore_begin(struct restore *r, struct tsdb *db)
 {
     init(r, db, INT64_MIN, false);
     db->slots.is_alone = true;
+    atomic_store(&db->readable_from_ms, INT64_MAX);
 }
 
 void restore_begin_part(struct restore *r, const struct restore *whole)
@@ -244,13 +245,28 @@ int restore_shared(struct restore *r, const struct dump_shared *shared)
     return err;
 }
 
-void restore_end_part(struct restore *r)
+void restore_finish(struct restore *r)
 {
-    struct tsdb *db = r->db;
     (void)!restore_flush(r, true); /* whoever holds has paused, and been told */
     restore_finish_chunk(r);
     restore_leave_now(r);
     r->is_held = false;
+}
+
+int64_t restore_let_read(struct restore *r, int64_t window)
+{
+    struct tsdb *db = r->db;
+    bool is_first = window <= clock_window_of(&db->clock, INT64_MIN); /* it begins before that */
+    int64_t from_ms = is_first ? INT64_MIN : clock_window_start(&db->clock, window);
+    slots_let_read(&db->slots, true);
+    atomic_store(&db->readable_from_ms, from_ms);
+    return from_ms;
+}
+
+void restore_end_part(struct restore *r)
+{
+    struct tsdb *db = r->db;
+    restore_finish(r);
     table_release(db->arena, &r->timelines);
     table_release(db->arena, &r->shared);
     if (r->items != NULL)
@@ -262,8 +278,11 @@ void restore_end(struct restore *r)
 {
     struct tsdb *db = r->db;
     restore_end_part(r);
-    db->slots.is_alone = false;
     pthread_rwlock_wrlock(&db->lock);
+    if (db->slots.has_readers)
+        slots_wait(&db->slots); /* for those inside; new ones need the lock */
+    slots_let_read(&db->slots, false);
+    db->slots.is_alone = false;
     while (store_sweep_locked(db, EXPIRE_SLICE_SERIES))
         ;
     for (uint64_t id = 1; id < db->series.next_id; id++) {
@@ -279,6 +298,7 @@ void restore_end(struct restore *r)
     for (uint32_t i = 0; i < db->windows.n_live; i++)
         if (window_live(&db->windows, i)->number < r->open_from)
             window_live(&db->windows, i)->next_to_seal = UINT64_MAX; /* all are sealed */
+    atomic_store(&db->readable_from_ms, INT64_MIN);
     pthread_rwlock_unlock(&db->lock);
     slots_drain(&db->slots);
 }

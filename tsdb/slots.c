@@ -146,16 +146,31 @@ void change_undo(struct change *c)
     unlock(c->slots);
 }
 
-/* Who is alone keeps nothing waiting, and nothing is promised. */
-bool slots_promise(struct slots *s, size_t n)
+static bool promise(struct slots *s, size_t n)
 {
-    if (s->is_alone)
-        return true;
     lock(s);
     bool has_room = limbo_reserve(&s->limbo, s->n_promised + n);
     s->n_promised += has_room ? n : 0;
     unlock(s);
     return has_room;
+}
+
+/* Who is alone keeps nothing waiting, and nothing is promised. */
+bool slots_promise(struct slots *s, size_t n)
+{
+    return s->is_alone || promise(s, n);
+}
+
+bool slots_promise_seen(struct slots *s)
+{
+    return promise(s, 1);
+}
+
+void slots_unpromise_seen(struct slots *s, size_t n)
+{
+    lock(s);
+    s->n_promised -= n;
+    unlock(s);
 }
 
 static void unpromise_locked(struct slots *s, size_t n)
@@ -165,11 +180,8 @@ static void unpromise_locked(struct slots *s, size_t n)
 
 void slots_unpromise(struct slots *s, size_t n)
 {
-    if (s->is_alone)
-        return;
-    lock(s);
-    unpromise_locked(s, n);
-    unlock(s);
+    if (!s->is_alone)
+        slots_unpromise_seen(s, n);
 }
 
 void slots_wait(struct slots *s)
@@ -277,6 +289,25 @@ void slots_kind_retire(struct slots *s, struct kind *k, slot at, size_t bytes)
     lock(s);
     retire_locked(s, kind_pool(k, bytes), at);
     unpromise_locked(s, 1);
+    unlock(s);
+}
+
+void slots_let_read(struct slots *s, bool has_readers)
+{
+    lock(s);
+    s->has_readers = has_readers;
+    unlock(s);
+}
+
+/* Who comes in after the look finds what was published before it. */
+void slots_kind_retire_seen(struct slots *s, struct kind *k, slot at, size_t bytes)
+{
+    lock(s);
+    if (s->has_readers)
+        limbo_add(&s->limbo, kind_pool(k, bytes), at);
+    else
+        kind_put(s->arena, k, at, bytes);
+    s->n_promised--;
     unlock(s);
 }
 

@@ -32,8 +32,9 @@ struct slots {
     struct limbo limbo;
     struct pool open;              /* heads and tails of open chunks, whatever their window */
     _Atomic uint64_t open_payload; /* bytes of its used slots that are not slack */
-    bool is_alone;                 /* nobody reads, and so nothing waits: during a restore. Each
-                                      window is one thread's then, and needs no lock */
+    bool is_alone;                 /* during a restore nobody reads a window that is restored, and
+                                      each is one thread's: nothing waits, and needs no lock */
+    bool has_readers;              /* meanwhile others are read: what series have is seen */
     size_t n_promised;             /* entries of the limbo that prepared changes will add */
 };
 
@@ -132,5 +133,14 @@ void slots_count_open(struct slots *s, int64_t *io_payload);
 bool slots_promise(struct slots *s, size_t n) WARN_UNUSED;
 void slots_unpromise(struct slots *s, size_t n);
 void slots_kind_retire(struct slots *s, struct kind *k, slot at, size_t bytes);
+
+/* During a restore: from here on, or until here, readers are let in. Whoever ends it keeps new ones
+ * out, and waits until those inside have left. */
+void slots_let_read(struct slots *s, bool has_readers);
+
+/* slots_promise and slots_kind_retire for one slot that readers may see during a restore. */
+bool slots_promise_seen(struct slots *s) WARN_UNUSED;
+void slots_unpromise_seen(struct slots *s, size_t n);
+void slots_kind_retire_seen(struct slots *s, struct kind *k, slot at, size_t bytes);
 
 #endif

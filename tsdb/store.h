@@ -54,6 +54,7 @@ struct tsdb {
     struct exemplars exemplars; /* has a lock of its own */
 
     struct slots slots;
+    _Atomic int64_t readable_from_ms; /* what is older is being restored; INT64_MIN = nothing is */
     struct recent_timelines recent;
     struct recent_shared shared;
     _Atomic uint32_t n_dumps;

@@ -25,6 +25,7 @@ int tsdb_new(const struct tsdb_options *o, struct arena *a, struct tsdb **ret)
     db->owner = owner;
     unsigned tables = budget_owner(b, "tables");
     windows_init(&db->windows, o->window_ms, budget_owner(b, "chunks"), tables);
+    atomic_init(&db->readable_from_ms, INT64_MIN);
     slots_init(&db->slots, a, budget_owner(b, "tails"), budget_owner(b, "retired"));
     series_index_init(&db->series, budget_owner(b, "series"), budget_owner(b, "labels"), tables);
     series_hash_init(&db->series.hash, o->hash_key);

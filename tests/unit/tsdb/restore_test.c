@@ -362,9 +362,11 @@ Test(restore, blocks_refer_to_shared_values_that_are_theirs)
     cr_assert_eq(block(b), 0);
     cr_assert_eq(block(block_shared(100, 100, 5)), 0, "twice is what they are for");
     expect_samples(200);
+    restore_end(&r);
     struct read_set set = test_select(&s, NULL, INT64_MIN, INT64_MAX);
     for (uint32_t i = 0; i < 200; i++)
         cr_assert_eq(set.series[0].values[i], test_bits(i % 100 * (i % 100)));
+    restore_begin(&r, s.db);
 }
 
 Test(restore, a_run_shares_nothing)
@@ -593,6 +595,64 @@ Test(restore, what_is_half_read_is_not_sealed_by_a_newer_window)
     restore_begin(&r, s.db);
 }
 
+static int ignore(void *ctx, struct read_series *of)
+{
+    (void)ctx, (void)of;
+    return 0;
+}
+
+/* Every way to read, for times from min_ms on; what all of them answer. */
+static int read_from(int64_t min_ms)
+{
+    static const struct matcher_set everything = {NULL, 0};
+    struct read_options o = {.min_ms = min_ms, .max_ms = INT64_MAX};
+    struct region *region = &s.region;
+    struct read_set set;
+    struct labels *ls;
+    struct read_text *texts;
+    struct read_exemplars *exemplars;
+    size_t n;
+    int err = read_select(s.db, &everything, &o, region, &set);
+    cr_assert_eq(read_each(s.db, &everything, &o, region, ignore, NULL), err);
+    cr_assert_eq(read_label_sets(s.db, NULL, 0, &o, region, &ls, &n), err);
+    cr_assert_eq(read_label_names(s.db, &everything, 1, &o, region, &texts, &n), err);
+    cr_assert_eq(read_label_values(s.db, "a", 1, NULL, 0, &o, region, &texts, &n), err);
+    cr_assert_eq(read_exemplars(s.db, NULL, 0, &o, region, &exemplars, &n), err);
+    return err;
+}
+
+Test(restore, windows_that_are_there_can_be_read_before_the_others)
+{
+    struct restore part;
+    struct dump_tail tail = tail_own(40, 10, 3);
+    int64_t now = window_number(), start_ms = now * TEST_WINDOW_MS;
+    restore_newest(&r, now, 3);
+    restore_hold(&r);
+    cr_assert_eq(wait_block(up, 0, 20, DUMP_SHEAF), 0);
+    cr_assert_eq(restore_pause(&r), 0);
+    cr_assert_eq(read_from(start_ms), ERR_LOADING);
+    cr_assert_eq(read_from(INT64_MAX - 1), ERR_LOADING);
+    restore_finish(&r);
+    cr_assert_eq(restore_let_read(&r, now), start_ms);
+    for (int64_t n = now - 1; n > now - 3; n--) {
+        restore_begin_part(&part, &r);
+        cr_assert_eq(restore_window(&part, n), 0);
+        cr_assert_eq(restore_tail(&part, up, &tail), 0);
+        cr_assert_eq(read_from((n + 1) * TEST_WINDOW_MS), 0);
+        cr_assert_eq(read_from((n + 1) * TEST_WINDOW_MS - 1), ERR_LOADING);
+        cr_assert_eq(test_select(&s, NULL, start_ms, INT64_MAX).series[0].n, 20);
+        restore_end_part(&part);
+        cr_assert_eq(restore_let_read(&r, n), n * TEST_WINDOW_MS);
+        cr_assert_eq(read_from(n * TEST_WINDOW_MS), 0);
+    }
+    cr_assert_eq(test_select(&s, NULL, start_ms - TEST_WINDOW_MS, INT64_MAX).series[0].n, 23);
+    restore_end(&r);
+    cr_assert_eq(read_from(INT64_MIN), 0);
+    cr_assert_eq(test_select(&s, NULL, INT64_MIN, INT64_MAX).series[0].n, 26);
+    expect_samples(26);
+    restore_begin(&r, s.db);
+}
+
 Test(restore, labels_must_be_normalised)
 {
     struct label items[] = {{"b", "1", 1, 1}, {"__name__", "up", 8, 2}};
@@ -657,6 +717,7 @@ Test(restore, windows_at_the_ends_of_int64)
     cr_assert_eq(restore_tail(&r, up, &early), ERR_CORRUPT, "before the first time");
     cr_assert_eq(restore_tail(&r, up, &late), 0);
     expect_samples(2);
+    cr_assert_eq(restore_let_read(&r, lowest), INT64_MIN);
     struct read_set set = test_select(&s, NULL, INT64_MIN, INT64_MAX);
     cr_assert_eq(set.series[0].t_ms[1], (lowest + 1) * TEST_WINDOW_MS - 1);
     cr_assert_eq(restore_window(&r, highest), 0);

@@ -267,6 +267,31 @@ Test(slots, records_of_a_kind_retire_as_well)
     cr_assert_eq(kind_used_bytes(&k), 0);
 }
 
+/* Who restores is alone with most of it, but not with what readers see of a series. */
+Test(slots, what_readers_see_during_a_restore_waits_for_them_too)
+{
+    struct kind k;
+    kind_init(&k, x.t.owner);
+    x.slots.is_alone = true;
+    for (int has_readers = 0; has_readers < 2; has_readers++) {
+        slot a = slots_kind_get(&x.slots, &k, 40);
+        unsigned place = slots_enter(&x.slots);
+        slots_let_read(&x.slots, has_readers);
+        cr_assert(slots_promise_seen(&x.slots));
+        cr_assert(slots_promise_seen(&x.slots));
+        cr_assert_eq(x.slots.n_promised, 2);
+        slots_unpromise_seen(&x.slots, 1);
+        slots_kind_retire_seen(&x.slots, &k, a, 40);
+        cr_assert_eq(x.slots.n_promised, 0);
+        slots_drain(&x.slots);
+        cr_assert_eq(kind_used_bytes(&k), has_readers ? kind_slot_bytes(40) : 0);
+        slots_leave(&x.slots, place);
+        slots_drain(&x.slots);
+        cr_assert_eq(kind_used_bytes(&k), 0);
+    }
+    x.slots.is_alone = false;
+}
+
 Test(slots, waiting_returns_when_nobody_is_inside)
 {
     unsigned place = slots_enter(&x.slots);
