@@ -138,3 +138,14 @@ int journal_find(struct io *io, uint64_t from, uint64_t *ret_number, uint64_t *r
     *ret_number = s.found;
     return 1;
 }
+
+bool journal_is_empty(struct io *io)
+{
+    uint64_t number = 0, next, bytes, behind;
+    int found;
+    while ((found = journal_find(io, number + 1, &number, &bytes, NULL)) > 0)
+        if (journal_find(io, number + 1, &next, &behind, NULL) < 0 ||
+            bytes - behind > FRAME_HEADER_BYTES + JOURNAL_HEAD_BYTES)
+            return false;
+    return found == 0;
+}

@@ -86,4 +86,8 @@ bool journal_name_parse(const char *name, uint64_t *ret_number);
 int journal_find(struct io *io, uint64_t from, uint64_t *ret_number, uint64_t *ret_bytes,
                  uint64_t *ret_n) WARN_UNUSED;
 
+/* Whether no segment has more than its head, so that there is nothing to replay; false also when
+ * that cannot be found out. */
+bool journal_is_empty(struct io *io);
+
 #endif

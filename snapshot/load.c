@@ -509,6 +509,7 @@ static int load_all(struct load *l)
     if (err == 0)
         err = load_windows(l);
     int saved = errno;
+    l->restore.is_abandoned = err != 0;
     restore_end(&l->restore);
     if (err == 0)
         note_changes(l);

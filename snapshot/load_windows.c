@@ -7,8 +7,12 @@
  * of its own.
  *
  *     job 0           job 1   job 2   job 3 ..         the newest windows, whose chunks are not all
- *     [n-1 | n]       [0]     [1]     [2]              sealed, are one job: they cost the most, so
- *                                                      it is the first to be taken
+ *     [n | n-1]       [n-2]   [n-3]   [n-4]            sealed, are one job, and the first
+ *
+ * From the newest back: most questions are about the last hour, and are answered as soon as the
+ * windows that they need are there (restore_let_read), while the others load. Backwards is also
+ * less work: a chunk of the window before the newest is known to be one that its series has moved
+ * on from, and is sealed at once. Within job 0 the order must be kept for that.
  *
  * The alternative, one thread that reads and others that decode, keeps the work that costs most,
  * taking slots, in one thread.
@@ -30,6 +34,7 @@ struct load_task {
     struct window_plan *plan;      /* NULL: it has none */
     const struct stretch *stretch; /* NULL: a file of its own */
     struct file_part part;
+    bool is_done;
 };
 
 struct load_crew;
@@ -62,9 +67,11 @@ struct load_crew {
     struct load_worker workers[LOAD_THREADS_MAX];
     uint32_t n_tasks;
     uint32_t first_open;  /* tasks from here on are one job, the first to be taken */
+    bool can_be_read;     /* what is done may be, while the rest is not */
     pthread_mutex_t lock; /* of the rest: */
     bool is_open_taken;
-    uint32_t next;
+    uint32_t n_left;      /* tasks [0, n_left) are not taken */
+    uint32_t done_from;   /* all from here on are done */
     int err, saved_errno; /* of the task that failed first */
     struct load_task *failed;
     struct load_task tasks[]; /* by window, ascending */
@@ -208,19 +215,19 @@ static int run_task(struct load_worker *w, struct load_task *t)
     return err;
 }
 
-/* The next tasks, [*ret_from, *ret_to); false: there are none. */
+/* The next tasks, [*ret_from, *ret_to), to be done from the last one on; false: there are none. */
 static bool take_job(struct load_crew *crew, uint32_t *ret_from, uint32_t *ret_to)
 {
     pthread_mutex_lock(&crew->lock);
     bool is_open = !crew->is_open_taken && crew->first_open < crew->n_tasks;
-    bool is_there = crew->err == 0 && (is_open || crew->next < crew->first_open);
+    bool is_there = crew->err == 0 && (is_open || crew->n_left > 0);
     if (is_there && is_open) {
         crew->is_open_taken = true;
         *ret_from = crew->first_open;
         *ret_to = crew->n_tasks;
     } else if (is_there) {
-        *ret_from = crew->next++;
-        *ret_to = crew->next;
+        *ret_to = crew->n_left--;
+        *ret_from = crew->n_left;
     }
     pthread_mutex_unlock(&crew->lock);
     return is_there;
@@ -238,17 +245,38 @@ static void note_failure(struct load_crew *crew, struct load_task *t, int err)
     pthread_mutex_unlock(&crew->lock);
 }
 
+/* Task i has come to its end: what is there from some window on without a gap can be read. */
+static void note_done(struct load_crew *crew, struct restore *r, uint32_t i)
+{
+    struct load *l = crew->load;
+    restore_finish(r);
+    pthread_mutex_lock(&crew->lock);
+    crew->tasks[i].is_done = true;
+    uint32_t from = crew->done_from;
+    while (from > 0 && crew->tasks[from - 1].is_done)
+        from--;
+    bool is_news = crew->can_be_read && from < crew->done_from;
+    bool is_first = is_news && crew->done_from == crew->n_tasks;
+    crew->done_from = from;
+    int64_t from_ms = is_news ? restore_let_read(&l->restore, crew->tasks[from].plan->number) : 0;
+    pthread_mutex_unlock(&crew->lock);
+    if (is_first)
+        l->watch->newest(l->watch->ctx, from_ms);
+}
+
 static void *work(void *ctx)
 {
     struct load_worker *w = ctx;
     struct load_crew *crew = w->crew;
-    uint32_t i, to;
+    uint32_t from, i;
     restore_begin_part(&w->restore, &crew->load->restore);
-    while (take_job(crew, &i, &to)) {
-        for (int err = 0; err == 0 && i < to; i++) {
+    while (take_job(crew, &from, &i)) {
+        for (int err = 0; err == 0 && i-- > from;) {
             err = run_task(w, &crew->tasks[i]);
             if (err < 0)
                 note_failure(crew, &crew->tasks[i], err);
+            else
+                note_done(crew, &w->restore, i);
             if (crew->tasks[i].plan != NULL)
                 note_window_done(crew->load);
         }
@@ -339,6 +367,19 @@ static void add_stretch(struct load_crew *crew, const struct stretch *s)
         add_task(crew, load_find_plan(crew->load, s->window), s);
 }
 
+/* Not if the journal has kept samples for windows that were left: they come at the end. A window
+ * that nobody has planned might drive out others. */
+static bool can_be_read(const struct load_crew *crew)
+{
+    const struct load *l = crew->load;
+    bool can = l->watch != NULL && l->watch->newest != NULL;
+    for (uint32_t i = 0; can && i < l->directory->n; i++)
+        can = !l->directory->windows[i].has_left;
+    for (uint32_t i = 0; can && i < crew->n_tasks; i++)
+        can = crew->tasks[i].plan != NULL && !crew->tasks[i].plan->is_old;
+    return can;
+}
+
 static void gather(struct load_crew *crew)
 {
     struct load_memory *m = crew->load->memory;
@@ -358,6 +399,9 @@ static void gather(struct load_crew *crew)
     }
     for (; s < end; s++)
         add_stretch(crew, s);
+    crew->n_left = crew->first_open;
+    crew->done_from = crew->n_tasks;
+    crew->can_be_read = can_be_read(crew);
     if (crew->has_own_files || crew->buffer_bytes > FRAME_BUFFER_BYTES)
         crew->buffer_bytes = FRAME_BUFFER_BYTES;
 }

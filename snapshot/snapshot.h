@@ -58,6 +58,9 @@ struct snapshot_watch {
                     const char *kept_as);
     /* A window that does not fit into memory and stays in a file. */
     void (*left)(void *ctx, int64_t start_ms, const char *name);
+    /* The newest windows are there and can be read, from that time on (restore_let_read); not
+     * called, or once, by any thread. NULL: nobody may read before the end. */
+    void (*newest)(void *ctx, int64_t from_ms);
 };
 
 /* A directory that is in use. */

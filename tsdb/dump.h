@@ -208,6 +208,7 @@ struct restore { /* where a window's timelines and shared values are */
     bool is_trusted;               /* set by the caller, see restore_block */
     bool is_held;                  /* restore_hold */
     bool is_part;                  /* restore_begin_part */
+    bool is_abandoned;             /* set by the caller, see restore_end */
     unsigned place;                /* in the epoch, while n_left > 0 */
     unsigned n_left;               /* records until others get their turn; 0 = outside */
     struct window *live;           /* while n_left > 0: the window, or NULL when it has gone */
@@ -308,7 +309,8 @@ int restore_sheaf(struct restore *r, uint32_t series, const struct dump_sheaf *s
  * what they cost one by one. Answers as restore_sheaf. */
 int restore_constants(struct restore *r, const struct dump_constants *in) WARN_UNUSED;
 
-/* Ends a restore: series without samples leave. */
+/* Ends a restore: series without samples leave. Where is_abandoned is set, not everything has come
+ * that should have, and nothing can be read afterwards either. */
 void restore_end(struct restore *r);
 
 #endif

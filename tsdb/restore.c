@@ -298,7 +298,7 @@ void restore_end(struct restore *r)
     for (uint32_t i = 0; i < db->windows.n_live; i++)
         if (window_live(&db->windows, i)->number < r->open_from)
             window_live(&db->windows, i)->next_to_seal = UINT64_MAX; /* all are sealed */
-    atomic_store(&db->readable_from_ms, INT64_MIN);
+    atomic_store(&db->readable_from_ms, r->is_abandoned ? INT64_MAX : INT64_MIN);
     pthread_rwlock_unlock(&db->lock);
     slots_drain(&db->slots);
 }

@@ -56,6 +56,33 @@ Test(journal_format, segments_are_found_in_order)
     cr_assert(number == 16 && bytes == 0 && n == 0);
 }
 
+static void given_a_segment(uint64_t number, size_t n)
+{
+    static const uint8_t bytes[FRAME_HEADER_BYTES + JOURNAL_HEAD_BYTES + 1];
+    char name[JOURNAL_NAME_BYTES];
+    journal_name(number, name);
+    struct io *io = &t.disk.io;
+    (void)io->ops->remove(io, name);
+    cr_assert_eq(io_write_all(io, io->ops->create(io, name), bytes, n), 0);
+}
+
+Test(journal_format, a_journal_of_heads_is_empty)
+{
+    size_t n_head = FRAME_HEADER_BYTES + JOURNAL_HEAD_BYTES;
+    struct io *io = &t.disk.io;
+    cr_assert(journal_is_empty(io), "no segment at all");
+    given_a_segment(3, n_head);
+    given_a_segment(5, 0);
+    given_a_segment(JOURNAL_NUMBER_MAX, n_head);
+    cr_assert(journal_is_empty(io));
+    given_a_segment(5, n_head + 1);
+    cr_assert_not(journal_is_empty(io));
+    given_a_segment(5, n_head);
+    cr_assert(journal_is_empty(io));
+    given_a_segment(JOURNAL_NUMBER_MAX, n_head + 1);
+    cr_assert_not(journal_is_empty(io), "the last one");
+}
+
 Test(journal_format, heads_that_cannot_be_are_refused)
 {
     uint8_t bytes[JOURNAL_HEAD_BYTES];

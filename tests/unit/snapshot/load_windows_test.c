@@ -102,6 +102,164 @@ Test(load_windows, several_threads_load_files_of_windows)
     expect_the_store();
 }
 
+/* ---- who reads meanwhile ---- */
+
+enum { READS = 400 };
+
+struct reader {
+    struct tsdb *db; /* that is being loaded */
+    struct arena *arena;
+    uint64_t seed;
+    int64_t from_ms; /* what newest() was told */
+    unsigned n_newest;
+    unsigned n_answers, n_refusals;
+    pthread_t thread;
+    bool has_thread;
+};
+
+/* What a store answers to a range; 0 series and ERR_LOADING when it refuses. */
+static int read_range(struct tsdb *db, int64_t min_ms, int64_t max_ms, struct region *r,
+                      struct read_set *ret)
+{
+    static const struct matcher_set everything = {NULL, 0};
+    struct read_options o = {.min_ms = min_ms, .max_ms = max_ms};
+    return read_select(db, &everything, &o, r, ret);
+}
+
+static void expect_equal_sets(const struct read_set *a, const struct read_set *b)
+{
+    uint64_t extra;
+    ENSURE(a->n == b->n && is_subset(a, b, &extra) && extra == 0);
+}
+
+/* Each answer is that of the store which was saved, or none. */
+static void *read_meanwhile(void *ctx)
+{
+    struct reader *reader = ctx;
+    struct random random;
+    random_init(&random, reader->seed);
+    for (int i = 0; i < READS; i++) {
+        struct region mine, theirs;
+        struct read_set a, b;
+        int64_t back_ms = (int64_t)random_below(&random, 6 * TEST_WINDOW_MS);
+        int64_t min_ms = reader->from_ms + TEST_WINDOW_MS - back_ms;
+        int64_t max_ms = min_ms + (int64_t)random_below(&random, 2 * TEST_WINDOW_MS);
+        region_init(&mine, reader->arena, 0, 0);
+        region_init(&theirs, &store.arena, 0, 0);
+        int err = read_range(reader->db, min_ms, max_ms, &mine, &a);
+        ENSURE(err == 0 || (err == ERR_LOADING && min_ms < reader->from_ms));
+        reader->n_refusals += err != 0;
+        reader->n_answers += err == 0;
+        if (err == 0) {
+            ENSURE(read_range(store.db, min_ms, max_ms, &theirs, &b) == 0);
+            expect_equal_sets(&b, &a);
+        }
+        region_release(&mine);
+        region_release(&theirs);
+    }
+    return NULL;
+}
+
+static void start_reading(void *ctx, int64_t from_ms)
+{
+    struct reader *reader = ctx;
+    reader->from_ms = from_ms;
+    reader->n_newest++;
+    reader->has_thread = pthread_create(&reader->thread, NULL, read_meanwhile, reader) == 0;
+}
+
+static void load_and_read(uint32_t n_threads)
+{
+    struct test_store copy;
+    struct directory d;
+    struct snapshot_report report;
+    test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    struct reader reader = {.db = copy.db, .arena = &copy.arena, .seed = random_next(&dice)};
+    const struct snapshot_watch watch = {
+        .ctx = &reader, .n_threads = n_threads, .newest = start_reading};
+    cr_assert_eq(load_directory(copy.db, &disk.io, &d, &watch, &report), 0, "%s", report.detail);
+    cr_assert_eq(reader.n_newest, 1);
+    cr_assert(reader.has_thread);
+    pthread_join(reader.thread, NULL);
+    cr_assert_gt(reader.n_answers, 0);
+    cr_assert(tsdb_check(copy.db));
+    expect_equal_stores(&store, &copy);
+    expect_equal_page_maps(&store, &copy);
+    test_store_free(&copy);
+}
+
+Test(load_windows, what_is_loaded_can_be_read)
+{
+    (void)test_save(&store, &disk.io);
+    for (uint32_t n = 1; n <= LOAD_THREADS_MAX; n++)
+        load_and_read(n);
+}
+
+static void expect_readable(struct test_store *s, bool is_readable)
+{
+    struct region r;
+    struct read_set set;
+    region_init(&r, &s->arena, 0, 0);
+    cr_assert_eq(read_range(s->db, INT64_MAX - 1, INT64_MAX, &r, &set),
+                 is_readable ? 0 : ERR_LOADING);
+    region_release(&r);
+}
+
+/* Stops the load where the newest window is there, and nothing else is. */
+static void read_at_once(void *ctx, int64_t from_ms)
+{
+    struct reader *reader = ctx;
+    struct region r;
+    struct read_set set, all;
+    reader->from_ms = from_ms;
+    reader->n_newest++;
+    region_init(&r, reader->arena, 0, 0);
+    cr_assert_eq(read_range(reader->db, from_ms - 1, INT64_MAX, &r, &set), ERR_LOADING);
+    cr_assert_eq(read_range(reader->db, from_ms, INT64_MAX, &r, &set), 0);
+    cr_assert_eq(read_range(store.db, from_ms, INT64_MAX, &r, &all), 0);
+    cr_assert_gt(set.n, 0);
+    expect_equal_sets(&all, &set);
+    region_release(&r);
+}
+
+Test(load_windows, the_newest_window_comes_first)
+{
+    static struct tsdb_stats stats;
+    struct test_store copy;
+    struct directory d;
+    struct snapshot_report report;
+    (void)test_save(&store, &disk.io);
+    tsdb_stats(store.db, &stats);
+    test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    struct reader reader = {.db = copy.db, .arena = &copy.arena};
+    const struct snapshot_watch watch = {.ctx = &reader, .n_threads = 1, .newest = read_at_once};
+    cr_assert_eq(load_directory(copy.db, &disk.io, &d, &watch, &report), 0);
+    cr_assert_eq(reader.n_newest, 1);
+    cr_assert_eq(reader.from_ms, stats.windows[stats.n_windows - 1].start_ms);
+    test_store_free(&copy);
+}
+
+/* A thread for which there is no memory is not needed, and one that fails ends the load. */
+Test(load_windows, out_of_memory_is_an_answer)
+{
+    (void)test_save(&store, &disk.io);
+    unsigned n_failed = 0, n_loaded = 0;
+    for (size_t limit = 2 << 20; n_loaded < 3; limit += 256 << 10) {
+        struct snapshot_report report;
+        struct directory d;
+        struct test_store copy;
+        const struct snapshot_watch watch = {.n_threads = 3};
+        test_store_new(&copy, limit, TEST_WINDOW_MS);
+        int err = load_directory(copy.db, &disk.io, &d, &watch, &report);
+        cr_assert(err == 0 || err == ERR_NO_MEMORY, "%d %s", err, report.detail);
+        cr_assert(tsdb_check(copy.db));
+        n_failed += err < 0 || report.left_windows > 0;
+        n_loaded += err == 0 && report.samples > 0 && report.left_windows == 0;
+        test_store_free(&copy);
+    }
+    cr_assert_gt(n_failed, 0);
+}
+
 /* Damage costs what it costs one thread, and is described in the same words. */
 Test(load_windows, damage_is_the_same_to_all)
 {
@@ -126,25 +284,29 @@ Test(load_windows, damage_is_the_same_to_all)
     cr_assert_gt(n_lost, 0);
 }
 
-/* A thread for which there is no memory is not needed, and one that fails ends the load. */
-Test(load_windows, out_of_memory_is_an_answer)
+/* What a load that failed has left of a store is nobody's to read. */
+Test(load_windows, a_part_of_a_store_cannot_be_read)
 {
     (void)test_save(&store, &disk.io);
-    unsigned n_failed = 0, n_loaded = 0;
-    for (size_t limit = 2 << 20; n_loaded < 3; limit += 256 << 10) {
-        struct snapshot_report report;
-        struct directory d;
+    struct faulty_io bad;
+    struct snapshot_report report;
+    static struct tsdb_stats stats;
+    unsigned n_parts = 0;
+    faulty_init(&bad, &disk.io);
+    for (long nth = 1; nth == 1 || bad.failed != NULL; nth++) {
         struct test_store copy;
-        const struct snapshot_watch watch = {.n_threads = 3};
-        test_store_new(&copy, limit, TEST_WINDOW_MS);
-        int err = load_directory(copy.db, &disk.io, &d, &watch, &report);
-        cr_assert(err == 0 || err == ERR_NO_MEMORY, "%d %s", err, report.detail);
-        cr_assert(tsdb_check(copy.db));
-        n_failed += err < 0 || report.left_windows > 0;
-        n_loaded += err == 0 && report.samples > 0 && report.left_windows == 0;
+        faulty_init(&bad, &disk.io);
+        bad.fail_at = nth;
+        bad.fail_errno = ENOMEM;
+        bad.is_dead = true;
+        int err = load_by(1, &bad.io, &copy, &report);
+        tsdb_stats(copy.db, &stats);
+        if (stats.series > 0)
+            expect_readable(&copy, err == 0);
+        n_parts += err != 0 && stats.series > 0;
         test_store_free(&copy);
     }
-    cr_assert_gt(n_failed, 0);
+    cr_assert_gt(n_parts, 0);
 }
 
 /* The disk's word that bytes are gone is damage: of a file that has begun the rest is lost. */
