@@ -279,6 +279,9 @@ static void answer_error(struct request *rq, const struct promql_error *e)
     case PROMQL_ERR_CANCELED:
         reply_error(rq, API_CANCELED, "%s", text);
         return;
+    case PROMQL_ERR_LOADING:
+        reply_unready(rq);
+        return;
     case PROMQL_ERR_INTERNAL:
         reply_error(rq, API_INTERNAL, "%s", text);
         return;

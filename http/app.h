@@ -46,6 +46,8 @@ struct app {
     int64_t started_wall_ms;
     int64_t replay_ms; /* how long loading took; set before phase is ready */
     atomic_int phase;  /* enum app_phase */
+    /* While it starts: what lies in the newest windows can be queried; the store says what not. */
+    atomic_bool has_newest;
 };
 
 static inline enum app_phase app_phase(struct app *app)

@@ -206,6 +206,14 @@ static void log_left(void *ctx, int64_t start_ms, const char *name)
              log_i64("start_ms", start_ms), log_text("file", name));
 }
 
+static void note_newest(void *ctx, int64_t from_ms)
+{
+    struct app *app = ctx;
+    atomic_store(&app->has_newest, true);
+    LOG_INFO("The newest windows are loaded: queries about them are answered.",
+             log_i64("from_ms", from_ms));
+}
+
 static int explain_load(const char *dir, int err, const struct snapshot_report *r)
 {
     char text[1024];
@@ -232,10 +240,13 @@ static int load_snapshot(struct program *p)
 {
     struct saver *saver = &p->app.saver;
     struct snapshot_report *r = &saver->loaded;
-    const struct snapshot_watch watch = {.progress = &saver->progress,
+    bool is_all = recorder_is_empty(p->app.config.storage_path);
+    const struct snapshot_watch watch = {.ctx = &p->app,
+                                         .progress = &saver->progress,
                                          .reserve_bytes = load_reserve(p),
                                          .damaged = log_damaged,
-                                         .left = log_left};
+                                         .left = log_left,
+                                         .newest = is_all ? note_newest : NULL};
     int64_t start = clock_boot_ms();
     int err = snapshot_load(&saver->files, p->app.db, &watch, r);
     p->app.replay_ms = clock_boot_ms() - start;

@@ -84,6 +84,16 @@ uint64_t recorder_journal_bytes(const char *dir)
     return bytes;
 }
 
+bool recorder_is_empty(const char *dir)
+{
+    struct io_file files;
+    if (io_file_open(&files, dir) != 0)
+        return false;
+    bool is_empty = journal_is_empty(&files.io);
+    io_file_close(&files);
+    return is_empty;
+}
+
 int recorder_replay(struct recorder *r, const char *dir, char *error, size_t n)
 {
     int64_t started_ms = clock_boot_ms();

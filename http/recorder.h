@@ -71,6 +71,9 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a);
 /* Of all segments in dir; 0 when it cannot be listed. */
 uint64_t recorder_journal_bytes(const char *dir);
 
+/* Whether there is nothing in them to be replayed, for certain. */
+bool recorder_is_empty(const char *dir);
+
 /* Opens dir, which is locked, and brings back what its journal holds. Logs what was found and what
  * was lost. Errors: of journal_replay, ERR_NO_MEMORY when a record does not fit into memory;
  * `error` (of n bytes) then holds a sentence. */

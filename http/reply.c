@@ -1,5 +1,6 @@
 #include "http/reply.h"
 
+#include "http/app.h"
 #include "http/request.h"
 
 #include <inttypes.h>
@@ -64,6 +65,14 @@ void reply_text(struct request *rq, int status, const char *format, ...)
     vsnprintf(text, REPLY_TEXT_MAX, format, args);
     va_end(args);
     reply_static(rq, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+void reply_unready(struct request *rq)
+{
+    bool is_stopping = app_phase(rq->app) == APP_STOPPING;
+    reply_header(rq, "X-Prometheus-Stopping", is_stopping ? "true" : "false");
+    reply_header(rq, "Retry-After", "1");
+    reply_text(rq, 503, "Service Unavailable");
 }
 
 struct chain *reply_chain(struct request *rq, const char *content_type)

@@ -58,6 +58,9 @@ void reply_static(struct request *rq, int status, const char *content_type, cons
 /* Plain text by format, cut to REPLY_TEXT_MAX - 1 bytes. Takes no memory. */
 void reply_text(struct request *rq, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* 503 as Prometheus gives it while it is not ready yet, or not any more. */
+void reply_unready(struct request *rq);
+
 /* {"status":"error",...}; at most 2 KiB of text, and without memory half of that. */
 void reply_error(struct request *rq, enum api_error e, const char *format, ...) PRINTF_LIKE(3, 4);
 

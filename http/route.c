@@ -17,8 +17,8 @@ enum {
 
 static const struct route routes[] = {
     {"/api/v1/write", METHOD_POST, ROUTE_NEEDS_STORE, api_write, api_write_accept},
-    {"/api/v1/query", GET_POST, API_COMPUTES, api_query, NULL},
-    {"/api/v1/query_range", GET_POST, API_COMPUTES, api_query_range, NULL},
+    {"/api/v1/query", GET_POST, API_COMPUTES | ROUTE_READS_NEWEST, api_query, NULL},
+    {"/api/v1/query_range", GET_POST, API_COMPUTES | ROUTE_READS_NEWEST, api_query_range, NULL},
     {"/api/v1/query_exemplars", GET_POST, API_COMPUTES, api_query_exemplars, NULL},
     {"/api/v1/format_query", GET_POST, API_COMPUTES, api_format_query, NULL},
     {"/api/v1/parse_query", GET_POST, API_COMPUTES, api_parse_query, NULL},

@@ -15,6 +15,7 @@ enum route_flag {
     ROUTE_SHARED = 16, /* pages of other origins may read the answer (CORS) */
     /* Prometheus reads these without multipart/form-data, and refuses forms with a fault. */
     ROUTE_FORMS_ONLY = 32,
+    ROUTE_READS_NEWEST = 64, /* asks for times, and so may find what it needs while others load */
 };
 
 struct route {

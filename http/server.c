@@ -307,14 +307,6 @@ static enum MHD_Result send_reply(struct exchange *x)
     return ok;
 }
 
-static void refuse_unready(struct request *rq)
-{
-    bool is_stopping = app_phase(rq->app) == APP_STOPPING;
-    reply_header(rq, "X-Prometheus-Stopping", is_stopping ? "true" : "false");
-    reply_header(rq, "Retry-After", "1");
-    reply_text(rq, 503, "Service Unavailable");
-}
-
 static void refuse_memory(struct request *rq)
 {
     reply_header(rq, "Retry-After", "5");
@@ -438,7 +430,7 @@ static enum MHD_Result compute(struct exchange *x)
         return MHD_YES;
     atomic_fetch_sub(&rq->app->metrics.queries_running, 1);
     watch_wait_end(&x->s->watch, &x->wait);
-    refuse_unready(rq);
+    reply_unready(rq);
     leave_queries(rq);
     server_loop_resume(x->loop, &x->resume, x->mhd);
     return MHD_YES;
@@ -505,6 +497,13 @@ static bool enter_flight(struct exchange *x)
     return (unsigned)atomic_fetch_add(&x->s->n_in_flight, 1) < x->s->o.max_requests;
 }
 
+static bool can_answer(struct app *app, const struct route *r)
+{
+    enum app_phase phase = app_phase(app);
+    return phase == APP_READY || (phase == APP_STARTING && (r->flags & ROUTE_READS_NEWEST) &&
+                                  atomic_load(&app->has_newest));
+}
+
 /* Decides by the head alone; leaves a reply when the request is refused. */
 static void check_head(struct exchange *x, const char *path, size_t content_length)
 {
@@ -520,8 +519,8 @@ static void check_head(struct exchange *x, const char *path, size_t content_leng
         reply_header(rq, "Allow", route_allow(rq->route));
         reply_header(rq, "X-Content-Type-Options", "nosniff");
         reply_text(rq, 405, "Method Not Allowed\n");
-    } else if ((rq->route->flags & ROUTE_NEEDS_STORE) && app_phase(rq->app) != APP_READY) {
-        refuse_unready(rq);
+    } else if ((rq->route->flags & ROUTE_NEEDS_STORE) && !can_answer(rq->app, rq->route)) {
+        reply_unready(rq);
     } else if (rq->route->accept && !rq->route->accept(rq)) {
         assert(rq->reply.status != 0);
     } else if (content_length > x->s->o.max_body_bytes) {

@@ -87,6 +87,37 @@ def test_sigterm_and_start_give_the_same_bytes_twice():
             same(before, answers(server, at))
 
 
+def test_while_it_loads_an_answer_is_whole_or_there_is_none():
+    """The newest windows come first and are answered for; whoever asks for more hears 503 until that is there as well."""
+    asked = ("constant", "m", "m[10m]", "count_over_time(m[28h])", "m offset 20h", 'k{n="3"}[28h]')
+    with Hourglass() as server:
+        server.start()
+        at = fill(server, now_ms())
+        many = [({"__name__": "many", "n": str(n)}, [(int(at * 1000), float(n))]) for n in range(5000)]
+        server.write_ok(*many)
+        before = {query: server.get("/api/v1/query", {"query": query, "time": at}).body for query in asked}
+        assert all(b'"metric"' in body for body in before.values()), before
+        n_early = n_refused = 0
+        for _ in range(20):
+            assert server.stop(30) == 0
+            server.spawn()
+            is_ready = False
+            while not is_ready:
+                is_ready = server.is_ready()
+                for query in asked:
+                    try:
+                        answer = server.get("/api/v1/query", {"query": query, "time": at})
+                    except OSError:
+                        continue
+                    n_early += answer.code == 200 and not is_ready
+                    n_refused += answer.code == 503
+                    assert answer.code in (200, 503), answer
+                    assert answer.code == 503 or answer.body == before[query], f"{query}: {answer}"
+                    assert answer.code == 200 or not is_ready, answer
+                    assert answer.code == 200 or answer.headers["retry-after"] == "1", answer
+        print(f"         {n_early} answers before it was ready, {n_refused} times 503")
+
+
 def test_page_map_is_the_same_after_a_restart():
     """The same slots in the same pages, but for this: what was replaced while somebody read it had a slot until he was
     done, so a pool may have begun a page that it would not need any more."""

@@ -26,6 +26,7 @@ enum promql_error_kind {
                              memory */
     PROMQL_ERR_TIMEOUT,
     PROMQL_ERR_CANCELED,
+    PROMQL_ERR_LOADING, /* it reads times that the store is still being filled with */
     PROMQL_ERR_INTERNAL,
 };
 

@@ -22,6 +22,8 @@ static int fail_read(struct eval *e, int err)
         return eval_fail(e, PROMQL_ERR_EXECUTION,
                          "query processing would load too many samples into memory in query "
                          "execution");
+    case ERR_LOADING:
+        return eval_fail(e, PROMQL_ERR_LOADING, tsdb_err_text(err));
     default:
         return eval_fail(e, PROMQL_ERR_INTERNAL, tsdb_err_text(err));
     }

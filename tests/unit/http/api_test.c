@@ -6,6 +6,7 @@
 #include "http/clock.h"
 #include "http/route.h"
 #include "tsdb/append.h"
+#include "tsdb/dump.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -140,6 +141,32 @@ static void expect_error(const char *target, int status, const char *type, const
     snprintf(answer, sizeof(answer), "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":\"%s\"}",
              type, text);
     expect(target, status, answer);
+}
+
+/* While a snapshot is loaded: nothing, or all that was asked for. */
+Test(api, what_is_not_there_yet_is_not_left_out)
+{
+    static const char whole[] = "/api/v1/query_range?query=up&start=1699999000&end=17e8&step=60";
+    static const char *const older[] = {
+        "/api/v1/query?query=load[8h]&time=17e8",
+        "/api/v1/query?query=up%20%2B%20up%20offset%208h&time=17e8",
+        "/api/v1/query?query=absent(up%20%40%201)&time=17e8",
+        "/api/v1/query?query=max_over_time(up[8h:1h])&time=17e8",
+        "/api/v1/query_range?query=up&start=1699960000&end=17e8&step=3600",
+    };
+    struct restore r;
+    cr_assert_eq(ask(whole), 200);
+    char *before = strdup(body);
+    restore_begin(&r, app.db);
+    expect(whole, 503, "Service Unavailable");
+    (void)restore_let_read(&r, tsdb_window_of(app.db, now_ms));
+    expect(whole, 200, before);
+    for (size_t i = 0; i < ARRAY_LEN(older); i++)
+        expect(older[i], 503, "Service Unavailable");
+    restore_end(&r);
+    for (size_t i = 0; i < ARRAY_LEN(older); i++)
+        cr_assert_eq(ask(older[i]), 200, "%s: %s", older[i], body);
+    free(before);
 }
 
 #define DATA(d) "{\"status\":\"success\",\"data\":" d "}"

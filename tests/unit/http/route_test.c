@@ -89,6 +89,15 @@ Test(route, every_route_is_whole)
     cr_assert_eq(route_index(NULL), ROUTES_MAX);
 }
 
+Test(route, queries_need_no_more_than_the_times_that_they_ask_for)
+{
+    for (size_t i = 0; i < route_count(); i++) {
+        const char *path = route_at(i)->path;
+        bool asks = !strcmp(path, "/api/v1/query") || !strcmp(path, "/api/v1/query_range");
+        cr_assert_eq((route_at(i)->flags & ROUTE_READS_NEWEST) != 0, asks, "%s", path);
+    }
+}
+
 Test(route, methods)
 {
     cr_assert_eq(route_method("GET"), METHOD_GET);

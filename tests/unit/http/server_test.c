@@ -178,6 +178,21 @@ Test(server, until_the_store_is_there_the_api_is_503)
     stop();
 }
 
+Test(server, what_asks_for_the_newest_need_not_wait_for_all)
+{
+    start();
+    atomic_store(&app.phase, APP_STARTING);
+    int fd = dial();
+    cr_assert_eq(ask(fd, "GET /newest HTTP/1.1\r\nHost: x\r\n\r\n").status, 503);
+    atomic_store(&app.has_newest, true);
+    cr_assert_eq(ask(fd, "GET /newest HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+    cr_assert_eq(ask(fd, "GET /store HTTP/1.1\r\nHost: x\r\n\r\n").status, 503);
+    atomic_store(&app.phase, APP_STOPPING);
+    cr_assert_eq(ask(fd, "GET /newest HTTP/1.1\r\nHost: x\r\n\r\n").status, 503);
+    close(fd);
+    stop();
+}
+
 Test(server, a_long_answer_comes_whole)
 {
     start();

@@ -124,6 +124,7 @@ static const struct route test_routes[] = {
     {"/shared", METHOD_GET, ROUTE_SHARED, handle_echo, NULL},
     {"/long", METHOD_GET, ROUTE_COMPUTES, handle_long, NULL},
     {"/store", METHOD_GET | METHOD_POST, ROUTE_NEEDS_STORE, handle_echo, NULL},
+    {"/newest", METHOD_GET, ROUTE_NEEDS_STORE | ROUTE_READS_NEWEST, handle_echo, NULL},
     {"/picky", METHOD_POST, 0, handle_echo, accept_none},
     {"/park", METHOD_GET | METHOD_POST, 0, handle_park, NULL},
     {"/thread", METHOD_GET, 0, handle_thread, NULL},
