@@ -125,7 +125,7 @@ static bool has_place(const struct bundle *b, unsigned place)
 /* The lowest place without a string. */
 static unsigned free_place(const struct bundle *b)
 {
-    unsigned place = 0;
+    unsigned place = b->n_used == b->n_places ? b->n_places : 0;
     while (has_place(b, place))
         place++;
     return place;

@@ -531,6 +531,8 @@ int load_directory(struct tsdb *db, struct io *io, struct directory *d,
         return ERR_NO_MEMORY;
     l.memory->n = 0;
     l.memory->decoders.symbols = l.memory->symbols;
+    l.memory->decoders.labels = &l.memory->labels;
+    restore_labels_init(&l.memory->labels);
     int err = load_all(&l);
     load_give_span(&l, l.window_buffer, FRAME_BUFFER_BYTES);
     load_give_span(&l, l.memory, sizeof *l.memory);

@@ -63,27 +63,21 @@ static void lost_frame(struct file_load *l, const struct frame *f, const char *w
 static int find_or_restore(struct file_load *l, uint32_t number, const struct labels *ls,
                            uint32_t *ret_series)
 {
+    const struct load_decoders *d = l->decoders;
     if (l->same_ids != NULL && number_map_find(l->same_ids, number, ret_series))
         return 0;
-    return restore_series(l->restore, ls, ret_series);
+    return d->labels != NULL ? restore_labels_add(d->labels, ls, d->series.refs, ret_series)
+                             : restore_series(l->restore, ls, ret_series);
 }
 
-/* 0, or an error that ends the load. */
-static int load_series(struct file_load *l, const struct frame *f)
+/* What the reader has. 0, or an error that ends the load. */
+static int load_label_sets(struct file_load *l, const struct frame *f)
 {
     struct series_reader *r = &l->decoders->series;
-    int64_t window_ms = 0;
-    if (l->decoders->symbols == NULL) {
-        lost_frame(l, f, "series in the middle of a window");
-        return 0;
-    }
-    int more = series_reader_init(r, f->payload, f->header.payload_bytes, l->decoders->symbols,
-                                  &window_ms);
-    if (more == 0 && window_ms != tsdb_options(l->db)->window_ms)
-        return wrong_window(l, window_ms);
     uint32_t number, series;
     struct labels ls;
-    while (more >= 0 && (more = series_reader_next(r, &number, &ls)) > 0) {
+    int more;
+    while ((more = series_reader_next(r, &number, &ls)) > 0) {
         l->counted.n_series++;
         int err = find_or_restore(l, number, &ls, &series);
         if (err == 0)
@@ -99,6 +93,30 @@ static int load_series(struct file_load *l, const struct frame *f)
     if (more < 0)
         lost_frame(l, f, "malformed series");
     return 0;
+}
+
+/* 0, or an error that ends the load. */
+static int load_series(struct file_load *l, const struct frame *f)
+{
+    struct load_decoders *d = l->decoders;
+    int64_t window_ms = 0;
+    if (d->symbols == NULL) {
+        lost_frame(l, f, "series in the middle of a window");
+        return 0;
+    }
+    if (series_reader_init(&d->series, f->payload, f->header.payload_bytes, d->symbols,
+                           &window_ms) < 0) {
+        lost_frame(l, f, "malformed series");
+        return 0;
+    }
+    if (window_ms != tsdb_options(l->db)->window_ms)
+        return wrong_window(l, window_ms);
+    if (d->labels == NULL)
+        return load_label_sets(l, f);
+    restore_labels_begin(d->labels, l->restore);
+    int err = load_label_sets(l, f);
+    restore_labels_end(d->labels);
+    return err;
 }
 
 static void count(struct end *io, struct window_totals n)

@@ -32,6 +32,7 @@ struct load_memory {
     uint8_t buffer[FRAME_BUFFER_BYTES]; /* of the snapshot; of looks, before it is opened */
     struct load_decoders decoders;
     struct symbol symbols[SYMBOLS_MAX]; /* of the decoders */
+    struct restored_labels labels;      /* too */
     struct file_look look;
     uint32_t n;
     struct window_plan plan[LOAD_WINDOWS_MAX]; /* by number, ascending */

@@ -306,6 +306,7 @@ static bool make_worker(struct load_crew *crew, struct load_worker *ret, size_t 
     struct load *l = crew->load;
     ret->crew = crew;
     ret->memory = NULL;
+    ret->decoders.labels = NULL;
     if (i == 0 || !crew->has_own_files) {
         ret->buffer = l->memory->buffer + i * crew->buffer_bytes;
         ret->decoders.symbols = i == 0 ? l->memory->symbols : NULL;

@@ -4,6 +4,7 @@
 
 _Static_assert(SYMBOLS_MAX <= UINT16_MAX && LABEL_VALUE_BYTES_MAX <= UINT16_MAX,
                "a slot of the symbol table holds both");
+_Static_assert((int)SYMBOLS_MAX <= (int)RESTORE_TEXTS_MAX, "every symbol's number may be given on");
 _Static_assert((SYMBOL_SLOTS & (SYMBOL_SLOTS - 1)) == 0, "the hash is masked");
 _Static_assert(FORMAT_VERSION == 5, "docs/snapshot-format.md, series frames");
 
@@ -73,21 +74,39 @@ int series_reader_init(struct series_reader *r, const uint8_t *payload, size_t n
     return 0;
 }
 
-static struct symbol get_string(struct series_reader *r, size_t len_max)
+/* A string that is spelled out here. */
+static uint32_t new_symbol(struct series_reader *r, size_t len_max)
 {
-    static const struct symbol none = {"", 0};
-    uint64_t reference = decoder_varint_max(&r->in, r->n_symbols);
-    if (reference > 0)
-        return r->symbols[reference - 1];
     size_t len = (size_t)decoder_varint_max(&r->in, len_max);
     const uint8_t *bytes = decoder_bytes(&r->in, len);
     if (!bytes || len == 0 || r->n_symbols == SYMBOLS_MAX) {
         r->in.is_bad = true;
-        return none;
+        return 0;
     }
-    struct symbol s = {(const char *)bytes, (uint32_t)len};
-    r->symbols[r->n_symbols++] = s;
-    return s;
+    r->symbols[r->n_symbols] = (struct symbol){(const char *)bytes, (uint32_t)len};
+    return r->n_symbols++;
+}
+
+/* The number of the next string. */
+static inline uint32_t get_symbol(struct series_reader *r, size_t len_max)
+{
+    uint64_t reference = decoder_varint_max(&r->in, r->n_symbols);
+    return reference > 0 ? (uint32_t)reference - 1 : new_symbol(r, len_max);
+}
+
+/* Label i; nothing when it is bad. */
+static inline void get_label(struct series_reader *r, uint32_t i)
+{
+    struct label_ref ref;
+    ref.name = get_symbol(r, LABEL_NAME_BYTES_MAX);
+    ref.value = get_symbol(r, LABEL_VALUE_BYTES_MAX);
+    if (r->in.is_bad)
+        return;
+    struct symbol name = r->symbols[ref.name], value = r->symbols[ref.value];
+    if (name.len > LABEL_NAME_BYTES_MAX) /* one that was spelled out as a value */
+        r->in.is_bad = true;
+    r->refs[i] = ref;
+    r->labels[i] = (struct label){name.bytes, value.bytes, name.len, value.len};
 }
 
 int series_reader_next(struct series_reader *r, uint32_t *ret_number, struct labels *ret)
@@ -102,13 +121,8 @@ int series_reader_next(struct series_reader *r, uint32_t *ret_number, struct lab
     if (number > UINT32_MAX)
         r->in.is_bad = true;
     uint32_t n = (uint32_t)decoder_varint_max(&r->in, LABELS_PER_SERIES_MAX);
-    for (uint32_t i = 0; i < n && !r->in.is_bad; i++) {
-        struct symbol name = get_string(r, LABEL_NAME_BYTES_MAX);
-        struct symbol value = get_string(r, LABEL_VALUE_BYTES_MAX);
-        if (name.len > LABEL_NAME_BYTES_MAX) /* one that was spelled out as a value */
-            r->in.is_bad = true;
-        r->labels[i] = (struct label){name.bytes, value.bytes, name.len, value.len};
-    }
+    for (uint32_t i = 0; i < n && !r->in.is_bad; i++)
+        get_label(r, i);
     if (r->in.is_bad)
         return ERR_CORRUPT;
     r->has_record = true;

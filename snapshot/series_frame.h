@@ -9,7 +9,7 @@
 #include "snapshot/decoder.h"
 #include "snapshot/encoder.h"
 #include "snapshot/format.h"
-#include "tsdb/labels.h"
+#include "tsdb/restore_labels.h"
 
 /* The writer's symbols: a hash table that finds a string which is already in the payload. */
 enum { SYMBOL_SLOTS = 2 * SYMBOLS_MAX };
@@ -54,13 +54,14 @@ struct series_reader {
     bool has_record;
     uint32_t last_number;
     struct label labels[LABELS_PER_SERIES_MAX];
+    struct label_ref refs[LABELS_PER_SERIES_MAX]; /* which symbols these are */
 };
 
 /* payload and symbols are borrowed until the next init. ERR_CORRUPT. */
 int series_reader_init(struct series_reader *r, const uint8_t *payload, size_t n,
                        struct symbol *symbols, int64_t *ret_window_ms) WARN_UNUSED;
 
-/* 1 and the next series (labels valid until the next call), 0 at the end, or ERR_CORRUPT. Numbers
+/* 1 and the next series (labels, and refs of the reader, valid until the next call), 0 at the end, or ERR_CORRUPT. Numbers
  * ascend; that the labels are sorted is not checked here. */
 int series_reader_next(struct series_reader *r, uint32_t *ret_number,
                        struct labels *ret) WARN_UNUSED;

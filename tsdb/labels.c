@@ -95,7 +95,7 @@ bool utf8_is_valid(const char *bytes, size_t n)
     return true;
 }
 
-static int name_order(const struct label *a, const struct label *b)
+int labels_order(const struct label *a, const struct label *b)
 {
     return bytes_compare(a->name, a->name_len, b->name, b->name_len);
 }
@@ -106,11 +106,11 @@ static bool sort_by_name(struct labels *ls)
 {
     bool has_equals = false;
     for (uint32_t i = 1; i < ls->n; i++) {
-        int order = name_order(&ls->items[i], &ls->items[i - 1]);
+        int order = labels_order(&ls->items[i], &ls->items[i - 1]);
         if (order < 0) {
             struct label moved = ls->items[i];
             uint32_t k = i;
-            for (; k > 0 && (order = name_order(&moved, &ls->items[k - 1])) < 0; k--)
+            for (; k > 0 && (order = labels_order(&moved, &ls->items[k - 1])) < 0; k--)
                 ls->items[k] = ls->items[k - 1];
             ls->items[k] = moved;
         }
@@ -128,6 +128,17 @@ static int check_label(const struct label *l)
     if (!utf8_is_valid(l->name, l->name_len) || !utf8_is_valid(l->value, l->value_len))
         return ERR_LABELS_NOT_UTF8;
     return 0;
+}
+
+bool label_is_normal(const struct label *l)
+{
+    return l->value_len > 0 && check_label(l) == 0;
+}
+
+bool label_is_metric_name(const struct label *l)
+{
+    return l->name_len == strlen(LABEL_METRIC_NAME) &&
+           memcmp(l->name, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME)) == 0;
 }
 
 static int blame(int err, const struct label *l, const struct label **ret_bad)
@@ -173,7 +184,7 @@ static bool are_plain(const struct labels *ls, bool are_ascii)
         uint64_t first = first_bytes(l->name, l->name_len);
         if (l->name_len == 0 || l->value_len == 0 || l->name_len > LABEL_NAME_BYTES_MAX ||
             l->value_len > LABEL_VALUE_BYTES_MAX || first < before ||
-            (i > 0 && first == before && name_order(&ls->items[i - 1], l) >= 0))
+            (i > 0 && first == before && labels_order(&ls->items[i - 1], l) >= 0))
             return false;
         if (!are_ascii && !(is_ascii(l->name, l->name_len) && is_ascii(l->value, l->value_len)))
             return false;
@@ -203,7 +214,7 @@ static int normalise(struct labels *ls, const struct label **ret_bad)
     }
     bool has_equals = sort_by_name(ls);
     for (uint32_t i = 1; has_equals && i < n; i++)
-        if (name_order(&ls->items[i - 1], &ls->items[i]) == 0)
+        if (labels_order(&ls->items[i - 1], &ls->items[i]) == 0)
             return blame(ERR_LABELS_DUPLICATE, &ls->items[i], ret_bad);
     if (labels_get(ls, LABEL_METRIC_NAME, strlen(LABEL_METRIC_NAME)) == NULL)
         return blame(ERR_LABELS_NO_NAME, NULL, ret_bad);
@@ -249,7 +260,7 @@ int labels_compare(const struct labels *a, const struct labels *b)
 {
     for (uint32_t i = 0; i < a->n && i < b->n; i++) {
         const struct label *x = &a->items[i], *y = &b->items[i];
-        int order = name_order(x, y);
+        int order = labels_order(x, y);
         if (order == 0)
             order = bytes_compare(x->value, x->value_len, y->value, y->value_len);
         if (order != 0)

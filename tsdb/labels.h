@@ -35,6 +35,15 @@ int labels_normalise_within(struct labels *ls, const void *texts, size_t n,
 /* Whether labels are in that form, and labels_normalise finds nothing wrong with them. */
 bool labels_are_normal(const struct labels *ls);
 
+/* The same as far as one label shows it. */
+bool label_is_normal(const struct label *l);
+
+/* Whether its name is LABEL_METRIC_NAME, which every normal set has. */
+bool label_is_metric_name(const struct label *l);
+
+/* The order of two labels in a set, by name: <0, 0, >0. */
+int labels_order(const struct label *a, const struct label *b);
+
 /* The value of a label, or NULL when it is missing. */
 const struct label *labels_get(const struct labels *ls, const char *name, size_t name_len);
 

@@ -67,19 +67,12 @@ static void leave_postings(struct arena *a, struct label_index *li, uint32_t id,
         pair_remove_series(a, &li->pairs, row->pairs[i], id);
 }
 
-/* What the indexes are to have of a label set. */
-struct new_labels {
-    struct label_row row;
-    struct postings *sets[LABELS_PER_SERIES_MAX]; /* of the row's pairs */
-    uint64_t hash;                                /* labels_hash */
-};
-
 static bool enter_postings(struct arena *a, struct label_index *li, uint32_t id,
-                           const struct new_labels *labels)
+                           const struct series_pairs *pairs)
 {
-    const struct label_row *row = &labels->row;
+    const struct label_row *row = &pairs->row;
     for (uint32_t i = 0; i < row->n; i++) {
-        if (!pair_add_series(a, &li->pairs, row->pairs[i], labels->sets[i], id)) {
+        if (!pair_add_series(a, &li->pairs, row->pairs[i], pairs->sets[i], id)) {
             leave_postings(a, li, id, row, i);
             return false;
         }
@@ -88,10 +81,10 @@ static bool enter_postings(struct arena *a, struct label_index *li, uint32_t id,
 }
 
 static bool enter(struct arena *a, struct series_index *x, struct label_index *li, slot made,
-                  const struct new_labels *labels, struct series_key key)
+                  const struct series_pairs *pairs, struct series_key key)
 {
     uint32_t id = series_at(a, made)->id;
-    if (!put_row(a, x, id, &labels->row))
+    if (!put_row(a, x, id, &pairs->row))
         return false;
     if (!enter_id(a, x, made, id))
         goto leave_row;
@@ -99,7 +92,7 @@ static bool enter(struct arena *a, struct series_index *x, struct label_index *l
         goto leave_id;
     if (!label_index_add_series(a, li, id))
         goto leave_key;
-    if (!enter_postings(a, li, id, labels))
+    if (!enter_postings(a, li, id, pairs))
         goto leave_all;
     return true;
 leave_all:
@@ -119,21 +112,22 @@ static void drop_pairs(struct arena *a, struct label_index *li, const struct lab
         pair_drop_if_unused(a, &li->pairs, &li->symbols, row->pairs[i]);
 }
 
-/* The pairs of the labels, those that are new made; false without memory, when the row has those
- * that are there. */
-static bool make_pairs(struct arena *a, struct label_index *li, const struct labels *ls,
-                       struct new_labels *ret)
+void series_pairs_drop(struct arena *a, struct label_index *li, const struct series_pairs *p)
 {
-    struct label_row *row = &ret->row;
-    ret->hash = 0;
-    for (row->n = 0; row->n < ls->n; row->n++) {
+    drop_pairs(a, li, &p->row);
+}
+
+/* The pairs of the labels, those that are new made; false without memory, when ret has those that
+ * are there. */
+static bool make_pairs(struct arena *a, struct label_index *li, const struct labels *ls,
+                       struct series_pairs *ret)
+{
+    series_pairs_init(ret);
+    for (uint32_t i = 0; i < ls->n; i++) {
         struct made_pair pair;
-        if (!known_pair_get(&li->known, a, &li->pairs, &li->symbols, row->n, &ls->items[row->n],
-                            &pair))
+        if (!known_pair_get(&li->known, a, &li->pairs, &li->symbols, i, &ls->items[i], &pair))
             return false;
-        row->pairs[row->n] = pair.id;
-        ret->sets[row->n] = pair.set;
-        ret->hash = labels_hash_join(ret->hash, pair.hash);
+        series_pairs_add(ret, &pair);
     }
     return true;
 }
@@ -141,21 +135,36 @@ static bool make_pairs(struct arena *a, struct label_index *li, const struct lab
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
                 const struct labels *ls, struct series_key key)
 {
-    struct arena *a = sl->arena;
-    assert(ls->n <= LABELS_PER_SERIES_MAX);
+    struct series_pairs pairs;
+    if (make_pairs(sl->arena, li, ls, &pairs))
+        return series_new_of(sl, x, li, &pairs, key);
+    series_pairs_drop(sl->arena, li, &pairs);
+    return 0;
+}
+
+/* A record that is in no index, or 0. */
+static slot record_new(struct slots *sl, struct series_index *x)
+{
     if (x->next_id > POSTINGS_ID_MAX)
         return 0;
     slot made = slots_kind_get(sl, &x->records, sizeof(struct series));
-    if (made == 0)
-        return 0;
-    *series_at(a, made) = (struct series){.id = (uint32_t)x->next_id};
-    struct new_labels labels;
-    if (!make_pairs(a, li, ls, &labels) || !enter(a, x, li, made, &labels, key)) {
-        drop_pairs(a, li, &labels.row);
-        slots_kind_put(sl, &x->records, made, sizeof(struct series));
+    if (made != 0)
+        *series_at(sl->arena, made) = (struct series){.id = (uint32_t)x->next_id};
+    return made;
+}
+
+slot series_new_of(struct slots *sl, struct series_index *x, struct label_index *li,
+                   const struct series_pairs *pairs, struct series_key key)
+{
+    struct arena *a = sl->arena;
+    slot made = record_new(sl, x);
+    if (made == 0 || !enter(a, x, li, made, pairs, key)) {
+        series_pairs_drop(a, li, pairs);
+        if (made != 0)
+            slots_kind_put(sl, &x->records, made, sizeof(struct series));
         return 0;
     }
-    series_at(a, made)->state.phase = (uint8_t)labels.hash;
+    series_at(a, made)->state.phase = (uint8_t)pairs->hash;
     x->next_id++;
     x->n++;
     return made;

@@ -104,10 +104,40 @@ void series_leave_key(struct arena *a, struct series_index *x, struct series_key
                       uint32_t n_aliases);
 bool series_check_keys(const struct arena *a, const struct series_index *x);
 
+/* A label set as the pairs that it is of, for series_new_of. */
+struct series_pairs {
+    struct label_row row;
+    struct postings *sets[LABELS_PER_SERIES_MAX]; /* of the row's pairs */
+    uint64_t hash;                                /* labels_hash */
+};
+
+static inline void series_pairs_init(struct series_pairs *p)
+{
+    p->row.n = 0;
+    p->hash = 0;
+}
+
+/* The pair of the next label: LABELS_PER_SERIES_MAX at most. */
+static inline void series_pairs_add(struct series_pairs *p, const struct made_pair *pair)
+{
+    assert(p->row.n < LABELS_PER_SERIES_MAX);
+    p->row.pairs[p->row.n] = pair->id;
+    p->sets[p->row.n] = pair->set;
+    p->hash = labels_hash_join(p->hash, pair->hash);
+    p->row.n++;
+}
+
+/* Of those that were made for a series, those go that no series has. */
+void series_pairs_drop(struct arena *a, struct label_index *li, const struct series_pairs *p);
+
 /* Makes a series that is not there yet, entered in every index; 0 (nothing changed) without memory
  * or ids. key: series_key_of_labels(ls). */
 slot series_new(struct slots *sl, struct series_index *x, struct label_index *li,
                 const struct labels *ls, struct series_key key) WARN_UNUSED;
+
+/* The same of pairs that are there. Without memory those that no series has go. */
+slot series_new_of(struct slots *sl, struct series_index *x, struct label_index *li,
+                   const struct series_pairs *pairs, struct series_key key) WARN_UNUSED;
 
 /* Takes a series out of every index; its pairs and symbols go with their last user. Its chunks are
  * not touched; its record waits for readers that see it. Not to be called inside the epoch. */

@@ -8,6 +8,7 @@
  * streaming interface a buffer at a time, which gives the same value.
  */
 #include "tsdb/series_key.h"
+#include "tsdb/text.h"
 #include "tsdb/varint.h"
 
 #include <string.h>
@@ -140,23 +141,29 @@ static size_t label_bytes(const struct label *l)
     return 2 + varint_bytes(l->name_len) + l->name_len + varint_bytes(l->value_len) + l->value_len;
 }
 
-static size_t put_name_head(const struct label *l, uint8_t *out)
+static inline size_t put_name_head(const struct label *l, uint8_t *out)
 {
-    size_t n = 0;
+    size_t n = 0, n_short = LABEL_HEADS_SHORT - 2 + (size_t)l->name_len + l->value_len;
     out[n++] = FIELD_LABEL;
+    if (n_short < 0x80) {
+        out[n++] = (uint8_t)n_short;
+        out[n++] = FIELD_NAME;
+        out[n++] = (uint8_t)l->name_len;
+        return n;
+    }
     n += varint_put(out + n, label_bytes(l));
     out[n++] = FIELD_NAME;
     return n + varint_put(out + n, l->name_len);
 }
 
-static size_t put_value_head(const struct label *l, uint8_t *out)
+static inline size_t put_value_head(const struct label *l, uint8_t *out)
 {
     out[0] = FIELD_VALUE;
     return 1 + varint_put(out + 1, l->value_len);
 }
 
 /* The same with the tag and the length of the field. */
-static inline size_t field_bytes(const struct label *l)
+size_t series_form_label_bytes(const struct label *l)
 {
     size_t n_text = (size_t)l->name_len + l->value_len;
     if (n_text + LABEL_HEADS_SHORT - 2 < 0x80) /* as nearly all: so are the three lengths */
@@ -169,7 +176,7 @@ size_t series_form_bytes(const struct labels *ls)
 {
     size_t n = 0;
     for (uint32_t i = 0; i < ls->n; i++)
-        n += field_bytes(&ls->items[i]);
+        n += series_form_label_bytes(&ls->items[i]);
     return n;
 }
 
@@ -183,25 +190,25 @@ bool series_form_is_canonical(const struct labels *ls, const void *form, size_t 
         if (name < at || value < name + l->name_len || end - value < l->value_len || value > end)
             return false;
         at = value + l->value_len;
-        n_bytes += field_bytes(l);
+        n_bytes += series_form_label_bytes(l);
     }
     return n_bytes == n;
 }
 
-static size_t put_label(const struct label *l, uint8_t *out)
+size_t series_form_put_label(const struct label *l, uint8_t *out)
 {
     size_t n = put_name_head(l, out);
-    memcpy(out + n, l->name, l->name_len);
+    text_copy(out + n, l->name, l->name_len);
     n += l->name_len;
     n += put_value_head(l, out + n);
-    memcpy(out + n, l->value, l->value_len);
+    text_copy(out + n, l->value, l->value_len);
     return n + l->value_len;
 }
 
 void series_form_put(const struct labels *ls, uint8_t *ret)
 {
     for (uint32_t i = 0; i < ls->n; i++)
-        ret += put_label(&ls->items[i], ret);
+        ret += series_form_put_label(&ls->items[i], ret);
 }
 
 /* ---- in pieces ---- */

@@ -63,6 +63,10 @@ bool series_form_is_canonical(const struct labels *ls, const void *form, size_t 
 /* Writes it, for tests and benchmarks. */
 void series_form_put(const struct labels *ls, uint8_t *ret);
 
+/* The part of it that a label is, and how many bytes that has. */
+size_t series_form_put_label(const struct label *l, uint8_t *ret);
+size_t series_form_label_bytes(const struct label *l);
+
 /* The key of a text, of which keys of series are made below. Of up to SERIES_TEXT_SHORT bytes it is
  * NH as well, over the words of the text, with zeros behind its end and its length stirred in: so
  * many bytes are multiplied whatever they are, for lengths of texts are wrong guesses. Longer ones

@@ -35,6 +35,28 @@ static inline struct text_words text_words(const char *text, size_t n)
     return w;
 }
 
+/* Copies a text; short ones as overlapping words. */
+static ALWAYS_INLINE void text_copy(void *to, const char *text, size_t n)
+{
+    char *out = to;
+    if (n > 2 * TEXT_WORDS_MAX) {
+        memcpy(out, text, n);
+    } else if (n >= TEXT_WORDS_MAX) {
+        memcpy(out + n - TEXT_WORDS_MAX, text + n - TEXT_WORDS_MAX, TEXT_WORDS_MAX);
+        memcpy(out, text, TEXT_WORDS_MAX);
+    } else if (n >= sizeof(uint64_t)) {
+        memcpy(out + n - sizeof(uint64_t), text + n - sizeof(uint64_t), sizeof(uint64_t));
+        memcpy(out, text, sizeof(uint64_t));
+    } else if (n >= sizeof(uint32_t)) {
+        memcpy(out + n - sizeof(uint32_t), text + n - sizeof(uint32_t), sizeof(uint32_t));
+        memcpy(out, text, sizeof(uint32_t));
+    } else if (n > 0) {
+        out[0] = text[0];
+        out[n / 2] = text[n / 2];
+        out[n - 1] = text[n - 1];
+    }
+}
+
 static inline bool text_words_equal(struct text_words a, struct text_words b)
 {
     return ((a.low ^ b.low) | (a.high ^ b.high)) == 0;

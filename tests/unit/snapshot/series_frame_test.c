@@ -69,6 +69,27 @@ Test(series_frame, a_string_is_spelled_out_once)
     cr_assert_eq(writer.out.n - first, 4, "number, count and two references");
 }
 
+/* The text of a reference is that of its symbol, and each has one number. */
+Test(series_frame, references_name_the_strings)
+{
+    struct label a[] = {label_of("__name__", "up"), label_of("job", "up")};
+    struct label b[] = {label_of("__name__", "job"), label_of("job", "up")};
+    add(0, a, 2);
+    add(1, b, 2);
+    uint32_t number;
+    struct labels ls;
+    cr_assert_eq(start_reading(), 0);
+    cr_assert_eq(series_reader_next(&reader, &number, &ls), 1);
+    struct label_ref of_a[] = {{0, 1}, {2, 1}}, of_b[] = {{0, 2}, {2, 1}};
+    cr_assert_eq(memcmp(reader.refs, of_a, sizeof of_a), 0);
+    cr_assert_eq(series_reader_next(&reader, &number, &ls), 1);
+    cr_assert_eq(memcmp(reader.refs, of_b, sizeof of_b), 0);
+    for (uint32_t i = 0; i < ls.n; i++) {
+        cr_assert_eq(ls.items[i].name, symbols[reader.refs[i].name].bytes);
+        cr_assert_eq(ls.items[i].value, symbols[reader.refs[i].value].bytes);
+    }
+}
+
 /* Fills a frame with the longest label sets: the last one starts just below FRAME_FILL_BYTES. */
 Test(series_frame, the_longest_series_fits_a_frame_that_is_not_full)
 {
