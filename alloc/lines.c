@@ -558,6 +558,22 @@ bool lines_insert(struct arena *a, struct lines *l, struct lines_key key, uint32
     return true;
 }
 
+void lines_reserve(struct arena *a, struct lines *l, uint32_t n)
+{
+    uint32_t most = LINES_SEGMENT_PAGES * page_entries(l);
+    if (l->n == 0 && l->only.n_pages == 0 && n > 0)
+        l->is_reserved = resize(a, l, &l->only, pages_for(l, n < most ? n : most));
+}
+
+void lines_fit(struct arena *a, struct lines *l)
+{
+    l->is_reserved = false;
+    if (l->n == 0)
+        lines_release(a, l);
+    else if (l->depth == 0 && pages_for(l, l->n) < l->only.n_pages)
+        (void)resize(a, l, &l->only, pages_for(l, l->n));
+}
+
 /* ---- becoming smaller: without memory for it a table stays as it is ---- */
 
 /* Takes a segment's record out; the last one moves to its number. */

@@ -61,6 +61,7 @@ struct lines {
     uint16_t owner;
     uint8_t depth; /* bits that the directory looks at */
     uint8_t kind;
+    bool is_reserved; /* from lines_reserve to lines_fit: may have pages and no entries */
 };
 
 /* Whether an entry with the key that is sought is the one. */
@@ -101,6 +102,12 @@ void lines_answer(const struct arena *a, const struct lines *l, struct lines_sea
  * when memory is exhausted, or when more entries than a segment holds agree in as many bits as
  * segments can be told apart by. */
 bool lines_insert(struct arena *a, struct lines *l, struct lines_key key, uint32_t id) WARN_UNUSED;
+
+/* Takes at once what an empty table would have taken when it has grown to n entries, one segment's
+ * at most: so that these are not moved again and again until then. lines_fit afterwards gives back
+ * what was too much; then the table takes what it would without. Both do nothing without memory. */
+void lines_reserve(struct arena *a, struct lines *l, uint32_t n);
+void lines_fit(struct arena *a, struct lines *l);
 
 /* Takes an entry out; false when it is not there. */
 bool lines_remove(struct arena *a, struct lines *l, struct lines_key key, uint32_t id);

@@ -73,5 +73,6 @@ bool lines_check(const struct arena *a, const struct lines *l, lines_has_key has
         n += s->n;
         n_pages += s->n_pages;
     }
-    return n == l->n && n_pages == l->n_pages && (l->n > 0 || lines_bytes(l) == 0);
+    return n == l->n && n_pages == l->n_pages &&
+           (l->n > 0 || l->is_reserved || lines_bytes(l) == 0);
 }

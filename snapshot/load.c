@@ -200,6 +200,7 @@ static void plan_file(struct load *l, const struct file_look *look, enum load_pl
         return;
     uint64_t series_bytes = h->n_series <= UINT32_MAX ? h->n_series * (uint64_t)BYTES_A_SERIES : 0;
     l->index_generation = h->generation;
+    l->n_series = h->n_series;
     l->index_bytes = h->index_bytes > 0 ? h->index_bytes : series_bytes;
     l->open_bytes = h->n_open <= UINT32_MAX ? h->n_open * SIZE_CLASS_STEP_BYTES : 0;
 }
@@ -505,6 +506,7 @@ static int load_all(struct load *l)
         restore_newest(&l->restore, l->memory->plan[l->memory->n - 1].number, n_to_load(l));
     if (l->has_hash_key)
         restore_hash_key(&l->restore, l->hash_key);
+    restore_expect_series(&l->restore, l->n_series);
     err = leave_windows(l);
     if (err == 0)
         err = load_windows(l);

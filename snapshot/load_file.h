@@ -24,7 +24,7 @@
 
 /* What decoding needs; of any number of files, one after the other. */
 struct load_decoders {
-    struct symbol *symbols; /* SYMBOLS_MAX of them; NULL: no series frame will be met */
+    struct symbol *symbols;         /* SYMBOLS_MAX of them; NULL: no series frame will be met */
     struct restored_labels *labels; /* NULL: most series are known by their numbers */
     struct series_reader series;
     struct window_reader window;

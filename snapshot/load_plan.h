@@ -50,7 +50,8 @@ struct load {
     bool has_snapshot;
     uint64_t snapshot_bytes, snapshot_naming;
     struct number_map *snapshot_ids;                    /* while it is open */
-    uint64_t index_bytes, open_bytes, index_generation; /* as the newest head says */
+    uint64_t index_bytes, open_bytes, index_generation; /* as the newest head says, */
+    uint64_t n_series;                                  /* and this */
     bool has_hash_key; /* of the process that wrote the files: tables of the same size */
     uint8_t hash_key[SERIES_HASH_KEY_BYTES];
 };

@@ -61,8 +61,8 @@ struct series_reader {
 int series_reader_init(struct series_reader *r, const uint8_t *payload, size_t n,
                        struct symbol *symbols, int64_t *ret_window_ms) WARN_UNUSED;
 
-/* 1 and the next series (labels, and refs of the reader, valid until the next call), 0 at the end, or ERR_CORRUPT. Numbers
- * ascend; that the labels are sorted is not checked here. */
+/* 1 and the next series (labels, and refs of the reader, valid until the next call), 0 at the end,
+ * or ERR_CORRUPT. Numbers ascend; that the labels are sorted is not checked here. */
 int series_reader_next(struct series_reader *r, uint32_t *ret_number,
                        struct labels *ret) WARN_UNUSED;
 

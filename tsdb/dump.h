@@ -227,7 +227,8 @@ struct restore { /* where a window's timelines and shared values are */
 void restore_begin(struct restore *r, struct tsdb *db);
 
 /* Another restorer beside others of the same restore, between its restore_newest and its
- * restore_end: the same functions but those two, restore_hash_key and restore_floor. A window is
+ * restore_end: the same functions but those two, restore_hash_key,
+ * restore_expect_series and restore_floor. A window is
  * one restorer's alone, and so are, together, all windows whose chunks are not sealed at once
  * (restore_is_open). End each by restore_end_part. */
 void restore_begin_part(struct restore *r, const struct restore *whole);
@@ -236,6 +237,10 @@ void restore_end_part(struct restore *r);
 /* From now on label sets are hashed with this key; does nothing when the store has series. Whoever
  * has taken a key by tsdb_series_hash before must forget it. */
 void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES]);
+
+/* About so many series will come: what finds them takes the memory for them at once. If fewer come,
+ * it is given back at the end. */
+void restore_expect_series(struct restore *r, uint64_t n);
 
 /* No window above this one will come, and about n_windows in all. Chunks of windows for which late
  * samples were over when it began are then written as those are that their series has moved on

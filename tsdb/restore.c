@@ -101,6 +101,14 @@ void restore_hash_key(struct restore *r, const uint8_t key[SERIES_HASH_KEY_BYTES
     pthread_rwlock_unlock(&db->lock);
 }
 
+void restore_expect_series(struct restore *r, uint64_t n)
+{
+    struct tsdb *db = r->db;
+    pthread_rwlock_wrlock(&db->lock);
+    series_expect(db->arena, &db->series, n);
+    pthread_rwlock_unlock(&db->lock);
+}
+
 int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_series)
 {
     struct tsdb *db = r->db;
@@ -283,6 +291,7 @@ void restore_end(struct restore *r)
         slots_wait(&db->slots); /* for those inside; new ones need the lock */
     slots_let_read(&db->slots, false);
     db->slots.is_alone = false;
+    series_expect_none(db->arena, &db->series);
     while (store_sweep_locked(db, EXPIRE_SLICE_SERIES))
         ;
     for (uint64_t id = 1; id < db->series.next_id; id++) {

@@ -89,8 +89,7 @@ static bool are_normal(struct restored_labels *m, const struct labels *ls,
         if ((!is_same || b->ref.value != refs[i].value) &&
             !enter_label(m, &ls->items[i], refs[i], b))
             return false;
-        if (!(is_same && was_same) && i > 0 &&
-            labels_order(&ls->items[i - 1], &ls->items[i]) >= 0)
+        if (!(is_same && was_same) && i > 0 && labels_order(&ls->items[i - 1], &ls->items[i]) >= 0)
             return false;
         was_same = is_same;
         has_metric |= b->is_metric_name;

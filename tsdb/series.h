@@ -96,6 +96,11 @@ enum { SERIES_ALIASES_MAX = 4 };
 bool series_alias(struct arena *a, struct series_index *x, struct series_key key,
                   slot series) WARN_UNUSED;
 
+/* About so many series will be made: takes memory for their keys at once (lines_reserve);
+ * expect_none gives back what was too much. */
+void series_expect(struct arena *a, struct series_index *x, uint64_t n);
+void series_expect_none(struct arena *a, struct series_index *x);
+
 /* For series.c: the key of a series' labels is entered (false: no memory) and leaves with it, after
  * its id has left by_id. */
 bool series_enter_key(struct arena *a, struct series_index *x, struct series_key key,

@@ -128,6 +128,16 @@ void series_fetch_many(const struct arena *a, const struct series_wanted *w, siz
 
 /* ---- keys come and go ---- */
 
+void series_expect(struct arena *a, struct series_index *x, uint64_t n)
+{
+    lines_reserve(a, &x->by_key, n < UINT32_MAX ? (uint32_t)n : UINT32_MAX);
+}
+
+void series_expect_none(struct arena *a, struct series_index *x)
+{
+    lines_fit(a, &x->by_key);
+}
+
 bool series_enter_key(struct arena *a, struct series_index *x, struct series_key key, uint32_t id)
 {
     return lines_insert(a, &x->by_key, kept_of(key), id);

@@ -75,6 +75,52 @@ static bool is_sound(void)
     return lines_check(&t.arena, &l, has_key, &l) && lines_bytes(&l) == test_arena_held(&t);
 }
 
+static uint32_t segment_entries(void);
+
+/* Of as many bytes as one that grew, whatever was expected. */
+static void expect_same_size(uint32_t n_expected, uint32_t n)
+{
+    for (uint32_t id = 1; id <= n; id++)
+        cr_assert(insert(id));
+    size_t grown = lines_bytes(&l);
+    lines_release(&t.arena, &l);
+    lines_reserve(&t.arena, &l, n_expected);
+    cr_assert(is_sound());
+    cr_assert(n_expected != n || n > segment_entries() || lines_bytes(&l) == grown, "%u", n);
+    for (uint32_t id = 1; id <= n; id++)
+        cr_assert(insert(id));
+    lines_fit(&t.arena, &l);
+    cr_assert(is_sound());
+    cr_assert_eq(lines_bytes(&l), grown, "%u of %u", n, n_expected);
+    for (uint32_t id = 1; id <= n; id++)
+        cr_assert_eq(find(id), id);
+    lines_release(&t.arena, &l);
+}
+
+Test(lines, what_is_reserved_is_what_would_have_grown)
+{
+    const uint32_t some[] = {0, 1, 1000, 12345, segment_entries(), segment_entries() + 1, 70000};
+    for (size_t i = 0; i < ARRAY_LEN(some); i++)
+        for (size_t k = 0; k < ARRAY_LEN(some); k++)
+            expect_same_size(some[i], some[k]);
+    expect_same_size(UINT32_MAX, 5);
+}
+
+Test(lines, to_reserve_without_memory_changes_nothing)
+{
+    for (long nth = 1; nth <= 3; nth++) {
+        budget_fail_nth(&t.budget, nth);
+        lines_reserve(&t.arena, &l, 5000);
+        budget_fail_nth(&t.budget, 0);
+        cr_assert(is_sound());
+        cr_assert_eq(lines_bytes(&l), 0);
+    }
+    cr_assert(insert(1));
+    lines_reserve(&t.arena, &l, 5000);
+    cr_assert(is_sound());
+    cr_assert_eq(lines_bytes(&l), (size_t)ARENA_PAGE_BYTES, "it is for a table without entries");
+}
+
 static uint32_t segment_entries(void)
 {
     return LINES_SEGMENT_PAGES * (LINES_PER_PAGE * 8 * LINES_TRUSTED_FILL_PERCENT / 100);

@@ -184,12 +184,18 @@ Test(restore_labels, bad_sets_are_refused)
     uint32_t long_name = text_of(longest, LABEL_NAME_BYTES_MAX + 1);
     const struct set good = {3, {{name, up}, {a, up}, {b, up}}};
     const struct set sets[] = {
-        {3, {{name, up}, {a, up}, {b, bad}}},      {3, {{name, up}, {a, up}, {bad, up}}},
-        {3, {{name, up}, {a, up}, {b, empty}}},    {3, {{empty, up}, {a, up}, {b, up}}},
-        {3, {{name, up}, {a, up}, {b, too_long}}}, {3, {{name, up}, {a, up}, {long_name, up}}},
-        {3, {{name, up}, {b, up}, {a, up}}},       {3, {{a, up}, {name, up}, {b, up}}},
-        {3, {{name, up}, {a, up}, {a, up}}},       {3, {{name, up}, {name, up}, {b, up}}},
-        {2, {{a, up}, {b, up}}},                   {3, {{up, up}, {a, up}, {b, up}}},
+        {3, {{name, up}, {a, up}, {b, bad}}},
+        {3, {{name, up}, {a, up}, {bad, up}}},
+        {3, {{name, up}, {a, up}, {b, empty}}},
+        {3, {{empty, up}, {a, up}, {b, up}}},
+        {3, {{name, up}, {a, up}, {b, too_long}}},
+        {3, {{name, up}, {a, up}, {long_name, up}}},
+        {3, {{name, up}, {b, up}, {a, up}}},
+        {3, {{a, up}, {name, up}, {b, up}}},
+        {3, {{name, up}, {a, up}, {a, up}}},
+        {3, {{name, up}, {name, up}, {b, up}}},
+        {2, {{a, up}, {b, up}}},
+        {3, {{up, up}, {a, up}, {b, up}}},
         {0, {{0, 0}}},
     };
     struct set many = {LABELS_PER_SERIES_MAX + 1, {{name, up}}};
@@ -214,16 +220,9 @@ static struct set sets[SETS_MAX];
 
 static void given_texts(struct random *random)
 {
-    static const char *const some[] = {LABEL_METRIC_NAME,
-                                       "a",
-                                       "b",
-                                       "instance",
-                                       "job",
-                                       "a_name_of_more_than_thirty_two_bytes",
-                                       "\xc3\xa4",
-                                       "zz",
-                                       "\xff",
-                                       ""};
+    static const char *const some[] = {
+        LABEL_METRIC_NAME, "a",  "b",    "instance", "job", "a_name_of_more_than_thirty_two_bytes",
+        "\xc3\xa4",        "zz", "\xff", ""};
     static char values[TEXTS][12];
     n_texts = 0;
     for (uint32_t i = 0; i < ARRAY_LEN(some); i++)
