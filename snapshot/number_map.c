@@ -24,12 +24,13 @@ static inline const struct number_pair *pair_at(const struct number_map *m, uint
 
 int number_map_add(struct number_map *m, uint32_t number, uint32_t series)
 {
-    if (m->n > 0 && number <= pair_at(m, m->n - 1)->number)
+    if (m->n > 0 && number <= m->newest)
         return ERR_CORRUPT;
     struct number_pair *p = table_make(m->arena, &m->pairs, m->n);
     if (!p)
         return ERR_NO_MEMORY;
     *p = (struct number_pair){number, series};
+    m->newest = number;
     m->n++;
     return 0;
 }

@@ -20,6 +20,7 @@ struct number_map {
     struct arena *arena; /* borrowed */
     struct table pairs;
     uint64_t n;
+    uint32_t newest;                /* number of the last pair, while there is one */
     uint64_t at;                    /* of the last lookup: the pair, or the one after it */
     const struct number_pair *pair; /* number `at`, or NULL */
     bool has_last;

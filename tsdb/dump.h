@@ -270,7 +270,8 @@ void restore_finish(struct restore *r);
  * be read, ms. One thread at a time. */
 int64_t restore_let_read(struct restore *r, int64_t window);
 
-/* Makes a series (or finds it, when the label set is there already). Errors: ERR_NO_MEMORY,
+/* Makes a series (or finds it, when the label set is there already); restore_labels.h has the same
+ * for many whose texts are numbered. Errors: ERR_NO_MEMORY,
  * ERR_CORRUPT (ls is not normalised). */
 int restore_series(struct restore *r, const struct labels *ls, uint32_t *ret_series) WARN_UNUSED;
 

@@ -39,10 +39,12 @@ static uint32_t find_pair(struct known_pairs *k, struct arena *a, struct pairs *
                           uint32_t guess)
 {
     uint32_t name = find_name(k, a, s, l, name_hash);
-    if (name != 0 && guess != 0 && pair_is(a, p, guess, name, l->value, l->value_len))
+    if (name == 0)
+        return pair_intern(a, p, s, l);
+    if (guess != 0 && pair_is(a, p, guess, name, l->value, l->value_len))
         return guess;
-    uint32_t found = name != 0 ? pair_find_of(a, p, name, l->value, l->value_len) : 0;
-    return found != 0 ? found : pair_intern(a, p, s, l);
+    uint32_t found = pair_find_of(a, p, name, l->value, l->value_len);
+    return found != 0 ? found : pair_make_of(a, p, s, name, l->value, l->value_len);
 }
 
 static void learn(struct known_pair *k, const struct label *l, const struct made_pair *pair)

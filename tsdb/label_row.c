@@ -5,10 +5,15 @@ size_t label_row_put(const struct label_row *row, uint8_t ret[LABEL_ROW_BYTES_MA
 {
     assert(row->n <= LABELS_PER_SERIES_MAX);
     size_t n = 0;
+    uint32_t next = 0; /* the pair that is not spelled out; none is 0 */
     for (uint32_t i = 0; i < row->n; i++) {
-        assert(row->pairs[i] != 0);
-        bool is_next = i > 0 && row->pairs[i] == row->pairs[i - 1] + 1;
-        n += varint_put(&ret[n], is_next ? 0 : row->pairs[i]);
+        uint32_t pair = row->pairs[i];
+        assert(pair != 0);
+        if (pair == next)
+            ret[n++] = 0;
+        else
+            n += varint_put(&ret[n], pair);
+        next = pair + 1;
     }
     if (n == 0)
         ret[n++] = 0;

@@ -171,6 +171,17 @@ uint32_t pair_find_of(const struct arena *a, const struct pairs *p, uint32_t sym
     return find_key(&key);
 }
 
+uint32_t pair_make_of(struct arena *a, struct pairs *p, struct symbols *s, uint32_t symbol,
+                      const char *value, size_t value_len)
+{
+    assert(value_len <= LABEL_VALUE_BYTES_MAX);
+    struct pair_key key = key_of(a, p, symbol, value, value_len);
+    uint32_t made = pair_new(a, p, symbol, &key);
+    if (made != 0)
+        symbol_keep(a, s, symbol);
+    return made;
+}
+
 void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t id)
 {
     if (pair_postings(a, p, id)->n > 0)

@@ -68,6 +68,10 @@ bool pair_is(const struct arena *a, const struct pairs *p, uint32_t pair, uint32
 uint32_t pair_find_of(const struct arena *a, const struct pairs *p, uint32_t symbol,
                       const char *value, size_t value_len);
 
+/* pair_intern for a name whose symbol is known, of a pair that is not there. */
+uint32_t pair_make_of(struct arena *a, struct pairs *p, struct symbols *s, uint32_t symbol,
+                      const char *value, size_t value_len) WARN_UNUSED;
+
 /* Frees the pair when no series has it. */
 void pair_drop_if_unused(struct arena *a, struct pairs *p, struct symbols *s, uint32_t pair);
 

@@ -219,6 +219,19 @@ static struct label random_label(struct random *random, char text[16])
     return l;
 }
 
+/* The same by what can be asked of a label, and of two. */
+static bool is_normal_by_label(const struct labels *ls)
+{
+    bool has_metric = false;
+    for (uint32_t i = 0; i < ls->n; i++) {
+        if (!label_is_normal(&ls->items[i]) ||
+            (i > 0 && labels_order(&ls->items[i - 1], &ls->items[i]) >= 0))
+            return false;
+        has_metric |= label_is_metric_name(&ls->items[i]);
+    }
+    return has_metric;
+}
+
 Test(labels, are_normal_agrees_with_a_look_at_each)
 {
     struct random random;
@@ -232,6 +245,7 @@ Test(labels, are_normal_agrees_with_a_look_at_each)
             copy[i] = items[i] = random_label(&random, texts[i]);
         bool wanted = is_normal(&ls);
         cr_assert_eq(labels_are_normal(&ls), wanted, "round %d", round);
+        cr_assert_eq(is_normal_by_label(&ls), wanted, "round %d", round);
         cr_assert_eq(memcmp(items, copy, ls.n * sizeof(*items)), 0);
         if (wanted)
             cr_assert_eq(labels_normalise(&ls, NULL), 0);

@@ -59,6 +59,26 @@ static uint32_t listed(const char *name)
     return found->pairs.n;
 }
 
+Test(pair, one_of_a_known_name_is_made_as_any)
+{
+    uint32_t a = intern("job", "api"), job = symbol_find(&t.arena, &s, "job", 3);
+    uint32_t b = pair_make_of(&t.arena, &p, &s, job, "web", 3);
+    cr_assert(b != 0 && b != a);
+    cr_assert_eq(find("job", "web"), b);
+    cr_assert_eq(intern("job", "web"), b);
+    cr_assert_eq(listed("job"), 2);
+    cr_assert_eq(symbol_at(&t.arena, &s, job)->n_refs, 2);
+    budget_fail_nth(&t.budget, 1);
+    uint32_t made = b;
+    for (char value[] = "0000"; made != 0 && value[0] <= '9'; value[0]++)
+        for (value[1] = '0'; made != 0 && value[1] <= '9'; value[1]++)
+            for (value[2] = '0'; made != 0 && value[2] <= '9'; value[2]++)
+                made = pair_make_of(&t.arena, &p, &s, job, value, 4);
+    budget_fail_nth(&t.budget, 0);
+    cr_assert_eq(made, 0, "without memory");
+    cr_assert_eq(symbol_at(&t.arena, &s, job)->n_refs, p.n);
+}
+
 Test(pair, equal_labels_are_one)
 {
     uint32_t a = intern("job", "api"), b = intern("job", "web"), c = intern("api", "job");

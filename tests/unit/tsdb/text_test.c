@@ -23,6 +23,18 @@ Test(text, equality_is_memcmp_s_at_every_length_and_place)
     }
 }
 
+Test(text, a_copy_is_of_its_bytes_and_no_others)
+{
+    char a[LONGEST], b[LONGEST + 2];
+    for (size_t n = 0; n <= LONGEST; n++) {
+        for (size_t i = 0; i < LONGEST; i++)
+            a[i] = (char)(i * 37 + n);
+        memset(b, 'x', sizeof(b));
+        text_copy(b + 1, a, n);
+        cr_assert(memcmp(b + 1, a, n) == 0 && b[0] == 'x' && b[n + 1] == 'x', "%zu bytes", n);
+    }
+}
+
 Test(text, hash_depends_on_each_bit_the_length_and_the_seed)
 {
     char a[LONGEST] = {0};
