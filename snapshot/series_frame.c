@@ -66,6 +66,7 @@ int series_reader_init(struct series_reader *r, const uint8_t *payload, size_t n
     r->n_symbols = 0;
     r->has_record = false;
     r->last_number = 0;
+    r->n_labels = 0;
     decoder_init(&r->in, payload, n);
     uint64_t window_ms = decoder_varint_max(&r->in, INT64_MAX);
     if (window_ms == 0)
@@ -94,13 +95,14 @@ static inline uint32_t get_symbol(struct series_reader *r, size_t len_max)
     return reference > 0 ? (uint32_t)reference - 1 : new_symbol(r, len_max);
 }
 
-/* Label i; nothing when it is bad. */
+/* Label i; nothing when it is bad. What it is of the series before, it stays. */
 static inline void get_label(struct series_reader *r, uint32_t i)
 {
     struct label_ref ref;
     ref.name = get_symbol(r, LABEL_NAME_BYTES_MAX);
     ref.value = get_symbol(r, LABEL_VALUE_BYTES_MAX);
-    if (r->in.is_bad)
+    if (r->in.is_bad ||
+        (i < r->n_labels && r->refs[i].name == ref.name && r->refs[i].value == ref.value))
         return;
     struct symbol name = r->symbols[ref.name], value = r->symbols[ref.value];
     if (name.len > LABEL_NAME_BYTES_MAX) /* one that was spelled out as a value */
@@ -127,6 +129,7 @@ int series_reader_next(struct series_reader *r, uint32_t *ret_number, struct lab
         return ERR_CORRUPT;
     r->has_record = true;
     r->last_number = (uint32_t)number;
+    r->n_labels = n;
     *ret_number = (uint32_t)number;
     *ret = (struct labels){r->labels, n};
     return 1;

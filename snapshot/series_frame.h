@@ -53,6 +53,7 @@ struct series_reader {
     uint32_t n_symbols;
     bool has_record;
     uint32_t last_number;
+    uint32_t n_labels; /* of the last series: */
     struct label labels[LABELS_PER_SERIES_MAX];
     struct label_ref refs[LABELS_PER_SERIES_MAX]; /* which symbols these are */
 };
@@ -61,7 +62,8 @@ struct series_reader {
 int series_reader_init(struct series_reader *r, const uint8_t *payload, size_t n,
                        struct symbol *symbols, int64_t *ret_window_ms) WARN_UNUSED;
 
-/* 1 and the next series (labels, and refs of the reader, valid until the next call), 0 at the end,
+/* 1 and the next series (labels, not to be changed, and refs of the reader, valid until the next
+ * call), 0 at the end,
  * or ERR_CORRUPT. Numbers ascend; that the labels are sorted is not checked here. */
 int series_reader_next(struct series_reader *r, uint32_t *ret_number,
                        struct labels *ret) WARN_UNUSED;

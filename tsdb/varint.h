@@ -43,6 +43,11 @@ static inline bool varint_get(const uint8_t **at, const uint8_t *end, uint64_t *
         *at = p + 1;
         return true;
     }
+    if (end - p >= 2 && p[1] < 0x80) { /* and then of two */
+        *ret = (*p & 0x7Fu) | (uint64_t)p[1] << 7;
+        *at = p + 2;
+        return true;
+    }
     for (unsigned shift = 0; shift < 64; shift += 7) {
         if (p == end)
             return false;
