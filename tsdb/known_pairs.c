@@ -59,13 +59,34 @@ static void learn(struct known_pair *k, const struct label *l, const struct made
     memcpy(k->text + l->name_len, l->value, l->value_len);
 }
 
+static uint64_t hash_of(const struct label *l, uint64_t *ret_name_hash)
+{
+    *ret_name_hash = text_hash(l->name, l->name_len, 0);
+    return labels_hash_step(0, *ret_name_hash, text_hash(l->value, l->value_len, 0));
+}
+
+bool known_pair_find(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbols *s,
+                     uint32_t place, const struct label *l, struct made_pair *ret)
+{
+    assert(l->name_len > 0 && place < LABELS_PER_SERIES_MAX);
+    if (k->n_gone != p->n_gone)
+        forget(k, p->n_gone);
+    uint64_t name_hash, hash = hash_of(l, &name_hash);
+    uint32_t *follower = &k->followers[k->last[place] % KNOWN_FOLLOWERS];
+    uint32_t id = find_pair(k, a, p, s, l, name_hash, *follower);
+    if (id == 0)
+        return false;
+    *ret = (struct made_pair){pair_postings(a, p, id), hash, id};
+    *follower = k->last[place] = id;
+    return true;
+}
+
 /* A pair that is not the one before: apart, so that the other way needs few registers. */
 static bool __attribute__((noinline))
 get_other(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbols *s,
           uint32_t place, const struct label *l, struct made_pair *ret)
 {
-    uint64_t name_hash = text_hash(l->name, l->name_len, 0);
-    uint64_t hash = labels_hash_step(0, name_hash, text_hash(l->value, l->value_len, 0));
+    uint64_t name_hash, hash = hash_of(l, &name_hash);
     k->at_place[place] = (uint8_t)(hash >> (64 - KNOWN_PAIRS_SHIFT));
     struct known_pair *known = &k->items[k->at_place[place]];
     uint32_t *follower = &k->followers[k->last[place] % KNOWN_FOLLOWERS];

@@ -55,4 +55,8 @@ struct known_pairs {
 bool known_pair_get(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbols *s,
                     uint32_t place, const struct label *l, struct made_pair *ret) WARN_UNUSED;
 
+/* The same for one who remembers texts himself: of this label only what it follows is noted. */
+bool known_pair_find(struct known_pairs *k, struct arena *a, struct pairs *p, struct symbols *s,
+                     uint32_t place, const struct label *l, struct made_pair *ret) WARN_UNUSED;
+
 #endif

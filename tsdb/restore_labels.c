@@ -139,7 +139,7 @@ static bool make_pair(struct restored_labels *m, uint32_t i, const struct label 
     struct restored_pair *p = find_pair(m, io->ref, l);
     struct made_pair made;
     if (p->id == 0) {
-        if (!known_pair_get(&li->known, db->arena, &li->pairs, &li->symbols, i, l, &made))
+        if (!known_pair_find(&li->known, db->arena, &li->pairs, &li->symbols, i, l, &made))
             return false;
         p->set = made.set;
         p->hash = made.hash;
