@@ -88,9 +88,10 @@ Test(load_windows, several_threads_load_a_snapshot)
 }
 
 /* Windows that rest get files of their own. */
-Test(load_windows, several_threads_load_files_of_windows)
+static void save_files_of_windows(void)
 {
-    struct directory files = {0};
+    static struct directory files;
+    files = (struct directory){0};
     struct snapshot_report report;
     struct save_options o = {.created_ms = 1, .naming = 7, .file_id = 77, .directory = &files};
     for (int i = 0; i < 3; i++) {
@@ -99,6 +100,11 @@ Test(load_windows, several_threads_load_files_of_windows)
         cr_assert_eq(save_store(store.db, &disk.io, &o, &report), 0, "%s", report.detail);
     }
     cr_assert_geq(files.n, WINDOWS - 2);
+}
+
+Test(load_windows, several_threads_load_files_of_windows)
+{
+    save_files_of_windows();
     expect_the_store();
 }
 
@@ -191,6 +197,13 @@ static void load_and_read(uint32_t n_threads)
 Test(load_windows, what_is_loaded_can_be_read)
 {
     (void)test_save(&store, &disk.io);
+    for (uint32_t n = 1; n <= LOAD_THREADS_MAX; n++)
+        load_and_read(n);
+}
+
+Test(load_windows, what_is_loaded_of_files_of_windows_can_be_read)
+{
+    save_files_of_windows();
     for (uint32_t n = 1; n <= LOAD_THREADS_MAX; n++)
         load_and_read(n);
 }
