@@ -246,7 +246,8 @@ static int load_snapshot(struct program *p)
                                          .reserve_bytes = load_reserve(p),
                                          .damaged = log_damaged,
                                          .left = log_left,
-                                         .newest = is_all ? note_newest : NULL};
+                                         .newest = is_all ? note_newest : NULL,
+                                         .newest_bytes = p->app.config.query_max_memory_bytes};
     int64_t start = clock_boot_ms();
     int err = snapshot_load(&saver->files, p->app.db, &watch, r);
     p->app.replay_ms = clock_boot_ms() - start;

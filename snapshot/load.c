@@ -377,6 +377,8 @@ static void plan_left(struct load *l)
         is_full = is_full || (needed > b->limit_bytes && i + 1 < m->n);
         m->plan[i].is_left = is_full;
     }
+    l->has_room_to_read = l->watch != NULL && needed <= b->limit_bytes &&
+                          l->watch->newest_bytes <= b->limit_bytes - needed;
 }
 
 static void tell_left(struct load *l, const struct window_plan *p)
@@ -533,8 +535,7 @@ int load_directory(struct tsdb *db, struct io *io, struct directory *d,
         return ERR_NO_MEMORY;
     l.memory->n = 0;
     l.memory->decoders.symbols = l.memory->symbols;
-    l.memory->decoders.labels = &l.memory->labels;
-    restore_labels_init(&l.memory->labels);
+    l.memory->decoders.labels = NULL;
     int err = load_all(&l);
     load_give_span(&l, l.window_buffer, FRAME_BUFFER_BYTES);
     load_give_span(&l, l.memory, sizeof *l.memory);

@@ -10,8 +10,8 @@
 /* Reads what is there, windows in time order, and fills in *d: of each window the copy of the
  * largest generation. What does not fit into the memory that is left, the oldest windows, stays on
  * disk: a window that only the snapshot has gets a file of its own, so that the next snapshot does
- * not lose it. Memory: spans of fixed size (one; a second one for window files) and 8 bytes a
- * series and file, in the budget row "snapshot", returned at the end.
+ * not lose it. Memory: spans of fixed size (one; others for window files and label sets) and 8
+ * bytes a series and file, in the budget row "snapshot", returned at the end.
  *
  * watch: may be NULL. Errors as snapshot_load(); after one that is not ERR_NOT_FOUND the store may
  * hold a part. */

@@ -324,6 +324,10 @@ static int load_window(struct file_load *l, const struct frame *f)
         l->has_passed = true;
         return 0;
     }
+    if (choice == LOAD_IS_FOREIGN) {
+        lost_frame(l, f, "window out of place");
+        return 0;
+    }
     l->is_old = choice == LOAD_IS_OLD;
     l->restore->is_trusted = f->header.version >= FORMAT_VERSION_TRUSTED;
     restore_hold(l->restore);

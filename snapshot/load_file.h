@@ -25,7 +25,7 @@
 /* What decoding needs; of any number of files, one after the other. */
 struct load_decoders {
     struct symbol *symbols;         /* SYMBOLS_MAX of them; NULL: no series frame will be met */
-    struct restored_labels *labels; /* NULL: most series are known by their numbers */
+    struct restored_labels *labels; /* NULL: of few, or no memory */
     struct series_reader series;
     struct window_reader window;
     struct window_record record;
@@ -36,8 +36,9 @@ struct load_decoders {
 
 enum load_choice {
     LOAD_TAKE,
-    LOAD_IS_OLD, /* no longer kept: counted and passed over */
-    LOAD_PASS,   /* another file has it, or it stays on disk */
+    LOAD_IS_OLD,     /* no longer kept: counted and passed over */
+    LOAD_PASS,       /* another file has it, or it stays on disk */
+    LOAD_IS_FOREIGN, /* it cannot be there: lost */
 };
 
 struct file_load {

@@ -32,7 +32,6 @@ struct load_memory {
     uint8_t buffer[FRAME_BUFFER_BYTES]; /* of the snapshot; of looks, before it is opened */
     struct load_decoders decoders;
     struct symbol symbols[SYMBOLS_MAX]; /* of the decoders */
-    struct restored_labels labels;      /* too */
     struct file_look look;
     uint32_t n;
     struct window_plan plan[LOAD_WINDOWS_MAX]; /* by number, ascending */
@@ -48,6 +47,7 @@ struct load {
     uint8_t *window_buffer; /* FRAME_BUFFER_BYTES, of a window's file; NULL = none was needed yet */
     struct restore restore;
     bool has_snapshot;
+    bool has_room_to_read; /* as snapshot_watch says */
     uint64_t snapshot_bytes, snapshot_naming;
     struct number_map *snapshot_ids;                    /* while it is open */
     uint64_t index_bytes, open_bytes, index_generation; /* as the newest head says, */

@@ -94,6 +94,22 @@ static enum load_choice choose_in_snapshot(void *ctx, int64_t window)
     return choose(ctx, window, IN_SNAPSHOT);
 }
 
+/* A window's task may be another thread's. */
+static enum load_choice choose_in_stretch(void *ctx, int64_t window)
+{
+    const struct load_task *t = ctx;
+    if (window != t->stretch->window)
+        return LOAD_IS_FOREIGN;
+    return t->plan != NULL && t->plan->is_old ? LOAD_IS_OLD : LOAD_TAKE;
+}
+
+/* Who reads does not wait for windows of which nobody knew. */
+static enum load_choice choose_nothing(void *ctx, int64_t window)
+{
+    (void)ctx, (void)window;
+    return LOAD_IS_FOREIGN;
+}
+
 static enum load_choice choose_in_own_file(void *ctx, int64_t window)
 {
     const struct window_plan *p = ctx;
@@ -202,10 +218,13 @@ static int run_task(struct load_worker *w, struct load_task *t)
     char name[FILE_NAME_BYTES];
     struct file_load f;
     int err;
-    if (t->stretch != NULL)
+    if (t->stretch != NULL) {
         begin_file(crew->load, &f, SNAPSHOT_NAME, w->buffer);
-    else
+        f.choose = choose_in_stretch;
+        f.ctx = t;
+    } else {
         begin_own_file(crew->load, &f, t->plan, w->buffer, name, &same_ids);
+    }
     f.restore = &w->restore;
     f.decoders = &w->decoders;
     if (t->stretch != NULL)
@@ -369,11 +388,12 @@ static void add_stretch(struct load_crew *crew, const struct stretch *s)
 }
 
 /* Not if the journal has kept samples for windows that were left: they come at the end. A window
- * that nobody has planned might drive out others. */
+ * that nobody has planned might drive out others. Where memory is short readers would take what
+ * there is for the windows. */
 static bool can_be_read(const struct load_crew *crew)
 {
     const struct load *l = crew->load;
-    bool can = l->watch != NULL && l->watch->newest != NULL;
+    bool can = l->watch != NULL && l->watch->newest != NULL && l->has_room_to_read;
     for (uint32_t i = 0; can && i < l->directory->n; i++)
         can = !l->directory->windows[i].has_left;
     for (uint32_t i = 0; can && i < crew->n_tasks; i++)
@@ -454,6 +474,7 @@ static int load_side_by_side(struct load_crew *crew)
         keep_detail(l, &crew->failed->part.report);
         return err;
     }
+    crew->snapshot->choose = choose_nothing; /* behind the stretches only the end belongs to it */
     err = file_load_skip(crew->snapshot, &crew->stretches);
     if (err < 0)
         keep_detail(l, &crew->snapshot->report);
@@ -476,6 +497,20 @@ static int load_samples(struct load *l, struct file_load *snapshot)
     return err;
 }
 
+/* What only these need goes back before the windows come, which then lie where it was. Without
+ * memory for it they take longer. */
+static int load_label_sets(struct load *l, struct file_load *snapshot)
+{
+    struct restored_labels *labels = load_try_span(l, sizeof *labels);
+    if (labels != NULL)
+        restore_labels_init(labels);
+    l->memory->decoders.labels = labels;
+    int err = file_load_until(snapshot, INT64_MIN);
+    l->memory->decoders.labels = NULL;
+    load_give_span(l, labels, sizeof *labels);
+    return err;
+}
+
 static int load_snapshot(struct load *l)
 {
     struct file_load snapshot;
@@ -486,7 +521,7 @@ static int load_snapshot(struct load *l)
         return err;
     }
     l->snapshot_ids = &snapshot.ids;
-    err = file_load_until(&snapshot, INT64_MIN); /* label sets */
+    err = load_label_sets(l, &snapshot);
     if (err < 0)
         keep_detail(l, &snapshot.report);
     else

@@ -61,6 +61,7 @@ struct snapshot_watch {
     /* The newest windows are there and can be read, from that time on (restore_let_read); not
      * called, or once, by any thread. NULL: nobody may read before the end. */
     void (*newest)(void *ctx, int64_t from_ms);
+    uint64_t newest_bytes; /* to be left free for them, or nobody may */
 };
 
 /* A directory that is in use. */

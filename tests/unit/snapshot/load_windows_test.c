@@ -273,6 +273,27 @@ Test(load_windows, out_of_memory_is_an_answer)
     cr_assert_gt(n_failed, 0);
 }
 
+/* Readers take memory, which may be that of the windows which are still to come. */
+Test(load_windows, nobody_reads_where_memory_is_short)
+{
+    (void)test_save(&store, &disk.io);
+    uint64_t most = 0;
+    for (uint64_t step = TEST_LIMIT_BYTES; step > 0; step /= 2) {
+        struct test_store copy;
+        struct directory d;
+        struct snapshot_report report;
+        test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+        struct reader reader = {.db = copy.db, .arena = &copy.arena};
+        const struct snapshot_watch watch = {
+            .ctx = &reader, .n_threads = 1, .newest = read_at_once, .newest_bytes = most + step};
+        cr_assert_eq(load_directory(copy.db, &disk.io, &d, &watch, &report), 0);
+        most += reader.n_newest > 0 ? step : 0;
+        test_store_free(&copy);
+    }
+    cr_assert_gt(most, TEST_LIMIT_BYTES / 2);
+    cr_assert_lt(most, TEST_LIMIT_BYTES / 64 * 63, "what the store takes is not free");
+}
+
 /* Damage costs what it costs one thread, and is described in the same words. */
 Test(load_windows, damage_is_the_same_to_all)
 {
@@ -357,16 +378,21 @@ Test(load_windows, what_the_disk_has_lost_costs_no_more)
 
 /* ---- where the windows are ---- */
 
-static bool find(struct stretches *ret)
+static bool find_in(struct io *io, struct stretches *ret)
 {
     static uint8_t buffer[FRAME_BUFFER_BYTES];
     struct frame_reader r;
     struct frame f;
-    frame_reader_init(&r, &disk.io, disk.io.ops->open(&disk.io, SNAPSHOT_NAME, false), buffer);
+    frame_reader_init(&r, io, io->ops->open(io, SNAPSHOT_NAME, false), buffer);
     do
         cr_assert_eq(frame_reader_next(&r, &f), 1);
     while (f.header.type != FRAME_WINDOW);
     return stretches_find(&r, &f, ret);
+}
+
+static bool find(struct stretches *ret)
+{
+    return find_in(&disk.io, ret);
 }
 
 Test(load_windows, stretches_are_the_frames_of_windows)
@@ -402,4 +428,83 @@ Test(load_windows, stretches_are_not_guessed)
     cr_assert_not(find(&bad));
     f->n = s.end.from + FRAME_HEADER_BYTES / 2;
     cr_assert_not(find(&bad));
+}
+
+/* ---- frames where no writer of ours puts them ---- */
+
+enum { FOREIGN_BYTES_MAX = 4096 };
+
+/* A whole frame with the file's id, of a window newer than all of the store. */
+static size_t foreign_frame(uint8_t ret[FOREIGN_BYTES_MAX])
+{
+    static struct io_mem other_disk;
+    struct test_store other;
+    struct stretches s;
+    struct sample sample = {(1000 + WINDOWS + 2) * (int64_t)TEST_WINDOW_MS, 1};
+    test_store_new(&other, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    cr_assert_eq(test_append(other.db, 1, &sample, 1), 0);
+    test_disk_init(&other_disk);
+    (void)test_save(&other, &other_disk.io);
+    cr_assert(find_in(&other_disk.io, &s));
+    size_t n = (size_t)(s.items[0].to - s.items[0].from);
+    cr_assert(s.n == 1 && n <= FOREIGN_BYTES_MAX);
+    memcpy(ret, test_disk_file(&other_disk, SNAPSHOT_NAME)->bytes + s.items[0].from, n);
+    test_store_free(&other);
+    return n;
+}
+
+static void renumber(uint8_t *frame, uint32_t number)
+{
+    struct frame_header h;
+    cr_assert(frame_header_decode(frame, &h));
+    h.number = number;
+    frame_header_encode(&h, frame);
+}
+
+/* What it is of is not in the store afterwards. */
+static void expect_no_more_windows(void)
+{
+    static struct tsdb_stats of_store, of_copy;
+    tsdb_stats(store.db, &of_store);
+    for (uint32_t n = 1; n <= 2; n++) {
+        struct test_store copy;
+        struct snapshot_report report;
+        cr_assert_eq(load_by(n, &disk.io, &copy, &report), 0);
+        cr_assert_gt(report.lost_frames, 0);
+        tsdb_stats(copy.db, &of_copy);
+        cr_assert_eq(of_copy.windows[of_copy.n_windows - 1].number,
+                     of_store.windows[of_store.n_windows - 1].number);
+        test_store_free(&copy);
+    }
+}
+
+Test(load_windows, frames_behind_a_bad_end_are_nobodys)
+{
+    struct stretches s;
+    uint8_t frame[FOREIGN_BYTES_MAX];
+    (void)test_save(&store, &disk.io);
+    cr_assert(find(&s));
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    size_t n = foreign_frame(frame);
+    renumber(frame, s.end.number + 1);
+    f->bytes = realloc(f->bytes, f->n + n);
+    f->bytes[f->n - 1] ^= 1; /* of the end's payload */
+    memcpy(f->bytes + f->n, frame, n);
+    f->capacity = f->n += n;
+    expect_no_more_windows();
+}
+
+Test(load_windows, frames_inside_a_bad_one_of_another_window_are_nobodys)
+{
+    struct stretches s;
+    uint8_t frame[FOREIGN_BYTES_MAX];
+    (void)test_save(&store, &disk.io);
+    cr_assert(find(&s));
+    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    size_t n = foreign_frame(frame);
+    size_t at = FRAME_HEADER_BYTES + 100; /* behind what says of which window it is */
+    cr_assert_lt(at + n, s.items[2].to - s.items[2].from);
+    renumber(frame, s.items[2].number);
+    memcpy(f->bytes + s.items[2].from + at, frame, n);
+    expect_no_more_windows();
 }
