@@ -203,6 +203,17 @@ void arena_trim(struct arena *a)
     pthread_mutex_unlock(&a->lock);
 }
 
+size_t arena_retain_spans(struct arena *a, size_t bytes)
+{
+    pthread_mutex_lock(&a->lock);
+    size_t before = a->retain_span_bytes;
+    a->retain_span_bytes = bytes;
+    if (a->span_retained_bytes > bytes)
+        (void)release_spans_locked(a, a->span_retained_bytes - bytes);
+    pthread_mutex_unlock(&a->lock);
+    return before;
+}
+
 void arena_trim_idle(struct arena *a)
 {
     pthread_mutex_lock(&a->lock);

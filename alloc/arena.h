@@ -105,6 +105,10 @@ static inline size_t arena_span_bytes(size_t bytes)
 /* Gives every retained free page and span back to the kernel. */
 void arena_trim(struct arena *a);
 
+/* From now on spans that come back are retained up to that many bytes together; what is more goes.
+ * Returns the bound before. */
+size_t arena_retain_spans(struct arena *a, size_t bytes);
+
 /* Gives back the part of the retained spans that nobody has wanted since the last call. Called at
  * intervals it returns all within two of them after a burst, and nothing while requests come. */
 void arena_trim_idle(struct arena *a);

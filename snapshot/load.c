@@ -536,9 +536,12 @@ int load_directory(struct tsdb *db, struct io *io, struct directory *d,
     l.memory->n = 0;
     l.memory->decoders.symbols = l.memory->symbols;
     l.memory->decoders.labels = NULL;
+    /* what comes back meanwhile will not be wanted again, and would be in the peak of a start */
+    size_t retained = arena_retain_spans(tsdb_arena(db), 0);
     int err = load_all(&l);
     load_give_span(&l, l.window_buffer, FRAME_BUFFER_BYTES);
     load_give_span(&l, l.memory, sizeof *l.memory);
+    (void)arena_retain_spans(tsdb_arena(db), retained);
     return err;
 }
 

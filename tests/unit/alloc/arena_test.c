@@ -252,6 +252,22 @@ static size_t fill_budget(struct budget *b, unsigned owner)
     return n;
 }
 
+Test(arena, how_much_is_retained_can_be_said)
+{
+    size_t before = t.arena.retain_span_bytes;
+    void *a = arena_span_get(&t.arena, t.owner, 3 * ARENA_PAGE_BYTES);
+    void *b = arena_span_get(&t.arena, t.owner, 2 * ARENA_PAGE_BYTES);
+    arena_span_put(&t.arena, t.owner, a, 3 * ARENA_PAGE_BYTES);
+    cr_assert_eq(arena_retain_spans(&t.arena, 3 * ARENA_PAGE_BYTES), before);
+    cr_assert_eq(t.arena.span_retained_bytes, 3 * ARENA_PAGE_BYTES);
+    cr_assert_eq(arena_retain_spans(&t.arena, 3 * ARENA_PAGE_BYTES - 1), 3 * ARENA_PAGE_BYTES);
+    cr_assert_lt(t.arena.span_retained_bytes, 3 * ARENA_PAGE_BYTES);
+    (void)arena_retain_spans(&t.arena, 0);
+    cr_assert_eq(t.arena.span_retained_bytes, 0);
+    arena_span_put(&t.arena, t.owner, b, 2 * ARENA_PAGE_BYTES);
+    cr_assert_eq(t.arena.span_retained_bytes, 0);
+}
+
 Test(arena, nothing_is_refused_while_something_is_retained)
 {
     size_t bytes = 8 * PAGE;
