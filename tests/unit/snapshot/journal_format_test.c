@@ -83,6 +83,25 @@ Test(journal_format, a_journal_of_heads_is_empty)
     cr_assert_not(journal_is_empty(io), "the last one");
 }
 
+static int64_t no_size(struct io *io, const char *name)
+{
+    (void)io, (void)name;
+    return -1;
+}
+
+Test(journal_format, a_segment_of_unknown_size_may_have_records)
+{
+    struct io *io = &t.disk.io;
+    struct io_ops ops = *io->ops;
+    const struct io_ops *before = io->ops;
+    ops.size = no_size;
+    given_a_segment(3, FRAME_HEADER_BYTES + JOURNAL_HEAD_BYTES);
+    io->ops = &ops;
+    cr_assert_not(journal_is_empty(io));
+    io->ops = before;
+    cr_assert(journal_is_empty(io));
+}
+
 Test(journal_format, heads_that_cannot_be_are_refused)
 {
     uint8_t bytes[JOURNAL_HEAD_BYTES];
