@@ -478,13 +478,18 @@ static void expect_no_more_windows(void)
     }
 }
 
+static struct io_mem_file *given_a_snapshot(struct stretches *ret)
+{
+    (void)test_save(&store, &disk.io);
+    cr_assert(find(ret));
+    return test_disk_file(&disk, SNAPSHOT_NAME);
+}
+
 Test(load_windows, frames_behind_a_bad_end_are_nobodys)
 {
     struct stretches s;
     uint8_t frame[FOREIGN_BYTES_MAX];
-    (void)test_save(&store, &disk.io);
-    cr_assert(find(&s));
-    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    struct io_mem_file *f = given_a_snapshot(&s);
     size_t n = foreign_frame(frame);
     renumber(frame, s.end.number + 1);
     f->bytes = realloc(f->bytes, f->n + n);
@@ -498,9 +503,7 @@ Test(load_windows, frames_inside_a_bad_one_of_another_window_are_nobodys)
 {
     struct stretches s;
     uint8_t frame[FOREIGN_BYTES_MAX];
-    (void)test_save(&store, &disk.io);
-    cr_assert(find(&s));
-    struct io_mem_file *f = test_disk_file(&disk, SNAPSHOT_NAME);
+    struct io_mem_file *f = given_a_snapshot(&s);
     size_t n = foreign_frame(frame);
     size_t at = FRAME_HEADER_BYTES + 100; /* behind what says of which window it is */
     cr_assert_lt(at + n, s.items[2].to - s.items[2].from);

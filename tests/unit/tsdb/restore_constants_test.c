@@ -136,15 +136,7 @@ static int feed(struct test_store *s, bool is_quick, uint32_t n_rows, uint32_t n
 
 static void compare(struct test_store *a, struct test_store *b)
 {
-    struct read_set x = test_select(a, NULL, INT64_MIN, INT64_MAX);
-    struct read_set y = test_select(b, NULL, INT64_MIN, INT64_MAX);
-    cr_assert_eq(x.n, y.n);
-    for (size_t i = 0; i < x.n; i++) {
-        cr_assert_eq(x.series[i].n, y.series[i].n);
-        size_t n = x.series[i].n;
-        cr_assert_eq(memcmp(x.series[i].t_ms, y.series[i].t_ms, n * sizeof(int64_t)), 0);
-        cr_assert_eq(memcmp(x.series[i].values, y.series[i].values, n * sizeof(uint64_t)), 0);
-    }
+    test_same_samples(a, b);
     struct tsdb_stats of_a = test_stats(a), of_b = test_stats(b);
     cr_assert_eq(of_a.n_windows, of_b.n_windows);
     for (uint32_t i = 0; i < of_a.n_windows; i++)

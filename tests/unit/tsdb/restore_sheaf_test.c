@@ -193,19 +193,6 @@ static int feed(struct test_store *s, bool is_quick, bool is_sealed, uint32_t n_
     return n_whole;
 }
 
-static void compare(struct test_store *a, struct test_store *b)
-{
-    struct read_set x = test_select(a, NULL, INT64_MIN, INT64_MAX);
-    struct read_set y = test_select(b, NULL, INT64_MIN, INT64_MAX);
-    cr_assert_eq(x.n, y.n);
-    for (size_t i = 0; i < x.n; i++) {
-        cr_assert_eq(x.series[i].n, y.series[i].n);
-        size_t n = x.series[i].n;
-        cr_assert_eq(memcmp(x.series[i].t_ms, y.series[i].t_ms, n * sizeof(int64_t)), 0);
-        cr_assert_eq(memcmp(x.series[i].values, y.series[i].values, n * sizeof(uint64_t)), 0);
-    }
-}
-
 Test(restore_sheaf, whole_ones_are_those_of_their_blocks, .timeout = 120)
 {
     static struct test_store quick, slow;
@@ -225,7 +212,7 @@ Test(restore_sheaf, whole_ones_are_those_of_their_blocks, .timeout = 120)
             n_lost += of_slow[i] <
                       wanted[i].sheaf.n_samples + (wanted[i].has_tail ? wanted[i].tail.n : 0);
         }
-        compare(&quick, &slow);
+        test_same_samples(&quick, &slow);
         test_store_free(&quick);
         test_store_free(&slow);
     }

@@ -124,19 +124,6 @@ static void feed(struct test_store *s, bool is_quick, int errs[N_BLOCKS])
     test_store_check(s);
 }
 
-static void compare(struct test_store *a, struct test_store *b)
-{
-    struct read_set x = test_select(a, NULL, INT64_MIN, INT64_MAX);
-    struct read_set y = test_select(b, NULL, INT64_MIN, INT64_MAX);
-    cr_assert_eq(x.n, y.n);
-    for (size_t i = 0; i < x.n; i++) {
-        cr_assert_eq(x.series[i].n, y.series[i].n);
-        size_t n = x.series[i].n;
-        cr_assert_eq(memcmp(x.series[i].t_ms, y.series[i].t_ms, n * sizeof(int64_t)), 0);
-        cr_assert_eq(memcmp(x.series[i].values, y.series[i].values, n * sizeof(uint64_t)), 0);
-    }
-}
-
 Test(restore_trusted, blocks_on_trust_are_those_that_were_checked, .timeout = 120)
 {
     static struct test_store quick, slow;
@@ -154,7 +141,7 @@ Test(restore_trusted, blocks_on_trust_are_those_that_were_checked, .timeout = 12
             n_good += of_slow[i] == 0;
             n_bad += of_slow[i] != 0;
         }
-        compare(&quick, &slow);
+        test_same_samples(&quick, &slow);
         test_store_free(&quick);
         test_store_free(&slow);
     }

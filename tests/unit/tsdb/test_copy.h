@@ -145,22 +145,6 @@ static inline void test_copy_windows(struct test_copy *c, uint64_t end, void (*b
     restore_end(&c->r);
 }
 
-static inline void test_same_samples(struct test_store *x, struct test_store *y)
-{
-    struct read_set a = test_select(x, NULL, INT64_MIN, INT64_MAX);
-    struct read_set b = test_select(y, NULL, INT64_MIN, INT64_MAX);
-    cr_assert_eq(a.n, b.n);
-    for (size_t i = 0; i < a.n; i++) {
-        size_t n = a.series[i].n;
-        cr_assert_eq(labels_compare(&a.series[i].labels, &b.series[i].labels), 0);
-        cr_assert_eq(n, b.series[i].n);
-        cr_assert_eq(memcmp(a.series[i].t_ms, b.series[i].t_ms, n * sizeof(int64_t)), 0);
-        cr_assert_eq(memcmp(a.series[i].values, b.series[i].values, n * sizeof(uint64_t)), 0);
-    }
-    region_release(&x->region);
-    region_release(&y->region);
-}
-
 /* The page map: what lies where must be that of the process that wrote it; but for the heads of
  * windows that have gone, which do not come back. */
 static inline void test_same_pages(struct test_store *x, struct test_store *y, bool has_expired)

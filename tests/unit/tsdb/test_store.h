@@ -205,4 +205,21 @@ static inline struct read_set test_select(struct test_store *s, const char *metr
     return set;
 }
 
+/* The same series with the same samples, to the bit. */
+static inline void test_same_samples(struct test_store *x, struct test_store *y)
+{
+    struct read_set a = test_select(x, NULL, INT64_MIN, INT64_MAX);
+    struct read_set b = test_select(y, NULL, INT64_MIN, INT64_MAX);
+    cr_assert_eq(a.n, b.n);
+    for (size_t i = 0; i < a.n; i++) {
+        size_t n = a.series[i].n;
+        cr_assert_eq(labels_compare(&a.series[i].labels, &b.series[i].labels), 0);
+        cr_assert_eq(n, b.series[i].n);
+        cr_assert_eq(memcmp(a.series[i].t_ms, b.series[i].t_ms, n * sizeof(int64_t)), 0);
+        cr_assert_eq(memcmp(a.series[i].values, b.series[i].values, n * sizeof(uint64_t)), 0);
+    }
+    region_release(&x->region);
+    region_release(&y->region);
+}
+
 #endif
