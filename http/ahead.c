@@ -27,6 +27,15 @@ struct ahead {
     int err;
 };
 
+/* With the lock, which it gives back before it wakes the other: one that is woken while it is held
+ * goes to sleep again, and that is two turns of the scheduler for each record. The condition lives
+ * until both have ended. */
+static void tell_change(struct ahead *a)
+{
+    pthread_mutex_unlock(&a->lock);
+    pthread_cond_signal(&a->changed);
+}
+
 /* --- the reader ------------------------------------------------------------------------------- */
 
 static void progress(void *ctx, const struct journal_progress *at)
@@ -75,8 +84,7 @@ static void put(struct ahead *a, const struct record *record)
     pthread_mutex_lock(&a->lock);
     a->n_put++;
     a->bytes += record->region.taken_bytes;
-    pthread_cond_signal(&a->changed);
-    pthread_mutex_unlock(&a->lock);
+    tell_change(a);
 }
 
 static int unpack(void *ctx, const struct journal_record *at)
@@ -103,8 +111,7 @@ static void *read_ahead(void *ctx)
     a->err = journal_replay(a->o, &a->r->replayed);
     pthread_mutex_lock(&a->lock);
     a->is_ended = true;
-    pthread_cond_signal(&a->changed);
-    pthread_mutex_unlock(&a->lock);
+    tell_change(a);
     return NULL;
 }
 
@@ -127,16 +134,14 @@ static void drop_first(struct ahead *a, struct record *first, size_t bytes)
     pthread_mutex_lock(&a->lock);
     a->n_stored++;
     a->bytes -= bytes;
-    pthread_cond_signal(&a->changed);
-    pthread_mutex_unlock(&a->lock);
+    tell_change(a);
 }
 
 static void stop(struct ahead *a)
 {
     pthread_mutex_lock(&a->lock);
     a->is_stopped = true;
-    pthread_cond_signal(&a->changed);
-    pthread_mutex_unlock(&a->lock);
+    tell_change(a);
 }
 
 /* Stores what the reader puts, and after the first error only drops it. */
