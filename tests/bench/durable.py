@@ -7,6 +7,7 @@ Rows: `restart` (D1 of memory.py into all three; SIGTERM; from exec to the first
 ingest with the journal and without). Environment: ROWS, SCALE and DATA as in memory.py. The table goes to stdout and
 build/bench/durable.md. Exit code: 1 if a bar is passed or a row failed; for a part, if a row failed."""
 
+import contextlib
 import json
 import statistics
 import struct
@@ -21,9 +22,10 @@ from memory import Row, mib
 from runs import MIB, SETTLE_S, STEP_MS, Fleet, Run
 from victoria import Victoria
 
-STARTS = 5  # of each server; the median counts
+STARTS = 9  # of each server, in turn; the median counts
 COPIES_HALF_MILLION = 253  # 500,000 series
 KILL_SCRAPES = 40  # ten minutes of 15 s
+COST_PAIRS, COST_SCRAPES = 120, 4  # legs of so many scrapes, with a journal and without in turn
 
 
 class Prometheus(hg.Prometheus):
@@ -107,23 +109,44 @@ def fill(server, bench, scrapes):
     return wrote
 
 
-def restarts(server, bench, scrapes):
-    """The median of STARTS starts after SIGTERM, but the highest peak; RSS before the first stop; bytes on disk."""
-    with server:
+class Filled:
+    """A server that has D1 and is down: RSS before its first stop, bytes on disk, and its starts as they are made."""
+
+    def __init__(self, server, bench, scrapes):
+        self.server, self.seen = server, []
         server.start(60)
-        wrote = fill(server, bench, scrapes)
+        self.wrote = fill(server, bench, scrapes)
         time.sleep(SETTLE_S)
-        before, seen = resident(server), []
-        for _ in range(STARTS):
-            code = server.stop(600)
-            assert code == 0, f"{server.name}: SIGTERM: exit {code}"
-            size = directory_bytes(server)
-            seen.append(first_answer(server, wrote))
+        self.rss = resident(server)
+        self.stop()
+
+    def stop(self):
+        code = self.server.stop(600)
+        assert code == 0, f"{self.server.name}: SIGTERM: exit {code}"
+        self.bytes = directory_bytes(self.server)
+
+    def restart(self):
+        self.seen.append(first_answer(self.server, self.wrote))
+        self.stop()
+
+    @property
+    def start(self):
+        """The median of the starts, but the highest peak."""
         ret = Start(0, 0)
         for name in ("wall", "cpu", "ready_wall", "ready_cpu"):
-            setattr(ret, name, statistics.median(getattr(each, name) for each in seen))
-        ret.peak = max(each.peak for each in seen)
-        return ret, before, size
+            setattr(ret, name, statistics.median(getattr(each, name) for each in self.seen))
+        ret.peak = max(each.peak for each in self.seen)
+        return ret
+
+
+def restarts(servers, bench, scrapes):
+    """STARTS starts after SIGTERM of each server, in turn and alone: the speed of a machine may change by the minute."""
+    with contextlib.ExitStack() as stack:
+        filled = [Filled(stack.enter_context(server), bench, scrapes) for server in servers]
+        for _ in range(STARTS):
+            for each in filled:
+                each.restart()
+        return filled
 
 
 def directory_bytes(server):
@@ -133,10 +156,10 @@ def directory_bytes(server):
 
 def restart(bench):
     scrapes = 8 * bench.scale.window
-    ours, before, size = restarts(hg.Hourglass(**{"storage.clock": "samples", **bench.scale.flags()}), bench, scrapes)
-    bench.disk_bytes = size
-    victoria = restarts(Victoria(), bench, scrapes)[0]
-    prometheus = restarts(Prometheus(), bench, scrapes)[0]
+    hourglass = hg.Hourglass(**{"storage.clock": "samples", **bench.scale.flags()})
+    filled = restarts((hourglass, Victoria(), Prometheus()), bench, scrapes)
+    ours, victoria, prometheus = (each.start for each in filled)
+    before, size = filled[0].rss, filled[0].bytes
     each = (("ours", ours), ("VictoriaMetrics", victoria), ("Prometheus", prometheus))
     texts = ", ".join(f"{name} {s.wall:.3f} s, CPU {s.cpu:.3f} s" for name, s in each)
     ready = ", ".join(f"{name} {s.ready_wall:.3f} s, CPU {s.ready_cpu:.3f} s" for name, s in each)
@@ -160,15 +183,20 @@ def disk_row(bench, size):
                size / samples / 0.4)
 
 
+def again(run, flags):
+    """Starts the empty server of a run with more flags."""
+    run.server.flags.update(flags)
+    run.server.stop()
+    run.server.start(30)
+    run.status = None
+    run.fleet.ask("reconnect")
+
+
 def kill(bench):
     """The last snapshot is older than everything: all ten minutes come back from the journal."""
     copies = bench.scale.copies(COPIES_HALF_MILLION)
     with Run("kill", bench.scale, bench.recording, copies=copies) as run:
-        run.server.flags["snapshot.interval"] = "10h"
-        run.server.stop()
-        run.server.start(30)
-        run.status = None
-        run.fleet.ask("reconnect")
+        again(run, {"snapshot.interval": "10h"})
         run.until(KILL_SCRAPES)
         before = run.settled()
         wrote = run.fleet.ask("sample 3")
@@ -223,24 +251,26 @@ def snapshot(bench):
 
 
 def cost(bench):
-    """Alternating runs of the same samples, so that what disturbs one disturbs the other."""
-    seen = {"1s": [], "off": []}
-    for _ in range(3):
-        for sync, found in seen.items():
-            with Run("cost", bench.scale, bench.recording, copies=bench.scale.copies(25)) as run:
-                run.server.flags.update({"journal.sync": sync, "snapshot.interval": "10h"})
-                run.server.stop()
-                run.server.start(30)
-                run.status = None
-                run.fleet.ask("reconnect")
-                run.until(8)
-                began, sent = run.exact_cpu_s, sum(run.sent.values())
-                run.until(8 + bench.scale.window // 4)
-                found.append((run.exact_cpu_s - began) / (sum(run.sent.values()) - sent) * 1e9)
-    with_it, without = min(seen["1s"]), min(seen["off"])
+    """Two servers take the same samples in turn, a second or so each, so that what disturbs one disturbs the other.
+    All CPU from the first leg to the last counts: a journal is also synced while nobody writes."""
+    copies = bench.scale.copies(25)
+    with Run("cost-with", bench.scale, bench.recording, copies=copies) as with_it, \
+            Run("cost-without", bench.scale, bench.recording, copies=copies) as without:
+        runs = (with_it, without)
+        for run, sync in zip(runs, ("1s", "off")):
+            again(run, {"journal.sync": sync, "snapshot.interval": "10h"})
+            run.until(8)
+        began = [(run.exact_cpu_s, sum(run.sent.values())) for run in runs]
+        for pair in range(COST_PAIRS):
+            for run in runs if pair % 2 else reversed(runs):
+                run.until(run.scrape + COST_SCRAPES)
+        found = [(run.exact_cpu_s - cpu) / (sum(run.sent.values()) - sent) * 1e9
+                 for run, (cpu, sent) in zip(runs, began)]
+        for run in runs:
+            run.check()
     yield Row("CPU of ingest with the journal at 1s / without", "<= 1.15",
-              f"{with_it / without:.3f} ({with_it:.0f} / {without:.0f} ns a sample, best of 3 in turn)",
-              with_it / without / 1.15)
+              f"{found[0] / found[1]:.3f} ({found[0]:.0f} / {found[1]:.0f} ns a sample, {COST_PAIRS} pairs in turn)",
+              found[0] / found[1] / 1.15)
 
 
 ROWS = {"restart": restart, "kill": kill, "snapshot": snapshot, "cost": cost}
