@@ -89,6 +89,12 @@ int io_sync_data(struct io *io, int handle)
     return r < 0 ? ERR_IO : 0;
 }
 
+void io_evict(struct io *io, int handle, uint64_t from, uint64_t to)
+{
+    if (io->ops->evict)
+        io->ops->evict(io, handle, from, to);
+}
+
 /* Syncs of directories that have failed. The lock is held across a sync, or one that succeeds
  * behind one that fails could be done with before the failure is counted. */
 static atomic_uint n_names_lost;

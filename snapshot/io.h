@@ -38,6 +38,9 @@ struct io_ops {
     /* The bytes and the length, not the times of a file. While another thread writes to it: what
      * was written before the call is durable when it returns 0. */
     int (*sync_data)(struct io *io, int handle);
+    /* A hint; NULL = there is nothing to be said. The whole pages between two places, which are
+     * durable, are not read in a hurry: memory that the system keeps of them may go. */
+    void (*evict)(struct io *io, int handle, uint64_t from, uint64_t to);
     int (*truncate)(struct io *io, int handle, uint64_t n_bytes);
     int64_t (*size)(struct io *io, const char *name); /* bytes of a file by name */
     /* Calls visit with each name but those that begin with a dot, in no order; one that returns
@@ -70,6 +73,7 @@ int io_read_full(struct io *io, int handle, void *bytes, size_t n, uint64_t from
 
 int io_sync(struct io *io, int handle) WARN_UNUSED;
 int io_sync_data(struct io *io, int handle) WARN_UNUSED;
+void io_evict(struct io *io, int handle, uint64_t from, uint64_t to);
 
 /* Makes names durable that were made, changed or removed since the mark was taken. A sync of a
  * directory that fails may have lost them, whoever asked for it: the system says so once, and a

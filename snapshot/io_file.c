@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0640 }; /* label values may name what is nobody else's business */
+enum {
+    FILE_MODE = 0640,             /* label values may name what is nobody else's business */
+    EVICT_PAGE_BYTES = 64 * 1024, /* a multiple of the pages of all systems */
+};
 
 static int dir_of(const struct io *io)
 {
@@ -73,6 +76,16 @@ static int file_sync_data(struct io *io, int handle)
 {
     (void)io;
     return fdatasync(handle);
+}
+
+/* The page in which `to` lies stays: who writes on there would have to wait until it is read. */
+static void file_evict(struct io *io, int handle, uint64_t from, uint64_t to)
+{
+    (void)io;
+    off_t first = (off_t)(from / EVICT_PAGE_BYTES * EVICT_PAGE_BYTES);
+    off_t end = (off_t)(to / EVICT_PAGE_BYTES * EVICT_PAGE_BYTES);
+    if (first < end)
+        (void)posix_fadvise(handle, first, end - first, POSIX_FADV_DONTNEED);
 }
 
 static int file_sync(struct io *io, int handle)
@@ -165,6 +178,7 @@ static const struct io_ops file_ops = {
     .create = file_create,
     .write_parts = file_write_parts,
     .sync_data = file_sync_data,
+    .evict = file_evict,
     .truncate = file_truncate,
     .size = file_size,
     .list = file_list,

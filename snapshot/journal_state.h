@@ -11,7 +11,8 @@
 #include <pthread.h>
 
 enum {
-    JOURNAL_RETIRED_MAX = 16, /* segments that wait for their sync; the writer waits at more */
+    JOURNAL_RETIRED_MAX = 16,      /* segments that wait for their sync; the writer waits at more */
+    JOURNAL_EVICT_BYTES = 1 << 20, /* synced ones of a segment that are given back at a time */
     JOURNAL_EMPTY_BYTES = FRAME_HEADER_BYTES + JOURNAL_HEAD_BYTES, /* of one without a record */
 };
 
@@ -52,6 +53,7 @@ struct journal_segment {
     uint64_t number;
     uint64_t good;       /* bytes up to the end of its last whole record */
     uint64_t synced;     /* of these */
+    uint64_t evicted;    /* of these: the system was told that they are not wanted in memory */
     unsigned names_mark; /* from before its name was made */
     bool is_name_synced;
     bool is_failed; /* not to be synced any more, nor written to */

@@ -78,6 +78,17 @@ static bool is_still_there(struct journal *j, const struct journal_segment *s)
     return is_dropped;
 }
 
+/* A journal is read after a crash and never else, so its pages are given back for others: those of
+ * its own next records, mostly, which then are memory that is at hand. Not a little at a time, for
+ * the system may have to ask all cores for such pages. */
+static void evict(struct journal *j, struct journal_segment *s)
+{
+    if (s->good - s->evicted < JOURNAL_EVICT_BYTES)
+        return;
+    io_evict(j->io, s->handle, s->evicted, s->good);
+    s->evicted = s->good;
+}
+
 static void sync_segment(struct journal *j, struct round *r, struct journal_segment *s)
 {
     if (!has_unsynced(s) || s->is_to_go)
@@ -93,6 +104,7 @@ static void sync_segment(struct journal *j, struct round *r, struct journal_segm
         return;
     }
     note_duration(j, i64_max(journal_now_ns(j) - start, 0));
+    evict(j, s);
 }
 
 /* Without its name a segment is not synced. Each has its own mark, and two in a round are rare. */
@@ -138,6 +150,7 @@ static void note_result_locked(struct journal *j, struct round *r, const struct 
     struct journal_segment *now = find_locked(j, s->number);
     if (!s->is_failed && now) {
         now->synced = s->good;
+        now->evicted = s->evicted;
         now->is_name_synced = true;
     }
     if (!s->is_failed)

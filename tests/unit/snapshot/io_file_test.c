@@ -4,6 +4,10 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 static struct temp_dir dir;
 static struct io_file f;
@@ -113,6 +117,46 @@ Test(io_file, creating_overwrites_nothing)
     cr_assert_eq(f.io.ops->close(&f.io, h), 0);
     cr_assert_eq(f.io.ops->size(&f.io, "none"), -1);
     cr_assert_eq(errno, ENOENT);
+}
+
+/* Which of n pages of a file the system has in memory. */
+static void pages_in_memory(int handle, size_t n, unsigned char *ret)
+{
+    size_t bytes = n * (size_t)sysconf(_SC_PAGESIZE);
+    void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, handle, 0);
+    cr_assert_neq(at, MAP_FAILED);
+    cr_assert_eq(mincore(at, bytes, ret), 0);
+    munmap(at, bytes);
+}
+
+/* A file system that lives in memory keeps all pages, and is no place to see this. */
+static bool is_on_disk(void)
+{
+    enum { TMPFS = 0x01021994 };
+    struct statfs fs;
+    cr_assert_eq(statfs(dir.path, &fs), 0);
+    return fs.f_type != TMPFS;
+}
+
+Test(io_file, evicted_pages_leave_memory_but_for_the_last)
+{
+    enum { N = 1000000, PAGES_MAX = N / 4096 };
+    static char text[N], back[N];
+    unsigned char is_there[PAGES_MAX + 1];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), last = N / page, n = 0;
+    memset(text, 'x', N);
+    put("a", "");
+    int h = open(temp_dir_file(&dir, "a"), O_RDWR);
+    cr_assert_geq(h, 0);
+    cr_assert_eq(io_write_all(&f.io, h, text, N), 0);
+    cr_assert_eq(io_sync_data(&f.io, h), 0);
+    io_evict(&f.io, h, 3, N);
+    pages_in_memory(h, last + 1, is_there);
+    cr_assert(is_there[last] & 1, "who writes on would have to read it");
+    cr_assert(!is_on_disk() || !(is_there[0] & 1));
+    cr_assert_eq(io_read_full(&f.io, h, back, N, 0, &n), 0);
+    cr_assert(n == N && memcmp(text, back, N) == 0);
+    cr_assert_eq(close(h), 0);
 }
 
 static int add_name(void *ctx, const char *name)

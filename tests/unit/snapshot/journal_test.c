@@ -95,6 +95,35 @@ Test(journal, no_write_is_too_long)
     end_and_expect(1);
 }
 
+Test(journal, what_is_synced_may_leave_memory)
+{
+    begin(JOURNAL_INTERVAL);
+    cr_assert_eq(test_write_sized(&t, 0, JOURNAL_EVICT_BYTES / 2), 0);
+    cr_assert_eq(journal_sync(t.j), 0);
+    cr_assert_eq(atomic_load(&t.io.evicted), 0, "too little for a call");
+    for (unsigned i = 1; i < 8; i++) {
+        uint64_t before = test_journal_stats(&t).bytes;
+        uint64_t evicted = atomic_load(&t.io.evicted);
+        cr_assert_eq(test_write_sized(&t, i, JOURNAL_EVICT_BYTES), 0);
+        cr_assert_eq(atomic_load(&t.io.evicted), evicted, "it is not synced");
+        cr_assert_eq(journal_sync(t.j), 0);
+        cr_assert_gt(atomic_load(&t.io.evicted), before);
+        cr_assert_eq(atomic_load(&t.io.evicted), test_journal_stats(&t).bytes);
+    }
+    cr_assert_not(atomic_load(&t.io.is_evicted_otherwise));
+    end_and_expect(8);
+}
+
+Test(journal, what_could_not_be_synced_stays_in_memory)
+{
+    begin(JOURNAL_INTERVAL);
+    cr_assert_eq(test_write_sized(&t, 0, 2 * JOURNAL_EVICT_BYTES), 0);
+    atomic_store(&t.io.errnos[SW_SYNC], EIO);
+    cr_assert_eq(journal_sync(t.j), ERR_IO);
+    cr_assert_eq(journal_close(t.j), ERR_IO);
+    cr_assert_eq(atomic_load(&t.io.evicted), 0);
+}
+
 Test(journal, a_full_segment_is_followed_by_another)
 {
     t.o.segment_bytes = JOURNAL_SEGMENT_BYTES_MIN;

@@ -25,6 +25,8 @@ struct switched_io {
     atomic_int n_come[SW_KINDS]; /* calls, those that are held up among them */
     atomic_int n_calls[SW_KINDS];
     pthread_mutex_t gates[SW_KINDS]; /* who holds one holds up such calls */
+    atomic_ullong evicted;           /* bytes, each where the one before had ended */
+    atomic_bool is_evicted_otherwise;
 };
 
 static inline struct io *switched_pass(struct io *io, enum switched kind)
@@ -52,6 +54,15 @@ static inline int switched_sync_data(struct io *io, int handle)
 {
     struct io *inner = switched_pass(io, SW_SYNC);
     return inner ? inner->ops->sync_data(inner, handle) : -1;
+}
+
+static inline void switched_evict(struct io *io, int handle, uint64_t from, uint64_t to)
+{
+    struct switched_io *s = (struct switched_io *)io;
+    (void)handle;
+    if (from != atomic_load(&s->evicted) || to <= from)
+        atomic_store(&s->is_evicted_otherwise, true);
+    atomic_store(&s->evicted, to);
 }
 
 static inline int switched_create(struct io *io, const char *name)
@@ -124,6 +135,7 @@ static inline void switched_init(struct switched_io *s, struct io *inner)
         .create = switched_create,
         .write_parts = switched_write_parts,
         .sync_data = switched_sync_data,
+        .evict = switched_evict,
         .truncate = switched_truncate,
         .size = switched_size,
         .list = switched_list,
