@@ -73,12 +73,19 @@ static void count(struct metrics *m, const struct request *rq, const struct remo
     metrics_add(m, METRIC_WRITE_EXEMPLARS_REFUSED, rw->n_exemplars_refused);
 }
 
-/* What was stored, or was there already, has to be in the journal before the sender hears of it. */
+/* What was stored, or was there already, and what was said about metrics. In 2.0 that comes with
+ * samples or not at all. */
+static bool is_for_journal(const struct remote_write *rw)
+{
+    return remote_write_written(rw) + rw->n_exemplars + rw->body.n_metadata > 0;
+}
+
+/* It has to be in the journal before the sender hears of it. */
 static void acknowledge(struct request *rq, struct remote_write *rw, struct write_answer *a)
 {
     const uint8_t *meta;
     size_t n_meta;
-    if (a->status == 503 || remote_write_written(rw) + rw->n_exemplars == 0) {
+    if (a->status == 503 || !is_for_journal(rw)) {
         region_release(&rq->region);
         recorder_answer(rq, a);
         return;
@@ -129,8 +136,8 @@ static int check_samples(struct app *app, const struct remote_write *rw,
 
 /* A body of 2.0 has the metadata of all its series, each time, and to look at it costs as much as
  * to take the samples. So that is done when there is something new in it, and for one body in 16,
- * because what is not repeated for a day is forgotten and nothing of it outlives a restart; but not
- * for much of the time, however many new series there are and however fast bodies come. */
+ * because what is not repeated for a day is forgotten; but not for much of the time, however many
+ * new series there are and however fast bodies come. */
 static bool is_metadata_due(const struct remote_write *rw, int64_t now_ms)
 {
     enum { BODIES = 16 };

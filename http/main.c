@@ -147,6 +147,7 @@ static bool make_store(struct program *p)
     metadata_init(&app->metadata, &app->arena);
     queries_init(&app->queries, (size_t)c->query_max_memory_bytes / app->n_query_workers);
     recorder_init(&app->recorder, app->db, &app->arena);
+    app->recorder.metadata = &app->metadata;
     saver_init(&app->saver, app->db, &app->recorder, c->storage_path);
     ticker_init(&p->ticker, app);
     return true;
@@ -240,7 +241,7 @@ static int load_snapshot(struct program *p)
 {
     struct saver *saver = &p->app.saver;
     struct snapshot_report *r = &saver->loaded;
-    bool is_all = recorder_is_empty(p->app.config.storage_path);
+    bool is_all = recorder_is_empty(&p->app.recorder, p->app.config.storage_path);
     const struct snapshot_watch watch = {.ctx = &p->app,
                                          .progress = &saver->progress,
                                          .reserve_bytes = load_reserve(p),

@@ -8,7 +8,7 @@
  * more takes the place of that which was heard of longest ago. What was not heard of for
  * METADATA_FORGET_MS is dropped, at the latest when somebody speaks of another one after it.
  *
- * It is not saved: a sender repeats it before anybody misses it.
+ * The journal has it (http/retell.h), snapshots have not.
  *
  *     n_bytes = bytes of the entries in the buckets + n_dead_bytes
  *

@@ -1,6 +1,8 @@
 #include "http/record.h"
 
+#include "http/clock.h"
 #include "http/log.h"
+#include "http/write_metadata.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +15,25 @@ enum {
 
 /* --- unpacking -------------------------------------------------------------------------------- */
 
+/* Needs nothing of the store and has a lock of its own, so it is not for the one that stores: to
+ * look at that of a body of 2.0 takes as long as to store its samples. */
+static void keep_metadata(const struct recorder *r, const struct remote_write *rw)
+{
+    if (r->metadata == NULL)
+        return;
+    if (rw->body.is_v2)
+        (void)write_metadata_keep_v2(r->metadata, &rw->body.symbols, rw->message, rw->n_message,
+                                     clock_boot_ms());
+    else if (rw->body.n_metadata > 0)
+        (void)write_metadata_keep(r->metadata, rw->message, rw->n_message, clock_boot_ms());
+}
+
+static enum record_found found_of(int status, char *reason)
+{
+    reason[strcspn(reason, "\n")] = '\0';
+    return status == 503 ? RECORD_IS_OUT_OF_MEMORY : status != 0 ? RECORD_IS_BAD : RECORD_IS_WRITE;
+}
+
 static enum record_found unpack_write(struct record *ret, const struct recorder *r,
                                       const struct journal_record *at)
 {
@@ -20,17 +41,36 @@ static enum record_found unpack_write(struct record *ret, const struct recorder 
         at->kind == RECORD_WRITE_V2 ? REMOTE_WRITE_V2 : REMOTE_WRITE_V1, tsdb_series_hash(r->db)};
     int status = remote_write_decode(&format, (const char *)at->body, at->body_bytes,
                                      MESSAGE_BYTES_MAX, &ret->region, &ret->write, ret->reason);
-    if (status == 503)
-        return RECORD_IS_OUT_OF_MEMORY;
-    ret->reason[strcspn(ret->reason, "\n")] = '\0';
-    if (status != 0)
-        return RECORD_IS_BAD;
+    enum record_found found = found_of(status, ret->reason);
+    if (found != RECORD_IS_WRITE)
+        return found;
     if (!refusals_apply(at->meta, at->meta_bytes, &ret->write.body)) {
         snprintf(ret->reason, sizeof(ret->reason), "samples that it does not have were refused");
         return RECORD_IS_BAD;
     }
     remote_write_hash_ahead(&ret->write, r->db);
+    keep_metadata(r, &ret->write);
     return RECORD_IS_WRITE;
+}
+
+/* A write that has nothing else. */
+static enum record_found unpack_metadata(struct record *ret, const struct recorder *r,
+                                         const struct journal_record *at)
+{
+    const struct remote_write_format format = {REMOTE_WRITE_V1, tsdb_series_hash(r->db)};
+    const char *message = region_copy(&ret->region, (const char *)at->body, at->body_bytes);
+    if (message == NULL)
+        return RECORD_IS_OUT_OF_MEMORY;
+    int status = remote_write_decode_message(&format, message, at->body_bytes, &ret->region,
+                                             &ret->write, ret->reason);
+    enum record_found found = found_of(status, ret->reason);
+    if (found == RECORD_IS_WRITE && ret->write.body.n_entries > 0) {
+        snprintf(ret->reason, sizeof(ret->reason), "there are series beside the metadata");
+        return RECORD_IS_BAD;
+    }
+    if (found == RECORD_IS_WRITE)
+        keep_metadata(r, &ret->write);
+    return found;
 }
 
 /* Matchers borrow the bytes. */
@@ -54,6 +94,8 @@ void record_unpack(struct record *ret, const struct recorder *r, const struct jo
     region_init(&ret->region, r->arena, r->owner, 0);
     if (at->kind == RECORD_WRITE_V1 || at->kind == RECORD_WRITE_V2)
         ret->found = unpack_write(ret, r, at);
+    else if (at->kind == RECORD_METADATA)
+        ret->found = unpack_metadata(ret, r, at);
     else if (at->kind == RECORD_DELETE)
         ret->found = unpack_delete(ret, at);
     else

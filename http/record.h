@@ -1,6 +1,7 @@
 /* A record of the journal on its way back into the store, in two steps:
  *
- *     record_unpack     decompressed, checked, walked over, judged by its meta, its forms hashed
+ *     record_unpack     decompressed, checked, walked over, judged by its meta, its forms hashed;
+ *                       what it says about metrics is kept
  *     record_store      into the store, in the journal's order
  *
  * so that one thread can unpack what another will store (ahead.h). What makes no sense, and a kind
@@ -32,7 +33,7 @@ struct record {
 };
 
 /* Keeps nothing of what `at` points to. Of r it looks at the arena, the owner, and the hash of the
- * store, none of which change; of the store it wants nothing else. */
+ * store, none of which change; of the store it wants nothing else. To r->metadata it adds. */
 void record_unpack(struct record *ret, const struct recorder *r, const struct journal_record *at);
 
 /* Stores it, and counts in r. ERR_NO_MEMORY when it does not fit; error (of n bytes) then holds a

@@ -4,6 +4,7 @@
 #include "http/clock.h"
 #include "http/log.h"
 #include "http/record.h"
+#include "http/retell.h"
 #include "snapshot/snapshot.h"
 #include "tsdb/tsdb.h"
 
@@ -84,12 +85,28 @@ uint64_t recorder_journal_bytes(const char *dir)
     return bytes;
 }
 
-bool recorder_is_empty(const char *dir)
+static int refuse_all_but_metadata(void *ctx, const struct journal_record *at)
+{
+    (void)ctx;
+    return at->kind == RECORD_METADATA ? 0 : ERR_CANCELED;
+}
+
+/* What is said again lies at the begin of a segment, and there is not much of it. */
+static bool has_metadata_alone(struct recorder *r, struct io *io)
+{
+    struct journal_replay_report found;
+    const struct journal_replay_options o = {
+        .io = io, .arena = r->arena, .visit = refuse_all_but_metadata};
+    return journal_replay(&o, &found) == 0 && journal_replay_is_clean(&found) &&
+           found.torn_bytes == 0;
+}
+
+bool recorder_is_empty(struct recorder *r, const char *dir)
 {
     struct io_file files;
     if (io_file_open(&files, dir) != 0)
         return false;
-    bool is_empty = journal_is_empty(&files.io);
+    bool is_empty = journal_is_empty(&files.io) || has_metadata_alone(r, &files.io);
     io_file_close(&files);
     return is_empty;
 }
@@ -392,11 +409,28 @@ int recorder_carry(struct recorder *r, uint64_t number, char *detail, size_t n)
     return err;
 }
 
-void recorder_drop(struct recorder *r, uint64_t number)
+/* Before, so that it is on disk all the time. Once more after, where that has made room, or has
+ * settled a sync that had failed. */
+static void drop(struct recorder *r, uint64_t number)
 {
-    if (r->journal != NULL && journal_drop(r->journal, number) != 0)
+    uint64_t n_left;
+    int err = retell(r, &n_left);
+    if (journal_drop(r->journal, number) != 0)
         LOG_WARN("Old segments of the journal could not be removed; the next snapshot tries again.",
                  log_text("error", strerror(errno)));
+    if (err != 0)
+        err = retell(r, &n_left);
+    if (err != 0 || n_left > 0)
+        LOG_WARN("What senders told about metrics is not in the journal, or not all of it: after a "
+                 "restart it is missing until they repeat it.",
+                 log_text("error", err != 0 ? tsdb_err_text(err) : "--journal.max-size"),
+                 log_u64("left_out", n_left));
+}
+
+void recorder_drop(struct recorder *r, uint64_t number)
+{
+    if (r->journal != NULL)
+        drop(r, number);
     carry_saved(r);
 }
 

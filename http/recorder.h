@@ -10,8 +10,10 @@
  *
  * Records (the journal's kinds, docs/journal-format.md): RECORD_WRITE_V1 and RECORD_WRITE_V2 are
  * bodies of remote write 1.0 and 2.0 requests as they were received, their meta what was refused of
- * them (http/refusals.h). Numbers are never used for
- * anything else; an unknown one, of a newer version, is counted and left out.
+ * them (http/refusals.h). RECORD_METADATA is a message of 1.0 that is not compressed and has
+ * metadata alone: what is said about metrics is in no snapshot, so it is said again before the
+ * segments that hold it are dropped (http/retell.h). Numbers are never used for anything else; an
+ * unknown one, of a newer version, is counted and left out.
  *
  * Before segments are dropped, what they hold for windows that were left on disk is carried into
  * files beside these (http/carry.h).
@@ -29,20 +31,25 @@
 
 #include <stdatomic.h>
 
+struct metadata;
 struct tsdb;
 
 enum record_kind {
     RECORD_WRITE_V1 = 1,
     RECORD_DELETE = 2,
     RECORD_WRITE_V2 = 3,
+    RECORD_METADATA = 4,
 };
 
 enum {
     RECORDER_MAX_BYTES_DEFAULT_GIB = 4, /* of the journal; or half of the free disk */
+    RECORDER_RETELL_SHARE = 8,          /* of its bytes, at most, is what is said again */
 };
 
 struct recorder {
     struct tsdb *db;
+    struct metadata *metadata; /* what a replay brings back and a snapshot does not hold; set before
+                                  recorder_replay, NULL = nobody keeps it */
     struct arena *arena;
     unsigned owner; /* of regions */
     struct io_file files;
@@ -71,8 +78,8 @@ void recorder_init(struct recorder *r, struct tsdb *db, struct arena *a);
 /* Of all segments in dir; 0 when it cannot be listed. */
 uint64_t recorder_journal_bytes(const char *dir);
 
-/* Whether there is nothing in them to be replayed, for certain. */
-bool recorder_is_empty(const char *dir);
+/* Whether there are no samples and no deletions in them to be replayed, for certain. */
+bool recorder_is_empty(struct recorder *r, const char *dir);
 
 /* Opens dir, which is locked, and brings back what its journal holds. Logs what was found and what
  * was lost. Errors: of journal_replay, ERR_NO_MEMORY when a record does not fit into memory;
@@ -120,7 +127,8 @@ void recorder_answer(struct request *rq, const struct write_answer *a);
 uint64_t recorder_cut(struct recorder *r);
 int recorder_carry(struct recorder *r, uint64_t number, char *detail, size_t n) WARN_UNUSED;
 
-/* When it is safe on disk. */
+/* When it is safe on disk. What is in no snapshot is said again before; that it cannot be is
+ * logged, and keeps nothing from being dropped: a full journal would stay full. */
 void recorder_drop(struct recorder *r, uint64_t number);
 
 /* False without a journal. */

@@ -2,6 +2,7 @@
 
 #include "http/wire.h"
 #include "http/write_refs.h"
+#include "tsdb/varint.h"
 
 #include <string.h>
 
@@ -56,6 +57,61 @@ uint64_t write_metadata_keep(struct metadata *m, const void *message, size_t n, 
         if (f.number == REQUEST_METADATA && f.type == WIRE_BYTES)
             n_refused += !read_item(&f, &item) || !metadata_put(m, &item, now_ms);
     return n_refused;
+}
+
+/* --- written ---------------------------------------------------------------------------------- */
+
+struct put {
+    uint8_t *bytes;
+    size_t n;
+};
+
+static void put_number(struct put *p, uint8_t tag, uint64_t v)
+{
+    p->bytes[p->n++] = tag;
+    p->n += varint_put(p->bytes + p->n, v);
+}
+
+static void put_text(struct put *p, unsigned number, struct metadata_text text)
+{
+    if (text.len == 0)
+        return;
+    put_number(p, WIRE_TAG(number, WIRE_BYTES), text.len);
+    memcpy(p->bytes + p->n, text.bytes, text.len);
+    p->n += text.len;
+}
+
+static size_t text_bytes(struct metadata_text text)
+{
+    return text.len > 0 ? 1 + varint_bytes(text.len) + text.len : 0;
+}
+
+static void put_item(struct put *p, const struct metadata_item *item)
+{
+    size_t n_type = item->type != METADATA_UNKNOWN ? 2 : 0;
+    put_number(p, WIRE_TAG(REQUEST_METADATA, WIRE_BYTES),
+               n_type + text_bytes(item->family) + text_bytes(item->help) + text_bytes(item->unit));
+    if (n_type > 0)
+        put_number(p, WIRE_TAG(TYPE, WIRE_VARINT), item->type);
+    put_text(p, FAMILY, item->family);
+    put_text(p, HELP, item->help);
+    put_text(p, UNIT, item->unit);
+}
+
+int write_metadata_each_message(const struct metadata_item *items, size_t n, uint8_t *buffer,
+                                int (*visit)(void *ctx, const uint8_t *message, size_t n),
+                                void *ctx)
+{
+    struct put p = {buffer, 0};
+    int ret = 0;
+    for (size_t i = 0; ret == 0 && i < n; i++) {
+        if (p.n + write_metadata_bytes_max(&items[i]) > WRITE_METADATA_MESSAGE_BYTES) {
+            ret = visit(ctx, buffer, p.n);
+            p.n = 0;
+        }
+        put_item(&p, &items[i]);
+    }
+    return ret == 0 && p.n > 0 ? visit(ctx, buffer, p.n) : ret;
 }
 
 /* --- 2.0 -------------------------------------------------------------------------------------- */

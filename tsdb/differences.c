@@ -30,11 +30,6 @@ static unsigned bit_width(uint64_t v)
     return (63u ^ (unsigned)__builtin_clzll(v | 1)) + (v != 0);
 }
 
-static size_t varint_bytes(uint64_t v)
-{
-    return (bit_width(v | 1) + 6) / 7;
-}
-
 /* The numbers that are none of the 2^width from base on. */
 static struct place_set places_outside(const int64_t *d, uint32_t n, uint64_t base, unsigned width)
 {

@@ -125,16 +125,6 @@ void series_keys_of_texts(const struct series_hash *h, const uint8_t *bytes, siz
 
 /* ---- the canonical form ---- */
 
-static size_t varint_bytes(uint64_t v)
-{
-    size_t n = 1;
-    while (v >= 0x80) {
-        v >>= 7;
-        n++;
-    }
-    return n;
-}
-
 /* What is between the length of a label's field and its end. */
 static size_t label_bytes(const struct label *l)
 {

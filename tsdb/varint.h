@@ -20,6 +20,12 @@ static inline int64_t unzigzag(uint64_t v)
     return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
 }
 
+/* How many bytes v takes. */
+static inline size_t varint_bytes(uint64_t v)
+{
+    return (size_t)(70 - __builtin_clzll(v | 1)) / 7;
+}
+
 /* Writes v at out, which has room for VARINT_BYTES_MAX; returns how many bytes. */
 static inline size_t varint_put(uint8_t *out, uint64_t v)
 {

@@ -588,6 +588,10 @@ def test_metadata_that_prometheus_sends():
             assert len(server.data("/api/v1/metadata", limit=3)) == 3
             assert server.data("/api/v1/metadata", metric="node_load1") == sender.data(
                 "/api/v1/metadata", metric="node_load1")
+            kept = server.data("/api/v1/metadata")
+            server.kill()
+            server.start()
+            assert set(kept) <= set(server.data("/api/v1/metadata"))
             assert server.metric("hourglass_remote_write_metadata_refused_total") == 0
 
 

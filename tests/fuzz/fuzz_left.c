@@ -9,6 +9,7 @@
 
 #include "http/delete_record.h"
 #include "http/log.h"
+#include "http/metadata.h"
 #include "http/recorder.h"
 #include "snapshot/left.h"
 #include "tests/support/message.h"
@@ -26,6 +27,7 @@ static uint8_t input[INPUT_BYTES_MAX], copied[COPY_BYTES_MAX], buffer[FRAME_BUFF
 static struct budget budget, read_budget; /* of the store; of reading, which it may not disturb */
 static struct arena arena, read_arena;
 static struct tsdb *db;
+static struct metadata metadata;
 static struct recorder recorder;
 static struct journal_batch batch;
 
@@ -56,11 +58,15 @@ static void store_new(void)
     budget_init(&budget, LIMIT_BYTES);
     REQUIRE(arena_init(&arena, &budget, LIMIT_BYTES));
     REQUIRE(tsdb_new(&o, &arena, &db) == 0);
+    metadata_init(&metadata, &arena);
     recorder_init(&recorder, db, &arena);
+    recorder.metadata = &metadata;
 }
 
 static void store_free(void)
 {
+    REQUIRE(metadata_check(&metadata) == NULL);
+    metadata_release(&metadata);
     REQUIRE(tsdb_check(db));
     tsdb_free(db);
     arena_release(&arena);
@@ -272,6 +278,16 @@ static void put_delete(struct seed *s)
     matcher_release(&m);
 }
 
+static void put_metadata(struct seed *s)
+{
+    static struct message m, one;
+    m.n = one.n = 0;
+    message_field(&one, 2, "up", 2);
+    message_field(&one, 4, "Whether it answers.", 19);
+    message_field(&m, 3, one.bytes, one.n);
+    put_record(s, RECORD_METADATA, "", m.bytes, m.n);
+}
+
 static void write_seed(const char *dir, size_t piece, uint64_t chance)
 {
     const struct left_head head = {
@@ -291,6 +307,7 @@ static void write_seed(const char *dir, size_t piece, uint64_t chance)
     put_write(&s, true, &random, "\x01\x01");
     put_record(&s, 9, "of no kind", "", 0);
     put_write(&s, false, &random, "\x01\x02\x01");
+    put_metadata(&s);
     left_end_encode(&head, s.n_records, bytes);
     put_frame(&s, LEFT_FRAME_END, bytes, LEFT_END_BYTES);
     REQUIRE(fclose(s.f) == 0);

@@ -2,6 +2,7 @@
  * order: the same samples come out. The oracle is the list of what was accepted. */
 #include "http/recorder.h"
 
+#include "http/write_metadata.h"
 #include "tests/support/random.h"
 #include "tests/unit/http/test_series.h"
 
@@ -28,6 +29,7 @@ struct store {
     struct arena arena;
     struct region region;
     struct tsdb *db;
+    struct metadata metadata;
     struct recorder recorder;
     int64_t now_ms;
 };
@@ -72,13 +74,16 @@ static void store_new(struct store *s, enum tsdb_clock clock, uint64_t max_serie
     cr_assert(arena_init(&s->arena, &s->budget, MEMORY));
     region_init(&s->region, &s->arena, budget_owner(&s->budget, "queries"), 0);
     cr_assert_eq(tsdb_new(&options, &s->arena, &s->db), 0);
+    metadata_init(&s->metadata, &s->arena);
     recorder_init(&s->recorder, s->db, &s->arena);
+    s->recorder.metadata = &s->metadata;
 }
 
 static void store_free(struct store *s)
 {
     cr_assert(tsdb_check(s->db));
     region_release(&s->region);
+    metadata_release(&s->metadata);
     tsdb_free(s->db);
     arena_release(&s->arena);
 }
@@ -92,6 +97,20 @@ static uint8_t *copy(const void *bytes, size_t n)
     if (n > 0)
         memcpy(made, bytes, n);
     return made;
+}
+
+/* Of a family always the same few descriptions, so that none takes the place of another. */
+static void put_metadata(struct random *random, struct message *m)
+{
+    static struct message one;
+    char text[32];
+    one.n = 0;
+    int n = snprintf(text, sizeof(text), "f%u", (unsigned)random_below(random, 40));
+    message_field(&one, 2, text, (size_t)n);
+    n = snprintf(text, sizeof(text), "help %u",
+                 (unsigned)random_below(random, METADATA_PER_FAMILY));
+    message_field(&one, 4, text, (size_t)n);
+    message_field(m, 3, one.bytes, one.n);
 }
 
 /* Samples about *io_ms, some late, some repeated, some contradicting, some out of any bound. */
@@ -117,6 +136,8 @@ static void make_request(struct random *random, bool is_v2, int64_t *io_ms, stru
         }
         put_one_series(m, is_v2, (unsigned)random_below(random, SERIES), samples, n);
     }
+    if (!is_v2 && random_below(random, 4) == 0)
+        put_metadata(random, m);
     if (random_below(random, 20) == 0) { /* a label set that is none */
         static struct message one;
         one.n = 0;
@@ -157,6 +178,8 @@ static void send_request(struct store *s, struct random *random, bool is_v2,
     static struct stored_message stored;
     store_message(&stored, s->db, &s->region, m, is_v2);
     note_accepted(s, &stored.rw);
+    if (!is_v2)
+        (void)write_metadata_keep(&s->metadata, stored.rw.message, stored.rw.n_message, 1);
     records[n_records++] = (struct request_record){
         .connection = (int)random_below(random, CONNECTIONS),
         .kind = is_v2 ? RECORD_WRITE_V2 : RECORD_WRITE_V1,
@@ -269,6 +292,30 @@ static size_t compare(struct store *first, struct store *second)
     return n;
 }
 
+static int compare_items(const void *a, const void *b)
+{
+    const struct metadata_item *x = a, *y = b;
+    int order = strcmp(x->family.bytes, y->family.bytes);
+    return order != 0 ? order : strcmp(x->help.bytes, y->help.bytes);
+}
+
+/* The same, though perhaps in another order. */
+static size_t compare_metadata(struct store *first, struct store *second)
+{
+    struct metadata_item *a, *b;
+    size_t n, n_other;
+    cr_assert(metadata_list(&first->metadata, NULL, 0, &first->region, &a, &n));
+    cr_assert(metadata_list(&second->metadata, NULL, 0, &second->region, &b, &n_other));
+    cr_assert_eq(n, n_other);
+    qsort(a, n, sizeof(*a), compare_items);
+    qsort(b, n, sizeof(*b), compare_items);
+    for (size_t i = 0; i < n; i++)
+        cr_assert_eq(compare_items(&a[i], &b[i]), 0, "%s", a[i].family.bytes);
+    region_release(&first->region);
+    region_release(&second->region);
+    return n;
+}
+
 Test(recorder, other_limits_another_clock_and_another_order_give_the_same_samples)
 {
     static struct store first, second;
@@ -292,8 +339,10 @@ Test(recorder, other_limits_another_clock_and_another_order_give_the_same_sample
         store_new(&second, random_below(&random, 2) ? CLOCK_WALL : CLOCK_SAMPLES, 1, 0);
         replay_all(&second);
         n += compare(&first, &second);
+        cr_assert_gt(compare_metadata(&first, &second), 10);
         replay_all(&second); /* what overlaps a snapshot is there already */
         (void)compare(&first, &second);
+        (void)compare_metadata(&first, &second);
         forget_records();
         store_free(&first);
         store_free(&second);

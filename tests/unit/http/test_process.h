@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_HTTP_TEST_PROCESS_H
 #define TESTS_UNIT_HTTP_TEST_PROCESS_H
 
+#include "http/metadata.h"
 #include "http/recorder.h"
 #include "http/remote_write.h"
 #include "http/saver.h"
@@ -34,11 +35,15 @@ enum {
 /* What stands between a process and its directory's calls from when its threads start, or NULL. */
 static const struct io_ops *(*process_ops)(const struct io_ops *own);
 
+/* Of the journal of a process that is started. */
+static uint64_t process_journal_max = 1 << 30;
+
 struct process {
     struct budget budget;
     struct arena arena;
     struct region region;
     struct tsdb *db;
+    struct metadata metadata;
     struct recorder recorder;
     struct saver saver;
     struct snapshot_report loaded;
@@ -64,6 +69,8 @@ struct model {
 static inline void process_end(struct process *p)
 {
     recorder_stop(&p->recorder);
+    cr_assert_null(metadata_check(&p->metadata));
+    metadata_release(&p->metadata);
     region_release(&p->region);
     tsdb_free(p->db);
     cr_assert_eq(atomic_load(&p->budget.rows[p->recorder.owner].bytes), 0);
@@ -89,7 +96,9 @@ static inline void process_make(struct process *p, const char *dir)
     p->arena.retain_span_bytes = 0; /* so that each span asks the budget */
     region_init(&p->region, &p->arena, budget_owner(&p->budget, "queries"), 0);
     cr_assert_eq(tsdb_new(&options, &p->arena, &p->db), 0);
+    metadata_init(&p->metadata, &p->arena);
     recorder_init(&p->recorder, p->db, &p->arena);
+    p->recorder.metadata = &p->metadata;
     saver_init(&p->saver, p->db, &p->recorder, dir);
 }
 
@@ -98,7 +107,8 @@ static inline void process_make(struct process *p, const char *dir)
 static inline bool process_start(struct process *p, const char *dir, size_t free_bytes,
                                  int64_t sync_ms)
 {
-    const struct config config = {.journal_sync_ms = sync_ms, .journal_max_bytes = 1 << 30};
+    const struct config config = {.journal_sync_ms = sync_ms,
+                                  .journal_max_bytes = process_journal_max};
     process_make(p, dir);
     size_t used = atomic_load(&p->budget.used_bytes);
     size_t ballast = free_bytes > 0 ? PROCESS_MEMORY - used - free_bytes : 0;

@@ -2,6 +2,7 @@
 #include "http/write_metadata.h"
 
 #include "tests/support/message.h"
+#include "tests/support/random.h"
 #include "tests/unit/alloc/test_arena.h"
 
 #include <stdio.h>
@@ -75,6 +76,121 @@ Test(write_metadata, what_cannot_be_kept_is_counted)
                  1, "the others are kept");
     cr_assert_str_eq(said(), "x:unknown:: z:unknown:: ");
     cr_assert_eq(keep("", 0), 0);
+}
+
+/* --- written and read again ------------------------------------------------------------------- */
+
+struct taken {
+    struct metadata *to;
+    size_t n, longest;
+    int ret; /* of take, from the `fails_at`th on */
+    size_t fails_at;
+};
+
+static int take(void *ctx, const uint8_t *message, size_t n)
+{
+    struct taken *taken = ctx;
+    cr_assert_gt(n, 0);
+    cr_assert_leq(n, (size_t)WRITE_METADATA_MESSAGE_BYTES);
+    taken->longest = n > taken->longest ? n : taken->longest;
+    if (taken->n++ == taken->fails_at)
+        return taken->ret;
+    cr_assert_eq(write_metadata_keep(taken->to, message, n, 1), 0);
+    return 0;
+}
+
+static struct metadata_text text_by_chance(struct random *random, size_t n_max)
+{
+    char *bytes = region_alloc(&out, n_max + 1);
+    size_t n = random_below(random, n_max + 1);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (char)random_next(random);
+    return (struct metadata_text){bytes, (uint32_t)n};
+}
+
+static void expect_same(struct metadata *a, struct metadata *b)
+{
+    struct metadata_item *x, *y;
+    size_t n, n_other;
+    cr_assert(metadata_list(a, NULL, 0, &out, &x, &n));
+    cr_assert(metadata_list(b, NULL, 0, &out, &y, &n_other));
+    cr_assert_eq(n, n_other);
+    for (size_t i = 0; i < n; i++) {
+        const struct metadata_text was[] = {x[i].family, x[i].help, x[i].unit};
+        const struct metadata_text is[] = {y[i].family, y[i].help, y[i].unit};
+        cr_assert_eq(x[i].type, y[i].type);
+        for (size_t k = 0; k < 3; k++)
+            cr_assert(was[k].len == is[k].len && !memcmp(was[k].bytes, is[k].bytes, was[k].len));
+    }
+}
+
+static int write_all(struct metadata *from, struct taken *taken)
+{
+    static uint8_t buffer[WRITE_METADATA_MESSAGE_BYTES];
+    struct metadata_item *items;
+    size_t n;
+    cr_assert(metadata_list(from, NULL, 0, &out, &items, &n));
+    return write_metadata_each_message(items, n, buffer, take, taken);
+}
+
+Test(write_metadata, what_is_written_is_read)
+{
+    struct random random;
+    struct metadata other;
+    random_init(&random, random_seed());
+    metadata_init(&other, &t.arena);
+    for (size_t i = 0; i < 400; i++) {
+        size_t longest = random_below(&random, 10) == 0 ? METADATA_TEXT_MAX / 3 : 200;
+        const struct metadata_item item = {
+            .family = text_by_chance(&random, longest),
+            .help = text_by_chance(&random, longest),
+            .unit = text_by_chance(&random, longest),
+            .type = (enum metadata_type)random_below(&random, METADATA_STATE_SET + 1)};
+        (void)metadata_put(&m, &item, 1); /* one without a name is refused */
+    }
+    struct taken taken = {.to = &other, .fails_at = SIZE_MAX};
+    cr_assert_eq(write_all(&m, &taken), 0);
+    cr_assert_gt(taken.n, 2);
+    cr_assert_gt(taken.longest, (size_t)WRITE_METADATA_MESSAGE_BYTES / 2);
+    expect_same(&m, &other);
+    metadata_release(&other);
+}
+
+Test(write_metadata, the_longest_item_is_written)
+{
+    static char text[METADATA_TEXT_MAX];
+    struct metadata other;
+    memset(text, 'x', sizeof(text));
+    metadata_init(&other, &t.arena);
+    for (uint32_t n = 1; n < 9; n++) {
+        const struct metadata_item item = {
+            .family = {text, n}, .help = {text, METADATA_TEXT_MAX - n}, .type = METADATA_STATE_SET};
+        cr_assert(metadata_put(&m, &item, 1));
+    }
+    struct taken taken = {.to = &other, .fails_at = SIZE_MAX};
+    cr_assert_eq(write_all(&m, &taken), 0);
+    cr_assert_eq(taken.n, 3, "three fit into one");
+    expect_same(&m, &other);
+    metadata_release(&other);
+}
+
+Test(write_metadata, nothing_makes_no_message_and_the_first_error_ends_it)
+{
+    static char text[METADATA_TEXT_MAX];
+    struct taken taken = {.to = NULL, .fails_at = SIZE_MAX};
+    cr_assert_eq(write_all(&m, &taken), 0);
+    cr_assert_eq(taken.n, 0);
+    struct metadata other;
+    metadata_init(&other, &t.arena);
+    memset(text, 'x', sizeof(text));
+    for (uint32_t n = 1; n < 20; n++) {
+        const struct metadata_item item = {.family = {text, n}, .help = {text, 9000}};
+        cr_assert(metadata_put(&m, &item, 1));
+    }
+    taken = (struct taken){.to = &other, .ret = -7, .fails_at = 1};
+    cr_assert_eq(write_all(&m, &taken), -7);
+    cr_assert_eq(taken.n, 2);
+    metadata_release(&other);
 }
 
 /* --- 2.0 -------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@ static void round_trip(uint64_t v)
     uint64_t got = ~v;
     size_t n = varint_put(bytes, v);
     cr_assert_leq(n, sizeof(bytes));
+    cr_assert_eq(n, varint_bytes(v));
     const uint8_t *at = bytes;
     cr_assert(varint_get(&at, bytes + n, &got));
     cr_assert_eq(got, v);
