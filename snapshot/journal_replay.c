@@ -301,6 +301,8 @@ static int read_segment(struct replay *r, uint64_t size)
         r->report->unreadable_segments++;
         note_damage(r, r->number, 0, "neither the head nor what follows can be read");
     }
+    if (err == 0)
+        io_evict(r->o->io, handle, 0, size); /* it is read once */
     (void)r->o->io->ops->close(r->o->io, handle);
     return err;
 }

@@ -100,6 +100,26 @@ Test(journal_replay, all_of_it)
     cr_assert(journal_replay_is_clean(&t.report), "%s", t.report.detail);
 }
 
+static int refuse(void *ctx, const struct journal_record *r)
+{
+    (void)ctx;
+    (void)r;
+    return ERR_CANCELED;
+}
+
+Test(journal_replay, what_was_read_to_its_end_may_leave_memory)
+{
+    given_segments();
+    atomic_store(&t.io.evicted, 0);
+    struct journal_replay_options o = {
+        .io = &t.io.io, .arena = &t.arena, .from = SEGMENTS, .visit = refuse};
+    cr_assert_eq(journal_replay(&o, &t.report), ERR_CANCELED);
+    cr_assert_eq(atomic_load(&t.io.evicted), 0, "somebody reads it once more");
+    o.visit = NULL;
+    cr_assert_eq(test_replay_with(&t, &o), 0);
+    cr_assert_eq(atomic_load(&t.io.evicted), file_of(SEGMENTS)->n);
+}
+
 Test(journal_replay, of_nothing)
 {
     test_replay(&t);

@@ -21,11 +21,6 @@ static unsigned bit_width(uint64_t v)
     return 64u - (unsigned)__builtin_clzll(v | 1) - (v == 0);
 }
 
-static size_t varint_bytes(uint64_t v)
-{
-    return (bit_width(v | 1) + 6) / 7;
-}
-
 /* What is left of a number above the width; 0 when it is no exception. */
 static int64_t high_half(int64_t d, const struct model_level *l)
 {
