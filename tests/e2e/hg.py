@@ -4,6 +4,7 @@ processes on free ports, a remote-write client that encodes by hand, and HTTP he
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -34,10 +35,25 @@ def now_ms():
     return int(time.time() * 1000)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class Port:
+    """A free port that no other test takes while this object lives, whether or not anybody listens on it: a server that
+    cannot start, or is started again, must not find another test's in its place. Below the ports that the system
+    gives to clients; a name in the abstract socket namespace holds it, which ends with its process."""
+
+    RANGE = range(20000, 32768)
+
+    def __init__(self):
+        for _ in range(1000):
+            self.number = random.choice(self.RANGE)
+            self.holder = socket.socket(socket.AF_UNIX)
+            try:
+                self.holder.bind(f"\0hourglass-test-port-{self.number}")
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", self.number))
+                return
+            except OSError:
+                self.holder.close()
+        raise AssertionError("no free port")
 
 
 def wait_until(condition, seconds=10.0, what="the condition"):
@@ -201,7 +217,8 @@ class Server:
     ready_path = "/-/ready"
 
     def __init__(self):
-        self.port = free_port()
+        self.held_port = Port()
+        self.port = self.held_port.number
         self.process = None
         self.environment = {}           # added to ours
         self.directory = tempfile.mkdtemp(prefix=f"hg-e2e-{self.name}-")

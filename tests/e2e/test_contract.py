@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 
-from hg import BINARY, Hourglass, free_port, wait_until
+from hg import BINARY, Hourglass, Port, wait_until
 
 FLAGS = {
     "web.listen-address": "127.0.0.1:9090",
@@ -85,9 +85,10 @@ def test_port_in_use_says_so_and_exits_1():
 
 
 def test_second_instance_on_a_directory_is_refused():
+    port = Port()
     with Hourglass() as server:
         server.start()
-        done = run(f"--web.listen-address=127.0.0.1:{free_port()}", f"--storage.path={server.data_path}")
+        done = run(f"--web.listen-address=127.0.0.1:{port.number}", f"--storage.path={server.data_path}")
         assert done.returncode == 1, done
         assert server.data_path in done.stderr, done.stderr
         assert server.get("/-/healthy").code == 200
@@ -95,9 +96,10 @@ def test_second_instance_on_a_directory_is_refused():
 
 def test_directory_that_cannot_be_written_exits_1():
     # A path below a file fails for root as well, unlike permissions.
+    port = Port()
     with tempfile.NamedTemporaryFile() as file:
         path = os.path.join(file.name, "data")
-        done = run(f"--web.listen-address=127.0.0.1:{free_port()}", f"--storage.path={path}")
+        done = run(f"--web.listen-address=127.0.0.1:{port.number}", f"--storage.path={path}")
         assert done.returncode == 1, done
         assert path in done.stderr, done.stderr
 
