@@ -146,7 +146,7 @@ static void check_expected(const struct subject *q, const struct load_series *s,
     bool is_required = state == ORACLE_ACKNOWLEDGED || (state == ORACLE_SEEN && !is_stale);
     c->windows[window].possible++;
     c->windows[window].required += is_required;
-    c->n_required += is_required;
+    *(is_stale ? &c->n_markers : &c->n_required) += is_required;
     if (is_stale)
         return;
     if (is_required && !is_present) {
@@ -273,6 +273,7 @@ void check_add(struct check *to, const struct check *from)
 {
     to->n_read += from->n_read;
     to->n_required += from->n_required;
+    to->n_markers += from->n_markers;
     to->n_lost += from->n_lost;
     to->n_changed += from->n_changed;
     to->n_invented += from->n_invented;

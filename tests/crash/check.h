@@ -25,6 +25,7 @@ struct check_range {
 struct check {
     uint64_t n_read;     /* samples that came */
     uint64_t n_required; /* samples that had to */
+    uint64_t n_markers;  /* stale markers that had to: no answer shows them, the windows' sums do */
     uint64_t n_lost, n_changed, n_invented;
     uint64_t n_lapsed;     /* lost as allowed: acknowledged shortly before the end */
     uint64_t n_unreadable; /* answers that failed or were not understood */

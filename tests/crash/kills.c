@@ -494,11 +494,11 @@ static int report(const struct run *run, const struct check *sum, uint64_t load_
                run->n_faults, run->control->n_failed, run->control->n_calls);
     if (run->options.is_cut)
         printf("kills: %" PRIu64 " unsynced operations dropped by power cuts\n", run->n_dropped);
-    printf("kills: %" PRIu64 " samples read, %" PRIu64 " of them required: %" PRIu64
-           " lost, %" PRIu64 " invented, %" PRIu64 " changed; %" PRIu64
+    printf("kills: %" PRIu64 " samples read, %" PRIu64 " of them required, and %" PRIu64
+           " stale markers: %" PRIu64 " lost, %" PRIu64 " invented, %" PRIu64 " changed; %" PRIu64
            " lost that were not promised; %" PRIu64 " answers unreadable\n",
-           sum->n_read, sum->n_required, sum->n_lost, sum->n_invented, sum->n_changed,
-           sum->n_lapsed, sum->n_unreadable);
+           sum->n_read, sum->n_required, sum->n_markers, sum->n_lost, sum->n_invented,
+           sum->n_changed, sum->n_lapsed, sum->n_unreadable);
     return is_good(sum) ? 0 : 1;
 }
 
