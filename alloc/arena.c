@@ -241,9 +241,12 @@ static bool grow_fresh_locked(struct arena *a, unsigned owner)
     return true;
 }
 
-static page_no page_get_locked(struct arena *a, unsigned owner)
+/* *ret_is_committed: there is memory behind it. If not, kernel_commit is the caller's, and needs no
+ * lock: the page is his. */
+static page_no page_get_locked(struct arena *a, unsigned owner, bool *ret_is_committed)
 {
     page_no page = a->free_retained;
+    *ret_is_committed = page != 0;
     if (page != 0) {
         a->free_retained = link_of(a, page)->next;
         a->n_retained--;
@@ -262,15 +265,17 @@ static page_no page_get_locked(struct arena *a, unsigned owner)
         page = a->next_fresh++;
     }
     a->n_in_use++;
-    kernel_commit(arena_page(a, page), ARENA_PAGE_BYTES);
     return page;
 }
 
 page_no arena_page_get(struct arena *a, unsigned owner)
 {
+    bool is_committed;
     pthread_mutex_lock(&a->lock);
-    page_no page = page_get_locked(a, owner);
+    page_no page = page_get_locked(a, owner, &is_committed);
     pthread_mutex_unlock(&a->lock);
+    if (page != 0 && !is_committed)
+        kernel_commit(arena_page(a, page), ARENA_PAGE_BYTES);
     return page;
 }
 
@@ -300,9 +305,12 @@ void arena_page_move(struct arena *a, unsigned from, unsigned to)
 
 static bool more_span_nodes_locked(struct arena *a)
 {
-    page_no page = page_get_locked(a, a->owner_self);
+    bool is_committed;
+    page_no page = page_get_locked(a, a->owner_self, &is_committed);
     if (page == 0)
         return false;
+    if (!is_committed)
+        kernel_commit(arena_page(a, page), ARENA_PAGE_BYTES);
     struct arena_span *nodes = arena_page(a, page);
     for (size_t i = 0; i < SPAN_NODES_PER_PAGE; i++) {
         nodes[i].next = a->span_nodes_free;
