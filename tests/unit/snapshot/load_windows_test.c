@@ -1,6 +1,7 @@
 /* Several threads load what one loads: the same samples in the same slots, and of what is damaged
  * the same report. */
 #include "snapshot/load.h"
+#include "snapshot/load_windows.h"
 #include "snapshot/save.h"
 #include "snapshot/stretch.h"
 
@@ -8,6 +9,7 @@
 #include "test_disk.h"
 
 #include <pthread.h> /* and so it runs under TSan */
+#include <unistd.h>
 
 enum { SERIES = 120, WINDOWS = 5, REST_MS = TEST_WINDOW_MS / 4 };
 
@@ -510,4 +512,119 @@ Test(load_windows, frames_inside_a_bad_one_of_another_window_are_nobodys)
     renumber(frame, s.items[2].number);
     memcpy(f->bytes + s.items[2].from + at, frame, n);
     expect_no_more_windows();
+}
+
+/* ---- who loads the newest window ---- */
+
+enum { NEWEST_LOADERS = 3, LARGE_SERIES = 2300, WAIT_MS = 20 };
+
+/* The disk, and who reads it. From the newest window on the thread that loads waits for the others,
+ * so that they come if they are there at all. */
+struct watched_io {
+    struct io io;
+    struct io_ops ops;
+    struct stretch newest;
+    pthread_t loader;
+    _Atomic bool has_newest, has_others, had_others; /* had: before the newest was there */
+};
+
+static ssize_t watched_read(struct io *io, int handle, void *bytes, size_t n, uint64_t from)
+{
+    struct watched_io *w = (struct watched_io *)io;
+    bool is_of_newest = from >= w->newest.from && from < w->newest.to && n > FRAME_HEADER_BYTES;
+    if (!pthread_equal(pthread_self(), w->loader)) {
+        w->has_others = true;
+        w->had_others = w->had_others || !w->has_newest;
+    } else if (is_of_newest || w->has_newest) {
+        for (int i = 0; i < WAIT_MS && !w->has_others; i++)
+            usleep(1000);
+    }
+    return disk.io.ops->read(&disk.io, handle, bytes, n, from);
+}
+
+static int watched_open(struct io *io, const char *name, bool is_for_writing)
+{
+    (void)io;
+    return disk.io.ops->open(&disk.io, name, is_for_writing);
+}
+
+static int watched_close(struct io *io, int handle)
+{
+    (void)io;
+    return disk.io.ops->close(&disk.io, handle);
+}
+
+static int64_t watched_size(struct io *io, const char *name)
+{
+    (void)io;
+    return disk.io.ops->size(&disk.io, name);
+}
+
+static int watched_list(struct io *io, int (*visit)(void *ctx, const char *name), void *ctx)
+{
+    (void)io;
+    return disk.io.ops->list(&disk.io, visit, ctx);
+}
+
+static void note_newest(void *ctx, int64_t from_ms)
+{
+    struct watched_io *w = ctx;
+    (void)from_ms;
+    w->has_newest = true;
+}
+
+/* Whether other threads than the one that loads read before the newest window was there. */
+static bool load_watched(bool is_anybody_waiting, uint64_t *ret_newest_bytes)
+{
+    struct test_store copy;
+    struct directory d;
+    struct snapshot_report report;
+    struct stretches s;
+    struct watched_io w = {.io = {.place = "memory"}, .loader = pthread_self()};
+    w.ops = (struct io_ops){.open = watched_open,
+                            .read = watched_read,
+                            .close = watched_close,
+                            .size = watched_size,
+                            .list = watched_list};
+    w.io.ops = &w.ops;
+    cr_assert(find(&s));
+    w.newest = s.items[s.n - 1];
+    *ret_newest_bytes = w.newest.to - w.newest.from;
+    test_store_new(&copy, TEST_LIMIT_BYTES, TEST_WINDOW_MS);
+    const struct snapshot_watch watch = {
+        .ctx = &w, .n_threads = NEWEST_LOADERS, .newest = is_anybody_waiting ? note_newest : NULL};
+    cr_assert_eq(load_directory(copy.db, &w.io, &d, &watch, &report), 0, "%s", report.detail);
+    cr_assert_eq(w.has_newest, is_anybody_waiting);
+    cr_assert(w.has_others);
+    expect_equal_stores(&store, &copy);
+    test_store_free(&copy);
+    return w.had_others;
+}
+
+Test(load_windows, a_small_newest_window_is_one_threads)
+{
+    uint64_t newest_bytes;
+    (void)test_save(&store, &disk.io);
+    cr_assert_not(load_watched(true, &newest_bytes));
+    cr_assert_leq(newest_bytes, LOAD_NEWEST_ALONE_BYTES);
+    cr_assert(load_watched(false, &newest_bytes), "nobody waits for it");
+}
+
+/* Windows of values that nothing compresses. */
+Test(load_windows, nobody_waits_for_a_large_newest_window)
+{
+    uint64_t newest_bytes;
+    int64_t start_ms = 1010 * (int64_t)TEST_WINDOW_MS;
+    for (unsigned step = 0; step < 3 * TEST_WINDOW_MS / 15000; step++) {
+        struct append b;
+        append_begin(&b, store.db);
+        for (unsigned n = 0; n < LARGE_SERIES; n++) {
+            struct sample s = {start_ms + step * INT64_C(15000), random_next(&dice)};
+            random_labels(&dice, n, &b, &s);
+        }
+        append_end(&b);
+    }
+    (void)test_save(&store, &disk.io);
+    cr_assert(load_watched(true, &newest_bytes));
+    cr_assert_gt(newest_bytes, LOAD_NEWEST_ALONE_BYTES);
 }
